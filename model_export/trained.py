@@ -1,0 +1,45 @@
+"""What training hands over to export."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.model.network import Network
+from service.bundle.manifest import Probabilities, Provenance, Score, Tokens, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Losses by epoch, in the unit of the training criterion."""
+
+    loss_name: str
+    training: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A trained network with everything its bundle says about it.
+
+    `sample` is a real held-out sequence, [T, F] float32 or [T] int64: the golden vectors and the
+    gate pictures of the report are made from it.
+    """
+
+    network: Network
+    name: str
+    task: str
+    input: Values | Tokens
+    output: Values | Probabilities
+    scores: tuple[Score, ...]
+    provenance: Provenance
+    curve: Curve
+    sample: NDArray[Any]
+
+
+def sample_batch(trained: TrainedModel, *, batch: int, time: int) -> NDArray[Any]:
+    """`batch` windows of `time` steps cut from the sample, [B, T, F] or [B, T], evenly spread."""
+    last_start = len(trained.sample) - time
+    starts = np.linspace(0, last_start, batch).astype(int)
+    return np.stack([trained.sample[start : start + time] for start in starts])

@@ -1,0 +1,145 @@
+"""What a bundle says about itself: `manifest.json`.
+
+Letters used for shapes, here and everywhere: B batch, T time steps, F input features,
+O outputs, S = Σ H_l the flat state, H_l the hidden size of layer l.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Reset = Literal["before", "after"]
+"""Where the reset gate acts: on h before the product with U_n, or on U_n h + c_n after it."""
+
+MANIFEST_FILE = "manifest.json"
+STEP_FILE = "step.onnx"
+SEQUENCE_FILE = "sequence.onnx"
+GOLDEN_FILE = "golden.npz"
+REPORT_FILE = "report.html"
+REQUIRED_FILES = (STEP_FILE, SEQUENCE_FILE, GOLDEN_FILE)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Values(_Record):
+    """Real numbers in the caller's own units, [B, T, width]."""
+
+    kind: Literal["values"] = "values"
+    names: tuple[str, ...] = Field(min_length=1)
+    units: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+    @model_validator(mode="after")
+    def _one_unit_each(self) -> "Values":
+        if len(self.units) != len(self.names):
+            raise ValueError(f"{len(self.names)} names but {len(self.units)} units")
+        return self
+
+
+class Tokens(_Record):
+    """Integer ids below `size`, [B, T]; `vocabulary[id]` is the text of a token, where known."""
+
+    kind: Literal["tokens"] = "tokens"
+    size: int = Field(gt=0)
+    vocabulary: tuple[str, ...] | None = None
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    @model_validator(mode="after")
+    def _one_text_each(self) -> "Tokens":
+        if self.vocabulary is not None and len(set(self.vocabulary)) != self.size:
+            raise ValueError(f"the vocabulary needs {self.size} different entries")
+        return self
+
+
+class Probabilities(_Record):
+    """Probabilities of the next token, [B, T, width], each row summing to 1."""
+
+    kind: Literal["probabilities"] = "probabilities"
+    width: int = Field(gt=0)
+
+
+InputSignature = Annotated[Values | Tokens, Field(discriminator="kind")]
+OutputSignature = Annotated[Values | Probabilities, Field(discriminator="kind")]
+
+
+class Layer(_Record):
+    """One GRU layer's slice of the flat state: `state[offset : offset + hidden_size]`."""
+
+    offset: int = Field(ge=0)
+    hidden_size: int = Field(gt=0)
+
+    @property
+    def span(self) -> slice:
+        return slice(self.offset, self.offset + self.hidden_size)
+
+
+class Score(_Record):
+    """One figure on held-out data, beside what trivial predictors reach. Lower is better."""
+
+    metric: str
+    unit: str
+    model: float
+    baselines: dict[str, float]
+
+    @property
+    def beats_baselines(self) -> bool:
+        return all(self.model < score for score in self.baselines.values())
+
+
+class Provenance(_Record):
+    """Where a model came from: enough to train it again."""
+
+    created_at: str
+    data: str
+    data_sha256: str
+    held_out: str
+    seed: int
+    versions: dict[str, str]
+    hyperparameters: dict[str, Any]
+
+
+class Manifest(_Record):
+    """The whole of `manifest.json`; `files` maps each file's name to its SHA-256."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    version: int = Field(gt=0)
+    task: str
+    reset: Reset
+    opset: int
+    input: InputSignature
+    output: OutputSignature
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    scores: tuple[Score, ...] = ()
+    provenance: Provenance | None = None
+    files: dict[str, str]
+
+    @property
+    def state_size(self) -> int:
+        return sum(layer.hidden_size for layer in self.layers)
+
+    @model_validator(mode="after")
+    def _layers_are_contiguous(self) -> "Manifest":
+        expected = 0
+        for index, layer in enumerate(self.layers):
+            if layer.offset != expected:
+                raise ValueError(f"layers[{index}].offset is {layer.offset}, expected {expected}")
+            expected += layer.hidden_size
+        return self
+
+
+def layers_of(hidden_sizes: tuple[int, ...]) -> tuple[Layer, ...]:
+    """The layers table of stacked GRU layers, each slice behind the other."""
+    offsets = [sum(hidden_sizes[:index]) for index in range(len(hidden_sizes))]
+    return tuple(
+        Layer(offset=offset, hidden_size=size)
+        for offset, size in zip(offsets, hidden_sizes, strict=True)
+    )
