@@ -12,7 +12,6 @@ GatewiseError
 │   ├── SessionNotFound          an id never seen
 │   ├── SessionExpired           an id seen, whose time to live has passed
 │   └── SessionExists            an id that is already taken
-├── TooManySessions              the service holds as many live sessions as it is allowed to
 ├── StepConflict                 another writer won every race for one session
 ├── Overloaded                   the queue is full
 ├── ShuttingDown                 the service takes no new work
@@ -91,10 +90,6 @@ class SessionExists(SessionError):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(session_id, f"session {session_id!r} exists already")
-
-
-class TooManySessions(GatewiseError):
-    """The service holds `max_sessions` live sessions."""
 
 
 class StepConflict(SessionError):

@@ -4,6 +4,7 @@ Letters used for shapes, here and everywhere: B batch, T time steps, F input fea
 O outputs, S = Σ H_l the flat state, H_l the hidden size of layer l.
 """
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -51,6 +52,11 @@ class Tokens(_Record):
     @property
     def width(self) -> int:
         return 1
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Token ids by text; empty without a vocabulary."""
+        return {text: token for token, text in enumerate(self.vocabulary or ())}
 
     @model_validator(mode="after")
     def _one_text_each(self) -> "Tokens":

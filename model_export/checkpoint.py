@@ -1,0 +1,78 @@
+"""The state of a training run on disk, from which it goes on exactly."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver
+from torch import Tensor
+
+from model_export.errors import CheckpointError
+from model_export.recipe import Recipe
+
+CHECKPOINT_FILE = "checkpoint.pt"
+_MAY_CHANGE = {"data", "epochs"}
+"""The data is compared by its SHA-256, wherever it lies; more epochs continue a finished run."""
+
+
+class Identity:
+    """What a run must have in common with a checkpoint that it resumes."""
+
+    def __init__(self, recipe: Recipe, data_sha256: str) -> None:
+        self._record = {k: v for k, v in recipe.to_dict().items() if k not in _MAY_CHANGE}
+        self._record["data_sha256"] = data_sha256
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._record
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises CheckpointError naming every difference."""
+        differences = [
+            f"{key} is {state.get(key)!r} there and {value!r} here"
+            for key, value in self._record.items()
+            if state.get(key) != value
+        ]
+        if differences:
+            raise CheckpointError(f"the checkpoint is of another run: {'; '.join(differences)}")
+
+
+class RandomState:
+    """torch's default generator: dropout, the order of windows and their shifts come from it."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"torch": torch.get_rng_state()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        torch.set_rng_state(state["torch"])
+
+
+def save_every_epoch(trainer: Engine, parts: Mapping[str, Any], run: Path) -> None:
+    """Writes all `parts` (objects with `state_dict`) to the run's one checkpoint, atomically."""
+    run.mkdir(parents=True, exist_ok=True)
+    # Passed as a plain function, DiskSaver replaces the file in one move. As a handler, Checkpoint
+    # would remove the old file before the new one is complete.
+    saver = DiskSaver(run, require_empty=False)
+    handler = Checkpoint(parts, saver.__call__, filename_pattern=CHECKPOINT_FILE)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, handler)
+
+
+def load_checkpoint(parts: Mapping[str, Any], run: Path) -> None:
+    """Puts all `parts` where the checkpoint left them, the first one first.
+
+    Raises CheckpointError where there is no checkpoint, or it is damaged or of another run.
+    """
+    path = run / CHECKPOINT_FILE
+    if not path.exists():
+        raise CheckpointError(f"nothing to resume: there is no {path}")
+    try:
+        record = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged; start again without --resume") from error
+    missing = parts.keys() - record.keys()
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
+    for name, part in parts.items():
+        part.load_state_dict(record[name])

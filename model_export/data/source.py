@@ -1,0 +1,50 @@
+"""Where data came from, and how it is divided in time."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from model_export.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`description` names the origin and says what was changed in the data on the way in."""
+
+    description: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Training is [0, train), validation [train, validation), test [validation, total)."""
+
+    train: int
+    validation: int
+    total: int
+
+    @classmethod
+    def of(cls, total: int, *, train: float, validation: float) -> "Split":
+        """Shares of `total`; what remains is the test part, the latest data."""
+        return cls(int(total * train), int(total * (train + validation)), total)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises DataError where the file cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def decode(content: bytes, origin: str) -> str:
+    """UTF-8 text with a leading byte order mark dropped; raises DataError on other bytes."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{origin} is not UTF-8: bad byte at offset {error.start}") from error
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return sha256(content).hexdigest()

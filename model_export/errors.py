@@ -1,0 +1,30 @@
+"""What can go wrong while a model is made, for reasons the user can act on.
+
+    ModelExportError
+    ├── DataError             the data cannot be read or used as it is
+    ├── TrainingError         the options do not fit together, or the loss is not finite
+    │   └── CheckpointError   nothing to resume, or a checkpoint of another run
+    └── ExportError           a trained network cannot become a bundle
+
+Every message is one line for the user; the command line prints it and exits with status 1.
+"""
+
+
+class ModelExportError(Exception):
+    """The root: expected failures, shown without a traceback."""
+
+
+class DataError(ModelExportError):
+    """The data cannot be read or used as it is."""
+
+
+class TrainingError(ModelExportError):
+    """The options do not fit together, or training broke down."""
+
+
+class CheckpointError(TrainingError):
+    """There is no checkpoint to resume from, or it belongs to another run."""
+
+
+class ExportError(ModelExportError):
+    """A trained network cannot become a bundle."""

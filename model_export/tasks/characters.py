@@ -1,0 +1,122 @@
+"""The next character of a text."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from model_export.data.source import Source, Split
+from model_export.data.text import Text, load_text
+from model_export.errors import DataError
+from model_export.evaluate import stream
+from model_export.model.network import Network, NetworkConfig, SoftmaxHead, TokensFront
+from model_export.recipe import Recipe
+from model_export.tasks.ngrams import ngram_bits
+from model_export.tasks.task import Batch
+from service.bundle.manifest import Probabilities, Score, Tokens
+
+_SAMPLE = 2048
+_VALIDATION_ROWS = 16
+
+
+class Characters:
+    """Truncated back-propagation through time: B rows read the training part side by side.
+
+    Each row carries its state from batch to batch, so that contexts longer than `time_steps` are
+    seen although gradients end there. The text's tail is held out.
+    """
+
+    loss_name = "bits per character"
+
+    def __init__(self, text: Text, recipe: Recipe) -> None:
+        self._tokens = torch.from_numpy(text.tokens)
+        self._recipe = recipe
+        self.source: Source = text.source
+        self.split = Split.of(len(text.tokens), train=0.85, validation=0.05)
+        self._check_length()
+        size = len(text.vocabulary)
+        self.input = Tokens(size=size, vocabulary=text.vocabulary)
+        self.output = Probabilities(width=size)
+        self.config = NetworkConfig(
+            front=TokensFront(size, recipe.embedding),
+            head=SoftmaxHead(size),
+            hidden_sizes=recipe.hidden_sizes,
+            reset=recipe.reset,
+            dropout=recipe.dropout,
+        )
+
+    @classmethod
+    def load(cls, recipe: Recipe) -> "Characters":
+        """Raises DataError where the text cannot be read or is too short."""
+        return cls(load_text(recipe.data), recipe)
+
+    @property
+    def held_out(self) -> str:
+        count = self.split.total - self.split.validation
+        return f"the last {count} of {self.split.total} characters"
+
+    @property
+    def sample(self) -> NDArray[Any]:
+        tokens: NDArray[Any] = self._tokens[self.split.validation :][:_SAMPLE].numpy()
+        return tokens
+
+    @property
+    def epoch_length(self) -> int:
+        rows, time = self._recipe.batch_size, self._recipe.time_steps
+        return (self.split.train - 1 - time) // (rows * time)
+
+    def batches(self) -> Iterator[Batch]:
+        """Rows begin at a random offset, so that windows are cut elsewhere in every epoch."""
+        rows, time = self._recipe.batch_size, self._recipe.time_steps
+        offset = int(torch.randint(time, ()))
+        row_length = self.epoch_length * time
+        starts = torch.arange(rows)[:, None] * row_length + offset
+        for index in range(self.epoch_length):
+            window = self._tokens[starts + index * time + torch.arange(time + 1)]
+            yield Batch(window[:, :-1], window[:, 1:], continues=index > 0)
+
+    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
+        nats = functional.cross_entropy(scores.flatten(0, 1), target.flatten())
+        return nats / math.log(2)
+
+    def validation_loss(self, network: Network) -> float:
+        """The part is read in several rows at once, for speed; each begins without a past."""
+        part = self._tokens[self.split.train : self.split.validation]
+        rows = max(1, min(_VALIDATION_ROWS, len(part) // 512))
+        return _bits(network, part[: len(part) // rows * rows].view(rows, -1))
+
+    def test_scores(self, network: Network) -> tuple[Score, ...]:
+        """Bits per character; the state is carried through the validation part into the test."""
+        train, validation = self.split.train, self.split.validation
+        tokens = self._tokens
+        model = _bits(network, tokens[None, train:], skip=validation - train - 1)
+        # The n-grams need two characters of context before the first one that counts.
+        parts = (tokens[:train], tokens[train:validation], tokens[validation - 2 :])
+        baselines = ngram_bits(*(part.numpy() for part in parts), size=self.input.size)
+        score = Score(metric="bits/char", unit="bit", model=model, baselines=baselines)
+        return (score,)
+
+    def _check_length(self) -> None:
+        if self.epoch_length < 1 or self.split.total < 200:
+            raise DataError(
+                f"{self.source.description} has {self.split.total} characters, too few for "
+                f"batches of {self._recipe.batch_size} × {self._recipe.time_steps}; "
+                "lower --batch-size or --time-steps"
+            )
+
+
+def _bits(network: Network, tokens: Tensor, skip: int = 0) -> float:
+    """Mean bits per character of tokens [B, N], each row's first `skip` predictions left out."""
+    targets = tokens[:, 1:]
+    chunks, position = [], 0
+    for output in stream(network, tokens[:, :-1]):
+        target = targets[:, position : position + output.shape[1]]
+        chunks.append(output.gather(2, target[..., None])[..., 0])
+        position += output.shape[1]
+    chosen = torch.cat(chunks, dim=1)[:, skip:].double()
+    return float(-np.log2(chosen.numpy()).mean())

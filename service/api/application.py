@@ -1,0 +1,68 @@
+"""The FastAPI application: routes, and one way for every error to leave."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
+
+from service import __version__
+from service.api import docs_routes, health_routes, model_routes, session_routes
+from service.api.context import Context
+from service.api.openapi import add_problem_schema
+from service.api.problems import ProblemAnswer, answer_error, answer_status, json_path
+from service.errors import Fault, GatewiseError, InvalidInput
+
+
+def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
+    """All of `/v1`, health and docs, around the given parts."""
+    app = FastAPI(
+        title="Gatewise",
+        version=__version__,
+        summary="Recurrent networks of Gated Recurrent Units, with durable sessions and gates.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.context = context
+    for routes in (model_routes, session_routes, health_routes, docs_routes):
+        app.include_router(routes.router)
+    app.add_exception_handler(GatewiseError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_error)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return add_problem_schema(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    return _response(answer_error(error))
+
+
+async def _on_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault(json_path(detail["loc"][1:], detail["loc"][0]), detail["msg"])
+        for detail in error.errors()
+    ]
+    return _response(answer_error(InvalidInput(faults)))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _response(answer_status(error.status_code, str(error.detail)))
+
+
+def _response(problem: ProblemAnswer) -> Response:
+    return Response(problem.body, problem.status, problem.headers)

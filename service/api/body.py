@@ -1,0 +1,52 @@
+"""Reading a request's body: bounded first, parsed after."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.types import Receive, Scope
+
+from service.api.problems import invalid
+from service.errors import BodyTooLarge
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    """The whole body. Raises BodyTooLarge as soon as it is known to be too long."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > max_bytes:
+            raise _too_large(max_bytes)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return _bounded(body, max_bytes)
+    chunks = [body]
+    received = len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        received += len(chunks[-1])
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+    return b"".join(chunks)
+
+
+def parse_body(body: bytes, model: type[Body]) -> Body:
+    """The body as a record, whatever its content type says. Raises MalformedBody, InvalidInput."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _bounded(body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body is longer than {max_bytes} bytes; send fewer time steps at once, "
+        "or start the service with a larger --max-body-bytes"
+    )

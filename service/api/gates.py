@@ -1,0 +1,105 @@
+"""Which gates an answer shows, and how they are written."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from service.bundle.manifest import Layer
+from service.engine.engine import Gates
+from service.errors import Fault, InvalidInput
+
+GateName = Literal["reset", "update", "candidate", "hidden"]
+ALL_GATES: tuple[GateName, ...] = ("reset", "update", "candidate", "hidden")
+Index = Annotated[int, Field(ge=0, strict=True)]
+
+
+class GateSelection(BaseModel):
+    """Which gates, layers, units and steps to show; everything where a field is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include: list[GateName] = Field(
+        default=list(ALL_GATES), min_length=1, description="Which of the four to show."
+    )
+    layers: list[Index] | None = Field(default=None, min_length=1, description="Layer numbers.")
+    units: list[Index] | None = Field(
+        default=None, min_length=1, description="Unit numbers within each chosen layer."
+    )
+    steps: Literal["all", "last"] = Field(
+        default="all", description="All time steps of the request, or only the last."
+    )
+    reduce: Literal["mean"] | None = Field(
+        default=None, description="`mean` shows the mean over the chosen units of each layer."
+    )
+
+
+_SELECTION_SCHEMA = {
+    "anyOf": [
+        {"type": "boolean"},
+        GateSelection.model_json_schema(),
+        {"type": "null"},
+    ],
+    "default": False,
+    "description": "`true` shows all gates of all layers, units and steps.",
+}
+
+
+def _from_flag(value: object) -> object:
+    if value is True:
+        return GateSelection()
+    return None if value is False else value
+
+
+OptionalGates = Annotated[
+    GateSelection | None, BeforeValidator(_from_flag), WithJsonSchema(_SELECTION_SCHEMA)
+]
+"""The `gates` field of a request: a boolean or a selection."""
+
+
+def check_selection(selection: GateSelection, layers: tuple[Layer, ...]) -> None:
+    """Raises InvalidInput for a layer or a unit that the model does not have."""
+    chosen = selection.layers or list(range(len(layers)))
+    faults = [
+        Fault(f"$.gates.layers[{index}]", f"there is no layer {layer}, the model has {len(layers)}")
+        for index, layer in enumerate(selection.layers or ())
+        if layer >= len(layers)
+    ]
+    faults += [
+        Fault(
+            f"$.gates.units[{index}]",
+            f"layer {layer} has no unit {unit}, it has {layers[layer].hidden_size}",
+        )
+        for layer in chosen
+        if layer < len(layers)
+        for index, unit in enumerate(selection.units or ())
+        if unit >= layers[layer].hidden_size
+    ]
+    if faults:
+        raise InvalidInput(faults)
+
+
+def render_gates(
+    gates: Gates, selection: GateSelection, layers: tuple[Layer, ...]
+) -> dict[str, Any]:
+    """The `gates` object of an answer; every tensor is [T, U], or [T] when reduced."""
+    chosen = range(len(layers)) if selection.layers is None else selection.layers
+    return {"layers": [_render_layer(gates, selection, layer, layers[layer]) for layer in chosen]}
+
+
+def _render_layer(
+    gates: Gates, selection: GateSelection, index: int, layer: Layer
+) -> dict[str, Any]:
+    units = list(range(layer.hidden_size)) if selection.units is None else selection.units
+    rendered: dict[str, Any] = {"layer": index, "units": units}
+    for name in selection.include:
+        tensor: NDArray[np.float32] = getattr(gates, name)[:, layer.span]
+        if selection.steps == "last":
+            tensor = tensor[-1:]
+        if selection.units is not None:
+            tensor = tensor[:, selection.units]
+        if selection.reduce == "mean":
+            tensor = tensor.mean(axis=1)
+        rendered[name] = np.ascontiguousarray(tensor)
+    return rendered

@@ -1,0 +1,111 @@
+"""Numbers and text from the wire, checked against what a model takes."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
+
+from service.api.problems import MAX_FAULTS, invalid, json_path
+from service.bundle.manifest import InputSignature, Tokens, Values
+from service.errors import Fault, InvalidInput
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+Number = Annotated[
+    float, Field(strict=True, allow_inf_nan=False, ge=-_FLOAT32_MAX, le=_FLOAT32_MAX)
+]
+"""A finite number that float32 can hold. Booleans and strings are not numbers."""
+
+_VECTOR = TypeAdapter(list[Number])
+
+
+def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArray[Any]:
+    """One sequence: float32 [T, F], or int64 [T] for a token model. Raises InvalidInput."""
+    if isinstance(signature, Tokens):
+        return _decode_tokens(value, signature, path)
+    return _decode_values(value, signature, path)
+
+
+def encode_text(text: str, signature: InputSignature, path: str) -> NDArray[np.int64]:
+    """One token a character, int64 [T]. Raises InvalidInput for a model without a vocabulary."""
+    if not isinstance(signature, Tokens) or signature.vocabulary is None:
+        raise InvalidInput.at(path, "this model takes no text; send numbers as `inputs`")
+    if not text:
+        raise InvalidInput.at(path, "the text is empty; send at least one character")
+    ids = signature.ids
+    try:
+        return np.fromiter((ids[character] for character in text), np.int64, len(text))
+    except KeyError:
+        unknown = [
+            Fault(f"{path}[{index}]", f"{character!r} is not in the model's vocabulary")
+            for index, character in enumerate(text)
+            if character not in ids
+        ]
+        raise InvalidInput(unknown[:MAX_FAULTS]) from None
+
+
+def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float32]:
+    """A flat state, float32 [S]. Raises InvalidInput."""
+    try:
+        state = np.array(_VECTOR.validate_python(value), np.float32)
+    except ValidationError as error:
+        raise invalid(error, path) from None
+    if len(state) != state_size:
+        raise InvalidInput.at(
+            path, f"{len(state)} numbers, but this model's state has {state_size}"
+        )
+    return state
+
+
+def _decode_values(value: object, signature: Values, path: str) -> NDArray[np.float32]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InvalidInput.at(path, "expected a list of time steps, each a list of numbers")
+    if not value:
+        raise _empty(path)
+    try:
+        return np.array(_matrix(signature.width).validate_python(value), np.float32)
+    except ValidationError as error:
+        raise _explain_widths(error, signature, path) from None
+
+
+def _decode_tokens(value: object, signature: Tokens, path: str) -> NDArray[np.int64]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InvalidInput.at(path, "expected a list of token ids")
+    if not value:
+        raise _empty(path)
+    try:
+        return np.array(_tokens(signature.size).validate_python(value), np.int64)
+    except ValidationError as error:
+        raise invalid(error, path) from None
+
+
+@cache
+def _matrix(width: int) -> TypeAdapter[list[list[float]]]:
+    row = Annotated[list[Number], Field(min_length=width, max_length=width)]
+    return TypeAdapter(list[row])
+
+
+@cache
+def _tokens(size: int) -> TypeAdapter[list[int]]:
+    token = Annotated[int, Field(strict=True, ge=0, lt=size)]
+    return TypeAdapter(list[token])
+
+
+def _explain_widths(error: ValidationError, signature: Values, path: str) -> InvalidInput:
+    """pydantic speaks of list lengths; a caller wants to know which features are expected."""
+    wrong_width = [
+        Fault(
+            json_path(detail["loc"], path),
+            f"expected {signature.width} numbers ({', '.join(signature.names)}), "
+            f"found {detail['ctx']['actual_length']}",
+        )
+        for detail in error.errors(include_url=False)
+        if detail["type"] in ("too_short", "too_long")
+    ]
+    return InvalidInput(wrong_width[:MAX_FAULTS]) if wrong_width else invalid(error, path)
+
+
+def _empty(path: str) -> InvalidInput:
+    return InvalidInput.at(path, "the sequence is empty; send at least one time step")

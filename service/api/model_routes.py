@@ -1,0 +1,82 @@
+"""/v1/models: what is served, and whole sequences through it."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from service.api.body import parse_body, read_body
+from service.api.context import Ctx
+from service.api.openapi import gives, takes
+from service.api.schemas import (
+    LayerAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    SequencesAnswer,
+    SequencesBody,
+)
+from service.api.sequences import answer_sequences
+from service.bundle.manifest import REPORT_FILE
+from service.engine.engine import Engine
+from service.engine.models import Models
+from service.errors import ModelNotFound
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("", responses=gives(ModelsAnswer))
+async def list_models(context: Ctx) -> ModelsAnswer:
+    """The latest version of every model."""
+    names = sorted({engine.manifest.name for engine in context.models})
+    return ModelsAnswer(
+        models=[_describe(context.models.latest(name), context.models) for name in names]
+    )
+
+
+@router.get("/{model}", responses=gives(ModelAnswer, 404))
+async def get_model(model: str, context: Ctx) -> ModelAnswer:
+    """One model: its signature, layers, scores, and where it runs."""
+    return _describe(context.models.latest(model), context.models)
+
+
+@router.get("/{model}/report", response_class=FileResponse, responses=gives(None, 404))
+async def get_report(model: str, context: Ctx) -> FileResponse:
+    """What training did, as a page: curves, scores against baselines, gate pictures."""
+    engine = context.models.latest(model)
+    if REPORT_FILE not in engine.manifest.files:
+        raise ModelNotFound(f"model {model!r} has no training report")
+    return FileResponse(engine.bundle.folder / REPORT_FILE, media_type="text/html")
+
+
+@router.post(
+    "/{model}/sequences",
+    response_class=Response,
+    responses=gives(SequencesAnswer, 400, 404, 413, 422),
+    openapi_extra=takes(SequencesBody, {"inputs": [[[371.2], [371.3]]], "gates": True}),
+)
+async def run_sequences(model: str, request: Request, context: Ctx) -> Response:
+    """Run whole sequences, of different lengths if need be. Nothing is kept."""
+    engine = context.models.latest(model)
+    limit = context.settings.max_body_bytes
+    body = parse_body(await read_body(request.scope, request.receive, limit), SequencesBody)
+    answer = await answer_sequences(engine, body, context.sequences)
+    return Response(answer, media_type="application/json")
+
+
+def _describe(engine: Engine, models: Models) -> ModelAnswer:
+    manifest = engine.manifest
+    return ModelAnswer(
+        name=manifest.name,
+        version=manifest.version,
+        versions=models.versions(manifest.name),
+        task=manifest.task,
+        reset=manifest.reset,
+        input=manifest.input,
+        output=manifest.output,
+        layers=[
+            LayerAnswer(layer=index, hidden_size=layer.hidden_size, offset=layer.offset)
+            for index, layer in enumerate(manifest.layers)
+        ],
+        state_size=manifest.state_size,
+        scores=list(manifest.scores),
+        provider=engine.provider,
+        report=f"/v1/models/{manifest.name}/report" if REPORT_FILE in manifest.files else None,
+    )

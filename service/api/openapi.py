@@ -1,0 +1,39 @@
+"""Describing routes that read and write raw bodies as richly as FastAPI describes its own."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from service.api.problems import MEDIA_TYPE
+from service.api.schemas import ProblemDetails
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def takes(body: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route that parses its own body."""
+    schema = body.model_json_schema()
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> Responses:
+    """`responses` of a route: its answer, and the statuses it answers problems with."""
+    described: Responses = {
+        code: {
+            "description": "Problem",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for code in problems
+    }
+    described[status] = {"description": "Done", **({"model": answer} if answer else {})}
+    return described
+
+
+def add_problem_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """Put what `gives` refers to among the document's schemas."""
+    schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}))
+    schemas["ProblemDetails"] = schema
+    return document

@@ -1,0 +1,133 @@
+"""Errors on the wire: RFC 9457 problem details.
+
+One table maps each class of `service.errors` to a status, a stable `code` and a title. Faults in
+the input come with their JSON paths in `errors`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from service import errors
+from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = 20
+"""Most entries of `errors` in one answer: a wrong matrix is wrong everywhere."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one class of errors looks to a client."""
+
+    status: int
+    code: str
+    title: str
+    retry_after: int | None = None
+
+
+PROBLEMS: dict[type[GatewiseError], Problem] = {
+    errors.InvalidInput: Problem(422, "invalid_input", "The input cannot be used"),
+    errors.MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
+    errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
+    errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
+    errors.SessionNotFound: Problem(404, "session_not_found", "No such session"),
+    errors.SessionExpired: Problem(410, "session_expired", "The session has expired"),
+    errors.SessionExists: Problem(409, "session_exists", "The session id is taken"),
+    errors.StepConflict: Problem(409, "step_conflict", "Another writer was faster", retry_after=1),
+    errors.Overloaded: Problem(503, "overloaded", "Too many requests are waiting", retry_after=1),
+    errors.ShuttingDown: Problem(503, "shutting_down", "The service is stopping", retry_after=5),
+    errors.StoreError: Problem(503, "store_unavailable", "The store failed", retry_after=5),
+    errors.BundleError: Problem(500, "bundle_unusable", "A model cannot be served"),
+    errors.ProviderUnavailable: Problem(500, "provider_unavailable", "The device is not usable"),
+}
+INTERNAL = Problem(500, "internal_error", "The service failed")
+_BY_STATUS = {
+    404: Problem(404, "not_found", "No such resource"),
+    405: Problem(405, "method_not_allowed", "The resource has no such method"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemAnswer:
+    """A rendered problem: what an edge sends."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def problem_of(error: Exception) -> Problem:
+    """The table's entry of the error's class, or of its nearest ancestor in the tree."""
+    for ancestor in type(error).__mro__:
+        if ancestor in PROBLEMS:
+            return PROBLEMS[ancestor]
+    return INTERNAL
+
+
+def answer_error(error: Exception) -> ProblemAnswer:
+    """Render any exception. An unexpected one is logged and keeps its text to itself."""
+    problem = problem_of(error)
+    if problem is INTERNAL:
+        log.error("request_failed", exc_info=error)
+        return _render(problem, "something unexpected happened; the log has the details", ())
+    if problem.status >= 500:
+        log.warning("request_refused", code=problem.code, detail=str(error))
+    faults = error.faults if isinstance(error, InvalidInput) else ()
+    return _render(problem, str(error), faults)
+
+
+def answer_status(status: int, detail: str) -> ProblemAnswer:
+    """Render an HTTP status of the framework's own, such as 404 for an unknown path."""
+    problem = _BY_STATUS.get(status, Problem(status, f"http_{status}", detail))
+    return _render(problem, detail, ())
+
+
+def invalid(error: ValidationError, prefix: str = "$") -> InvalidInput:
+    """pydantic's findings as faults with JSON paths below `prefix`."""
+    found = error.errors(include_url=False)
+    if found[0]["type"] == "json_invalid":
+        reason = found[0].get("ctx", {}).get("error", found[0]["msg"])
+        return MalformedBody([Fault(prefix, f"the body is not valid JSON: {reason}")])
+    if found[0]["type"] in ("model_type", "model_attributes_type") and not found[0]["loc"]:
+        return MalformedBody([Fault(prefix, "the body must be a JSON object")])
+    return InvalidInput([_fault(detail, prefix) for detail in found[:MAX_FAULTS]])
+
+
+def json_path(parts: Sequence[int | str], prefix: str = "$") -> str:
+    """("inputs", 0, 3) as `$.inputs[0][3]`."""
+    return prefix + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def _fault(detail: ErrorDetails, prefix: str) -> Fault:
+    message = detail["msg"]
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+    elif detail["type"] == "extra_forbidden":
+        message = "there is no such field"
+    elif detail["type"] == "missing":
+        message = "this field is required"
+    return Fault(json_path(detail["loc"], prefix), message)
+
+
+def _render(problem: Problem, detail: str, faults: Sequence[Fault]) -> ProblemAnswer:
+    body: dict[str, Any] = {
+        "type": f"urn:gatewise:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "code": problem.code,
+    }
+    if faults:
+        body["errors"] = [{"path": fault.path, "message": fault.message} for fault in faults]
+    headers = {"content-type": MEDIA_TYPE}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    return ProblemAnswer(problem.status, headers, orjson.dumps(body))

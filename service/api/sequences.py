@@ -1,0 +1,76 @@
+"""POST /v1/models/{model}/sequences: whole sequences in, everything out, nothing kept."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.api.answers import render_outputs, to_json
+from service.api.gates import check_selection, render_gates
+from service.api.inputs import decode_inputs, decode_state, encode_text
+from service.api.schemas import SequencesBody
+from service.batcher.compute import Computed, Row
+from service.bundle.manifest import Manifest
+from service.engine.engine import Engine
+from service.errors import InvalidInput
+from service.sessions.sequences import Sequences
+
+
+async def answer_sequences(engine: Engine, body: SequencesBody, sequences: Sequences) -> bytes:
+    """Raises InvalidInput for anything that the model cannot take."""
+    manifest = engine.manifest
+    if body.gates is not None:
+        check_selection(body.gates, manifest.layers)
+    inputs = _inputs(body, manifest)
+    states = _initial_states(body, engine, len(inputs))
+    rows = [
+        Row(engine, sequence, state, gates=body.gates is not None)
+        for sequence, state in zip(inputs, states, strict=True)
+    ]
+    computed = await sequences.run(rows)
+    return to_json(
+        {
+            "model": manifest.name,
+            "version": manifest.version,
+            "sequences": [_render(one, body, manifest) for one in computed],
+        }
+    )
+
+
+def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
+    if body.text is not None:
+        if isinstance(body.text, str):
+            return [encode_text(body.text, manifest.input, "$.text")]
+        return [
+            encode_text(text, manifest.input, f"$.text[{index}]")
+            for index, text in enumerate(body.text)
+        ]
+    return [
+        decode_inputs(sequence, manifest.input, f"$.inputs[{index}]")
+        for index, sequence in enumerate(body.inputs or ())
+    ]
+
+
+def _initial_states(body: SequencesBody, engine: Engine, batch: int) -> NDArray[np.float32]:
+    if body.initial_states is None:
+        return engine.initial_states(batch)
+    if len(body.initial_states) != batch:
+        raise InvalidInput.at(
+            "$.initial_states",
+            f"{len(body.initial_states)} states for {batch} sequences; send one for each",
+        )
+    size = engine.manifest.state_size
+    return np.stack(
+        [
+            decode_state(state, size, f"$.initial_states[{index}]")
+            for index, state in enumerate(body.initial_states)
+        ]
+    )
+
+
+def _render(computed: Computed, body: SequencesBody, manifest: Manifest) -> dict[str, Any]:
+    rendered = render_outputs(computed.outputs, manifest)
+    rendered["state"] = computed.state
+    if body.gates is not None and computed.gates is not None:
+        rendered["gates"] = render_gates(computed.gates, body.gates, manifest.layers)
+    return rendered

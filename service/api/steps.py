@@ -1,0 +1,97 @@
+"""POST /v1/sessions/{session_id}/steps: the hot route.
+
+A request through FastAPI's own machinery costs several times what the step itself does, so
+`StepsShortcut` stands in front of the app and answers this one route as plain ASGI. The route is
+also registered with FastAPI, which describes it in OpenAPI and takes what the shortcut leaves.
+Both end in `StepsEndpoint.answer`.
+"""
+
+from typing import Any
+
+from numpy.typing import NDArray
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.api.answers import render_outputs, to_json
+from service.api.body import parse_body, read_body
+from service.api.gates import check_selection, render_gates
+from service.api.inputs import decode_inputs, encode_text
+from service.api.problems import answer_error
+from service.api.schemas import StepsBody
+from service.bundle.manifest import Manifest
+from service.sessions.sessions import Sessions
+from service.sessions.stepping import StepAnswer, StepRequest
+
+_PREFIX = "/v1/sessions/"
+_SUFFIX = "/steps"
+_HEADERS = [(b"content-type", b"application/json")]
+
+
+class StepsEndpoint:
+    """Steps of one session: from the bytes of a request to the bytes of its answer."""
+
+    def __init__(self, sessions: Sessions, max_body_bytes: int) -> None:
+        self._sessions = sessions
+        self._max_body_bytes = max_body_bytes
+
+    async def answer(self, session_id: str, scope: Scope, receive: Receive) -> bytes:
+        """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
+        body = parse_body(await read_body(scope, receive, self._max_body_bytes), StepsBody)
+
+        def decode(manifest: Manifest) -> NDArray[Any]:
+            if body.gates is not None:
+                check_selection(body.gates, manifest.layers)
+            if body.text is not None:
+                return encode_text(body.text, manifest.input, "$.text")
+            return decode_inputs(body.inputs, manifest.input, "$.inputs")
+
+        request = StepRequest(session_id, decode, gates=body.gates is not None)
+        return _render(await self._sessions.step(request), body)
+
+
+def _render(answer: StepAnswer, body: StepsBody) -> bytes:
+    session, manifest = answer.session, answer.manifest
+    rendered: dict[str, Any] = {
+        "session_id": session.session_id,
+        "model": session.model,
+        "version": session.version,
+        "step": session.step,
+        **render_outputs(answer.computed.outputs, manifest),
+    }
+    if body.gates is not None and answer.computed.gates is not None:
+        rendered["gates"] = render_gates(answer.computed.gates, body.gates, manifest.layers)
+    return to_json(rendered)
+
+
+class StepsShortcut:
+    """Answers the hot route itself and passes everything else on to the app."""
+
+    def __init__(self, app: ASGIApp, endpoint: StepsEndpoint) -> None:
+        self._app = app
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session_id = _session_of(scope)
+        if session_id is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            status, headers = 200, _HEADERS
+            body = await self._endpoint.answer(session_id, scope, receive)
+        except Exception as error:  # every error is answered; none may reach the server
+            problem = answer_error(error)
+            status, body = problem.status, problem.body
+            headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _session_of(scope: Scope) -> str | None:
+    """The session's id where the request is one for the hot route."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path: str = scope["path"]
+    if not (path.startswith(_PREFIX) and path.endswith(_SUFFIX)):
+        return None
+    session_id = path[len(_PREFIX) : -len(_SUFFIX)]
+    return session_id if session_id and "/" not in session_id else None

@@ -1,0 +1,95 @@
+"""The composition root: settings in, a running service out."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from service.api.application import build_api
+from service.api.context import Context
+from service.api.steps import StepsEndpoint, StepsShortcut
+from service.bundle.repository import read_repository
+from service.engine.models import Models, load_models
+from service.engine.provider import Provider
+from service.errors import GatewiseError
+from service.inspector.routes import router as inspector
+from service.sessions.sequences import Sequences
+from service.sessions.sessions import Sessions
+from service.settings import Settings
+from service.stores.open import open_store
+from service.stores.store import Store
+
+PURGE_INTERVAL_SECONDS = 3600.0
+
+log = structlog.get_logger()
+
+
+def load(settings: Settings) -> tuple[Models, Store]:
+    """Everything that can refuse to start, before a port is opened.
+
+    Raises BundleError, ProviderUnavailable, StoreError.
+    """
+    models = load_models(
+        read_repository(settings.repository), Provider(settings.device, settings.threads)
+    )
+    for engine in models:
+        log.info(
+            "model_loaded",
+            model=engine.manifest.name,
+            version=engine.manifest.version,
+            provider=engine.provider,
+        )
+    return models, open_store(settings.store, settings.durability)
+
+
+def create_app(
+    settings: Settings,
+    models: Models,
+    store: Store,
+    clock: Callable[[], float] = time.time,
+) -> ASGIApp:
+    """The service as an ASGI application; it closes the store when it shuts down."""
+    sessions = Sessions(
+        models,
+        store,
+        clock,
+        ttl_seconds=settings.session_ttl_seconds,
+        max_batch=settings.max_batch,
+        max_queue=settings.max_queue,
+    )
+    steps = StepsEndpoint(sessions, settings.max_body_bytes)
+    context = Context(settings, models, sessions, Sequences(), steps)
+    api = build_api(context, _lifespan)
+    api.include_router(inspector)
+    return StepsShortcut(api, steps)
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
+    context: Context = api.state.context
+    purging = asyncio.create_task(_purge_expired(context))
+    log.info("ready", store=context.settings.store, pid=os.getpid())
+    yield
+    purging.cancel()
+    with suppress(asyncio.CancelledError):
+        await purging
+    context.sequences.close()
+    await context.sessions.close()
+    log.info("stopped")
+
+
+async def _purge_expired(context: Context) -> None:
+    """Forget expired sessions now and then; a failing store is tried again the next time."""
+    while True:
+        try:
+            purged = await context.sessions.purge(context.settings.expired_retention_seconds)
+            if purged:
+                log.info("sessions_purged", count=purged)
+        except GatewiseError as error:
+            log.warning("purge_failed", detail=str(error))
+        await asyncio.sleep(PURGE_INTERVAL_SECONDS)

@@ -1,0 +1,154 @@
+"""One thread that does all work on sessions, in groups.
+
+While a group runs, new requests gather in the queue and form the next one: no timer, no waiting
+for company. Stores and ONNX Runtime are used from this thread alone, so the event loop is never
+held up by either.
+"""
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from service.errors import Overloaded, ShuttingDown
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A request in the queue: an item for the group's run, or a call of its own."""
+
+    key: object
+    future: asyncio.Future[Any]
+    item: Any = None
+    call: Callable[[], object] | None = None
+
+
+class Batcher(Generic[Item, Answer]):
+    """Runs items in groups, and single calls in between, on one thread.
+
+    Tasks with the same key run in order of arrival and never in one group.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Sequence[Answer | Exception]],
+        *,
+        max_batch: int,
+        max_queue: int,
+    ) -> None:
+        """`run` answers a group; an exception in an item's place is raised to its caller only."""
+        self._run = run
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._arrivals: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._waiting: deque[_Task] = deque()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self._thread.start()
+
+    async def submit(self, key: object, item: Item) -> Answer:
+        """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
+        return cast(Answer, await self._enqueue(_Task(key, _future(), item=item)))
+
+    async def call(self, key: object, function: Callable[[], Result]) -> Result:
+        """What `function` returns, run on the batcher's thread after all earlier tasks of `key`."""
+        return cast(Result, await self._enqueue(_Task(key, _future(), call=function)))
+
+    async def close(self) -> None:
+        """Refuse new work, finish what is waiting, end the thread."""
+        if not self._closing:
+            self._closing = True
+            self._arrivals.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _enqueue(self, task: _Task) -> asyncio.Future[Any]:
+        if self._closing:
+            raise ShuttingDown("the service is stopping; nothing was applied")
+        if self._arrivals.qsize() + len(self._waiting) >= self._max_queue:
+            raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
+        self._arrivals.put(task)
+        return task.future
+
+    def _work(self) -> None:
+        while self._gather():
+            group = self._next_group()
+            if group:
+                loop = group[0].future.get_loop()
+                loop.call_soon_threadsafe(_resolve, group, self._outcomes(group))
+
+    def _gather(self) -> bool:
+        """Take everything that has arrived; wait when nothing has. False when it is over."""
+        open_ended = not self._waiting
+        while True:
+            try:
+                task = self._arrivals.get(block=open_ended)
+            except queue.Empty:
+                return True
+            if task is None:
+                # The sentinel is put last: once nothing waits, nothing follows.
+                if not self._waiting:
+                    return False
+                self._arrivals.put(None)
+                return True
+            self._waiting.append(task)
+            open_ended = False
+
+    def _next_group(self) -> list[_Task]:
+        """The longest group without two tasks of one key, in order of arrival."""
+        group: dict[object, _Task] = {}
+        later: deque[_Task] = deque()
+        while self._waiting and len(group) < self._max_batch:
+            task = self._waiting.popleft()
+            if task.future.cancelled():
+                continue
+            if task.key in group:
+                later.append(task)
+            else:
+                group[task.key] = task
+        later.extend(self._waiting)
+        self._waiting = later
+        return list(group.values())
+
+    def _outcomes(self, group: list[_Task]) -> list[object]:
+        items = [task for task in group if task.call is None]
+        answers = dict(zip(map(id, items), self._run_items(items), strict=True))
+        return [
+            _outcome(task.call) if task.call is not None else answers[id(task)] for task in group
+        ]
+
+    def _run_items(self, tasks: list[_Task]) -> Sequence[object]:
+        if not tasks:
+            return []
+        try:
+            return self._run([task.item for task in tasks])
+        except Exception as error:  # a failed commit, say, concerns the whole group
+            return [error] * len(tasks)
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _outcome(call: Callable[[], object]) -> object:
+    try:
+        return call()
+    except Exception as error:  # handed to the caller, who awaits it
+        return error
+
+
+def _resolve(group: list[_Task], outcomes: list[object]) -> None:
+    """Back on the event loop: hand every outcome to whoever waits for it."""
+    for task, outcome in zip(group, outcomes, strict=True):
+        if task.future.cancelled():
+            continue
+        if isinstance(outcome, Exception):
+            task.future.set_exception(outcome)
+        else:
+            task.future.set_result(outcome)

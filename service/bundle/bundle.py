@@ -1,0 +1,84 @@
+"""Reading one version of a model from disk, and refusing it when it is not what it says."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from service.bundle.manifest import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    REQUIRED_FILES,
+    SEQUENCE_FILE,
+    STEP_FILE,
+    Manifest,
+)
+from service.errors import BundleCorrupt, BundleIncomplete
+
+GOLDEN_ARRAYS = ("input", "state", "output", "states", "reset", "update", "candidate")
+"""input [B, T, F] or [B, T], state [B, S], output [B, T, O], the others [B, T, S]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A version whose files are all there and unchanged since they were written."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def step_graph(self) -> Path:
+        return self.folder / STEP_FILE
+
+    @property
+    def sequence_graph(self) -> Path:
+        return self.folder / SEQUENCE_FILE
+
+    def golden(self) -> dict[str, NDArray[Any]]:
+        """The golden vectors: inputs and what PyTorch answered to them."""
+        with np.load(self.folder / GOLDEN_FILE) as arrays:
+            missing = [name for name in GOLDEN_ARRAYS if name not in arrays]
+            if missing:
+                raise BundleCorrupt(f"{self.folder / GOLDEN_FILE} lacks {', '.join(missing)}")
+            return {name: arrays[name] for name in GOLDEN_ARRAYS}
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read the manifest and check every file's hash.
+
+    Raises BundleIncomplete or BundleCorrupt, naming the file and what is wrong with it.
+    """
+    manifest = _read_manifest(folder / MANIFEST_FILE)
+    for name in REQUIRED_FILES:
+        if name not in manifest.files:
+            raise BundleIncomplete(f"{folder / MANIFEST_FILE} lists no {name}")
+    for name, digest in manifest.files.items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleIncomplete(f"{file} is missing")
+        if (found := sha256_of(file)) != digest:
+            raise BundleCorrupt(
+                f"{file} has SHA-256 {found[:12]}…, the manifest says {digest[:12]}…; "
+                "publish the version again"
+            )
+    return Bundle(folder, manifest)
+
+
+def _read_manifest(file: Path) -> Manifest:
+    if not file.is_file():
+        raise BundleIncomplete(f"{file} is missing")
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleCorrupt(f"{file}: {place}: {first['msg']}") from None

@@ -1,0 +1,42 @@
+"""A model repository: `<name>/<version>/`, versions being positive integers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.bundle.bundle import Bundle, read_bundle
+from service.errors import BundleCorrupt, BundleIncomplete
+
+
+def version_folders(repository: Path) -> Iterator[Path]:
+    """Every `<name>/<version>/` below the repository, by name, then by version.
+
+    Hidden folders are skipped: publishing stages a version in one before it renames it.
+    """
+    if not repository.is_dir():
+        raise BundleIncomplete(f"the model repository {repository} is not a folder")
+    for model in sorted(repository.iterdir()):
+        if model.is_dir() and not model.name.startswith("."):
+            versions = [
+                child for child in model.iterdir() if child.is_dir() and child.name.isdigit()
+            ]
+            yield from sorted(versions, key=lambda folder: int(folder.name))
+
+
+def read_repository(repository: Path) -> list[Bundle]:
+    """Every bundle of the repository. One that cannot be served is an error, not a gap."""
+    bundles = [_read_placed(folder) for folder in version_folders(repository)]
+    if not bundles:
+        raise BundleIncomplete(
+            f"the model repository {repository} holds no model; "
+            "make one with: python -m model_export train --help"
+        )
+    return bundles
+
+
+def _read_placed(folder: Path) -> Bundle:
+    bundle = read_bundle(folder)
+    stated = f"{bundle.manifest.name}/{bundle.manifest.version}"
+    placed = f"{folder.parent.name}/{folder.name}"
+    if stated != placed:
+        raise BundleCorrupt(f"{folder}: its manifest says {stated}, its place says {placed}")
+    return bundle

@@ -1,0 +1,1 @@
+"""Running a bundle's two graphs with ONNX Runtime. Knows nothing above it."""

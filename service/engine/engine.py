@@ -1,0 +1,120 @@
+"""One bundle, ready to run.
+
+Shapes: B batch, T time steps, F input features, O outputs, S state size. Inputs are float32, or
+int64 tokens without the last axis.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from service.bundle.bundle import Bundle
+from service.bundle.manifest import Manifest, Tokens
+from service.engine.provider import Provider
+from service.errors import BundleCorrupt
+
+_STEP_FETCHES = ["output", "next_state"]
+_GATE_FETCHES = ["output", "next_state", "reset", "update", "candidate"]
+_SEQUENCE_FETCHES = ["output", "states"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What every gate did, and the hidden state that came out: four float32 arrays [..., S]."""
+
+    reset: NDArray[np.float32]
+    update: NDArray[np.float32]
+    candidate: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Answers to one time step of B sessions: output [B, O], state [B, S], gates [B, S] each."""
+
+    output: NDArray[np.float32]
+    state: NDArray[np.float32]
+    gates: Gates | None
+
+
+class Engine:
+    """Runs the step and the sequence graph of one bundle. Holds no state between calls."""
+
+    def __init__(self, bundle: Bundle, provider: Provider) -> None:
+        """Open both graphs. Raises BundleCorrupt, ProviderUnavailable."""
+        self.bundle = bundle
+        self.manifest: Manifest = bundle.manifest
+        self._step = _open(bundle.step_graph.read_bytes(), provider, bundle, _GATE_FETCHES)
+        self._sequence = _open(
+            bundle.sequence_graph.read_bytes(), provider, bundle, _SEQUENCE_FETCHES
+        )
+        self.provider: str = self._step.get_providers()[0]
+
+    def initial_states(self, batch: int) -> NDArray[np.float32]:
+        """The state of a session that has seen nothing: zeros [B, S]."""
+        return np.zeros((batch, self.manifest.state_size), np.float32)
+
+    def step(self, inputs: NDArray[Any], state: NDArray[np.float32], *, gates: bool) -> Steps:
+        """One time step for a batch: inputs [B, F] or [B], state [B, S]."""
+        feed = {"input": inputs, "state": state}
+        if not gates:
+            output, next_state = self._step.run(_STEP_FETCHES, feed)
+            return Steps(output, next_state, None)
+        output, next_state, reset, update, candidate = self._step.run(_GATE_FETCHES, feed)
+        return Steps(output, next_state, Gates(reset, update, candidate, next_state))
+
+    def sequence(
+        self, inputs: NDArray[Any], state: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Many time steps: inputs [B, T, F] or [B, T], state [B, S] before the first.
+
+        Returns output [B, T, O] and states [B, T, S]; states[:, t] is the state after step t.
+        """
+        output, states = self._sequence.run(_SEQUENCE_FETCHES, {"input": inputs, "state": state})
+        return output, states
+
+    def gates_of(
+        self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
+    ) -> Gates:
+        """The gates of one sequence that was run already.
+
+        Knowing every state, each time step is independent of the others, so the step graph runs
+        once on all of them: inputs [T, F] or [T], state [S] before the first, states [T, S].
+        """
+        before = np.concatenate([state[np.newaxis], states[:-1]])
+        recorded = self.step(inputs, before, gates=True).gates
+        assert recorded is not None
+        return Gates(recorded.reset, recorded.update, recorded.candidate, states)
+
+
+def _open(
+    graph: bytes, provider: Provider, bundle: Bundle, fetches: list[str]
+) -> onnxruntime.InferenceSession:
+    """Open one graph and see that its inputs and outputs are those the manifest describes."""
+    try:
+        session = provider.open(graph)
+    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+        raise BundleCorrupt(f"{bundle.folder}: not an ONNX graph: {error}") from None
+    except (
+        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+    ) as error:
+        raise BundleCorrupt(f"{bundle.folder}: ONNX Runtime refuses the graph: {error}") from None
+    found = {value.name: value for value in (*session.get_inputs(), *session.get_outputs())}
+    missing = [name for name in ("input", "state", *fetches) if name not in found]
+    if missing:
+        raise BundleCorrupt(f"{bundle.folder}: the graph lacks {', '.join(missing)}")
+    widths = {"state": bundle.manifest.state_size, fetches[0]: bundle.manifest.output.width}
+    if not isinstance(bundle.manifest.input, Tokens):
+        widths["input"] = bundle.manifest.input.width
+    for name, width in widths.items():
+        if found[name].shape[-1] != width:
+            raise BundleCorrupt(
+                f"{bundle.folder}: {name} is {found[name].shape[-1]} wide, "
+                f"the manifest says {width}"
+            )
+    return session

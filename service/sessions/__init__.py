@@ -1,0 +1,1 @@
+"""What a session is and how it moves, without HTTP."""

@@ -1,0 +1,60 @@
+"""Every setting of the service, once. Environment variables carry the prefix `GATEWISE_`,
+command line flags are the same names with dashes; the README's table is made from this file."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Runs the Gatewise service: serves the models of a repository over HTTP."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWISE_", cli_prog_name="python -m service", cli_kebab_case=True, frozen=True
+    )
+
+    repository: Path = Field(
+        default=Path("models"), description="Folder of models, laid out as <name>/<version>/."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    store: str = Field(
+        default="sqlite:///gatewise.db",
+        description="Where sessions live: sqlite:///PATH (durable) or memory:// (lost on exit).",
+    )
+    durability: Literal["normal", "full"] = Field(
+        default="normal",
+        description="What an answered step survives with SQLite: normal a killed process, "
+        "full also power loss.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where graphs run; cuda refuses to start without a usable GPU."
+    )
+    threads: int = Field(default=1, ge=1, description="Threads of ONNX Runtime within one run.")
+    session_ttl_seconds: float = Field(
+        default=30 * 86400.0,
+        gt=0,
+        description="Life of a session after its last use, where its creator names none.",
+    )
+    expired_retention_seconds: float = Field(
+        default=2 * 86400.0,
+        ge=86400.0,
+        description="How long an expired session is remembered: 410 for so long, then 404.",
+    )
+    max_body_bytes: int = Field(
+        default=32 * 1024 * 1024, gt=0, description="Longest request body that is read."
+    )
+    max_queue: int = Field(
+        default=4096, gt=0, description="Most requests waiting for the batcher before 503."
+    )
+    max_batch: int = Field(default=256, gt=0, description="Most sessions in one batch.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe event that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or text for a person."
+    )
