@@ -9,7 +9,8 @@ Gatewise speaks of `update` u, which *writes*; nn.GRU and the ONNX GRU operator 
 Since 1 − σ(a) = σ(−a), weights and biases are converted by a sign flip. They are stored as nn.GRU
 stores them, so that its checkpoints fit, and are flipped only where gates are shown.
 
-The blocks of H rows are ordered (reset, keep, candidate) in nn.GRU, (keep, reset, candidate) in ONNX.
+The blocks of H rows are ordered reset, keep, candidate in nn.GRU and keep, reset, candidate in
+ONNX.
 """
 
 from typing import Protocol, Self, TypeVar

@@ -20,7 +20,7 @@ def stream(network: Network, inputs: Tensor) -> Iterator[Tensor]:
     network.eval()
     state = network.initial_state(len(inputs))
     with torch.inference_mode():
-        for chunk in inputs.split(CHUNK, dim=1):
+        for chunk in torch.split(inputs, CHUNK, dim=1):
             output, states = network(chunk, state)
             state = states[:, -1]
             yield output

@@ -63,8 +63,13 @@ _DEFAULTS: dict[TaskName, dict[str, Any]] = {
     },
 }
 
+_BUILT_IN: dict[str, dict[str, Any]] = {"co2": {"season": 52, "units": ("ppm",)}}
 
-def recipe_for(task: TaskName, data: str, name: str, **options: Any) -> Recipe:
-    """The task's defaults with every option that is not None put on top."""
+
+def recipe_for(task: TaskName, data: str, name: str, **options: object) -> Recipe:
+    """The defaults of the task and of built-in data, with every option not None put on top."""
     given = {key: value for key, value in options.items() if value is not None}
-    return replace(Recipe(task=task, data=data, name=name), **(_DEFAULTS[task] | given))
+    return replace(
+        Recipe(task=task, data=data, name=name),
+        **(_DEFAULTS[task] | _BUILT_IN.get(data, {}) | given),
+    )

@@ -85,8 +85,9 @@ class _Loop:
             raise CheckpointError(f"{done} epochs are done already, more than --epochs {epochs}")
         if done == epochs or self._stopping.counter >= self._recipe.patience:
             return
-        self.trainer.state.max_epochs = epochs if done else None
-        self.trainer.run(_Epochs(self._task), epochs, self._task.epoch_length)
+        self.trainer.run(
+            _Epochs(self._task), max_epochs=epochs, epoch_length=self._task.epoch_length
+        )
 
     def _connect(self) -> None:
         Average().attach(self.trainer, "loss")
@@ -129,7 +130,7 @@ class _GradientStep:
         if not torch.isfinite(loss):
             raise TrainingError("the training loss is not finite; try a lower --learning-rate")
         self._optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         clip_grad_norm_(network.parameters(), self._gradient_norm)
         self._optimizer.step()
         self._state = states[:, -1].detach()

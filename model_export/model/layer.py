@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model_export.model import operator  # noqa: F401  (registers gatewise::gru)
-from model_export.model.recurrence import gru_reset_after, gru_reset_before
+from model_export.model.recurrence import GRUWeights, gru_reset_after, gru_reset_before
 from service.bundle.manifest import Reset
 
 
@@ -47,23 +47,14 @@ class GRULayer(nn.Module):
 
     def forward(self, x: Tensor, h0: Tensor) -> Tensor:
         """States [T, B, H] after each step of x [T, B, I], from the state h0 [B, H]."""
+        weights = GRUWeights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         if torch.compiler.is_exporting():
-            states: Tensor = torch.ops.gatewise.gru(
-                x,
-                h0,
-                self.weight_ih,
-                self.weight_hh,
-                self.bias_ih,
-                self.bias_hh,
-                int(self.reset == "after"),
-                self.hidden_size,
-            )
+            reset_after = int(self.reset == "after")
+            states: Tensor = torch.ops.gatewise.gru(x, h0, *weights, reset_after, self.hidden_size)
             return states
         if self.reset == "after":
-            return gru_reset_after(
-                x, h0, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-            )
-        return gru_reset_before(x, h0, self.weight_ih, self.weight_hh, self.bias_ih)
+            return gru_reset_after(x, h0, weights)
+        return gru_reset_before(x, h0, weights)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, reset={self.reset!r}"

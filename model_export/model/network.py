@@ -70,7 +70,7 @@ class Network(nn.Module):
     def _slices(self, state: Tensor) -> tuple[Tensor, ...]:
         if len(self.layers) == 1:
             return (state,)
-        return state.split(self.config.hidden_sizes, dim=1)
+        return torch.split(state, list(self.config.hidden_sizes), dim=1)
 
 
 class _Normalisation(nn.Module):

@@ -5,18 +5,21 @@ the traced graph and is translated to the ONNX GRU operator, for either reset va
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from onnxscript import opset18 as op
 from torch import Tensor
 
 from model_export.convention import TORCH_BLOCKS_IN_ONNX_ORDER
-from model_export.model.recurrence import gru_reset_after, gru_reset_before
+from model_export.model.recurrence import GRUWeights, gru_reset_after, gru_reset_before
+
+OnnxValue: TypeAlias = Any
+"""A tensor while a graph is written; onnxscript has no one type for it."""
 
 
 @torch.library.custom_op("gatewise::gru", mutates_args=())
-def gru(
+def gru(  # noqa: PLR0917  (an operator's arguments are positional)
     x: Tensor,
     h0: Tensor,
     weight_ih: Tensor,
@@ -24,56 +27,50 @@ def gru(
     bias_ih: Tensor,
     bias_hh: Tensor,
     linear_before_reset: int,
-    hidden_size: int,
+    hidden_size: int,  # noqa: ARG001  (an attribute of the ONNX operator)
 ) -> Tensor:
     """All states [T, B, H] of one layer for x [T, B, I] from h0 [B, H]; weights as in nn.GRU.
 
     `linear_before_reset` is ONNX's name: 1 for reset "after", 0 for reset "before".
     """
+    weights = GRUWeights(weight_ih, weight_hh, bias_ih, bias_hh)
     if linear_before_reset:
-        return gru_reset_after(x, h0, weight_ih, weight_hh, bias_ih, bias_hh)
-    return gru_reset_before(x, h0, weight_ih, weight_hh, bias_ih + bias_hh)
+        return gru_reset_after(x, h0, weights)
+    return gru_reset_before(x, h0, weights)
 
 
 @gru.register_fake
-def _(
-    x: Tensor,
-    h0: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    linear_before_reset: int,
-    hidden_size: int,
-) -> Tensor:
-    return x.new_empty(x.shape[0], x.shape[1], hidden_size)
+def _(x: Tensor, h0: Tensor, *_: object) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1], h0.shape[1])
 
 
-def _in_onnx_order(weights: Any, hidden_size: int) -> Any:
-    # Slice, not Split: the exporter's constant folding reaches through it, so that the reordered
-    # weights end as initializers.
-    def block(index: int) -> Any:
-        start = op.Constant(value_ints=[index * hidden_size])
-        end = op.Constant(value_ints=[(index + 1) * hidden_size])
-        return op.Slice(weights, start, end, op.Constant(value_ints=[0]))
+def _in_onnx_order(weights: OnnxValue, hidden_size: int) -> OnnxValue:
+    # Slice, not Split: the exporter folds it, so that the reordered weights end as initializers.
+    def block(index: int) -> OnnxValue:
+        start = _integers(index * hidden_size)
+        return op.Slice(weights, start, _integers((index + 1) * hidden_size), _integers(0))
 
     return op.Concat(*(block(index) for index in TORCH_BLOCKS_IN_ONNX_ORDER), axis=0)
 
 
-def _gru_in_onnx(
-    x: Any,
-    h0: Any,
-    weight_ih: Any,
-    weight_hh: Any,
-    bias_ih: Any,
-    bias_hh: Any,
+def _integers(*values: int) -> OnnxValue:
+    return op.Constant(value_ints=list(values))
+
+
+def _gru_in_onnx(  # noqa: PLR0917  (the operator's own signature)
+    x: OnnxValue,
+    h0: OnnxValue,
+    weight_ih: OnnxValue,
+    weight_hh: OnnxValue,
+    bias_ih: OnnxValue,
+    bias_hh: OnnxValue,
     linear_before_reset: int,
     hidden_size: int,
-) -> Any:
+) -> OnnxValue:
     """https://onnx.ai/onnx/operators/onnx__GRU.html"""
 
-    def one_direction(tensor: Any) -> Any:
-        return op.Unsqueeze(tensor, op.Constant(value_ints=[0]))
+    def one_direction(tensor: OnnxValue) -> OnnxValue:
+        return op.Unsqueeze(tensor, _integers(0))
 
     biases = (_in_onnx_order(bias, hidden_size) for bias in (bias_ih, bias_hh))
     states, _ = op.GRU(
@@ -86,7 +83,7 @@ def _gru_in_onnx(
         hidden_size=hidden_size,
         linear_before_reset=linear_before_reset,
     )
-    return op.Squeeze(states, op.Constant(value_ints=[1]))
+    return op.Squeeze(states, _integers(1))
 
 
 ONNX_TRANSLATION: dict[Callable[..., Any], Callable[..., Any]] = {

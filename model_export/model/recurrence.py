@@ -4,34 +4,46 @@ Reset "after" is the formulation of nn.GRU, and runs on torch's own fused kernel
 has no kernel in torch; here it is a hand-written autograd function.
 """
 
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 
-def gru_reset_after(
-    x: Tensor, h0: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor
-) -> Tensor:
-    """States [T, B, H] with n_t = tanh(W_n x_t + b_n + r_t ⊙ (U_n h_{t-1} + c_n))."""
-    parameters = (weight_ih, weight_hh, bias_ih, bias_hh)
+class GRUWeights(NamedTuple):
+    """weight_ih [3H, I], weight_hh [3H, H], biases [3H]: rows reset, keep, candidate."""
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+
+
+def gru_reset_after(x: Tensor, h0: Tensor, weights: GRUWeights) -> Tensor:
+    """States [T, B, H] with n_t = tanh(W_n x_t + b_n + r_t ⊙ (U_n h_{t-1} + c_n)).
+
+    x is [T, B, I], h0 [B, H].
+    """
     states, _ = torch.gru(
-        x, h0.unsqueeze(0), parameters, True, 1, 0.0, torch.is_grad_enabled(), False, False
+        x, h0.unsqueeze(0), weights, True, 1, 0.0, torch.is_grad_enabled(), False, False
     )
     return states
 
 
-def gru_reset_before(
-    x: Tensor, h0: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor
-) -> Tensor:
-    """States [T, B, H] with n_t = tanh(W_n x_t + b_n + U_n (r_t ⊙ h_{t-1})).
+def gru_reset_before(x: Tensor, h0: Tensor, weights: GRUWeights) -> Tensor:
+    """States [T, B, H] with n_t = tanh(W_n x_t + b_n + U_n (r_t ⊙ h_{t-1})), b = both biases.
 
-    x is [T, B, I], h0 [B, H], weight_ih [3H, I], weight_hh [3H, H], bias_ih [3H]; blocks of rows
-    in the order reset, keep, candidate. Differentiable once in every argument.
+    x is [T, B, I], h0 [B, H]. Differentiable once in every argument.
     """
-    states: Tensor = _ResetBefore.apply(x, h0, weight_ih, weight_hh, bias_ih)
+    bias = weights.bias_ih + weights.bias_hh
+    states: Tensor = _ResetBefore.apply(x, h0, weights.weight_ih, weights.weight_hh, bias)  # type: ignore[no-untyped-call]
     return states
+
+
+class _Saved(Protocol):
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
 
 
 class _ResetBefore(torch.autograd.Function):
@@ -45,13 +57,13 @@ class _ResetBefore(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, h0: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias_ih: Tensor
+    def forward(  # noqa: PLR0917  (autograd passes positions)
+        ctx: FunctionCtx, x: Tensor, h0: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
     ) -> Tensor:
         T, B, _ = x.shape
         H = h0.shape[1]
-        gates = torch.addmm(bias_ih[: 2 * H], x.flatten(0, 1), weight_ih[: 2 * H].t())
-        candidates = torch.addmm(bias_ih[2 * H :], x.flatten(0, 1), weight_ih[2 * H :].t())
+        gates = torch.addmm(bias[: 2 * H], x.flatten(0, 1), weight_ih[: 2 * H].t())
+        candidates = torch.addmm(bias[2 * H :], x.flatten(0, 1), weight_ih[2 * H :].t())
         gates, candidates = gates.view(T, B, 2 * H), candidates.view(T, B, H)
         history = x.new_empty(T + 1, B, H)
         history[0] = h0
@@ -70,7 +82,7 @@ class _ResetBefore(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Saved, grad_states: Tensor) -> tuple[Tensor | None, ...]:
         x, weight_ih, weight_hh, gates, candidates, recalled, history = ctx.saved_tensors
         H = weight_hh.shape[1]
         grads, grad_h0 = _through_time(grad_states, gates, candidates, history[:-1], weight_hh)

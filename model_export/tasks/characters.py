@@ -96,8 +96,12 @@ class Characters:
         tokens = self._tokens
         model = _bits(network, tokens[None, train:], skip=validation - train - 1)
         # The n-grams need two characters of context before the first one that counts.
-        parts = (tokens[:train], tokens[train:validation], tokens[validation - 2 :])
-        baselines = ngram_bits(*(part.numpy() for part in parts), size=self.input.size)
+        baselines = ngram_bits(
+            tokens[:train].numpy(),
+            tokens[train:validation].numpy(),
+            tokens[validation - 2 :].numpy(),
+            size=self.input.size,
+        )
         score = Score(metric="bits/char", unit="bit", model=model, baselines=baselines)
         return (score,)
 

@@ -3,10 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 from statsmodels.tsa.stattools import acf
+from statsmodels.tsa.tsatools import detrend
 
 Series = NDArray[np.float64]
-_CLEAR = 0.1
-"""An autocorrelation below this is no season."""
+_LEVEL = 0.001
+"""Of the test for a season."""
+_MIN_CYCLES = 3
 
 
 def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str, Series]:
@@ -22,19 +24,20 @@ def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str,
 
 
 def estimated_season(values: Series) -> int | None:
-    """The lag of the first high peak in the autocorrelation of the differences of values [N, C].
+    """The season's length in rows of values [N, C], or None where none is clear.
 
-    Differences, because a trend would hide the season. None where no peak is clear. The first of
-    the high peaks, because a season of 12 peaks at 24 and 36 too.
+    The strongest frequency of the steps from row to row (of the steps, because a trend or slow
+    wandering would outweigh any season), if Fisher's g-test (1929) finds it stronger than chance.
+    Frequencies are coarse at long seasons: among the lags it stands for, the one of highest
+    autocorrelation wins.
     """
-    lags = len(values) // 3
-    if lags < 3:
+    steps = np.diff(values, axis=0)
+    power = (np.abs(np.fft.rfft(steps / steps.std(0), axis=0)) ** 2).mean(1)[1:]
+    cycles = int(power.argmax()) + 1
+    by_chance = 1 - (_LEVEL / len(power)) ** (1 / (len(power) - 1))
+    if cycles < _MIN_CYCLES or power.max() / power.sum() < by_chance:
         return None
-    columns = np.diff(values, axis=0).T
-    mean = np.mean([acf(column, nlags=lags, fft=True) for column in columns], axis=0)
-    inner = mean[1:-1]
-    is_peak = (inner > mean[:-2]) & (inner >= mean[2:]) & (inner > _CLEAR)
-    if not is_peak.any():
-        return None
-    high = is_peak & (inner >= 0.8 * inner[is_peak].max())
-    return int(np.argmax(high)) + 1
+    first, last = len(steps) // (cycles + 1), -(-len(steps) // (cycles - 1))
+    columns = detrend(values, order=2, axis=0).T
+    correlation = np.mean([acf(column, nlags=last, fft=True) for column in columns], axis=0)
+    return first + int(correlation[first:].argmax())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
-from service.api.problems import MAX_FAULTS, invalid, json_path
+from service.api.problems import MAX_FAULTS, invalid
 from service.bundle.manifest import InputSignature, Tokens, Values
 from service.errors import Fault, InvalidInput
 
@@ -67,7 +67,7 @@ def _decode_values(value: object, signature: Values, path: str) -> NDArray[np.fl
     try:
         return np.array(_matrix(signature.width).validate_python(value), np.float32)
     except ValidationError as error:
-        raise _explain_widths(error, signature, path) from None
+        raise _explained(error, signature, path) from None
 
 
 def _decode_tokens(value: object, signature: Tokens, path: str) -> NDArray[np.int64]:
@@ -93,18 +93,22 @@ def _tokens(size: int) -> TypeAdapter[list[int]]:
     return TypeAdapter(list[token])
 
 
-def _explain_widths(error: ValidationError, signature: Values, path: str) -> InvalidInput:
+def _explained(error: ValidationError, signature: Values, path: str) -> InvalidInput:
     """pydantic speaks of list lengths; a caller wants to know which features are expected."""
-    wrong_width = [
-        Fault(
-            json_path(detail["loc"], path),
-            f"expected {signature.width} numbers ({', '.join(signature.names)}), "
-            f"found {detail['ctx']['actual_length']}",
-        )
-        for detail in error.errors(include_url=False)
-        if detail["type"] in ("too_short", "too_long")
-    ]
-    return InvalidInput(wrong_width[:MAX_FAULTS]) if wrong_width else invalid(error, path)
+    faults = invalid(error, path).faults
+    details = error.errors(include_url=False)
+    return InvalidInput(
+        [
+            Fault(
+                fault.path,
+                f"expected {signature.width} numbers ({', '.join(signature.names)}), "
+                f"found {detail['ctx']['actual_length']}",
+            )
+            if detail["type"] in ("too_short", "too_long")
+            else fault
+            for fault, detail in zip(faults, details, strict=False)
+        ]
+    )
 
 
 def _empty(path: str) -> InvalidInput:

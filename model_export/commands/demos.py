@@ -1,0 +1,22 @@
+"""`python -m model_export demos`"""
+
+from pathlib import Path
+
+import click
+
+from model_export.commands.making import make_model, repository_option, runs_option
+from model_export.demos import DEMOS
+
+
+@click.command()
+@repository_option
+@runs_option
+@click.argument("names", nargs=-1, type=click.Choice(sorted(DEMOS)))
+def demos(names: tuple[str, ...], repository: Path, runs: Path) -> None:
+    """Train the demo models (NAMES, or all) that the repository does not hold yet."""
+    for name in names or DEMOS:
+        if any((repository / name).glob("[0-9]*")):
+            click.echo(f"{repository / name} is there already")
+            continue
+        click.echo(f"training {name}")
+        make_model(DEMOS[name], runs=runs, repository=repository, resume=False)

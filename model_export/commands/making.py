@@ -1,0 +1,38 @@
+"""What the commands that make a model have in common: train, show the scores, publish."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from model_export.evaluate import score_table
+from model_export.recipe import Recipe
+
+repository_option = click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    help="The folder that models are published to.",
+)
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    help="The folder for checkpoints, RUNS/NAME/.",
+)
+
+
+def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) -> None:
+    """Trains by the recipe, shows the scores and publishes."""
+    # torch takes seconds to import: not for --help.
+    from model_export.package import publish  # noqa: PLC0415
+    from model_export.train import train  # noqa: PLC0415
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    trained = train(recipe, runs, created_at=now, resume=resume, progress=True)
+    click.echo(f"data: {trained.provenance.data}")
+    click.echo(f"held out: {trained.provenance.held_out}; lower is better")
+    click.echo(score_table(trained.scores))
+    if not all(score.beats_baselines for score in trained.scores):
+        click.echo("warning: a baseline does as well or better", err=True)
+    click.echo(f"published {publish(trained, repository)}")

@@ -1,0 +1,78 @@
+"""Small models with random weights, ready for the real export (`model_export.package.publish`)."""
+
+import numpy as np
+import torch
+
+from model_export.model.config import (
+    NetworkConfig,
+    ResidualHead,
+    SoftmaxHead,
+    TokensFront,
+    ValuesFront,
+)
+from model_export.model.network import Network
+from model_export.trained import Curve, TrainedModel
+from service.bundle.manifest import Probabilities, Provenance, Reset, Tokens, Values
+
+VOCABULARY = tuple("abcdefgh .")
+VALUE_NAMES = ("temperature", "pressure", "humidity")
+PROVENANCE = Provenance(
+    created_at="2026-01-01T00:00:00Z",
+    data="random",
+    data_sha256="0" * 64,
+    held_out="nothing",
+    seed=0,
+    versions={},
+    hyperparameters={},
+)
+
+
+def values_model(
+    name: str, *, reset: Reset = "before", hidden_sizes: tuple[int, ...] = (6,), seed: int = 0
+) -> TrainedModel:
+    """Three features in units of their own."""
+    torch.manual_seed(seed)
+    config = NetworkConfig(
+        front=ValuesFront(mean=(20.0, 1000.0, 0.5), scale=(5.0, 10.0, 0.2)),
+        head=ResidualHead(scale=(1.0, 2.0, 0.1)),
+        hidden_sizes=hidden_sizes,
+        reset=reset,
+    )
+    sample = np.random.default_rng(seed).normal((20, 1000, 0.5), (5, 10, 0.2), (64, 3))
+    signature = Values(names=VALUE_NAMES, units=("°C", "hPa", "1"))
+    return TrainedModel(
+        network=Network(config),
+        name=name,
+        task="forecast",
+        input=signature,
+        output=signature,
+        scores=(),
+        provenance=PROVENANCE,
+        curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
+        sample=sample.astype(np.float32),
+    )
+
+
+def tokens_model(
+    name: str, *, reset: Reset = "before", hidden_sizes: tuple[int, ...] = (6,), seed: int = 0
+) -> TrainedModel:
+    """A character model over `VOCABULARY`."""
+    torch.manual_seed(seed)
+    size = len(VOCABULARY)
+    config = NetworkConfig(
+        front=TokensFront(size=size, embedding=4),
+        head=SoftmaxHead(width=size),
+        hidden_sizes=hidden_sizes,
+        reset=reset,
+    )
+    return TrainedModel(
+        network=Network(config),
+        name=name,
+        task="characters",
+        input=Tokens(size=size, vocabulary=VOCABULARY),
+        output=Probabilities(width=size),
+        scores=(),
+        provenance=PROVENANCE,
+        curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
+        sample=np.random.default_rng(seed).integers(0, size, 64),
+    )

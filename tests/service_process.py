@@ -1,0 +1,86 @@
+"""The real service as a process of its own, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+START_DEADLINE_SECONDS = 20.0
+
+
+class ServiceProcess:
+    """A started service; `url` answers. Its log goes to a file, shown when it fails to start."""
+
+    def __init__(self, repository: Path, store: str, log: Path, *flags: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "service"),
+                    *("--repository", str(repository), "--store", store),
+                    *("--port", str(self.port), *flags),
+                ],
+                stdout=sink,
+                stderr=sink,
+            )
+        self.seconds_to_ready = self._wait_until_ready()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def log(self) -> str:
+        """Everything that the service has printed."""
+        return self._log.read_text("utf-8")
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is dead."""
+        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self._process.terminate()
+        return self._process.wait(timeout=20)
+
+    def _wait_until_ready(self) -> float:
+        started = time.monotonic()
+        while time.monotonic() - started < START_DEADLINE_SECONDS:
+            if self._process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return time.monotonic() - started
+            except httpx.TransportError:
+                time.sleep(0.01)
+        self._process.kill()
+        self._process.wait()
+        raise AssertionError(f"the service did not become ready:\n{self.log()}")
+
+
+@contextmanager
+def running_service(
+    repository: Path, store: str, log: Path, *flags: str
+) -> Iterator[ServiceProcess]:
+    """A service that is gone when the block ends, however it ends."""
+    service = ServiceProcess(repository, store, log, *flags)
+    try:
+        yield service
+    finally:
+        service.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
