@@ -4,6 +4,7 @@ import click
 
 from model_export.commands.demos import demos
 from model_export.commands.train import train_command
+from model_export.commands.verify import verify
 from model_export.errors import ModelExportError
 
 
@@ -24,6 +25,7 @@ def main() -> None:
 
 main.add_command(train_command)
 main.add_command(demos)
+main.add_command(verify)
 
 if __name__ == "__main__":
     main(prog_name="python -m model_export")

@@ -12,8 +12,8 @@ DEMOS: dict[str, Recipe] = {
             reset="before",
             hidden_size=256,
             dropout=0.1,
-            epochs=10,
-            decay=0.75,
+            epochs=9,
+            decay=0.7,
         ),
         recipe_for("forecast", "co2", "co2", reset="after", hidden_size=32, layers=2, epochs=24),
     )

@@ -22,25 +22,23 @@ def main() -> None:
 def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
     # Imported here so that --help and a wrong flag answer at once.
-    import uvicorn  # noqa: PLC0415
-
     from service import logs  # noqa: PLC0415
     from service.app import create_app, load  # noqa: PLC0415
     from service.errors import GatewiseError  # noqa: PLC0415
+    from service.server import listen, run  # noqa: PLC0415
+    from service.welcome import welcome  # noqa: PLC0415
 
     logs.configure(settings)
     try:
         models, store = load(settings)
+        socket, url = listen(settings.host, settings.port)
     except GatewiseError as error:
         _refuse(str(error))
-    uvicorn.run(
-        create_app(settings, models, store),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=30,
-    )
+    except OSError as error:
+        _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+    if settings.log_format == "console":
+        print(welcome(url, models), flush=True)  # noqa: T201
+    run(create_app(settings, models, store), socket)
 
 
 def _refuse(reason: str) -> NoReturn:

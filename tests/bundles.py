@@ -76,3 +76,23 @@ def tokens_model(
         curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
         sample=np.random.default_rng(seed).integers(0, size, 64),
     )
+
+
+def served_models() -> list[TrainedModel]:
+    """What the `repository` fixture holds: both tasks and reset variants, one and three layers."""
+    return [
+        values_model("weather", reset="before", hidden_sizes=(6,)),
+        values_model("weather-deep", reset="after", hidden_sizes=(6, 4, 5)),
+        tokens_model("letters", reset="after", hidden_sizes=(6,)),
+        tokens_model("letters-deep", reset="before", hidden_sizes=(6, 4, 5)),
+    ]
+
+
+def complementary_models() -> list[TrainedModel]:
+    """The other four combinations of task, reset variant and depth."""
+    return [
+        values_model("values-after", reset="after", hidden_sizes=(5,), seed=1),
+        values_model("values-deep-before", reset="before", hidden_sizes=(3, 7, 2), seed=1),
+        tokens_model("tokens-before", reset="before", hidden_sizes=(5,), seed=1),
+        tokens_model("tokens-deep-after", reset="after", hidden_sizes=(3, 7, 2), seed=1),
+    ]

@@ -5,15 +5,25 @@ from pathlib import Path
 import pytest
 
 from model_export.package import publish
-from tests.bundles import tokens_model, values_model
+from service.bundle.repository import read_repository
+from service.engine.models import Models, load_models
+from service.engine.provider import Provider
+from tests.bundles import served_models
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small models with random weights: both tasks, both reset variants, one and three layers."""
+    """Small models with random weights: both tasks, both reset variants, one and three layers.
+
+    Shared by all tests: whoever wants to damage it works on a copy.
+    """
     folder = tmp_path_factory.mktemp("models")
-    publish(values_model("weather", reset="before", hidden_sizes=(6,)), folder)
-    publish(values_model("weather-deep", reset="after", hidden_sizes=(6, 4, 5)), folder)
-    publish(tokens_model("letters", reset="after", hidden_sizes=(6,)), folder)
-    publish(tokens_model("letters-deep", reset="before", hidden_sizes=(6, 4, 5)), folder)
+    for trained in served_models():
+        publish(trained, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def models(repository: Path) -> Models:
+    """The repository as the service loads it."""
+    return load_models(read_repository(repository), Provider())

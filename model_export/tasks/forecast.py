@@ -141,7 +141,7 @@ def _moments(training: NDArray[np.float64], names: tuple[str, ...]) -> tuple[lis
     step = np.diff(training, axis=0).std(0)
     for name, deviation in zip(names, np.minimum(scale, step), strict=True):
         if not deviation > 0:
-            raise DataError(f"column {name!r} never changes in the training part")
+            raise DataError(f"column {name!r} never changes, or always alike, in the training part")
     return mean.tolist(), scale.tolist(), step.tolist()
 
 

@@ -1,14 +1,19 @@
 """Forecasts without a network, for comparison: persistence and seasonal naive."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from statsmodels.tsa.stattools import acf
 from statsmodels.tsa.tsatools import detrend
 
 Series = NDArray[np.float64]
 _LEVEL = 0.001
-"""Of the test for a season."""
+"""Chance of seeing a season where there is none."""
 _MIN_CYCLES = 3
+_NEIGHBOURS = 15
+_OVERTONES = 3
+_ALIKE = 0.15
+"""Autocorrelations that differ by less are taken to repeat the same season."""
 
 
 def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str, Series]:
@@ -26,18 +31,30 @@ def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str,
 def estimated_season(values: Series) -> int | None:
     """The season's length in rows of values [N, C], or None where none is clear.
 
-    The strongest frequency of the steps from row to row (of the steps, because a trend or slow
-    wandering would outweigh any season), if Fisher's g-test (1929) finds it stronger than chance.
-    Frequencies are coarse at long seasons: among the lags it stands for, the one of highest
-    autocorrelation wins.
+    Looks for the frequency that stands out most from its neighbours in the periodogram of the
+    steps from row to row (of the steps, because a trend or slow wandering would hide the season).
+    That may be an overtone, and frequencies are coarse at long seasons: among the lags that it may
+    stand for, the autocorrelation decides.
     """
     steps = np.diff(values, axis=0)
     power = (np.abs(np.fft.rfft(steps / steps.std(0), axis=0)) ** 2).mean(1)[1:]
-    cycles = int(power.argmax()) + 1
-    by_chance = 1 - (_LEVEL / len(power)) ** (1 / (len(power) - 1))
-    if cycles < _MIN_CYCLES or power.max() / power.sum() < by_chance:
+    if len(power) <= 2 * _NEIGHBOURS:
         return None
-    first, last = len(steps) // (cycles + 1), -(-len(steps) // (cycles - 1))
+    around = sliding_window_view(np.pad(power, _NEIGHBOURS, "reflect"), 2 * _NEIGHBOURS + 1)
+    prominence = power / np.median(around, axis=1)
+    cycles = int(prominence.argmax()) + 1
+    # The power of noise is distributed exponentially, with the median at ln 2 of the mean.
+    if cycles < _MIN_CYCLES or prominence.max() < np.log(len(power) / _LEVEL) / np.log(2):
+        return None
     columns = detrend(values, order=2, axis=0).T
-    correlation = np.mean([acf(column, nlags=last, fft=True) for column in columns], axis=0)
-    return first + int(correlation[first:].argmax())
+    correlations = [acf(column, nlags=len(steps) - 1, fft=True) for column in columns]
+    return _lag(cycles, np.mean(correlations, axis=0))
+
+
+def _lag(cycles: int, correlation: NDArray[np.float64]) -> int:
+    """The lag that `cycles` in len(correlation) rows stand for, or are an overtone of."""
+    shortest, longest = len(correlation) // (cycles + 1), -(-len(correlation) // (cycles - 1))
+    ranges = [np.arange(n * shortest, n * longest + 1) for n in range(1, _OVERTONES + 1)]
+    lags = [int(lag[correlation[lag].argmax()]) for lag in ranges if lag[-1] < len(correlation)]
+    enough = max(correlation[lags]) - _ALIKE
+    return next(lag for lag in lags if correlation[lag] >= enough)

@@ -5,6 +5,7 @@ from fastapi.responses import FileResponse
 
 from service.api.body import parse_body, read_body
 from service.api.context import Ctx
+from service.api.examples import example_of
 from service.api.openapi import gives, takes
 from service.api.schemas import (
     LayerAnswer,
@@ -25,10 +26,8 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 @router.get("", responses=gives(ModelsAnswer))
 async def list_models(context: Ctx) -> ModelsAnswer:
     """The latest version of every model."""
-    names = sorted({engine.manifest.name for engine in context.models})
-    return ModelsAnswer(
-        models=[_describe(context.models.latest(name), context.models) for name in names]
-    )
+    models = context.models
+    return ModelsAnswer(models=[_describe(models.latest(name), models) for name in models.names()])
 
 
 @router.get("/{model}", responses=gives(ModelAnswer, 404))
@@ -78,5 +77,6 @@ def _describe(engine: Engine, models: Models) -> ModelAnswer:
         state_size=manifest.state_size,
         scores=list(manifest.scores),
         provider=engine.provider,
+        example=example_of(engine),
         report=f"/v1/models/{manifest.name}/report" if REPORT_FILE in manifest.files else None,
     )

@@ -189,6 +189,7 @@ class ModelAnswer(_Answer):
     state_size: int
     scores: list[Score]
     provider: str
+    example: dict[str, Any] = Field(description="A steps request that this model accepts.")
     report: str | None = Field(description="Where the training report is served.")
 
 

@@ -22,11 +22,15 @@ class Models:
         for versions in self._engines.values():
             yield from versions.values()
 
+    def names(self) -> list[str]:
+        """The names of all models, sorted."""
+        return sorted(self._engines)
+
     def latest(self, name: str) -> Engine:
         """The highest version of a model. Raises ModelNotFound."""
         versions = self._engines.get(name)
         if versions is None:
-            known = ", ".join(sorted(self._engines))
+            known = ", ".join(self.names())
             raise ModelNotFound(f"there is no model {name!r}; served here: {known}")
         return versions[max(versions)]
 

@@ -1,0 +1,55 @@
+# Every target works alone on a machine with Python >= 3.11 (with venv), git and make.
+
+PYTHON ?= python3
+# For example PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a CPU-only torch.
+PIP_FLAGS ?=
+REPOSITORY ?= models
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup models run test check format bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## Make the environment in .venv with pinned dependencies
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gatewise needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+models: setup ## Train the demo models that the repository lacks (under 3 minutes)
+	$(BIN)/python -m model_export demos --repository $(REPOSITORY)
+
+run: models ## Train what is missing and serve it on port 8000
+	$(BIN)/python -m service --repository $(REPOSITORY) --port $(PORT) --log-format console
+
+test: models ## Run all tests; says at the end what it left out and how to add it
+	$(BIN)/python -m pytest
+
+check: models ## What CI runs: format, lint, types, import rules, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest
+
+format: setup ## Format the code and sort imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure one HTTP step and the GRU layer against what they are compared with
+	$(BIN)/python -m benchmarks.gru_layer
+	$(BIN)/python -m benchmarks.http_step
+
+docs: setup ## Write the generated parts of the documentation anew
+	$(BIN)/python -m docs.settings_table
+
+clean: ## Remove the environment and caches; models and sessions stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,157 @@
+"""The equations of a GRU network in float64 NumPy: what everything else is compared with.
+
+Written from the equations alone (docs: "The equations"), one letter for one letter, one time step
+after the other. It shares no code with the service or with model_export; of a torch network it
+reads nothing but the parameters.
+
+    reset      r_t = σ(W_r x_t + U_r h_{t-1} + b_r)
+    update     z_t = σ(W_z x_t + U_z h_{t-1} + b_z)
+    candidate  n_t = tanh(W_n x_t + b_n + U_n (r_t ⊙ h_{t-1}))           reset "before"
+               n_t = tanh(W_n x_t + b_n + r_t ⊙ (U_n h_{t-1} + c_n))     reset "after"
+    hidden     h_t = (1 − z_t) ⊙ h_{t-1} + z_t ⊙ n_t
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.model.network import Network
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """output [B, T, O]; hidden, reset, update and candidate [B, T, S] each."""
+
+    output: Array
+    hidden: Array
+    reset: Array
+    update: Array
+    candidate: Array
+
+    @property
+    def state(self) -> Array:
+        """[B, S] after the last step."""
+        return self.hidden[:, -1]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """W, U, b of one layer; `z` writes. c_n is zero with reset "before"."""
+
+    W_r: Array
+    W_z: Array
+    W_n: Array
+    U_r: Array
+    U_z: Array
+    U_n: Array
+    b_r: Array
+    b_z: Array
+    b_n: Array
+    c_n: Array
+    reset: str
+
+    def step(self, x: Array, h: Array) -> tuple[Array, Array, Array, Array]:
+        """reset, update, candidate and hidden, for x [B, I] and h [B, H]."""
+        r = sigmoid(x @ self.W_r.T + h @ self.U_r.T + self.b_r)
+        z = sigmoid(x @ self.W_z.T + h @ self.U_z.T + self.b_z)
+        if self.reset == "before":
+            n = np.tanh(x @ self.W_n.T + self.b_n + (r * h) @ self.U_n.T)
+        else:
+            n = np.tanh(x @ self.W_n.T + self.b_n + r * (h @ self.U_n.T + self.c_n))
+        return r, z, n, (1 - z) * h + z * n
+
+
+class Oracle:
+    """Computes what a network must compute, from its parameters."""
+
+    def __init__(self, network: Network) -> None:
+        self._parameters: Mapping[str, Array] = {
+            name: tensor.detach().numpy().astype(np.float64)
+            for name, tensor in network.state_dict().items()
+        }
+        config = network.config
+        self._front, self._head = config.front.kind, config.head.kind
+        self.hidden_sizes = config.hidden_sizes
+        self._layers = [
+            _layer(self._parameters, f"layers.{index}.", config.reset)
+            for index in range(len(config.hidden_sizes))
+        ]
+
+    def run(self, inputs: NDArray[Any], state: NDArray[Any]) -> Trace:
+        """inputs [B, T, F] or [B, T] tokens, state [B, S] before the first step."""
+        cuts = np.cumsum(self.hidden_sizes)[:-1]
+        hidden = list(np.split(np.asarray(state, np.float64), cuts, axis=1))
+        history = [self._step(inputs[:, t], hidden) for t in range(inputs.shape[1])]
+        output, states, reset, update, candidate = (
+            np.stack(arrays, axis=1) for arrays in zip(*history, strict=True)
+        )
+        return Trace(output, states, reset, update, candidate)
+
+    def _step(self, inputs: NDArray[Any], hidden: list[Array]) -> tuple[Array, ...]:
+        """One time step of all layers; `hidden` is moved on in place."""
+        x = self._seen(inputs)
+        gates = []
+        for index, layer in enumerate(self._layers):
+            reset, update, candidate, hidden[index] = layer.step(x, hidden[index])
+            gates.append((reset, update, candidate))
+            x = hidden[index]
+        r, z, n = (np.concatenate(one, axis=1) for one in zip(*gates, strict=True))
+        return self._output(x, inputs), np.concatenate(hidden, axis=1), r, z, n
+
+    def _seen(self, inputs: NDArray[Any]) -> Array:
+        """What the first layer gets: normalised values, or the embedding of a token."""
+        if self._front == "tokens":
+            return self._parameters["front.weight"][inputs]
+        mean, scale = self._parameters["front.mean"], self._parameters["front.scale"]
+        return (inputs.astype(np.float64) - mean) / scale
+
+    def _output(self, h: Array, inputs: NDArray[Any]) -> Array:
+        """softmax(V h + c), or input + scale ⊙ (V h + c)."""
+        scores = h @ self._parameters["head.weight"].T + self._parameters["head.bias"]
+        if self._head == "softmax":
+            powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return inputs.astype(np.float64) + self._parameters["output_scale"] * scores
+
+
+def _layer(parameters: Mapping[str, Array], prefix: str, reset: str) -> Layer:
+    """From nn.GRU's layout: blocks reset, keep, candidate, and two biases.
+
+    keep = 1 − update and 1 − σ(a) = σ(−a), so the middle block changes its sign.
+    """
+    W_r, W_keep, W_n = np.split(parameters[prefix + "weight_ih"], 3)
+    U_r, U_keep, U_n = np.split(parameters[prefix + "weight_hh"], 3)
+    b_r, b_keep, b_n = np.split(parameters[prefix + "bias_ih"], 3)
+    none = np.zeros(3 * len(b_r))
+    c_r, c_keep, c_n = np.split(parameters.get(prefix + "bias_hh", none), 3)
+    return Layer(
+        W_r=W_r,
+        W_z=-W_keep,
+        W_n=W_n,
+        U_r=U_r,
+        U_z=-U_keep,
+        U_n=U_n,
+        b_r=b_r + c_r,
+        b_z=-(b_keep + c_keep),
+        b_n=b_n,
+        c_n=c_n,
+        reset=reset,
+    )
+
+
+def sigmoid(a: Array) -> Array:
+    # Either branch alone overflows at one end.
+    return np.where(a >= 0, 1 / (1 + np.exp(-np.abs(a))), 1 - 1 / (1 + np.exp(-np.abs(a))))
+
+
+def assert_agrees(found: NDArray[Any], expected: NDArray[Any], tolerance: float = 1e-5) -> None:
+    """|found − expected| ≤ tolerance · max(1, |expected|) everywhere, same shape, no NaN."""
+    assert found.shape == expected.shape
+    off = np.abs(found - expected) / np.maximum(1, np.abs(expected))
+    worst = off.max(initial=0)
+    assert worst <= tolerance, f"off by {worst:.3g}, allowed is {tolerance:g}"

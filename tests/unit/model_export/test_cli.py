@@ -1,0 +1,110 @@
+"""`python -m model_export`: one line on failure, the score table on success."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model_export.__main__ import main
+from model_export.demos import DEMOS
+from model_export.recipe import Recipe
+from model_export.trained import TrainedModel
+
+QUICK = ["--hidden-size", "4", "--epochs", "1", "--batch-size", "2", "--time-steps", "5"]
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[TrainedModel]:
+    """Packaging is tested elsewhere: here it only collects."""
+    models: list[TrainedModel] = []
+
+    def publish(trained: TrainedModel, repository: Path) -> Path:
+        models.append(trained)
+        return repository / trained.name / "1"
+
+    package = ModuleType("model_export.package")
+    package.publish = publish  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "model_export.package", package)
+    return models
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    places = ["--runs", str(folder / "runs"), "--repository", str(folder / "models")]
+    return CliRunner().invoke(main, [*arguments, *places])
+
+
+def text_file(folder: Path) -> str:
+    path = folder / "text.txt"
+    path.write_text("to be or not to be " * 20)
+    return str(path)
+
+
+def test_training_prints_the_scores_and_publishes(
+    tmp_path: Path, published: list[TrainedModel]
+) -> None:
+    data = text_file(tmp_path)
+    arguments = ["train", "--task", "characters", "--data", data, "--name", "hamlet", *QUICK]
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "bits/char" in result.stdout
+    assert "trigram" in result.stdout
+    assert f"published {tmp_path / 'models' / 'hamlet' / '1'}" in result.stdout
+    assert [trained.name for trained in published] == ["hamlet"]
+    assert published[0].network.config.hidden_sizes == (4,)
+    assert run(tmp_path, *arguments, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "missing.txt"], "cannot read missing.txt"),
+        (["--data", "TEXT", "--resume"], "nothing to resume"),
+        (["--data", "TEXT", "--batch-size", "999"], "too few for batches of 999"),
+    ],
+)
+def test_failures_are_one_line_and_status_1(
+    options: list[str], message: str, tmp_path: Path, published: list[TrainedModel]
+) -> None:
+    data = text_file(tmp_path)
+    options = [data if option == "TEXT" else option for option in options]
+    result = run(tmp_path, "train", "--task", "characters", "--name", "x", *QUICK, *options)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not published
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "a b", "x" * 129])
+def test_names_that_no_bundle_may_have_are_refused_before_training(
+    name: str, tmp_path: Path, published: list[TrainedModel]
+) -> None:
+    arguments = ["train", "--task", "characters", "--data", "pydoc", "--name", name]
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert "Invalid value for '--name'" in result.stderr
+    assert not published
+
+
+@pytest.mark.parametrize("command", ["train", "demos"])
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert "--repository" in result.stdout
+
+
+def test_demos_are_trained_where_they_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def make_model(recipe: Recipe, **_: object) -> None:
+        made.append(recipe.name)
+
+    monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
+    (tmp_path / "models" / "co2" / "1").mkdir(parents=True)
+    result = run(tmp_path, "demos")
+    assert result.exit_code == 0
+    assert made == [name for name in DEMOS if name != "co2"]
+    assert "co2 is there already" in result.stdout

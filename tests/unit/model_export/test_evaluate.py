@@ -1,0 +1,26 @@
+"""Streaming in chunks, and the table of scores."""
+
+import pytest
+import torch
+
+from model_export import evaluate
+from model_export.model.network import Network, NetworkConfig, SoftmaxHead, TokensFront
+from service.bundle.manifest import Score
+
+
+def test_chunks_carry_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(NetworkConfig(TokensFront(5, 3), SoftmaxHead(5), (4,), dropout=0.5))
+    tokens = torch.randint(5, (2, 23))
+    monkeypatch.setattr(evaluate, "CHUNK", 7)
+    chunks = list(evaluate.stream(network, tokens))
+    assert [chunk.shape[1] for chunk in chunks] == [7, 7, 7, 2]
+    assert network.training
+    whole, _ = network.eval()(tokens, network.initial_state(2))
+    torch.testing.assert_close(torch.cat(chunks, 1), whole)
+
+
+def test_the_table_shows_the_model_before_its_baselines() -> None:
+    score = Score(metric="MAE", unit="ppm", model=0.25, baselines={"persistence": 1.5})
+    assert evaluate.score_table([score]).split() == [
+        *("MAE", "[ppm]", "model", "0.25", "persistence", "1.5")
+    ]
