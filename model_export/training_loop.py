@@ -21,7 +21,7 @@ from model_export.recipe import Recipe
 from model_export.tasks.task import Batch, Task
 from model_export.trained import Curve
 
-_THREADS = 2
+THREADS = 2
 """Fixed, since the order in which threads add up floats decides their last bits."""
 
 
@@ -184,7 +184,7 @@ class _Epochs:
 @contextmanager
 def _fixed_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(_THREADS)
+    torch.set_num_threads(THREADS)
     try:
         yield
     finally:

@@ -47,9 +47,17 @@ class ServiceProcess:
         os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        self._process.terminate()
+
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
-        self._process.terminate()
+        self.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit status, as soon as there is one."""
         return self._process.wait(timeout=20)
 
     def _wait_until_ready(self) -> float:
@@ -77,6 +85,22 @@ def running_service(
         yield service
     finally:
         service.kill()
+
+
+def refused_start(*flags: str) -> str:
+    """Start a service that cannot start; returns the one line that it says, without its events."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "service", *flags],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    assert len(said) == 1, ended.stderr
+    return said[0]
 
 
 def _free_port() -> int:

@@ -35,7 +35,7 @@ def test_one_step_by_hand(reset: Reset, inside: float) -> None:
 
 
 def test_reset_after_is_the_gru_of_torch() -> None:
-    """Convention, order of the blocks and both biases, against an implementation that is not ours."""
+    """Convention, order of blocks and both biases, against an implementation that is not ours."""
     trained = values_model("any", reset="after", hidden_sizes=(4, 4))
     theirs = nn.GRU(3, 4, num_layers=2, batch_first=True).double()
     for index, layer in enumerate(trained.network.layers):

@@ -1,0 +1,63 @@
+/** The service's HTTP interface, as far as this page uses it. Addresses are relative to the page. */
+
+/** An answer that is an error: RFC 9457 problem details, or the lack of any answer. */
+export class Problem extends Error {
+  /** @param {{title: string, detail: string, errors?: {path: string, message: string}[]}} details */
+  constructor(details) {
+    super(details.detail);
+    this.title = details.title;
+    this.faults = details.errors ?? [];
+  }
+}
+
+export async function listModels() {
+  return (await request("GET", "v1/models")).models;
+}
+
+/** A real input sequence of the model, as time steps: rows of numbers, or token ids. */
+export async function exampleInputs(model) {
+  return (await request("GET", `inspector/examples/${encodeURIComponent(model)}`)).inputs;
+}
+
+/** @param {object} input `{text}` or `{inputs: [sequence]}` */
+export async function runSequence(model, input) {
+  const path = `v1/models/${encodeURIComponent(model)}/sequences`;
+  return (await request("POST", path, { ...input, gates: true })).sequences[0];
+}
+
+export async function createSession(model) {
+  return (await request("POST", "v1/sessions", { model })).session_id;
+}
+
+/** @param {object} input `{text}` or `{inputs: steps}` */
+export async function stepSession(session, input) {
+  return request("POST", `v1/sessions/${session}/steps`, { ...input, gates: true });
+}
+
+/** Nobody waits for this: a session that is not deleted here ends by its time to live. */
+export function deleteSession(session) {
+  fetch(`v1/sessions/${session}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
+
+async function request(method, path, body) {
+  const headers = body === undefined ? {} : { "content-type": "application/json" };
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  } catch {
+    throw new Problem({ title: "No answer", detail: "the service cannot be reached" });
+  }
+  if (response.ok) {
+    return response.json();
+  }
+  throw new Problem(await problemOf(response));
+}
+
+async function problemOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    // A proxy in between may answer with a page of its own.
+    return { title: `HTTP ${response.status}`, detail: response.statusText };
+  }
+}

@@ -1,0 +1,72 @@
+/** The three kinds of input a model may take: how to write, read and send each. */
+
+const SENTENCE =
+  "Every gate decides, character by character, what to keep and what to write: " +
+  'see "update" (near 1 it writes) and "reset" (near 0 it forgets).\n\n' +
+  "   >>> print(hidden[0], update[0])\n";
+
+/**
+ * @typedef {object} InputKind
+ * @property {string} label
+ * @property {string} hint
+ * @property {(source: string) => any[]} parse what was typed, as time steps
+ * @property {(example: any[]) => string} write time steps, as they would be typed
+ * @property {(steps: any[]) => object} stepsBody fields of a request for steps
+ * @property {(steps: any[]) => object} sequenceBody fields of a request for a sequence
+ */
+
+/** @returns {InputKind} */
+export function inputKindOf(model) {
+  if (model.input.kind === "values") {
+    return valuesKind(model.input);
+  }
+  return model.input.vocabulary ? charactersKind(model.input.vocabulary) : IDS;
+}
+
+function charactersKind(vocabulary) {
+  const known = new Set(vocabulary);
+  const body = (steps) => ({ text: steps.join("") });
+  return {
+    label: "Text",
+    hint: `One time step a character; the model knows ${vocabulary.length} of them.`,
+    parse: (source) => Array.from(source),
+    write: (example) =>
+      Array.from(SENTENCE).every((character) => known.has(character))
+        ? SENTENCE
+        : example.map((token) => vocabulary[token]).join(""),
+    stepsBody: body,
+    sequenceBody: body,
+  };
+}
+
+/** @type {InputKind} */
+const IDS = {
+  label: "Token ids",
+  hint: "One time step a token id, separated by spaces, commas or lines.",
+  parse: words,
+  write: (example) => example.join(" "),
+  stepsBody: (steps) => ({ inputs: steps }),
+  sequenceBody: (steps) => ({ inputs: [steps] }),
+};
+
+function valuesKind({ names, units }) {
+  const columns = names.map((name, index) => `${name} [${units[index]}]`);
+  return {
+    label: "Numbers",
+    hint: `One time step a line: ${columns.join(", ")}.`,
+    parse: (source) => source.split("\n").filter((line) => line.trim() !== "").map(words),
+    write: (example) => example.map((row) => row.map(rounded).join(", ")).join("\n"),
+    stepsBody: (steps) => ({ inputs: steps }),
+    sequenceBody: (steps) => ({ inputs: [steps] }),
+  };
+}
+
+/** Numbers where they are numbers; the service says what is wrong with anything else. */
+function words(line) {
+  const found = line.split(/[\s,;]+/).filter((word) => word !== "");
+  return found.map((word) => (Number.isFinite(Number(word)) ? Number(word) : word));
+}
+
+function rounded(value) {
+  return Number(value.toPrecision(6));
+}

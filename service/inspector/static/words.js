@@ -1,0 +1,79 @@
+/** Numbers and positions in words. */
+
+const SPACES = { " ": ["␣", "space"], "\n": ["↵", "newline"], "\t": ["⇥", "tab"] };
+
+/** Always three decimals, so that columns of numbers stand still while the cursor moves. */
+export function decimal(value, digits = 3) {
+  return value.toFixed(digits).replace("-", "−");
+}
+
+/** A value in its unit with as many digits as tell neighbouring values apart. */
+export function measure(value, unit) {
+  const digits = Math.max(0, Math.min(4, 4 - Math.floor(Math.log10(Math.abs(value) + 1e-9))));
+  return `${decimal(value, digits)}${unit && unit !== "1" ? ` ${unit}` : ""}`;
+}
+
+export function percent(probability) {
+  return `${(100 * probability).toFixed(probability < 0.0995 ? 1 : 0)} %`;
+}
+
+/** A character that can be seen. */
+export function glyph(character) {
+  return SPACES[character]?.[0] ?? character;
+}
+
+/** A time step's input: “e”, “newline”, token 7, or nothing for rows of numbers. */
+export function inputInWords(input) {
+  if (Array.isArray(input)) {
+    return "";
+  }
+  return typeof input === "string" ? quoted(input) : `token ${input}`;
+}
+
+export function quoted(character) {
+  return `“${SPACES[character]?.[1] ?? character}”`;
+}
+
+/** What a gate's value means for its unit. */
+export function meaning(gate, value) {
+  switch (gate) {
+    case "update":
+      return byThirds(value, "keeps the past", "mixes past and candidate", "writes the candidate");
+    case "reset":
+      return byThirds(value, "drops the history", "lets part of the history in", "lets the history in");
+    case "candidate":
+      return "what the unit would write";
+    default:
+      return "what the unit holds now";
+  }
+}
+
+function byThirds(value, low, middle, high) {
+  if (value < 1 / 3) {
+    return low;
+  }
+  return value > 2 / 3 ? high : middle;
+}
+
+/**
+ * @param {import("./trace.js").Trace} trace
+ * @param {import("./cursor.js").Position} position
+ */
+export function sentence(trace, { layer, gate, unit, step }) {
+  const value = trace.layers[layer][gate].at(step, unit);
+  const input = inputInWords(trace.inputs[step]);
+  const place = `layer ${layer}, unit ${unit}, step ${step}${input ? ` (${input})` : ""}`;
+  return `${place}: ${gate} ${decimal(value)} — ${meaning(gate, value)}`;
+}
+
+/** The last line of the GRU equations, with the numbers of one unit at one step. */
+export function equation(trace, { layer, unit, step }) {
+  const [reset, update, candidate, hidden] = ["reset", "update", "candidate", "hidden"].map((gate) =>
+    trace.layers[layer][gate].at(step, unit),
+  );
+  const before = trace.hiddenBefore(layer, step, unit);
+  return (
+    `hidden ${decimal(hidden)} = keep ${decimal(1 - update)} × before ${decimal(before)} + ` +
+    `update ${decimal(update)} × candidate ${decimal(candidate)}   ·   reset ${decimal(reset)}`
+  );
+}

@@ -1,0 +1,221 @@
+"""Every bad input that the documentation names, and what the service says to it.
+
+One line a case: what is sent, the status and `code` of the answer, and the JSON path at fault.
+The session that bad steps and bad states are sent to must not change.
+"""
+
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from service.api.schemas import ProblemDetails
+from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of
+
+GOOD = "[20, 1000, 0.5]"
+DEEP = '{"inputs": ' + "[" * 5000 + "]" * 5000 + "}"
+HUGE = "1" + "0" * 400
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A body and the path that its answer must name."""
+
+    body: str | bytes
+    path: str | None
+    status: int = 422
+    code: str = "invalid_input"
+
+
+def malformed(body: str | bytes) -> Bad:
+    return Bad(body, "$", 400, "malformed_body")
+
+
+def at(path: str, *bodies: str) -> list[Bad]:
+    return [Bad(body, path) for body in bodies]
+
+
+ANY_BODY = [
+    *map(malformed, ["", "{", "[1]", "null", "3", '"text"', '{"inputs": [[1, 2, 3]]} x', DEEP]),
+    malformed(b'{"inputs": "\xff"}'),
+    *at("$.speed", f'{{"inputs": [{GOOD}], "speed": 1}}'),
+]
+WEATHER_STEPS = [
+    *ANY_BODY,
+    *at("$", "{}", f'{{"inputs": [{GOOD}], "text": "a"}}', '{"inputs": null}', '{"gates": true}'),
+    *(
+        Bad(f'{{"inputs": [{GOOD}, [20, {number}, 0.5]]}}', "$.inputs[1][1]")
+        for number in ("NaN", "Infinity", "-Infinity", "1e999", "1e39", "-1e39", HUGE)
+    ),
+    *(
+        Bad(f'{{"inputs": [[{wrong}, 1000, 0.5]]}}', "$.inputs[0][0]")
+        for wrong in ("true", '"20"', "null", "[20]", "{}")
+    ),
+    *at("$.inputs[0]", '{"inputs": [[20, 1000]]}', '{"inputs": [[20, 1000, 0.5, 1]]}'),
+    *at("$.inputs[0]", '{"inputs": [[]]}', '{"inputs": [20, 1000, 0.5]}', '{"inputs": [{"a": 1}]}'),
+    *at("$.inputs[1]", f'{{"inputs": [{GOOD}, [20, 1000]]}}', f'{{"inputs": [{GOOD}, null]}}'),
+    *at("$.inputs", '{"inputs": []}', '{"inputs": 20}', '{"inputs": "20"}', '{"inputs": {"0": 1}}'),
+    *at("$.text", '{"text": "a"}', '{"text": 5}'),
+]
+LETTERS_STEPS = [
+    *(
+        Bad(f'{{"inputs": [1, {wrong}]}}', "$.inputs[1]")
+        for wrong in ("10", "-1", "1.5", "true", '"a"', "null", "[1]", "NaN", "1e999", HUGE)
+    ),
+    *at("$.inputs", '{"inputs": []}', '{"inputs": 1}', '{"inputs": "abc"}'),
+    *at("$.text[2]", '{"text": "abX"}', '{"text": "ab\\u0000"}'),
+    *at("$.text", '{"text": ""}', '{"text": 5}', '{"text": ["a"]}'),
+    *at("$", '{"text": "a", "inputs": [1]}', '{"text": null}'),
+]
+GATES = [
+    Bad(f'{{"inputs": [{GOOD}], "gates": {gates}}}', path)
+    for gates, path in {
+        '{"include": ["reset", "forget"]}': "$.gates.include[1]",
+        '{"include": []}': "$.gates.include",
+        '{"include": "reset"}': "$.gates.include",
+        '{"layers": [0, 1]}': "$.gates.layers[1]",
+        '{"layers": [-1]}': "$.gates.layers[0]",
+        '{"layers": ["0"]}': "$.gates.layers[0]",
+        '{"layers": [true]}': "$.gates.layers[0]",
+        '{"layers": []}': "$.gates.layers",
+        '{"layers": 0}': "$.gates.layers",
+        '{"units": [5, 6]}': "$.gates.units[1]",
+        '{"units": [0.5]}': "$.gates.units[0]",
+        '{"units": []}': "$.gates.units",
+        '{"steps": "first"}': "$.gates.steps",
+        '{"reduce": "max"}': "$.gates.reduce",
+        '{"colour": "red"}': "$.gates.colour",
+        '"all"': "$.gates",
+        "1": "$.gates",
+        "[]": "$.gates",
+    }.items()
+]
+ZEROS = "[0, 0, 0, 0, 0, 0]"
+STATES = [
+    malformed("{"),
+    *at("$.state", '{"step": 1, "state": [0]}', '{"step": 1, "state": []}', '{"step": 1}'),
+    *at("$.state", f'{{"step": 1, "state": [0, {ZEROS[1:]}}}', '{"step": 1, "state": "zeros"}'),
+    *at("$.step", f'{{"state": {ZEROS}}}'),
+    *(
+        Bad(f'{{"step": {wrong}, "state": {ZEROS}}}', "$.step")
+        for wrong in ("-1", "1.5", '"1"', "true", "null", "NaN", str(2**63), HUGE)
+    ),
+    *(
+        Bad(f'{{"step": 1, "state": [0, 0, 0, 0, 0, {wrong}]}}', "$.state[5]")
+        for wrong in ("NaN", "-Infinity", "1e999", "1e39", "true", '"0"', "null", "[]", HUGE)
+    ),
+    *at("$.name", f'{{"step": 1, "state": {ZEROS}, "name": 1}}'),
+]
+SESSIONS = [
+    malformed("{"),
+    *at("$.model", "{}", '{"model": 5}', '{"model": null}'),
+    Bad('{"model": "nobody"}', None, 404, "model_not_found"),
+    *(
+        Bad(f'{{"model": "weather", "session_id": {wrong}}}', "$.session_id")
+        for wrong in ('""', '"a b"', '"a/b"', '"ä"', '"a\\n"', f'"{"x" * 129}"', "5", "true")
+    ),
+    *(
+        Bad(f'{{"model": "weather", "ttl_seconds": {wrong}}}', "$.ttl_seconds")
+        for wrong in ("0", "-1", '"5"', "NaN", "Infinity", "1e12", "true")
+    ),
+    *at("$.state", '{"model": "weather", "state": [0]}', '{"model": "weather", "state": 0}'),
+    *at("$.state[0]", '{"model": "weather", "state": [NaN, 0, 0, 0, 0, 0]}'),
+    *at("$.state[0]", '{"model": "weather", "state": [1e39, 0, 0, 0, 0, 0]}'),
+    *at("$.colour", '{"model": "weather", "colour": "red"}'),
+]
+WEATHER_SEQUENCES = [
+    *ANY_BODY,
+    *at("$", "{}", f'{{"inputs": [[{GOOD}]], "text": "a"}}'),
+    *at("$.inputs", '{"inputs": []}', '{"inputs": 1}'),
+    *at("$.inputs[0]", '{"inputs": [1]}', '{"inputs": [{}]}', '{"inputs": ["abc"]}'),
+    *at("$.inputs[1]", f'{{"inputs": [[{GOOD}], []]}}'),
+    *at("$.inputs[1][0]", f'{{"inputs": [[{GOOD}], [[20, 1000]]]}}'),
+    *at("$.inputs[1][0][2]", f'{{"inputs": [[{GOOD}], [[20, 1000, NaN]]]}}'),
+    *at(
+        "$.initial_states",
+        f'{{"inputs": [[{GOOD}]], "initial_states": []}}',
+        f'{{"inputs": [[{GOOD}]], "initial_states": [{ZEROS}, {ZEROS}]}}',
+        f'{{"inputs": [[{GOOD}]], "initial_states": 0}}',
+    ),
+    *at("$.initial_states[0]", f'{{"inputs": [[{GOOD}]], "initial_states": [[0]]}}'),
+    *at("$.initial_states[0][0]", f'{{"inputs": [[{GOOD}]], "initial_states": [[NaN]]}}'),
+    *at("$.gates.layers[0]", f'{{"inputs": [[{GOOD}]], "gates": {{"layers": [1]}}}}'),
+    *at("$.text", '{"text": "a"}'),
+]
+LETTERS_SEQUENCES = [
+    *at("$.inputs[1][0]", '{"inputs": [[1], [10]]}'),
+    *at("$.text", '{"text": []}', '{"text": 5}', '{"text": ""}'),
+    *at("$.text[1]", '{"text": ["a", 5]}', '{"text": ["a", ""]}'),
+    *at("$.text[1][0]", '{"text": ["a", "X"]}'),
+]
+
+
+def check(answer: httpx.Response, bad: Bad) -> None:
+    assert answer.status_code == bad.status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = ProblemDetails.model_validate_json(answer.content)
+    assert (problem.status, problem.code) == (bad.status, bad.code)
+    assert problem.title
+    assert problem.detail
+    assert "\n" not in problem.detail
+    if bad.path is not None:
+        assert problem.errors is not None
+        assert [fault.path for fault in problem.errors] == [bad.path]
+
+
+def name(bad: Bad) -> str:
+    return str(bad.body)[:60]
+
+
+@pytest.fixture(scope="module")
+def weather(client: httpx.Client) -> str:
+    return stepped_session(client, "weather")
+
+
+@pytest.fixture(scope="module")
+def letters(client: httpx.Client) -> str:
+    return stepped_session(client, "letters")
+
+
+def stepped_session(client: httpx.Client, model: str) -> str:
+    session_id = new_session(client, model)
+    apply_steps(client, session_id, inputs_for(model, 3))
+    return session_id
+
+
+@pytest.mark.parametrize("bad", [*WEATHER_STEPS, *GATES], ids=name)
+def test_steps_of_values(client: httpx.Client, weather: str, bad: Bad) -> None:
+    before = state_of(client, weather)
+    check(client.post(f"/v1/sessions/{weather}/steps", content=bad.body), bad)
+    assert state_of(client, weather) == before
+
+
+@pytest.mark.parametrize("bad", LETTERS_STEPS, ids=name)
+def test_steps_of_tokens(client: httpx.Client, letters: str, bad: Bad) -> None:
+    before = state_of(client, letters)
+    check(client.post(f"/v1/sessions/{letters}/steps", content=bad.body), bad)
+    assert state_of(client, letters) == before
+
+
+@pytest.mark.parametrize("bad", STATES, ids=name)
+def test_replacing_a_state(client: httpx.Client, weather: str, bad: Bad) -> None:
+    before = state_of(client, weather)
+    check(client.put(f"/v1/sessions/{weather}/state", content=bad.body), bad)
+    assert state_of(client, weather) == before
+
+
+@pytest.mark.parametrize("bad", SESSIONS, ids=name)
+def test_creating_a_session(client: httpx.Client, bad: Bad) -> None:
+    before = client.get("/v1/sessions?limit=1000").json()
+    check(client.post("/v1/sessions", content=bad.body), bad)
+    assert client.get("/v1/sessions?limit=1000").json() == before
+
+
+@pytest.mark.parametrize("bad", WEATHER_SEQUENCES, ids=name)
+def test_sequences_of_values(client: httpx.Client, bad: Bad) -> None:
+    check(client.post("/v1/models/weather/sequences", content=bad.body), bad)
+
+
+@pytest.mark.parametrize("bad", LETTERS_SEQUENCES, ids=name)
+def test_sequences_of_tokens(client: httpx.Client, bad: Bad) -> None:
+    check(client.post("/v1/models/letters/sequences", content=bad.body), bad)
