@@ -15,6 +15,17 @@ DEMOS: dict[str, Recipe] = {
             epochs=9,
             decay=0.7,
         ),
-        recipe_for("forecast", "co2", "co2", reset="after", hidden_size=32, layers=2, epochs=24),
+        recipe_for(
+            "forecast",
+            "co2",
+            "co2",
+            reset="after",
+            hidden_size=32,
+            layers=2,
+            epochs=24,
+            learning_rate=0.01,
+            decay=0.9,
+            batch_size=16,
+        ),
     )
 }

@@ -1,7 +1,5 @@
 """The real service as a process of its own, on a free port."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -44,7 +42,7 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """kill -9, and wait until it is dead."""
-        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
 
     def terminate(self) -> None:

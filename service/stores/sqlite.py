@@ -149,6 +149,9 @@ class SqliteStore:
 
     @_explained
     def replace(self, sessions: Sequence[Session]) -> list[bool]:
+        if len(sessions) == 1:
+            # One statement is a transaction of its own, with three trips into SQLite less.
+            return [self._replace(sessions[0])]
         with self._transaction():
             return [self._replace(session) for session in sessions]
 

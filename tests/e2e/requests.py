@@ -1,6 +1,6 @@
 """What clients of the service do, in a line each."""
 
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -30,16 +30,18 @@ def new_session(client: httpx.Client, model: str, **fields: object) -> str:
     return session_id
 
 
-def apply_steps(client: httpx.Client, session_id: str, inputs: list[Any], **fields: object) -> Any:
+def apply_steps(
+    client: httpx.Client, session_id: str, inputs: list[Any], **fields: object
+) -> dict[str, Any]:
     answer = client.post(f"/v1/sessions/{session_id}/steps", json={"inputs": inputs, **fields})
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    return cast(dict[str, Any], answer.json())
 
 
-def state_of(client: httpx.Client, session_id: str) -> Any:
+def state_of(client: httpx.Client, session_id: str) -> dict[str, Any]:
     answer = client.get(f"/v1/sessions/{session_id}/state")
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    return cast(dict[str, Any], answer.json())
 
 
 def floats(values: object) -> NDArray[np.float32]:

@@ -64,8 +64,7 @@ export class HeatMap {
   #build() {
     const { low, high } = coloursOf(this.gate);
     const number = (value) => element("span", {}, decimal(value, 0));
-    const legend = element("span", { className: "legend" }, number(low), this.legend);
-    legend.append(...(low < 0 ? [number(high)] : [number(high)]));
+    const legend = element("span", { className: "legend" }, number(low), this.legend, number(high));
     const head = element(
       "div",
       { className: "row-head" },

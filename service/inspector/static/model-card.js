@@ -1,0 +1,65 @@
+/** What a model is, and how well it does, in words. */
+
+import { element } from "./elements.js";
+
+const RESETS = {
+  before: "before: acts on the past state, ahead of its weights",
+  after: "after: acts on the weighted past state",
+};
+
+/** @returns {Node[]} */
+export function modelCard(model) {
+  const facts = [
+    ["Task", model.task],
+    ["Input", signature(model.input)],
+    ["Output", signature(model.output)],
+    ["Layers", model.layers.map(({ hidden_size }) => hidden_size).join(" + ") + " units"],
+    ["Reset", RESETS[model.reset]],
+    ["Version", `${model.version}, on ${model.provider.replace("ExecutionProvider", "")}`],
+  ];
+  const list = facts.flatMap(([name, fact]) => [element("dt", {}, name), element("dd", {}, fact)]);
+  const nodes = [element("dl", { className: "facts" }, ...list)];
+  if (model.scores.length > 0) {
+    nodes.push(...model.scores.map(scoreTable));
+  }
+  if (model.report !== null) {
+    nodes.push(element("p", {}, element("a", { href: model.report.replace(/^\//, "") }, "Training report")));
+  }
+  return nodes;
+}
+
+function signature(described) {
+  switch (described.kind) {
+    case "values":
+      return described.names.map((name, index) => withUnit(name, described.units[index])).join(", ");
+    case "tokens":
+      return described.vocabulary ? `text, ${described.size} characters` : `${described.size} tokens`;
+    default:
+      return `probabilities of ${described.width} tokens`;
+  }
+}
+
+function withUnit(name, unit) {
+  return unit === "1" || unit === "" ? name : `${name} [${unit}]`;
+}
+
+/** Bars from zero: lower is better, and the shortest wins. */
+function scoreTable({ metric, unit, model, baselines }) {
+  const rows = [["this model", model], ...Object.entries(baselines)].sort((a, b) => a[1] - b[1]);
+  const largest = Math.max(...rows.map(([, score]) => score));
+  const body = rows.map(([name, score], rank) => {
+    const bar = element("span", { className: "bar" });
+    bar.style.setProperty("--share", score / largest);
+    const own = name === "this model";
+    return element(
+      "tr",
+      { className: own ? "own" : "" },
+      element("th", { scope: "row" }, name, rank === 0 ? element("small", {}, " best") : ""),
+      element("td", { className: "rail-cell" }, element("span", { className: "rail" }, bar)),
+      element("td", {}, score.toPrecision(3)),
+    );
+  });
+  const named = metric.includes(unit) || unit === "1" ? metric : `${metric} [${unit}]`;
+  const caption = element("caption", {}, `${named}, held out, lower is better`);
+  return element("table", { className: "scores" }, caption, element("tbody", {}, ...body));
+}
