@@ -41,7 +41,7 @@ def fit(
             load_checkpoint(loop.parts, run)
         save_every_epoch(loop.trainer, loop.parts, run)
         loop.run()
-    pass
+    loop.network.load_state_dict(loop.history.best_weights)
     return loop.network.eval(), loop.history.curve(task.loss_name)
 
 

@@ -4,7 +4,7 @@ import sys
 from typing import NoReturn
 
 from pydantic import ValidationError
-from pydantic_settings import CliApp
+from pydantic_settings import CliApp, SettingsError
 
 from service.settings import Settings
 
@@ -16,6 +16,8 @@ def main() -> None:
         first = error.errors()[0]
         flag = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
         _refuse(f"--{flag}: {first['msg']}")
+    except SettingsError as error:
+        _refuse(f"{str(error).removeprefix('error parsing CLI: ')}; --help lists the flags")
     serve(settings)
 
 

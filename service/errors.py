@@ -11,8 +11,8 @@ GatewiseError
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
 │   ├── SessionExpired           an id seen, whose time to live has passed
-│   └── SessionExists            an id that is already taken
-├── StepConflict                 another writer won every race for one session
+│   ├── SessionExists            an id that is already taken
+│   └── StepConflict             another writer won every race for this session
 ├── Overloaded                   the queue is full
 ├── ShuttingDown                 the service takes no new work
 ├── StoreError                   the store cannot be read or written

@@ -12,7 +12,11 @@ class Settings(BaseSettings):
     """Runs the Gatewise service: serves the models of a repository over HTTP."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWISE_", cli_prog_name="python -m service", cli_kebab_case=True, frozen=True
+        env_prefix="GATEWISE_",
+        cli_prog_name="python -m service",
+        cli_kebab_case=True,
+        cli_exit_on_error=False,
+        frozen=True,
     )
 
     repository: Path = Field(

@@ -61,7 +61,9 @@ async def _on_validation(_: Request, error: Exception) -> Response:
 
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _response(answer_status(error.status_code, str(error.detail)))
+    answered = _response(answer_status(error.status_code, str(error.detail)))
+    answered.headers.update(error.headers or {})  # `Allow`, where the method is wrong
+    return answered
 
 
 def _response(problem: ProblemAnswer) -> Response:

@@ -16,7 +16,10 @@ from service.stores.store import Session
 
 Body = TypeVar("Body", bound=BaseModel)
 
-SESSION_ID_PATTERN = r"^[A-Za-z0-9._~-]{1,128}$"
+# Safe in a path as it is; a leading dot is not, since clients resolve `.` and `..` themselves.
+SESSION_ID_PATTERN = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$"
+MAX_STEP = 2**53 - 1
+"""The largest count that every JSON reader keeps exactly, far below what stores can hold."""
 
 
 class _Request(BaseModel):
@@ -86,7 +89,7 @@ class SessionBody(_Request):
 class StateBody(_Request):
     """Another state for a session, and the count of steps that it stands for."""
 
-    step: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+    step: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)]
     state: list[Number]
 
 

@@ -75,6 +75,14 @@ class SqliteStore:
         self._connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, cached_statements=64
         )
+        try:
+            self._prepare(durability)
+        except BaseException:
+            # An open connection would leave its -wal and -shm files beside a file not ours.
+            self._connection.close()
+            raise
+
+    def _prepare(self, durability: Literal["normal", "full"]) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         # Look before anything is written: a foreign file must stay as it is.
         with self._transaction():

@@ -116,18 +116,21 @@ def test_unknown_path(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/models"),
-        ("GET", "/v1/models/weather/sequences"),
-        ("DELETE", "/v1/sessions"),
-        ("GET", "/v1/sessions/a/steps"),
-        ("POST", "/v1/sessions/a/state"),
-        ("PATCH", "/v1/sessions/a"),
+        ("PUT", "/v1/models", "GET"),
+        ("GET", "/v1/models/weather/sequences", "POST"),
+        ("GET", "/v1/sessions/a/steps", "POST"),
+        ("DELETE", "/v1/sessions", None),
+        ("POST", "/v1/sessions/a/state", None),
+        ("PATCH", "/v1/sessions/a", None),
     ],
 )
-def test_wrong_method(client: httpx.Client, method: str, path: str) -> None:
-    check(client.request(method, path), 405, "method_not_allowed")
+def test_wrong_method(client: httpx.Client, method: str, path: str, allowed: str | None) -> None:
+    answer = client.request(method, path)
+    check(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"]
+    assert allowed in (None, answer.headers["allow"])
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "many", ""])

@@ -25,9 +25,9 @@ export class Chart {
   constructor(name, unit, lines) {
     this.#lines = lines;
     this.#unit = unit;
-    this.#surface = new WindowCanvas(HEIGHT, `${name} over time`);
+    this.#surface = new WindowCanvas(`${name} over time`);
     const title = unit && unit !== "1" ? `${name} [${unit}]` : name;
-    const keys = lines.map(({ label, ink }) => element("span", { className: `key ${ink}` }, label));
+    const keys = lines.map(({ label, ink }) => element("span", { className: `key ink-${ink}` }, label));
     const head = element("div", { className: "row-head" }, element("h4", {}, title), ...keys);
     const gutter = element("div", { className: "gutter", ariaHidden: "true" }, this.#top, this.#bottom);
     const plot = element("div", { className: "plot" }, this.#surface.canvas);
@@ -44,7 +44,7 @@ export class Chart {
     this.#bottom.textContent = measure(low, "");
     const scale = (HEIGHT - 2 * MARGIN) / (high - low);
     const y = (value) => HEIGHT - MARGIN - scale * (value - low);
-    this.#surface.draw(window, (context, ink) => {
+    this.#surface.draw(window, HEIGHT, (context, ink) => {
       drawGrid(context, ink, window);
       for (const line of this.#lines) {
         drawLine(context, ink[line.ink], trace, window, line, y);

@@ -48,6 +48,8 @@ export class Inspector {
       this.#cursor.move({ layer: 0, gate: "update", unit: 0, step: 0 });
       this.#model = model;
       await this.#run();
+      // The middle of the example: with a past to keep, and a next step to compare with.
+      this.#cursor.move({ step: Math.floor(this.#trace.steps / 2) });
     });
   }
 

@@ -39,7 +39,7 @@ function nextTokens(model, trace, step) {
   });
   const parts = [title, element("ol", { className: "next" }, ...bars)];
   if (came !== null) {
-    const text = `Then came ${inputInWords(came.input)}, expected with ${percent(came.probability)}.`;
+    const text = `Then came ${inputInWords(came.input)}, to which the model gave ${percent(came.probability)}.`;
     parts.push(element("p", { className: "hint" }, text));
   }
   return element("div", {}, ...parts);

@@ -7,9 +7,11 @@ import { glyph } from "./words.js";
 const STRIDES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const LABEL_WIDTH = 44;
 const CHARACTER_WIDTH = 8;
+const NUMBERS_HEIGHT = 20;
+const CHARACTERS_HEIGHT = 37;
 
 export class TimeAxis {
-  #surface = new WindowCanvas(36, "Time steps");
+  #surface = new WindowCanvas("Time steps");
 
   constructor() {
     const plot = element("div", { className: "plot" }, this.#surface.canvas);
@@ -24,7 +26,9 @@ export class TimeAxis {
   draw(trace, window) {
     const stride = STRIDES.find((each) => each * window.cell >= LABEL_WIDTH) ?? 2000;
     const last = Math.min(window.last, trace.steps - 1);
-    this.#surface.draw(window, (context, ink) => {
+    const spelled = window.cell >= CHARACTER_WIDTH && typeof trace.inputs[0] === "string";
+    const height = spelled ? CHARACTERS_HEIGHT : NUMBERS_HEIGHT;
+    this.#surface.draw(window, height, (context, ink) => {
       context.textAlign = "center";
       context.font = `11px ${ink.mono}`;
       context.fillStyle = ink.muted;
@@ -33,20 +37,17 @@ export class TimeAxis {
         context.fillText(String(step), Math.max(x, window.left + 4), 11);
         context.fillRect(x - 0.5, 14, 1, 4);
       }
-      if (window.cell >= CHARACTER_WIDTH) {
-        drawInputs(context, ink, trace, window, last);
+      if (spelled) {
+        drawCharacters(context, ink, trace, window, last);
       }
     });
   }
 }
 
-function drawInputs(context, ink, trace, window, last) {
+function drawCharacters(context, ink, trace, window, last) {
   context.font = `${Math.min(15, window.cell + 3)}px ${ink.mono}`;
   context.fillStyle = ink.text;
   for (let step = window.first; step <= last; step += 1) {
-    const input = trace.inputs[step];
-    if (typeof input === "string") {
-      context.fillText(glyph(input), (step + 0.5) * window.cell, 32);
-    }
+    context.fillText(glyph(trace.inputs[step]), (step + 0.5) * window.cell, 32);
   }
 }

@@ -7,8 +7,8 @@ import { HeatMap } from "./heat-map.js";
 import { TimeAxis } from "./time-axis.js";
 import { GATES } from "./trace.js";
 
-const CELL_WIDTHS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32];
-const WIDEST_FIT = 20;
+const ZOOM_WIDTHS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32];
+const WIDEST_FIT = 28;
 const PAGE = 10;
 
 export class Timeline {
@@ -112,8 +112,8 @@ export class Timeline {
     }
     // One step more than there are: a forecast reaches beyond the end.
     const steps = Math.max(this.#trace.steps, this.#trace.planned) + 1;
-    const room = this.#plotWidth() / steps;
-    return CELL_WIDTHS.findLast((width) => width <= Math.min(room, WIDEST_FIT)) ?? 1;
+    const room = Math.floor(this.#plotWidth() / steps);
+    return Math.max(1, Math.min(WIDEST_FIT, room));
   }
 
   #plotWidth() {
@@ -122,8 +122,10 @@ export class Timeline {
   }
 
   #zoom(direction) {
-    const index = CELL_WIDTHS.indexOf(this.#cellWidth()) + direction;
-    this.#zoomTo(CELL_WIDTHS[Math.max(0, Math.min(CELL_WIDTHS.length - 1, index))]);
+    const cell = this.#cellWidth();
+    const wider = ZOOM_WIDTHS.find((width) => width > cell);
+    const narrower = ZOOM_WIDTHS.findLast((width) => width < cell);
+    this.#zoomTo((direction > 0 ? wider : narrower) ?? cell);
   }
 
   #zoomTo(cell) {

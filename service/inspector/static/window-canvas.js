@@ -12,21 +12,21 @@ import { element } from "./elements.js";
  */
 
 export class WindowCanvas {
-  constructor(height, label) {
-    this.height = height;
+  constructor(label) {
     this.canvas = element("canvas", { className: "window", role: "img", ariaLabel: label });
   }
 
   /**
    * @param {Window} window
+   * @param {number} height in CSS pixels
    * @param {(context: CanvasRenderingContext2D, ink: Ink) => void} paint in CSS pixels of the track
    */
-  draw(window, paint) {
+  draw(window, height, paint) {
     const ratio = devicePixelRatio;
     this.canvas.width = Math.round(window.width * ratio);
-    this.canvas.height = Math.round(this.height * ratio);
+    this.canvas.height = Math.round(height * ratio);
     this.canvas.style.width = `${window.width}px`;
-    this.canvas.style.height = `${this.height}px`;
+    this.canvas.style.height = `${height}px`;
     const context = this.canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, -window.left * ratio, 0);
     paint(context, inkOf(this.canvas));

@@ -72,8 +72,10 @@ export function equation(trace, { layer, unit, step }) {
     trace.layers[layer][gate].at(step, unit),
   );
   const before = trace.hiddenBefore(layer, step, unit);
+  // A name and its number stay on one line.
+  const term = (name, value) => `${name}\u00a0${decimal(value)}`;
   return (
-    `hidden ${decimal(hidden)} = keep ${decimal(1 - update)} × before ${decimal(before)} + ` +
-    `update ${decimal(update)} × candidate ${decimal(candidate)}   ·   reset ${decimal(reset)}`
+    `${term("hidden", hidden)} = ${term("keep", 1 - update)} × ${term("before", before)} + ` +
+    `${term("update", update)} × ${term("candidate", candidate)}   ·   ${term("reset", reset)}`
   );
 }

@@ -28,8 +28,8 @@ def test_a_season_is_found_under_noise_and_trend(season: int, trend: float) -> N
 
 
 def test_an_overtone_is_not_taken_for_the_season() -> None:
-    year = 2 * np.pi * np.arange(1600) / 52
-    wave = np.sin(year) + 0.8 * np.sin(2 * year) + 0.1 * RNG.normal(size=1600)
+    year = 2 * np.pi * np.arange(1612) / 52
+    wave = np.sin(year) + 1.3 * np.sin(2 * year) + 0.1 * RNG.normal(size=1612)
     assert estimated_season(wave[:, None]) == pytest.approx(52, abs=1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -172,19 +173,21 @@ def test_there_must_be_something_to_resume(recipe: Recipe, tmp_path: Path) -> No
 def test_the_old_checkpoint_stays_until_the_new_one_is_complete(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit(load_task(recipe), replace(recipe, epochs=1), tmp_path)
-    before = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    run, save = tmp_path / "run", torch.save
+    saved: list[object] = []
 
-    def no_space_left(*_: object, **__: object) -> None:
-        raise OSError("no space left")
+    def fail_the_second_time(record: object, file: IO[bytes]) -> None:
+        if saved:
+            raise OSError("no space left")
+        saved.append(record)
+        save(record, file)
 
-    monkeypatch.setattr(torch, "save", no_space_left)
+    monkeypatch.setattr(torch, "save", fail_the_second_time)
     with pytest.raises(OSError, match="no space left"):
-        fit(load_task(recipe), recipe, tmp_path, resume=True)
-    assert [path.name for path in tmp_path.glob("*") if path.is_file() and path.name != "data"] == [
-        CHECKPOINT_FILE
-    ]
-    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == before
+        fit(load_task(recipe), recipe, run)
+    monkeypatch.undo()
+    assert [path.name for path in run.iterdir()] == [CHECKPOINT_FILE]
+    fit(load_task(recipe), recipe, run, resume=True)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(recipe: Recipe, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Examples in Markdown: ```console blocks of `$ command` lines and what they print."""
+
+import json
+import math
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ELIDED = "…"
+"""In a shown answer: a value that is too long to show, or the rest of a list."""
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A command, continuation lines joined, and the text printed below it."""
+
+    command: str
+    shown: str
+
+
+def examples_of(document: Path) -> list[Example]:
+    """Every example of a document, in order."""
+    found: list[Example] = []
+    for block in _BLOCK.findall(document.read_text("utf-8")):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            lines = part.splitlines()
+            length = 1 + _continued(lines)
+            command = "\n".join(lines[:length])
+            found.append(Example(command, "\n".join(lines[length:]).strip()))
+    return found
+
+
+def _continued(lines: list[str]) -> int:
+    """How many of the leading lines end in a backslash."""
+    return next((count for count, line in enumerate(lines) if not line.endswith("\\")), len(lines))
+
+
+def run(command: str, url: str) -> str:
+    """Run a command as printed, but against `url`; returns what it prints."""
+    printed = command.replace("http://localhost:8000", url).replace("localhost:8000", url)
+    finished = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", printed],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, f"{command}\n{finished.stderr}"
+    return finished.stdout.strip()
+
+
+def matches(shown: object, real: object, *, tolerance: float) -> bool:
+    """Whether an answer is the one shown: the same keys, texts and integers, numbers nearly so.
+
+    `tolerance` is relative; models are trained anew on every machine, so digits differ.
+    """
+    if shown == ELIDED:
+        return True
+    if isinstance(shown, dict) and isinstance(real, dict):
+        return shown.keys() == real.keys() and all(
+            matches(shown[key], real[key], tolerance=tolerance) for key in shown
+        )
+    if isinstance(shown, list) and isinstance(real, list):
+        if shown and shown[-1] == ELIDED:
+            shown, real = shown[:-1], real[: len(shown) - 1]
+        return len(shown) == len(real) and all(
+            matches(one, other, tolerance=tolerance) for one, other in zip(shown, real, strict=True)
+        )
+    if isinstance(shown, float) and isinstance(real, float):
+        return math.isclose(shown, real, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(shown == real)
+
+
+def as_json(text: str) -> object:
+    """The text as JSON, bare `…` standing for elided values."""
+    parsed: object = json.loads(re.sub(r'(?<!")…(?!")', '"…"', text))
+    return parsed
