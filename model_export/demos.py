@@ -10,9 +10,9 @@ DEMOS: dict[str, Recipe] = {
             "pydoc",
             "characters",
             reset="before",
-            hidden_size=256,
+            hidden_size=128,
             dropout=0.1,
-            epochs=9,
+            epochs=7,
             decay=0.7,
         ),
         recipe_for(

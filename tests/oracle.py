@@ -106,7 +106,7 @@ class Oracle:
     def _seen(self, inputs: NDArray[Any]) -> Array:
         """What the first layer gets: normalised values, or the embedding of a token."""
         if self._front == "tokens":
-            return self._parameters["front.weight"][inputs]
+            return np.asarray(self._parameters["front.weight"][inputs])
         mean, scale = self._parameters["front.mean"], self._parameters["front.scale"]
         return (inputs.astype(np.float64) - mean) / scale
 
@@ -146,7 +146,8 @@ def _layer(parameters: Mapping[str, Array], prefix: str, reset: str) -> Layer:
 
 def sigmoid(a: Array) -> Array:
     # Either branch alone overflows at one end.
-    return np.where(a >= 0, 1 / (1 + np.exp(-np.abs(a))), 1 - 1 / (1 + np.exp(-np.abs(a))))
+    positive = 1 / (1 + np.exp(-np.abs(a)))
+    return np.asarray(np.where(a >= 0, positive, 1 - positive))
 
 
 def assert_agrees(found: NDArray[Any], expected: NDArray[Any], tolerance: float = 1e-5) -> None:

@@ -7,11 +7,11 @@ from torch import nn
 
 from service.bundle.manifest import Reset
 from tests.bundles import tokens_model, values_model
-from tests.oracle import Layer, Oracle, sigmoid
+from tests.oracle import Array, Layer, Oracle, sigmoid
 
 
 def one_unit(reset: Reset) -> Layer:
-    def number(value: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def number(value: float) -> Array:
         return np.array([[value]])
 
     weights = {"W_r": 1.0, "W_z": 0.0, "W_n": 1.0, "U_r": 0.0, "U_z": 0.0, "U_n": 2.0}
@@ -60,7 +60,5 @@ def test_sigmoid_at_both_ends() -> None:
     np.testing.assert_array_equal(sigmoid(np.array([-1000.0, 0.0, 1000.0])), [0.0, 0.5, 1.0])
 
 
-def _denormalised(
-    x: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return x * np.array([5.0, 10.0, 0.2]) + np.array([20.0, 1000.0, 0.5])
+def _denormalised(x: Array) -> Array:
+    return np.asarray(x * np.array([5.0, 10.0, 0.2]) + np.array([20.0, 1000.0, 0.5]))

@@ -2,7 +2,7 @@
 
 import { element } from "./elements.js";
 import { WindowCanvas } from "./window-canvas.js";
-import { measure } from "./words.js";
+import { measure, withUnit } from "./words.js";
 
 const HEIGHT = 96;
 const MARGIN = 8;
@@ -17,18 +17,15 @@ const MARGIN = 8;
 export class Chart {
   #surface;
   #lines;
-  #unit;
   #top = element("span");
   #bottom = element("span");
 
   /** @param {Line[]} lines */
   constructor(name, unit, lines) {
     this.#lines = lines;
-    this.#unit = unit;
     this.#surface = new WindowCanvas(`${name} over time`);
-    const title = unit && unit !== "1" ? `${name} [${unit}]` : name;
     const keys = lines.map(({ label, ink }) => element("span", { className: `key ink-${ink}` }, label));
-    const head = element("div", { className: "row-head" }, element("h4", {}, title), ...keys);
+    const head = element("div", { className: "row-head" }, element("h4", {}, withUnit(name, unit)), ...keys);
     const gutter = element("div", { className: "gutter", ariaHidden: "true" }, this.#top, this.#bottom);
     const plot = element("div", { className: "plot" }, this.#surface.canvas);
     this.node = element("div", { className: "map" }, head, element("div", { className: "row" }, gutter, plot));

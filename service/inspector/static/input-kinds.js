@@ -1,5 +1,7 @@
 /** The three kinds of input a model may take: how to write, read and send each. */
 
+import { withUnit } from "./words.js";
+
 const SENTENCE =
   "Every gate decides, character by character, what to keep and what to write: " +
   'see "update" (near 1 it writes) and "reset" (near 0 it forgets).\n\n' +
@@ -50,7 +52,7 @@ const IDS = {
 };
 
 function valuesKind({ names, units }) {
-  const columns = names.map((name, index) => `${name} [${units[index]}]`);
+  const columns = names.map((name, index) => withUnit(name, units[index]));
   return {
     label: "Numbers",
     hint: `One time step a line: ${columns.join(", ")}.`,

@@ -1,6 +1,7 @@
 /** What a model is, and how well it does, in words. */
 
 import { element } from "./elements.js";
+import { withUnit } from "./words.js";
 
 const RESETS = {
   before: "before: acts on the past state, ahead of its weights",
@@ -39,10 +40,6 @@ function signature(described) {
   }
 }
 
-function withUnit(name, unit) {
-  return unit === "1" || unit === "" ? name : `${name} [${unit}]`;
-}
-
 /** Bars from zero: lower is better, and the shortest wins. */
 function scoreTable({ metric, unit, model, baselines }) {
   const rows = [["this model", model], ...Object.entries(baselines)].sort((a, b) => a[1] - b[1]);
@@ -59,7 +56,7 @@ function scoreTable({ metric, unit, model, baselines }) {
       element("td", {}, score.toPrecision(3)),
     );
   });
-  const named = metric.includes(unit) || unit === "1" ? metric : `${metric} [${unit}]`;
+  const named = metric.includes(unit) ? metric : withUnit(metric, unit);
   const caption = element("caption", {}, `${named}, held out, lower is better`);
   return element("table", { className: "scores" }, caption, element("tbody", {}, ...body));
 }

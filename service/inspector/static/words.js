@@ -13,6 +13,11 @@ export function measure(value, unit) {
   return `${decimal(value, digits)}${unit && unit !== "1" ? ` ${unit}` : ""}`;
 }
 
+/** A quantity's name with its unit; pure numbers have the unit "1". */
+export function withUnit(name, unit) {
+  return unit === "1" || unit === "" ? name : `${name} [${unit}]`;
+}
+
 export function percent(probability) {
   return `${(100 * probability).toFixed(probability < 0.0995 ? 1 : 0)} %`;
 }

@@ -1,0 +1,137 @@
+"""What every gate did on a real held-out sequence, one figure a layer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from model_export.report.figures import INK, TRAINING, VALIDATION, plain
+from service.bundle.manifest import Manifest, Tokens, Values
+from service.engine.engine import Engine, Gates
+
+STEPS = 120
+_MAPS = (
+    ("reset", "cividis", 0.0, "near 0 the history is dropped when the candidate is formed"),
+    ("update", "cividis", 0.0, "near 1 the candidate is written, near 0 the past is kept"),
+    ("candidate", "RdBu_r", -1.0, "what would be written"),
+    ("hidden", "RdBu_r", -1.0, "the state that came out"),
+)
+_MOST_SERIES = 3
+_SPACES = {" ": "␣", "\n": "↵", "\t": "⇥"}
+
+
+def gate_figures(engine: Engine, sample: NDArray[Any]) -> Iterator[Figure]:
+    """Figures of the first `STEPS` of a sample, [T, F] or [T], from a state of zeros."""
+    inputs = sample[:STEPS]
+    state = engine.initial_states(1)
+    outputs, states = engine.sequence(inputs[np.newaxis], state)
+    gates = engine.gates_of(inputs, state[0], states[0])
+    for index in range(len(engine.manifest.layers)):
+        yield _figure(engine.manifest, index, inputs, outputs[0], gates)
+
+
+def _figure(
+    manifest: Manifest, index: int, inputs: NDArray[Any], outputs: NDArray[np.float32], gates: Gates
+) -> Figure:
+    layer = manifest.layers[index]
+    map_height = min(2.6, max(1.3, layer.hidden_size / 50))
+    heights = [*_strip_heights(manifest), *[map_height] * len(_MAPS)]
+    figure, rows = _stack(heights)
+    strips, maps = rows[: -len(_MAPS)], rows[-len(_MAPS) :]
+    if isinstance(manifest.input, Tokens):
+        _spell(strips[0], manifest.input, inputs)
+    else:
+        for column, axes in enumerate(strips):
+            _draw_series(axes, manifest, column, inputs, outputs)
+    for axes, (name, colours, low, meaning) in zip(maps, _MAPS, strict=True):
+        _draw_map(axes, getattr(gates, name)[:, layer.span], colours, low)
+        axes.set_title(f"{name}: {meaning}", fontsize=9, loc="left", color=INK)
+    maps[-1].set_xlabel("time step", color=INK)
+    return figure
+
+
+def _stack(heights: list[float]) -> tuple[Figure, list[Axes]]:
+    """Axes of the given heights, in inches, one under the other.
+
+    The margins are fixed: matplotlib's own layout engines draw everything several times.
+    """
+    width, left, right, top, bottom, gap = 12.0, 0.65, 0.5, 0.35, 0.5, 0.32
+    height = sum(heights) + gap * (len(heights) - 1) + top + bottom
+    figure = Figure(figsize=(width, height))
+    rows = figure.subplots(
+        len(heights),
+        sharex=True,
+        gridspec_kw={
+            "height_ratios": heights,
+            "hspace": gap / float(np.mean(heights)),
+            "left": left / width,
+            "right": 1 - right / width,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+        },
+    )
+    return figure, list(rows)
+
+
+def _strip_heights(manifest: Manifest) -> list[float]:
+    """Inches of what stands above the maps: one line of text, or some of the series."""
+    if isinstance(manifest.input, Tokens):
+        return [0.25]
+    return [0.9] * min(manifest.input.width, _MOST_SERIES)
+
+
+def _draw_map(axes: Axes, gate: NDArray[np.float32], colours: str, low: float) -> None:
+    """[T, U] with units downwards and time steps to the right."""
+    picture = axes.imshow(
+        gate.T, cmap=colours, vmin=low, vmax=1.0, aspect="auto", interpolation="nearest"
+    )
+    axes.set_ylabel("unit", fontsize=8)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    figure = axes.get_figure()
+    assert figure is not None
+    beside = axes.inset_axes((1.008, 0, 0.009, 1))
+    bar = figure.colorbar(picture, cax=beside, ticks=sorted({low, 0.0, 1.0}))
+    bar.ax.tick_params(colors=INK, labelsize=7)
+    plain(axes)
+
+
+def _draw_series(
+    axes: Axes,
+    manifest: Manifest,
+    column: int,
+    inputs: NDArray[Any],
+    outputs: NDArray[np.float32],
+) -> None:
+    """One input feature; beside it what was predicted for each step by the step before."""
+    assert isinstance(manifest.input, Values)
+    steps = np.arange(len(inputs))
+    axes.plot(steps, inputs[:, column], color=TRAINING, linewidth=1.3, label="input")
+    if isinstance(manifest.output, Values) and manifest.output.names == manifest.input.names:
+        predicted = outputs[:-1, column]
+        label = "predicted one step before"
+        axes.plot(steps[1:], predicted, color=VALIDATION, linewidth=1.0, label=label)
+    name, unit = manifest.input.names[column], manifest.input.units[column]
+    title = name if unit == "1" else f"{name} [{unit}]"
+    axes.set_title(title, fontsize=9, loc="left", color=INK, parse_math=False)
+    plain(axes)
+    if column == 0:
+        legend = axes.legend(labelcolor=INK, frameon=False, fontsize=8, ncols=2, loc="lower right")
+        legend.set_bbox_to_anchor((0, 1, 1, 0), axes.transAxes)
+
+
+def _spell(axes: Axes, signature: Tokens, tokens: NDArray[Any]) -> None:
+    """The text above the first map, each character over its column."""
+    words = signature.vocabulary or tuple(str(token) for token in range(signature.size))
+    drawn = FontProperties(family="DejaVu Sans Mono", size=min(11.0, 960 / len(tokens)))
+    font = get_font(findfont(drawn))
+    for step, token in enumerate(tokens):
+        text = _SPACES.get(words[token], words[token])
+        # A sign that the font lacks would be drawn as an empty box, with a warning.
+        shown = "".join(sign if font.get_char_index(ord(sign)) else "?" for sign in text)
+        axes.text(step, 0, shown, ha="center", color=INK, fontproperties=drawn, parse_math=False)
+    axes.set_axis_off()

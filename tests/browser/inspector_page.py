@@ -1,0 +1,87 @@
+"""The inspector as somebody sees it who looks at the page."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import Visit
+
+GATES = ("reset", "update", "candidate", "hidden")
+_PIXELS = """canvas => [
+    canvas.width, canvas.height,
+    Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data),
+]"""
+
+
+class InspectorPage:
+    """Choosing, typing, pressing, and reading what is shown."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.page = visit.page
+
+    def open(self, model: str) -> None:
+        """Wait until the model's own example is shown."""
+        self.page.goto(f"/?model={model}")
+        self.expect_progress("Ran 32 time steps")
+
+    def run(self, source: str) -> None:
+        self.page.fill("#input", source)
+        self.page.click("#run")
+
+    def expect_progress(self, text: str) -> None:
+        expect(self.page.locator("#progress")).to_contain_text(text)
+
+    def heat_map(self, layer: int, gate: str) -> Locator:
+        return self.page.locator(f'.heat-map[data-layer="{layer}"][data-gate="{gate}"]')
+
+    def pixels(self, layer: int, gate: str) -> NDArray[np.uint8]:
+        """[U, T, 4], one pixel a cell."""
+        return canvas_pixels(self.heat_map(layer, gate))
+
+    def point_at(self, layer: int, gate: str, unit: int, step: int) -> None:
+        """Move the mouse to the middle of a cell."""
+        canvas = self.heat_map(layer, gate)
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        units, steps = self.pixels(layer, gate).shape[:2]
+        x, y = (step + 0.5) * box["width"] / steps, (unit + 0.5) * box["height"] / units
+        canvas.hover(position={"x": x, "y": y})
+
+    def sentence(self) -> str:
+        """What is said about the cell under the cursor."""
+        return self.page.inner_text("#sentence")
+
+    def next_characters(self) -> list[tuple[str, str]]:
+        """The most likely next characters, each with its probability, as shown."""
+        rows = self.page.locator(".next li").all()
+        return [
+            (row.locator(".glyph").inner_text(), row.locator(".number").inner_text())
+            for row in rows
+        ]
+
+    def figures(self) -> dict[str, list[float]]:
+        """Rows of the table of values, without their units."""
+        rows = self.page.locator(".figures tbody tr").all()
+        return {
+            row.locator("th").inner_text(): [_number(cell) for cell in row.locator("td").all()]
+            for row in rows
+        }
+
+
+def canvas_pixels(canvas: Locator) -> NDArray[np.uint8]:
+    """[height, width, 4]"""
+    width, height, data = canvas.evaluate(_PIXELS)
+    return np.array(data, np.uint8).reshape(height, width, 4)
+
+
+def gate_values(answer: Any, layer: int, gate: str) -> list[list[float]]:
+    """[T, U] of an answer of the API."""
+    values: list[list[float]] = answer["gates"]["layers"][layer][gate]
+    return values
+
+
+def _number(cell: Locator) -> float:
+    return float(cell.inner_text().split()[0].replace("−", "-"))

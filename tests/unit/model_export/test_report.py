@@ -1,0 +1,132 @@
+"""The training report: what it says, and that it needs nothing but itself."""
+
+import base64
+import re
+import struct
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from model_export.package import publish
+from model_export.report import write_report
+from model_export.report.figures import best_epoch
+from model_export.trained import Curve, TrainedModel
+from model_export.verify.verify import Check
+from service.bundle.bundle import read_bundle
+from service.bundle.manifest import Score, Tokens
+from service.engine.engine import Engine
+from service.engine.provider import Provider
+from tests.bundles import PROVENANCE, tokens_model, values_model
+
+CURVE = Curve("squared error", training=(3.0, 2.0, 1.0), validation=(3.1, 2.5, 2.75))
+CHECKS = [Check("output of step 0", 2e-7), Check("update of layer 1", 9e-6)]
+
+
+class Page(HTMLParser):
+    """Text, pictures, and everything that a browser would fetch or run."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.pictures: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name in ("src", "href"):
+                (self.pictures if tag == "img" else self.fetched).append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def engine_of(trained: TrainedModel, folder: Path) -> Engine:
+    return Engine(read_bundle(publish(trained, folder)), Provider())
+
+
+def report_on(trained: TrainedModel, engine: Engine, folder: Path) -> Page:
+    file = folder / "report.html"
+    write_report(file, trained, engine, CHECKS)
+    assert file.stat().st_size < 1_500_000
+    return Page(file.read_text("utf-8"))
+
+
+def png_size(address: str) -> tuple[int, int]:
+    data = base64.b64decode(address.removeprefix("data:image/png;base64,"), validate=True)
+    assert data.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def test_says_what_the_model_is_and_who_wins(tmp_path: Path) -> None:
+    trained = replace(
+        values_model("weather", reset="after", hidden_sizes=(6, 4)),
+        scores=(
+            Score(metric="MAE", unit="°C", model=0.75, baselines={"naive": 1.0, "season": 3.0}),
+            Score(metric="RMSE", unit="hPa", model=2.0, baselines={"naive": 1.25}),
+        ),
+        curve=CURVE,
+        provenance=PROVENANCE.model_copy(
+            update={"data": "<b>measured & kept</b>", "hyperparameters": {"learning_rate": 0.0125}}
+        ),
+    )
+    page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
+    parameters = sum(weights.numel() for weights in trained.network.parameters())
+    for said in (
+        *("weather", "forecast", "after: ", "6 + 4 units", f"{parameters:,}"),
+        *("temperature [°C], pressure [hPa], humidity", "0.0125", "0" * 64),
+        *("MAE [°C]", "25% below naive", "The model does not win: naive reaches 1.25"),
+        *("<b>measured & kept</b>", "epoch 2 of 3", "lowest validation loss, 2.5"),
+        *("2 checks passed", "Worst deviation 9e-06", "update of layer 1"),
+    ):
+        assert said in page.text
+    assert "b" not in page.tags
+
+
+def test_needs_nothing_but_itself(tmp_path: Path) -> None:
+    trained = values_model("weather", hidden_sizes=(6, 4))
+    page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
+    assert page.fetched == []
+    assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
+    assert "url(" not in page.text
+    curve, *layers = [png_size(picture) for picture in page.pictures]
+    assert len(layers) == 2
+    assert all(width > height > 100 for width, height in [curve])
+    assert all(width > 1000 and height > 400 for width, height in layers)
+
+
+def test_is_part_of_the_published_bundle(tmp_path: Path) -> None:
+    folder = publish(tokens_model("letters"), tmp_path)
+    page = Page((folder / "report.html").read_text("utf-8"))
+    assert re.search(r"[1-9]\d* checks passed", page.text)
+    assert len(page.pictures) == 2
+
+
+def test_draws_characters_that_fonts_lack_and_formulas_would_take(tmp_path: Path) -> None:
+    """`$…$` is a formula to matplotlib; a glyph its font lacks is a warning, here an error."""
+    plain = tokens_model("letters")
+    engine = engine_of(plain, tmp_path)
+    vocabulary = ("$x^$", "漢", "\n", "\t", "€", "_", "^", "\\", "😀", "\x00")
+    strange = replace(plain, input=Tokens(size=10, vocabulary=vocabulary))
+    engine.manifest = engine.manifest.model_copy(update={"input": strange.input})
+    assert len(report_on(strange, engine, tmp_path).pictures) == 2
+
+
+def test_best_epoch_is_the_first_of_the_lowest() -> None:
+    assert best_epoch(CURVE) == 2
+    assert best_epoch(Curve("loss", (1.0, 1.0), (0.5, 0.5))) == 1
+
+
+@pytest.mark.parametrize("length", [1, 500])
+def test_takes_samples_of_any_length(tmp_path: Path, length: int) -> None:
+    trained = values_model("weather")
+    engine = engine_of(trained, tmp_path)
+    sample = trained.sample.repeat(10, axis=0)[:length]
+    page = report_on(replace(trained, sample=sample), engine, tmp_path)
+    assert f"The first {min(length, 120)} time steps" in page.text
