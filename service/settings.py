@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     )
 
     repository: Path = Field(
-        default=Path("models"), description="Folder of models, laid out as <name>/<version>/."
+        default=Path("models"), description="Folder of models, laid out as NAME/VERSION/."
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

@@ -27,3 +27,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(repository: Path) -> Models:
     """The repository as the service loads it."""
     return load_models(read_repository(repository), Provider())
+
+
+@pytest.fixture(scope="session")
+def demo_repository() -> Path:
+    """The trained demo models. `make test` and `make check` train them first."""
+    folder = Path(__file__).parent.parent / "models"
+    assert (folder / "characters").is_dir() and (folder / "co2").is_dir(), "run: make models"
+    return folder

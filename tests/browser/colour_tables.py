@@ -1,7 +1,5 @@
 """The page's colour tables, made here a second time and in another way."""
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +11,7 @@ STOPS = {
 }
 
 
-def expected_pixels(gate: str, values: Any, scheme: str) -> NDArray[np.uint8]:
+def expected_pixels(gate: str, values: list[list[float]], scheme: str) -> NDArray[np.uint8]:
     """The heat map of a gate's values [T, U]: red, green, blue and alpha, [U, T, 4]."""
     transposed = np.array(values, np.float64).T
     if gate in ("reset", "update"):

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -98,7 +99,7 @@ def visit(
 
     A test's parameter, where there is one, is the colour scheme.
     """
-    scheme = getattr(request, "param", "light")
+    scheme: Literal["light", "dark"] = getattr(request, "param", "light")
     origin = f"http://{HOST}:{service.port}"
     context = browser.new_context(
         base_url=origin, color_scheme=scheme, viewport={"width": 1280, "height": 900}

@@ -9,10 +9,13 @@ from playwright.sync_api import Locator, expect
 from tests.browser.conftest import Visit
 
 GATES = ("reset", "update", "candidate", "hidden")
-_PIXELS = """canvas => [
-    canvas.width, canvas.height,
-    Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data),
-]"""
+# Read from a copy: reading a canvas that the page draws on would slow the page down.
+_PIXELS = """canvas => {
+    const {width, height} = canvas;
+    const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    return [width, height, Array.from(copy.getImageData(0, 0, width, height).data)];
+}"""
 
 
 class InspectorPage:
@@ -77,7 +80,7 @@ def canvas_pixels(canvas: Locator) -> NDArray[np.uint8]:
     return np.array(data, np.uint8).reshape(height, width, 4)
 
 
-def gate_values(answer: Any, layer: int, gate: str) -> list[list[float]]:
+def gate_values(answer: dict[str, Any], layer: int, gate: str) -> list[list[float]]:
     """[T, U] of an answer of the API."""
     values: list[list[float]] = answer["gates"]["layers"][layer][gate]
     return values

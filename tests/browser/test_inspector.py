@@ -13,7 +13,7 @@ from tests.browser.conftest import Visit
 from tests.browser.inspector_page import GATES, InspectorPage, canvas_pixels, gate_values
 from tests.bundles import VALUE_NAMES
 
-TEXT = "abc def.\nhead"[:8] + " gab"
+TEXT = "abc def. gab"
 ROWS = [[20.5, 1001.0, 0.5], [21.25, 998.5, 0.25], [-3.0, 1010.0, 0.75], [19.0, 1000.0, 0.5]]
 TYPED_ROWS = "20.5, 1001, 0.5\n21.25 998.5 0.25\n-3;1010;0.75\n19.0\t1000.0\t0.5\n"
 
@@ -23,10 +23,11 @@ def inspector(visit: Visit) -> InspectorPage:
     return InspectorPage(visit)
 
 
-def answer_of(api: httpx.Client, model: str, **body: Any) -> Any:
+def answer_of(api: httpx.Client, model: str, **body: object) -> dict[str, Any]:
     """What the API says to one sequence, asked without the page."""
     answer = api.post(f"/v1/models/{model}/sequences", json={**body, "gates": True})
-    return answer.raise_for_status().json()["sequences"][0]
+    sequence: dict[str, Any] = answer.raise_for_status().json()["sequences"][0]
+    return sequence
 
 
 def decimal(value: float) -> str:
@@ -197,7 +198,7 @@ def test_play_feeds_everything(inspector: InspectorPage) -> None:
     ],
 )
 def test_shows_what_the_api_objects_to(
-    visit: Visit, inspector: InspectorPage, api: httpx.Client, model: str, source: str, path: str
+    visit: Visit, inspector: InspectorPage, model: str, source: str, path: str
 ) -> None:
     inspector.open(model)
     with visit.page.expect_response(lambda answer: answer.status == 422) as refused:
@@ -212,7 +213,6 @@ def test_shows_what_the_api_objects_to(
 
     inspector.run("abc" if model == "letters" else "1, 2, 3")
     expect(problem).to_be_empty()
-    assert api.get("/v1/sessions").json()["sessions"] == []
 
 
 def test_long_sequences_scroll_and_zoom(inspector: InspectorPage) -> None:

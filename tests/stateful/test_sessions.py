@@ -48,6 +48,8 @@ ids = st.sampled_from(["a", "b", "c", "d"])
 names = st.sampled_from(["weather", "letters-deep"])
 ttls = st.sampled_from([None, 5.0, 200.0])
 seeds = st.integers(0, 2**32 - 1)
+waits = st.sampled_from([0.0, 0.0, 1.0, 6.0, 60.0, 160.0])
+"""Before a rule does its work: enough to let some lives end."""
 
 
 @dataclass(slots=True)
@@ -110,12 +112,15 @@ class SessionsMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Something to work on, with lives of different lengths."""
-        self.create("a", "weather", 5.0, None)
-        self.create("b", "letters-deep", None, 0)
-        self.create("c", "weather", 200.0, 1)
+        self.create(0.0, "a", "weather", 5.0, None)
+        self.create(0.0, "b", "letters-deep", None, 0)
+        self.create(0.0, "c", "weather", 200.0, 1)
 
-    @rule(session_id=ids, model=names, ttl=ttls, seed=st.none() | seeds)
-    def create(self, session_id: str, model: str, ttl: float | None, seed: int | None) -> None:
+    @rule(after=waits, session_id=ids, model=names, ttl=ttls, seed=st.none() | seeds)
+    def create(
+        self, after: float, session_id: str, model: str, ttl: float | None, seed: int | None
+    ) -> None:
+        self.now += after
         state = None if seed is None else random_state(model, seed)
         creating = self.sessions.create(model, session_id=session_id, ttl_seconds=ttl, state=state)
         if self.alive(session_id):
@@ -128,8 +133,9 @@ class SessionsMachine(RuleBasedStateMachine):
         self.expected[session_id] = Expected(model, 0, before, self.now + life, life)
         assert (made.step, made.expires_at) == (0, self.now + life)
 
-    @rule(session_id=ids, time=st.integers(1, 4), seed=seeds, gates=st.booleans())
-    def step(self, session_id: str, time: int, seed: int, gates: bool) -> None:
+    @rule(after=waits, session_id=ids, time=st.integers(1, 4), seed=seeds, gates=st.booleans())
+    def step(self, after: float, session_id: str, time: int, seed: int, gates: bool) -> None:
+        self.now += after
         known = self.expected.get(session_id)
         inputs = random_inputs(known.model if known else "weather", time, seed)
         request = StepRequest(session_id, lambda _: inputs, gates=gates)
@@ -148,8 +154,10 @@ class SessionsMachine(RuleBasedStateMachine):
             assert_agrees(answer.computed.gates.update, trace.update[0])
             assert_agrees(answer.computed.gates.hidden, trace.hidden[0])
 
-    @rule(session_id=ids)
-    def step_with_bad_input(self, session_id: str) -> None:
+    @rule(after=waits, session_id=ids)
+    def step_with_bad_input(self, after: float, session_id: str) -> None:
+        self.now += after
+
         def decode(_: object) -> NDArray[np.float32]:
             raise InvalidInput.at("$.inputs", "bad")
 
@@ -157,8 +165,9 @@ class SessionsMachine(RuleBasedStateMachine):
         with pytest.raises(InvalidInput if self.alive(session_id) else GatewiseError):
             self.runner.run(self.sessions.step(request))
 
-    @rule(session_id=ids, step=st.integers(0, 2**53 - 1), seed=seeds)
-    def replace_state(self, session_id: str, step: int, seed: int) -> None:
+    @rule(after=waits, session_id=ids, step=st.integers(0, 2**53 - 1), seed=seeds)
+    def replace_state(self, after: float, session_id: str, step: int, seed: int) -> None:
+        self.now += after
         known = self.expected.get(session_id)
         state = random_state(known.model if known else "weather", seed)
         with self.refused(session_id):
@@ -167,14 +176,18 @@ class SessionsMachine(RuleBasedStateMachine):
             known.step, known.state = step, state.astype(np.float64)
             self.prolong(session_id)
 
-    @rule(session_id=ids, width=st.sampled_from([0, 1, 7, 14, 16]))
-    def replace_state_by_one_of_wrong_width(self, session_id: str, width: int) -> None:
+    @rule(after=waits, session_id=ids, width=st.sampled_from([0, 1, 7, 14, 16]))
+    def replace_state_by_one_of_wrong_width(
+        self, after: float, session_id: str, width: int
+    ) -> None:
+        self.now += after
         replacing = self.sessions.replace_state(session_id, 1, np.zeros(width, np.float32))
         with pytest.raises(InvalidInput if self.alive(session_id) else GatewiseError):
             self.runner.run(replacing)
 
-    @rule(session_id=ids)
-    def delete(self, session_id: str) -> None:
+    @rule(after=waits, session_id=ids)
+    def delete(self, after: float, session_id: str) -> None:
+        self.now += after
         deleting = self.sessions.delete(session_id)
         if self.expected.pop(session_id, None) is None:
             with pytest.raises(SessionNotFound):
@@ -182,26 +195,25 @@ class SessionsMachine(RuleBasedStateMachine):
         else:
             self.runner.run(deleting)
 
-    @rule(seconds=st.sampled_from([1.0, 5.0, 49.0, 150.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule()
-    def purge(self) -> None:
+    @rule(after=waits)
+    def purge(self, after: float) -> None:
+        self.now += after
         old = [k for k, v in self.expected.items() if v.expires_at < self.now - RETENTION]
         assert self.runner.run(self.sessions.purge(RETENTION)) == len(old)
         for session_id in old:
             del self.expected[session_id]
 
-    @rule()
-    def start_again(self) -> None:
+    @rule(after=waits)
+    def start_again(self, after: float) -> None:
+        self.now += after
         self.runner.run(self.sessions.close())
         if not self.survives:
             self.expected.clear()
         self.open()
 
-    @rule(limit=st.integers(1, 3), model=st.none() | names)
-    def list_pages(self, limit: int, model: str | None) -> None:
+    @rule(after=waits, limit=st.integers(1, 3), model=st.none() | names)
+    def list_pages(self, after: float, limit: int, model: str | None) -> None:
+        self.now += after
         found: list[str] = []
         cursor: str | None = ""
         while cursor is not None:

@@ -1,0 +1,73 @@
+"""Everything that the README shows is run as printed."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from docs.settings_table import README, with_table
+from tests.docs.console import Example, as_json, examples_of, matches, run
+from tests.service_process import ServiceProcess, running_service
+
+EXAMPLES = examples_of(README)
+WORKED, OWN_DATA = EXAMPLES[:-3], EXAMPLES[-3:]
+TOLERANCE = 0.05
+"""Relative and absolute: models are trained anew on every machine."""
+
+
+@pytest.fixture(scope="module")
+def demo_service(
+    demo_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
+    log = tmp_path_factory.mktemp("readme") / "service.log"
+    with running_service(demo_repository, "memory://", log) as service:
+        yield service
+
+
+def test_worked_example_answers_what_is_shown(demo_service: ServiceProcess) -> None:
+    assert len(WORKED) == 6
+    for example in WORKED:
+        printed = run(example.command, demo_service.url)
+        assert printed or not example.shown
+        if example.shown:
+            assert _agree(example, printed), f"{example.command}\nanswers\n{printed}"
+
+
+def test_character_model_completes_the_word(demo_service: ServiceProcess) -> None:
+    answer = httpx.post(
+        f"{demo_service.url}/v1/models/characters/sequences", json={"text": "the functio"}
+    ).json()
+    assert answer["sequences"][0]["next"][-1][0]["text"] == "n"
+
+
+def test_own_data_in_three_commands(tmp_path: Path) -> None:
+    train, serve, ask = OWN_DATA
+    _write_sensors(tmp_path / "sensors.csv")
+    python = f"cd {tmp_path} && {sys.executable}"
+    run(train.command.replace(".venv/bin/python", python) + " --epochs 2", "")
+    assert serve.command == ".venv/bin/python -m service"
+    log = tmp_path / "service.log"
+    with running_service(tmp_path / "models", f"sqlite:///{tmp_path}/s.db", log) as service:
+        answer = json.loads(run(ask.command, service.url))
+    assert len(answer["sequences"][0]["outputs"]) == 2
+
+
+def test_settings_table_is_up_to_date() -> None:
+    text = README.read_text("utf-8")
+    assert text == with_table(text), "run: make docs"
+
+
+def _agree(example: Example, printed: str) -> bool:
+    return matches(as_json(example.shown), json.loads(printed), tolerance=TOLERANCE)
+
+
+def _write_sensors(file: Path) -> None:
+    time = np.arange(600)
+    warmth = 21 + 3 * np.sin(time / 24 * 2 * np.pi)
+    humidity = 40 - 5 * np.sin(time / 24 * 2 * np.pi + 0.5)
+    rows = [f"{one:.2f},{other:.2f}" for one, other in zip(warmth, humidity, strict=True)]
+    file.write_text("\n".join(["temperature,humidity", *rows]) + "\n", "utf-8")
