@@ -59,6 +59,11 @@ def save_every_epoch(trainer: Engine, parts: Mapping[str, Any], run: Path) -> No
     trainer.add_event_handler(Events.EPOCH_COMPLETED, handler)
 
 
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is anything to resume."""
+    return (run / CHECKPOINT_FILE).exists()
+
+
 def load_checkpoint(parts: Mapping[str, Any], run: Path) -> None:
     """Puts all `parts` where the checkpoint left them, the first one first.
 

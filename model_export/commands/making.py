@@ -25,9 +25,12 @@ runs_option = click.option(
 def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) -> None:
     """Trains by the recipe, shows the scores and publishes."""
     # torch takes seconds to import: not for --help.
+    from model_export.checkpoint import has_checkpoint  # noqa: PLC0415
     from model_export.package import publish  # noqa: PLC0415
     from model_export.train import train  # noqa: PLC0415
 
+    if not resume and has_checkpoint(runs / recipe.name):
+        click.echo(f"starting anew: the checkpoint in {runs / recipe.name} is replaced")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     trained = train(recipe, runs, created_at=now, resume=resume, progress=True)
     click.echo(f"data: {trained.provenance.data}")

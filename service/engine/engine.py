@@ -99,6 +99,7 @@ def _open(
     except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
         raise BundleCorrupt(f"{bundle.folder}: not an ONNX graph: {error}") from None
     except (
+        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
         onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
         onnxruntime.capi.onnxruntime_pybind11_state.Fail,
         onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,

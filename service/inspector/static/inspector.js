@@ -34,7 +34,7 @@ export class Inspector {
     this.#form.addEventListener("step", () => this.#attempt(() => this.#step()));
     this.#form.addEventListener("play", () => this.#play());
     this.#form.addEventListener("reset", () => this.#queue(() => this.#reset()));
-    addEventListener("pagehide", () => this.#stepping?.close());
+    addEventListener("pagehide", () => this.#restartSession());
   }
 
   /** Turn to a model, and show what it does with an example. */

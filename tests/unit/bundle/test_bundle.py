@@ -1,0 +1,165 @@
+"""Reading a bundle: what is wrong with it is said by file and by name."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.bundle.bundle import GOLDEN_ARRAYS, read_bundle, sha256_of
+from service.bundle.manifest import Manifest, Tokens, layers_of
+from service.bundle.repository import read_repository
+from service.errors import BundleCorrupt, BundleIncomplete
+
+
+@pytest.fixture
+def folder(repository: Path, tmp_path: Path) -> Path:
+    """A sound version that a test may damage."""
+    copy = tmp_path / "models" / "weather" / "1"
+    shutil.copytree(repository / "weather" / "1", copy)
+    return copy
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8"))
+    change(manifest)
+    file.write_text(json.dumps(manifest), "utf-8")
+
+
+def test_a_sound_bundle(folder: Path) -> None:
+    bundle = read_bundle(folder)
+    assert (bundle.manifest.name, bundle.manifest.version) == ("weather", 1)
+    assert bundle.step_graph == folder / "step.onnx"
+    assert bundle.sequence_graph == folder / "sequence.onnx"
+    assert set(bundle.golden()) == set(GOLDEN_ARRAYS)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "step.onnx", "sequence.onnx", "golden.npz"])
+def test_a_missing_file(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleIncomplete, match=f"{folder / name} is missing"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["step.onnx", "sequence.onnx", "golden.npz", "report.html"])
+def test_a_changed_file(folder: Path, name: str) -> None:
+    before = sha256_of(folder / name)
+    with (folder / name).open("ab") as file:
+        file.write(b" ")
+    after = sha256_of(folder / name)
+    with pytest.raises(BundleCorrupt) as raised:
+        read_bundle(folder)
+    for part in (str(folder / name), before[:12], after[:12]):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["step.onnx", "sequence.onnx", "golden.npz"])
+def test_a_manifest_that_does_not_list_a_file(folder: Path, name: str) -> None:
+    change_manifest(folder, lambda manifest: manifest["files"].pop(name))
+    with pytest.raises(BundleIncomplete, match=f"lists no {name}"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'"text"'])
+def test_a_manifest_that_is_no_record(folder: Path, content: bytes) -> None:
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(BundleCorrupt, match=r"manifest.json: the file: "):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("format", lambda m: m.update(format=2)),
+        ("name", lambda m: m.update(name="../elsewhere")),
+        ("version", lambda m: m.update(version=0)),
+        ("reset", lambda m: m.update(reset="sideways")),
+        ("layers", lambda m: m.update(layers=[])),
+        ("input", lambda m: m["input"].update(kind="images")),
+        ("input.values", lambda m: m["input"].update(units=["°C"])),
+        ("colour", lambda m: m.update(colour="red")),
+        ("the file", lambda m: m["layers"][0].update(offset=1)),
+        ("task", lambda m: m.pop("task")),
+    ],
+)
+def test_a_manifest_that_says_something_impossible(
+    folder: Path, place: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    change_manifest(folder, change)
+    with pytest.raises(BundleCorrupt, match=f"manifest.json: {place}: ") as raised:
+        read_bundle(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_golden_vectors_that_lack_an_array(folder: Path) -> None:
+    with np.load(folder / "golden.npz") as arrays:
+        kept = {name: arrays[name] for name in arrays if name not in ("update", "states")}
+    np.savez(folder / "golden.npz", allow_pickle=False, **kept)
+    digest = sha256_of(folder / "golden.npz")
+    change_manifest(folder, lambda manifest: manifest["files"].update({"golden.npz": digest}))
+    with pytest.raises(BundleCorrupt, match=r"golden.npz lacks states, update"):
+        read_bundle(folder).golden()
+
+
+def test_a_repository_by_name_and_version(repository: Path, tmp_path: Path) -> None:
+    for version in (2, 10, 1):
+        place_copy(repository / "weather" / "1", tmp_path / "weather" / str(version))
+    shutil.copytree(repository / "letters", tmp_path / "letters")
+    found = [(b.manifest.name, b.manifest.version) for b in read_repository(tmp_path)]
+    assert found == [("letters", 1), ("weather", 1), ("weather", 2), ("weather", 10)]
+
+
+def test_what_is_no_version_is_passed_over(folder: Path) -> None:
+    repository = folder.parent.parent
+    (repository / ".staging-1" / "1").mkdir(parents=True)
+    (repository / "README.md").touch()
+    (repository / "weather" / "notes").mkdir()
+    (repository / "weather" / "2").touch()
+    assert [bundle.folder for bundle in read_repository(repository)] == [folder]
+
+
+def test_a_version_in_the_wrong_place(folder: Path) -> None:
+    folder.rename(folder.parent / "2")
+    with pytest.raises(
+        BundleCorrupt, match="its manifest says weather/1, its place says weather/2"
+    ):
+        read_repository(folder.parent.parent)
+
+
+def test_one_bad_version_is_an_error_and_not_a_gap(folder: Path) -> None:
+    (folder.parent / "2").mkdir()
+    with pytest.raises(BundleIncomplete, match=r"2/manifest.json is missing"):
+        read_repository(folder.parent.parent)
+
+
+def test_an_empty_repository(tmp_path: Path) -> None:
+    with pytest.raises(BundleIncomplete, match="holds no model; make one with"):
+        read_repository(tmp_path)
+    with pytest.raises(BundleIncomplete, match="is not a folder"):
+        read_repository(tmp_path / "none")
+
+
+def test_layers_lie_behind_each_other() -> None:
+    assert [layer.span for layer in layers_of((3, 5, 2))] == [
+        slice(0, 3),
+        slice(3, 8),
+        slice(8, 10),
+    ]
+
+
+def test_a_vocabulary_has_one_text_for_each_token() -> None:
+    assert Tokens(size=2, vocabulary=("a", "b")).ids == {"a": 0, "b": 1}
+    for vocabulary in (("a",), ("a", "a"), ("a", "b", "c")):
+        with pytest.raises(ValueError, match="the vocabulary needs 2 different entries"):
+            Tokens(size=2, vocabulary=vocabulary)
+
+
+def place_copy(source: Path, target: Path) -> None:
+    """A version under another number."""
+    shutil.copytree(source, target)
+    change_manifest(target, lambda manifest: manifest.update(version=int(target.name)))
+    assert Manifest.model_validate_json((target / "manifest.json").read_bytes())

@@ -1,0 +1,150 @@
+"""Opening graphs: one that is not what its manifest says is refused by name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.repository import read_repository
+from service.engine.engine import Engine
+from service.engine.golden import TOLERANCE, deviation, replay
+from service.engine.models import Models, load_models
+from service.engine.provider import Provider
+from service.errors import BundleCorrupt, GoldenMismatch, ModelNotFound, ProviderUnavailable
+
+
+@pytest.fixture
+def folder(repository: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "weather" / "1"
+    shutil.copytree(repository / "weather" / "1", copy)
+    return copy
+
+
+def resealed(folder: Path, **changes: object) -> Bundle:
+    """The bundle with a manifest that agrees with whatever files are there."""
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8")) | changes
+    manifest["files"] = {name: sha256_of(folder / name) for name in manifest["files"]}
+    file.write_text(json.dumps(manifest), "utf-8")
+    return read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["step.onnx", "sequence.onnx"])
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x0a"])
+def test_a_file_that_is_no_graph(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(BundleCorrupt, match=str(folder)):
+        Engine(resealed(folder), Provider())
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [("step.onnx", "update"), ("step.onnx", "next_state"), ("sequence.onnx", "states")],
+)
+def test_a_graph_that_lacks_an_output(folder: Path, name: str, lost: str) -> None:
+    model = onnx.load(folder / name)
+    kept = [output for output in model.graph.output if output.name != lost]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    onnx.save(model, folder / name)
+    with pytest.raises(BundleCorrupt, match=f"the graph lacks {lost}"):
+        Engine(resealed(folder), Provider())
+
+
+def test_graphs_in_each_others_place(folder: Path) -> None:
+    (folder / "step.onnx").rename(folder / "other")
+    (folder / "sequence.onnx").rename(folder / "step.onnx")
+    (folder / "other").rename(folder / "sequence.onnx")
+    with pytest.raises(BundleCorrupt, match="the graph lacks next_state, reset, update, candidate"):
+        Engine(resealed(folder), Provider())
+
+
+def test_a_graph_of_another_state_size(folder: Path) -> None:
+    bundle = resealed(folder, layers=[{"offset": 0, "hidden_size": 7}])
+    with pytest.raises(BundleCorrupt, match="state is 6 wide, the manifest says 7"):
+        Engine(bundle, Provider())
+
+
+def test_a_graph_of_another_input_width(folder: Path) -> None:
+    signature = {"kind": "values", "names": ["a", "b"], "units": ["", ""]}
+    with pytest.raises(BundleCorrupt, match="input is 3 wide, the manifest says 2"):
+        Engine(resealed(folder, input=signature), Provider())
+
+
+def test_an_operator_that_onnx_runtime_does_not_know(folder: Path) -> None:
+    unknown = helper.make_graph(
+        [helper.make_node("Nonsense", ["input"], ["output"])],
+        "unknown",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 3])],
+    )
+    onnx.save(helper.make_model(unknown), folder / "step.onnx")
+    with pytest.raises(BundleCorrupt, match="refuses the graph"):
+        Engine(resealed(folder), Provider())
+
+
+@pytest.mark.parametrize("name", ["output", "states", "reset", "update", "candidate"])
+def test_golden_vectors_that_do_not_replay(folder: Path, name: str) -> None:
+    with np.load(folder / "golden.npz") as arrays:
+        changed = dict(arrays)
+    changed[name][-1, -1, -1] += np.float32(5 * TOLERANCE * max(1, abs(changed[name][-1, -1, -1])))
+    np.savez(folder / "golden.npz", allow_pickle=False, **changed)
+    engine = Engine(resealed(folder), Provider())
+    with pytest.raises(GoldenMismatch, match=rf"{folder}: (sequence|step) {name} is off by 5e-05"):
+        replay(engine)
+
+
+def test_golden_vectors_that_replay(models: Models) -> None:
+    for engine in models:
+        assert replay(engine) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "off"),
+    [
+        ([1.0], [1.0], 0.0),
+        ([0.5], [0.25], 0.25),
+        ([1010.0], [1000.0], 0.01),
+        ([np.nan], [0.0], np.inf),
+        ([0.0], [np.nan], np.inf),
+        ([np.inf], [np.inf], np.inf),
+        ([1.0, 2.0], [1.0], np.inf),
+        ([], [], 0.0),
+    ],
+)
+def test_deviation(found: list[float], expected: list[float], off: float) -> None:
+    with np.errstate(invalid="ignore"):
+        assert deviation(np.array(found), np.array(expected)) == pytest.approx(off)
+
+
+def test_latest_and_other_versions(repository: Path, tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        place = tmp_path / "weather" / str(version)
+        shutil.copytree(repository / "weather" / "1", place)
+        resealed(place, version=version)
+    models = load_models(read_repository(tmp_path), Provider())
+    assert models.latest("weather").manifest.version == 10
+    assert models.versions("weather") == [1, 2, 10]
+    assert models.version("weather", 2).manifest.version == 2
+    with pytest.raises(ModelNotFound, match="there is no model 'x'; served here: weather"):
+        models.latest("x")
+    with pytest.raises(
+        ModelNotFound, match="version 3 of model 'weather' is not in the repository"
+    ):
+        models.version("weather", 3)
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here"
+)
+def test_a_device_that_is_not_there(repository: Path) -> None:
+    bundle = read_bundle(repository / "weather" / "1")
+    with pytest.raises(ProviderUnavailable, match="cannot use CUDA here"):
+        Engine(bundle, Provider("cuda"))
+    assert Engine(bundle, Provider("auto")).provider == "CPUExecutionProvider"

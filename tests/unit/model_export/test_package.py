@@ -1,0 +1,116 @@
+"""Publishing: versions count up; a version is there as a whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model_export import package
+from model_export.errors import ExportError
+from model_export.package import publish
+from model_export.rewrite import graphs
+from service.bundle.repository import read_repository
+from service.engine.models import load_models
+from service.engine.provider import Provider
+from tests.bundles import values_model
+
+TINY = values_model("tiny", hidden_sizes=(2,))
+
+
+def versions(repository: Path) -> list[str]:
+    return sorted(str(b.folder.relative_to(repository)) for b in read_repository(repository))
+
+
+def visible_and_hidden(repository: Path) -> list[str]:
+    return sorted(str(path.relative_to(repository)) for path in repository.rglob("*"))
+
+
+def test_versions_count_up_and_earlier_ones_stay(tmp_path: Path) -> None:
+    repository = tmp_path / "not" / "yet" / "there"
+    first = publish(TINY, repository)
+    before = {file.name: file.read_bytes() for file in first.iterdir()}
+    (repository / "tiny" / "7").mkdir()
+    second = publish(TINY, repository)
+    assert (first, second) == (repository / "tiny" / "1", repository / "tiny" / "8")
+    assert {file.name: file.read_bytes() for file in first.iterdir()} == before
+    assert [path.name for path in repository.iterdir()] == ["tiny"], "no staging folder"
+    (repository / "tiny" / "7").rmdir()
+    assert versions(repository) == ["tiny/1", "tiny/8"]
+    assert len(list(load_models(read_repository(repository), Provider()))) == 2
+
+
+def test_others_may_read_what_was_published(tmp_path: Path) -> None:
+    folder = publish(TINY, tmp_path)
+    assert folder.stat().st_mode & 0o755 == 0o755
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in folder.iterdir())
+
+
+def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> None:
+    broken = values_model("broken", hidden_sizes=(2,))
+    with torch.no_grad():
+        next(broken.network.layers.parameters())[0, 0] = torch.nan
+    with pytest.raises(ExportError, match="verification failed"):
+        publish(broken, tmp_path)
+    assert visible_and_hidden(tmp_path) == []
+
+
+def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the rewriter confused the two meanings of the update gate."""
+    right = graphs.build_cell
+
+    def wrong(*args: object) -> object:
+        cell = right(*args)  # type: ignore[arg-type]
+        return replace(cell, reset=cell.update, update=cell.reset)
+
+    monkeypatch.setattr(graphs, "build_cell", wrong)
+    with pytest.raises(ExportError, match="step reset is off by"):
+        publish(TINY, tmp_path)
+    assert visible_and_hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("at", ["verify", "write_report", "_move_into_place"])
+def test_a_failure_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    publish(TINY, tmp_path)
+    before = visible_and_hidden(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(package, at, fail)
+    with pytest.raises(OSError, match="no space left"):
+        publish(TINY, tmp_path)
+    assert visible_and_hidden(tmp_path) == before
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from model_export import package
+from tests.bundles import values_model
+
+package._move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
+package.publish(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
+"""
+
+
+def test_kill_9_half_way_leaves_a_repository_that_loads(tmp_path: Path) -> None:
+    publish(TINY, tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "staged\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert versions(tmp_path) == ["tiny/1"]
+    assert publish(TINY, tmp_path) == tmp_path / "tiny" / "2"
+    assert versions(tmp_path) == ["tiny/1", "tiny/2"]
