@@ -33,7 +33,7 @@ from service.engine.engine import Engine
 from service.engine.provider import Provider
 
 GOLDEN_BATCH = 2
-GOLDEN_TIME = 32
+GOLDEN_TIME = 64
 
 
 def publish(trained: TrainedModel, repository: Path) -> Path:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine
 
-EXAMPLE_STEPS = 24
+EXAMPLE_STEPS = 64
 
 
 def example_of(engine: Engine, steps: int = EXAMPLE_STEPS) -> dict[str, Any]:

@@ -1,11 +1,9 @@
-"""Serving the inspector's static files, and the example inputs that it begins with."""
+"""Serving the inspector's static files."""
 
 from importlib.resources import files
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
-
-from service.engine.models import Models
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,13 +30,6 @@ async def page() -> Response:
 @router.get("/inspector/{name}")
 async def asset(name: str) -> Response:
     return _file(name)
-
-
-@router.get("/inspector/examples/{model}")
-def example(model: str, request: Request) -> dict[str, object]:
-    """A real input sequence of the model, [T, F] or [T]: the first of its golden vectors."""
-    models: Models = request.app.state.context.models
-    return {"inputs": models.latest(model).bundle.golden()["input"][0].tolist()}
 
 
 def _file(name: str) -> Response:

@@ -27,7 +27,7 @@ class InspectorPage:
     def open(self, model: str) -> None:
         """Wait until the model's own example is shown."""
         self.page.goto(f"/?model={model}")
-        self.expect_progress("Ran 32 time steps")
+        self.expect_progress("Ran 64 time steps")
 
     def run(self, source: str) -> None:
         self.page.fill("#input", source)

@@ -14,11 +14,6 @@ export async function listModels() {
   return (await request("GET", "v1/models")).models;
 }
 
-/** A real input sequence of the model, as time steps: rows of numbers, or token ids. */
-export async function exampleInputs(model) {
-  return (await request("GET", `inspector/examples/${encodeURIComponent(model)}`)).inputs;
-}
-
 /** @param {object} input `{text}` or `{inputs: [sequence]}` */
 export async function runSequence(model, input) {
   const path = `v1/models/${encodeURIComponent(model)}/sequences`;

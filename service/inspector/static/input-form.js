@@ -28,12 +28,12 @@ export class InputForm extends EventTarget {
     }
   }
 
-  /** Ask for the kind of input that a model takes, and give an example of it. */
-  adapt(model, example) {
+  /** Ask for the kind of input that a model takes, and give its example. */
+  adapt(model) {
     this.kind = inputKindOf(model);
     byId("input-label").textContent = this.kind.label;
     byId("input-hint").textContent = this.kind.hint;
-    this.#area.value = this.kind.write(example);
+    this.#area.value = this.kind.write(model.example);
     this.#area.classList.toggle("numbers", model.input.kind === "values");
     this.clearProblem();
   }

@@ -12,7 +12,7 @@ const SENTENCE =
  * @property {string} label
  * @property {string} hint
  * @property {(source: string) => any[]} parse what was typed, as time steps
- * @property {(example: any[]) => string} write time steps, as they would be typed
+ * @property {(example: {text?: string, inputs?: any[]}) => string} write an example, as it would be typed
  * @property {(steps: any[]) => object} stepsBody fields of a request for steps
  * @property {(steps: any[]) => object} sequenceBody fields of a request for a sequence
  */
@@ -35,7 +35,7 @@ function charactersKind(vocabulary) {
     write: (example) =>
       Array.from(SENTENCE).every((character) => known.has(character))
         ? SENTENCE
-        : example.map((token) => vocabulary[token]).join(""),
+        : example.text,
     stepsBody: body,
     sequenceBody: body,
   };
@@ -46,7 +46,7 @@ const IDS = {
   label: "Token ids",
   hint: "One time step a token id, separated by spaces, commas or lines.",
   parse: words,
-  write: (example) => example.join(" "),
+  write: ({ inputs }) => inputs.join(" "),
   stepsBody: (steps) => ({ inputs: steps }),
   sequenceBody: (steps) => ({ inputs: [steps] }),
 };
@@ -57,7 +57,7 @@ function valuesKind({ names, units }) {
     label: "Numbers",
     hint: `One time step a line: ${columns.join(", ")}.`,
     parse: (source) => source.split("\n").filter((line) => line.trim() !== "").map(words),
-    write: (example) => example.map((row) => row.map(rounded).join(", ")).join("\n"),
+    write: ({ inputs }) => inputs.map((row) => row.map(rounded).join(", ")).join("\n"),
     stepsBody: (steps) => ({ inputs: steps }),
     sequenceBody: (steps) => ({ inputs: [steps] }),
   };

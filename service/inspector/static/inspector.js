@@ -1,6 +1,6 @@
 /** The page as a whole: a model, an input, and the views of what happened. */
 
-import { exampleInputs, Problem, runSequence } from "./api.js";
+import { Problem, runSequence } from "./api.js";
 import { Cursor } from "./cursor.js";
 import { byId } from "./elements.js";
 import { InputForm } from "./input-form.js";
@@ -43,7 +43,7 @@ export class Inspector {
       this.#model = null;
       this.#reset();
       byId("model-card").replaceChildren(...modelCard(model));
-      this.#form.adapt(model, await exampleInputs(model.name));
+      this.#form.adapt(model);
       this.#timeline.build(model);
       this.#cursor.move({ layer: 0, gate: "update", unit: 0, step: 0 });
       this.#model = model;

@@ -1,4 +1,4 @@
-"""The inspector's files and example inputs, without a browser."""
+"""The inspector's files, without a browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -62,18 +62,3 @@ def test_nothing_refers_to_another_origin_or_breaks_the_policy(name: str) -> Non
     source = (STATIC / name).read_text("utf-8")
     assert set(re.findall(r"https?://[^\s\"']+", source)) <= {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<script(?! type=\"module\" src=)|<style|\sstyle=|\son\w+=", source)
-
-
-@pytest.mark.parametrize("model", ["weather", "letters"])
-async def test_example_is_the_first_golden_input(
-    client: httpx.AsyncClient, models: Models, model: str
-) -> None:
-    answer = await client.get(f"/inspector/examples/{model}")
-    golden = models.latest(model).bundle.golden()["input"][0]
-    assert answer.json() == {"inputs": golden.tolist()}
-
-
-async def test_example_of_an_unknown_model_is_a_404_problem(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/inspector/examples/nothing")
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "model_not_found"

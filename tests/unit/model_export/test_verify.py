@@ -19,8 +19,9 @@ from service.engine.provider import Provider
 
 @pytest.fixture(params=["weather", "letters-deep"])
 def folder(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / request.param / "1"
-    shutil.copytree(repository / request.param / "1", copy)
+    name: str = request.param
+    copy = tmp_path / name / "1"
+    shutil.copytree(repository / name / "1", copy)
     return copy
 
 
@@ -90,8 +91,8 @@ def test_perturbed_weights(folder: Path, name: str) -> None:
         verified(folder)
 
 
-def test_both_graphs_perturbed_alike_with_golden_vectors_to_match(folder: Path) -> None:
-    """Nothing but the equations can tell: gates of a network that the graphs do not hold."""
+def test_gates_swapped_together_with_their_golden_vectors(folder: Path) -> None:
+    """Nothing but the equations can tell."""
     with np.load(folder / "golden.npz") as arrays:
         changed = dict(arrays)
     swapped = changed | {"reset": changed["update"], "update": changed["reset"]}
