@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     session_ttl_seconds: float = Field(
         default=30 * 86400.0,
         gt=0,
+        le=10 * 366 * 86400.0,
         description="Life of a session after its last use, where its creator names none.",
     )
     expired_retention_seconds: float = Field(

@@ -81,7 +81,8 @@ def _run_steps(group: Sequence[Row]) -> list[Computed]:
     return [
         Computed(
             outputs=steps.output[index : index + 1],
-            state=steps.state[index],
+            # A view would keep the states of the whole batch in memory as long as this one.
+            state=steps.state[index].copy(),
             gates=_row_of(steps.gates, index) if row.gates and steps.gates else None,
         )
         for index, row in enumerate(group)
@@ -113,5 +114,4 @@ def _run_sequences(group: Sequence[Row]) -> list[Computed]:
 
 def _finish(row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32]) -> Computed:
     gates = row.engine.gates_of(row.inputs, row.state, states) if row.gates else None
-    # The states of all steps would stay in memory as long as a view of the last one does.
     return Computed(outputs, states[-1].copy(), gates)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Computed, Row, compute
+from service.batcher.compute import Computed, Outcome, Row, compute
 from service.bundle.manifest import Manifest
 from service.engine.models import Models
 from service.errors import SessionExpired, SessionNotFound, StepConflict
@@ -65,19 +64,18 @@ class Stepper:
 
     def run(self, requests: Sequence[StepRequest]) -> list[StepOutcome]:
         """Outcomes in the order of the requests. Raises StoreError, and then nothing changed."""
-        outcomes: list[StepOutcome] = [_conflict(request) for request in requests]
-        pending = list(range(len(requests)))
-        for _ in range(MAX_ATTEMPTS):
-            if not pending:
+        outcomes = self._attempt(requests)
+        for _ in range(MAX_ATTEMPTS - 1):
+            lost = [index for index, outcome in enumerate(outcomes) if outcome is None]
+            if not lost:
                 break
-            attempted = self._attempt([requests[index] for index in pending])
-            for index, outcome in zip(pending, attempted, strict=True):
-                if outcome is not None:
-                    outcomes[index] = outcome
-            pending = [
-                index for index, outcome in zip(pending, attempted, strict=True) if outcome is None
-            ]
-        return outcomes
+            again = self._attempt([requests[index] for index in lost])
+            for index, outcome in zip(lost, again, strict=True):
+                outcomes[index] = outcome
+        return [
+            _conflict(request) if outcome is None else outcome
+            for request, outcome in zip(requests, outcomes, strict=True)
+        ]
 
     def _attempt(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
         """One read, one computation, one commit; None for a request that lost a race."""
@@ -87,20 +85,12 @@ class Stepper:
             self._prepare(request, session, now)
             for request, session in zip(requests, stored, strict=True)
         ]
-        rows = [row for row in prepared if not isinstance(row, Exception)]
+        rows = [entry for entry in prepared if not isinstance(entry, Exception)]
         computed = iter(compute([row for _, row in rows]))
-        outcomes: list[StepOutcome | None] = []
-        for entry in prepared:
-            if isinstance(entry, Exception):
-                outcomes.append(entry)
-                continue
-            session, row = entry
-            result = next(computed)
-            outcomes.append(
-                result
-                if isinstance(result, Exception)
-                else StepAnswer(_advanced(session, row, result, now), row.engine.manifest, result)
-            )
+        outcomes = [
+            entry if isinstance(entry, Exception) else _answer(*entry, next(computed), now)
+            for entry in prepared
+        ]
         return self._commit(outcomes)
 
     def _prepare(
@@ -114,23 +104,26 @@ class Stepper:
             return error
         return session, Row(engine, inputs, session.state, request.gates)
 
-    def _commit(self, outcomes: list[StepOutcome | None]) -> list[StepOutcome | None]:
-        answers = [answer for answer in outcomes if isinstance(answer, StepAnswer)]
-        if not answers:
-            return outcomes
-        won = self._store.replace([answer.session for answer in answers])
-        lost = {id(answer) for answer, applied in zip(answers, won, strict=True) if not applied}
-        return [None if id(outcome) in lost else outcome for outcome in outcomes]
+    def _commit(self, outcomes: Sequence[StepOutcome]) -> list[StepOutcome | None]:
+        """Replace all sessions that have an answer; None in the place of one that lost a race."""
+        answers = [outcome for outcome in outcomes if isinstance(outcome, StepAnswer)]
+        won = iter(self._store.replace([answer.session for answer in answers]) if answers else ())
+        return [
+            outcome if isinstance(outcome, Exception) or next(won) else None for outcome in outcomes
+        ]
 
 
-def _advanced(session: Session, row: Row, computed: Computed, now: float) -> Session:
-    return replace(
+def _answer(session: Session, row: Row, computed: Outcome, now: float) -> StepOutcome:
+    if isinstance(computed, Exception):
+        return computed
+    advanced = replace(
         session,
         step=session.step + len(row.inputs),
         revision=session.revision + 1,
-        state=np.ascontiguousarray(computed.state),
+        state=computed.state,
         expires_at=now + session.ttl_seconds,
     )
+    return StepAnswer(advanced, row.engine.manifest, computed)
 
 
 def _conflict(request: StepRequest) -> StepConflict:

@@ -48,6 +48,16 @@ def test_reopening_keeps_everything(file: Path, durability: Literal["normal", "f
     assert same(found[3], moved(sessions[3]))
 
 
+@pytest.mark.parametrize(("durability", "synchronous"), [("normal", 1), ("full", 2)])
+def test_commits_wait_for_the_disk_as_asked(
+    file: Path, durability: Literal["normal", "full"], synchronous: int
+) -> None:
+    """Losing power cannot be tested here; what SQLite promises for these settings can be read."""
+    with closing(SqliteStore(file, durability)) as store:
+        assert store._pragma("synchronous") == synchronous
+        assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_url_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for url, name in {

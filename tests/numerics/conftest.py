@@ -10,14 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from model_export import package
 from model_export.model.config import TokensFront
 from model_export.model.network import Network
-from model_export.package import publish
 from service.bundle.repository import read_repository
 from service.engine.engine import Engine
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
-from tests.bundles import complementary_models, served_models
+from tests.bundles import complementary_models, plain_report, served_models
 from tests.oracle import Oracle, Trace
 
 ALL_MODELS = {trained.name: trained for trained in (*served_models(), *complementary_models())}
@@ -56,8 +56,10 @@ class Run:
 @pytest.fixture(scope="session")
 def all_models(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder: Path = tmp_path_factory.mktemp("complementary")
-    for trained in complementary_models():
-        publish(trained, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "write_report", plain_report)
+        for trained in complementary_models():
+            package.publish(trained, folder)
     others = load_models(read_repository(folder), Provider())
     return Models([*models, *others])
 

@@ -55,6 +55,7 @@ def test_every_setting_has_a_description(name: str) -> None:
         ("--threads", "0"),
         ("--session-ttl-seconds", "0"),
         ("--session-ttl-seconds", "nan"),
+        ("--session-ttl-seconds", "inf"),
         ("--expired-retention-seconds", "60"),
         ("--max-queue", "0"),
         ("--max-batch", "0"),

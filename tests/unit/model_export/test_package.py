@@ -20,9 +20,14 @@ from model_export.rewrite.cell import Cell, build_cell
 from service.bundle.repository import read_repository
 from service.engine.models import load_models
 from service.engine.provider import Provider
-from tests.bundles import values_model
+from tests.bundles import plain_report, values_model
 
 TINY = values_model("tiny", hidden_sizes=(2,))
+
+
+@pytest.fixture(autouse=True)
+def _plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "write_report", plain_report)
 
 
 def versions(repository: Path) -> list[str]:
@@ -89,8 +94,9 @@ import sys, time
 from pathlib import Path
 from typing import Any
 from model_export import package
-from tests.bundles import values_model
+from tests.bundles import plain_report, values_model
 
+package.write_report = plain_report
 package._move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
 package.publish(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
 """

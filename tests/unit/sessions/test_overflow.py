@@ -1,0 +1,45 @@
+"""Inputs that float32 can hold, but that a model's arithmetic cannot."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_export import package
+from model_export.model.config import ValuesFront
+from model_export.model.network import Network
+from service.bundle.repository import read_repository
+from service.engine.models import Models, load_models
+from service.engine.provider import Provider
+from service.sessions.stepping import Stepper, StepRequest
+from service.stores.memory import MemoryStore
+from tests.bundles import plain_report, values_model
+from tests.contract.sessions import same, session
+
+
+@pytest.fixture(scope="module")
+def small_units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    """A model whose inputs are divided by a tenth."""
+    trained = values_model("small")
+    front = ValuesFront(mean=(0.0, 0.0, 0.0), scale=(0.1, 0.1, 0.1))
+    network = Network(replace(trained.network.config, front=front))
+    folder: Path = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "write_report", plain_report)
+        package.publish(replace(trained, network=network), folder)
+    yield load_models(read_repository(folder), Provider())
+
+
+@pytest.mark.xfail(strict=True, reason="a state of NaN is stored, and answered with 200 and null")
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_state_that_is_not_finite_is_never_stored(small_units: Models, time: int) -> None:
+    before = session(model="small", version=1, state=np.zeros(6, np.float32), expires_at=1e10)
+    store = MemoryStore()
+    store.create(before)
+    inputs = np.full((time, 3), [3e38, 3e38, -3e38], np.float32)
+    request = StepRequest("s", lambda _: inputs, gates=False)
+    outcome = Stepper(small_units, store, lambda: 0.0).run([request])[0]
+    assert isinstance(outcome, Exception)
+    assert same(store.read(["s"])[0], before)
