@@ -63,7 +63,7 @@ def create_app(
         max_queue=settings.max_queue,
     )
     steps = StepsEndpoint(sessions, settings.max_body_bytes)
-    context = Context(settings, models, sessions, Sequences(), steps)
+    context = Context(settings, models, sessions, Sequences(settings.max_waiting_sequences), steps)
     api = build_api(context, _lifespan)
     api.include_router(inspector)
     return StepsShortcut(api, steps)

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(
         default=4096, gt=0, description="Most requests waiting for the batcher before 503."
     )
+    max_waiting_sequences: int = Field(
+        default=64, gt=0, description="Most requests for whole sequences waiting before 503."
+    )
     max_batch: int = Field(default=256, gt=0, description="Most sessions in one batch.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe event that is logged."

@@ -3,10 +3,10 @@
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from service.api.problems import invalid
-from service.errors import BodyTooLarge
+from service.errors import BodyTooLarge, Fault, MalformedBody
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -16,14 +16,14 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > max_bytes:
             raise _too_large(max_bytes)
-    message = await receive()
+    message = await _next_part(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         return _bounded(body, max_bytes)
     chunks = [body]
     received = len(body)
     while message.get("more_body", False):
-        message = await receive()
+        message = await _next_part(receive)
         chunks.append(message.get("body", b""))
         received += len(chunks[-1])
         if received > max_bytes:
@@ -37,6 +37,14 @@ def parse_body(body: bytes, model: type[Body]) -> Body:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+async def _next_part(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        # Nobody will read this answer, but what has arrived must not pass for the whole.
+        raise MalformedBody([Fault("$", "the connection closed before the body was complete")])
+    return message
 
 
 def _bounded(body: bytes, max_bytes: int) -> bytes:

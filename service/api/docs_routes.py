@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
+from starlette.exceptions import HTTPException
 
 router = APIRouter(prefix="/docs", include_in_schema=False)
 
@@ -42,5 +43,5 @@ async def start() -> Response:
 @router.get("/{name}")
 async def asset(name: str) -> Response:
     if name not in _TYPES:
-        return Response(status_code=404)
+        raise HTTPException(404, f"there is no {name}")
     return Response((_ASSETS / name).read_bytes(), media_type=_TYPES[name])

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from service.bundle.manifest import Layer
 from service.engine.engine import Gates
@@ -15,16 +15,28 @@ ALL_GATES: tuple[GateName, ...] = ("reset", "update", "candidate", "hidden")
 Index = Annotated[int, Field(ge=0, strict=True)]
 
 
+def _once(chosen: list[Any] | None) -> list[Any] | None:
+    if chosen is not None and len(set(chosen)) < len(chosen):
+        raise ValueError("name each one once")
+    return chosen
+
+
+Once = AfterValidator(_once)
+"""Repetition would make an answer as long as a caller likes."""
+
+
 class GateSelection(BaseModel):
     """Which gates, layers, units and steps to show; everything where a field is left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    include: list[GateName] = Field(
+    include: Annotated[list[GateName], Once] = Field(
         default=list(ALL_GATES), min_length=1, description="Which of the four to show."
     )
-    layers: list[Index] | None = Field(default=None, min_length=1, description="Layer numbers.")
-    units: list[Index] | None = Field(
+    layers: Annotated[list[Index] | None, Once] = Field(
+        default=None, min_length=1, description="Layer numbers."
+    )
+    units: Annotated[list[Index] | None, Once] = Field(
         default=None, min_length=1, description="Unit numbers within each chosen layer."
     )
     steps: Literal["all", "last"] = Field(

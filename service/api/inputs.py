@@ -28,12 +28,12 @@ def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArra
     return _decode_values(value, signature, path)
 
 
-def encode_text(text: str, signature: InputSignature, path: str) -> NDArray[np.int64]:
+def encode_text(text: object, signature: InputSignature, path: str) -> NDArray[np.int64]:
     """One token a character, int64 [T]. Raises InvalidInput for a model without a vocabulary."""
     if not isinstance(signature, Tokens) or signature.vocabulary is None:
         raise InvalidInput.at(path, "this model takes no text; send numbers as `inputs`")
-    if not text:
-        raise InvalidInput.at(path, "the text is empty; send at least one character")
+    if not isinstance(text, str) or not text:
+        raise InvalidInput.at(path, "expected a text of at least one character")
     ids = signature.ids
     try:
         return np.fromiter((ids[character] for character in text), np.int64, len(text))

@@ -7,7 +7,7 @@ describe the answers in OpenAPI, and a test holds the real ones against them.
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.api.gates import OptionalGates
 from service.api.inputs import Number
@@ -44,6 +44,17 @@ class StepsBody(_Request):
         return _exactly_one(self, self.inputs, self.text)
 
 
+_TEXT_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {"type": "null"},
+    ],
+    "default": None,
+    "description": "One text, or a list of texts.",
+}
+
+
 class SequencesBody(_Request):
     """Whole sequences: `inputs`, or `text` for character models. Lengths may differ."""
 
@@ -52,9 +63,8 @@ class SequencesBody(_Request):
         min_length=1,
         description="[[[f, …F], …T], …B], or [[id, …T], …B] for a token model.",
     )
-    text: str | Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="One text, or a list of texts."
-    )
+    # Checked where it is encoded: the paths of a union's errors name its branches.
+    text: Annotated[Any, WithJsonSchema(_TEXT_SCHEMA)] = None
     initial_states: list[Any] | None = Field(
         default=None, description="[[…S], …B]: the state before each sequence; zeros by default."
     )

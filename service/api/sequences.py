@@ -24,8 +24,8 @@ async def answer_sequences(engine: Engine, body: SequencesBody, sequences: Seque
     inputs = _inputs(body, manifest)
     states = _initial_states(body, engine, len(inputs))
     rows = [
-        Row(engine, sequence, state, gates=body.gates is not None)
-        for sequence, state in zip(inputs, states, strict=True)
+        Row(engine, sequence, state, gates=body.gates is not None, path=f"$.inputs[{index}]")
+        for index, (sequence, state) in enumerate(zip(inputs, states, strict=True))
     ]
     computed = await sequences.run(rows)
     return to_json(
@@ -38,13 +38,13 @@ async def answer_sequences(engine: Engine, body: SequencesBody, sequences: Seque
 
 
 def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
-    if body.text is not None:
-        if isinstance(body.text, str):
-            return [encode_text(body.text, manifest.input, "$.text")]
+    if isinstance(body.text, list) and body.text:
         return [
             encode_text(text, manifest.input, f"$.text[{index}]")
             for index, text in enumerate(body.text)
         ]
+    if body.text is not None:
+        return [encode_text(body.text, manifest.input, "$.text")]
     return [
         decode_inputs(sequence, manifest.input, f"$.inputs[{index}]")
         for index, sequence in enumerate(body.inputs or ())

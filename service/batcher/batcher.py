@@ -127,9 +127,12 @@ class Batcher(Generic[Item, Answer]):
         if not tasks:
             return []
         try:
-            return self._run([task.item for task in tasks])
+            answers = self._run([task.item for task in tasks])
         except Exception as error:  # a failed commit, say, concerns the whole group
             return [error] * len(tasks)
+        if len(answers) != len(tasks):
+            return [RuntimeError(f"{len(answers)} answers to {len(tasks)} items")] * len(tasks)
+        return answers
 
 
 def _future() -> asyncio.Future[Any]:

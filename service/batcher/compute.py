@@ -14,16 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.engine import Engine, Gates
+from service.errors import InvalidInput
+
+LARGE_INPUT = 1e15
+"""Beyond this, products with weights and scales may overflow float32, so that it is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """inputs [T, F] float32 or [T] int64, and the state [S] before the first of them."""
+    """inputs [T, F] float32 or [T] int64, and the state [S] before the first of them.
+
+    `path` is the JSON path of the inputs in the caller's request.
+    """
 
     engine: Engine
     inputs: NDArray[Any]
     state: NDArray[np.float32]
     gates: bool
+    path: str = "$.inputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +69,33 @@ def _compatible(rows: Sequence[Row]) -> list[list[int]]:
 def _run_isolated(group: Sequence[Row]) -> list[Outcome]:
     """Run a group; when that fails, run each row alone, so that only the culprit fails."""
     try:
-        return list(_run(group))
+        return _run(group)
     except Exception as error:  # whatever ONNX Runtime raises belongs to a row
         if len(group) == 1:
             return [error]
         return [outcome for row in group for outcome in _run_isolated([row])]
 
 
-def _run(group: Sequence[Row]) -> list[Computed]:
+def _run(group: Sequence[Row]) -> list[Outcome]:
     if all(len(row.inputs) == 1 for row in group):
         return _run_steps(group)
     return _run_sequences(group)
 
 
-def _run_steps(group: Sequence[Row]) -> list[Computed]:
+def _run_steps(group: Sequence[Row]) -> list[Outcome]:
     inputs = np.concatenate([row.inputs for row in group])
-    state = _stacked_states(group)
-    steps = group[0].engine.step(inputs, state, gates=any(row.gates for row in group))
-    return [
-        Computed(
-            outputs=steps.output[index : index + 1],
-            # A view would keep the states of the whole batch in memory as long as this one.
-            state=steps.state[index].copy(),
-            gates=_row_of(steps.gates, index) if row.gates and steps.gates else None,
-        )
-        for index, row in enumerate(group)
-    ]
+    steps = group[0].engine.step(
+        inputs, _stacked_states(group), gates=any(row.gates for row in group)
+    )
+    finite = _finite(steps.output, steps.state)
+    outcomes: list[Outcome] = []
+    for index, row in enumerate(group):
+        one = slice(index, index + 1)
+        overflow = None if finite else _overflow(row, steps.output[one], steps.state[one])
+        gates = _row_of(steps.gates, one) if row.gates and steps.gates else None
+        # A view would keep the states of the whole batch in memory as long as this one.
+        outcomes.append(overflow or Computed(steps.output[one], steps.state[index].copy(), gates))
+    return outcomes
 
 
 def _stacked_states(group: Sequence[Row]) -> NDArray[np.float32]:
@@ -94,24 +103,52 @@ def _stacked_states(group: Sequence[Row]) -> NDArray[np.float32]:
     return np.concatenate([row.state for row in group]).reshape(len(group), -1)
 
 
-def _row_of(gates: Gates, index: int) -> Gates:
-    one = slice(index, index + 1)
+def _row_of(gates: Gates, one: slice) -> Gates:
     return Gates(gates.reset[one], gates.update[one], gates.candidate[one], gates.hidden[one])
 
 
-def _run_sequences(group: Sequence[Row]) -> list[Computed]:
+def _run_sequences(group: Sequence[Row]) -> list[Outcome]:
     engine = group[0].engine
     longest = max(len(row.inputs) for row in group)
     inputs = np.zeros((len(group), longest, *group[0].inputs.shape[1:]), group[0].inputs.dtype)
     for index, row in enumerate(group):
         inputs[index, : len(row.inputs)] = row.inputs
     outputs, states = engine.sequence(inputs, _stacked_states(group))
-    return [
-        _finish(row, outputs[index, : len(row.inputs)], states[index, : len(row.inputs)])
-        for index, row in enumerate(group)
-    ]
+    # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
+    suspicious = not _finite(outputs, states) or _is_large(inputs)
+    outcomes: list[Outcome] = []
+    for index, row in enumerate(group):
+        output, history = outputs[index, : len(row.inputs)], states[index, : len(row.inputs)]
+        if suspicious:
+            replayed = engine.replay(row.inputs, row.state, history)
+            if (overflow := _overflow(row, replayed.output, replayed.state)) is not None:
+                outcomes.append(overflow)
+                continue
+        gates = engine.gates_of(row.inputs, row.state, history) if row.gates else None
+        outcomes.append(Computed(output, history[-1].copy(), gates))
+    return outcomes
 
 
-def _finish(row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32]) -> Computed:
-    gates = row.engine.gates_of(row.inputs, row.state, states) if row.gates else None
-    return Computed(outputs, states[-1].copy(), gates)
+def _finite(*arrays: NDArray[np.float32]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def _is_large(inputs: NDArray[Any]) -> bool:
+    return inputs.dtype == np.float32 and bool(np.abs(inputs).max() > LARGE_INPUT)
+
+
+def _overflow(
+    row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32]
+) -> InvalidInput | None:
+    """What is wrong with a row whose outputs [T, O] or states [T, S] are not finite.
+
+    Such a state would stay so for good, whatever came after.
+    """
+    wrong = ~(np.isfinite(outputs).all(axis=1) & np.isfinite(states).all(axis=1))
+    if not wrong.any():
+        return None
+    return InvalidInput.at(
+        f"{row.path}[{int(np.argmax(wrong))}]",
+        "the model's arithmetic leaves the range of float32 here; send values of the size that "
+        "it was trained on",
+    )

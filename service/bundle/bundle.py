@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from service.bundle.manifest import (
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
+    Tokens,
 )
 from service.errors import BundleCorrupt, BundleIncomplete
 
@@ -40,11 +42,20 @@ class Bundle:
 
     def golden(self) -> dict[str, NDArray[Any]]:
         """The golden vectors: inputs and what PyTorch answered to them."""
-        with np.load(self.folder / GOLDEN_FILE) as arrays:
-            missing = [name for name in GOLDEN_ARRAYS if name not in arrays]
-            if missing:
-                raise BundleCorrupt(f"{self.folder / GOLDEN_FILE} lacks {', '.join(missing)}")
-            return {name: arrays[name] for name in GOLDEN_ARRAYS}
+        file = self.folder / GOLDEN_FILE
+        try:
+            with np.load(file) as arrays:
+                golden = {name: arrays[name] for name in GOLDEN_ARRAYS}
+        except KeyError as error:
+            raise BundleCorrupt(f"{file} lacks an array: {error.args[0]}") from None
+        except (ValueError, AttributeError, OSError, BadZipFile) as error:
+            raise BundleCorrupt(f"{file} is not an archive of arrays: {error}") from None
+        input_type = np.int64 if isinstance(self.manifest.input, Tokens) else np.float32
+        for name, array in golden.items():
+            expected = input_type if name == "input" else np.float32
+            if array.dtype != expected:
+                raise BundleCorrupt(f"{file}: {name} is {array.dtype}, not {expected.__name__}")
+        return golden
 
 
 def sha256_of(file: Path) -> str:

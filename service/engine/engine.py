@@ -76,16 +76,22 @@ class Engine:
         output, states = self._sequence.run(_SEQUENCE_FETCHES, {"input": inputs, "state": state})
         return output, states
 
-    def gates_of(
+    def replay(
         self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
-    ) -> Gates:
-        """The gates of one sequence that was run already.
+    ) -> Steps:
+        """Every step of one sequence that was run already, through the step graph, with gates.
 
         Knowing every state, each time step is independent of the others, so the step graph runs
         once on all of them: inputs [T, F] or [T], state [S] before the first, states [T, S].
         """
         before = np.concatenate([state[np.newaxis], states[:-1]])
-        recorded = self.step(inputs, before, gates=True).gates
+        return self.step(inputs, before, gates=True)
+
+    def gates_of(
+        self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
+    ) -> Gates:
+        """The gates of one sequence that was run already; shapes as for `replay`."""
+        recorded = self.replay(inputs, state, states).gates
         assert recorded is not None
         return Gates(recorded.reset, recorded.update, recorded.candidate, states)
 
@@ -113,9 +119,9 @@ def _open(
     if not isinstance(bundle.manifest.input, Tokens):
         widths["input"] = bundle.manifest.input.width
     for name, width in widths.items():
-        if found[name].shape[-1] != width:
+        shape = found[name].shape
+        if shape[-1:] != [width]:
             raise BundleCorrupt(
-                f"{bundle.folder}: {name} is {found[name].shape[-1]} wide, "
-                f"the manifest says {width}"
+                f"{bundle.folder}: {name} has the shape {shape}, the manifest says {width} wide"
             )
     return session

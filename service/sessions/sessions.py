@@ -1,5 +1,6 @@
 """The sessions of one service: their whole life, without HTTP."""
 
+import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -75,7 +76,7 @@ class Sessions:
             model=model,
             version=engine.manifest.version,
             step=0,
-            revision=0,
+            revision=_first_revision(),
             state=engine.initial_states(1)[0] if state is None else state,
             created_at=now,
             expires_at=now + ttl,
@@ -150,6 +151,11 @@ class Sessions:
         raise StepConflict(
             session_id, f"other writers keep changing session {session_id!r}; nothing was applied"
         )
+
+
+def _first_revision() -> int:
+    """Anywhere in a large range: a session made anew under an old id shares no revision with it."""
+    return secrets.randbits(48)
 
 
 def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:

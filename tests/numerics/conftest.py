@@ -1,13 +1,11 @@
 """Every combination of task, reset variant and depth, in PyTorch, as engine and as oracle."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from model_export import package
@@ -65,7 +63,6 @@ def all_models(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Mode
 
 
 @pytest.fixture(scope="session", params=ALL_MODELS)
-def case(request: pytest.FixtureRequest, all_models: Models) -> Iterator[Case]:
-    network = ALL_MODELS[request.param].network
-    with torch.no_grad():
-        yield Case(network, Oracle(network), all_models.latest(request.param))
+def case(request: pytest.FixtureRequest, all_models: Models) -> Case:
+    network = ALL_MODELS[request.param].network.requires_grad_(False)
+    return Case(network, Oracle(network), all_models.latest(request.param))

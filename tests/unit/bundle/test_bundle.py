@@ -101,7 +101,7 @@ def test_golden_vectors_that_lack_an_array(folder: Path) -> None:
     np.savez(folder / "golden.npz", allow_pickle=False, **kept)
     digest = sha256_of(folder / "golden.npz")
     change_manifest(folder, lambda manifest: manifest["files"].update({"golden.npz": digest}))
-    with pytest.raises(BundleCorrupt, match=r"golden.npz lacks states, update"):
+    with pytest.raises(BundleCorrupt, match=r"golden.npz lacks an array: states"):
         read_bundle(folder).golden()
 
 
