@@ -192,6 +192,16 @@ async def test_an_exception_in_an_items_place_is_for_its_caller_alone() -> None:
     await one.close()
 
 
+async def test_a_run_with_too_few_answers_fails_its_group_and_the_batcher_lives_on() -> None:
+    one: Batcher[int, int] = Batcher(
+        lambda items: items if items == [9] else [], max_batch=10, max_queue=10
+    )
+    with pytest.raises(RuntimeError, match="0 answers to 1 items"):
+        await one.submit(1, 1)
+    assert await one.submit(9, 9) == 9
+    await one.close()
+
+
 async def test_a_call_that_fails_is_for_its_caller_alone(runner: Runner) -> None:
     one, first = await busy(runner)
     call = asyncio.ensure_future(one.call("a", lambda: 1 // 0))

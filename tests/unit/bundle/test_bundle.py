@@ -105,6 +105,26 @@ def test_golden_vectors_that_lack_an_array(folder: Path) -> None:
         read_bundle(folder).golden()
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"not an archive", "is not an archive of arrays"), (None, "update is int64, not float32")],
+)
+def test_golden_vectors_that_are_no_golden_vectors(
+    folder: Path, content: bytes | None, reason: str
+) -> None:
+    file = folder / "golden.npz"
+    with np.load(file) as arrays:
+        kept = dict(arrays) | {"update": np.zeros(3, np.int64)}
+    if content is None:
+        np.savez(file, allow_pickle=False, **kept)
+    else:
+        file.write_bytes(content)
+    digest = sha256_of(file)
+    change_manifest(folder, lambda manifest: manifest["files"].update({"golden.npz": digest}))
+    with pytest.raises(BundleCorrupt, match=reason):
+        read_bundle(folder).golden()
+
+
 def test_a_repository_by_name_and_version(repository: Path, tmp_path: Path) -> None:
     for version in (2, 10, 1):
         place_copy(repository / "weather" / "1", tmp_path / "weather" / str(version))
