@@ -1,12 +1,13 @@
 """Servers to measure, each a process of its own on the first core."""
 
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import httpx
+
+from tests.service_process import free_port
 
 SERVER_CORE = "0"
 START_DEADLINE_SECONDS = 20.0
@@ -52,10 +53,3 @@ def uvicorn_app(app: str) -> Server:
     port = free_port()
     flags = ["--port", str(port), "--no-access-log", "--log-level", "error"]
     return Server([sys.executable, "-m", "uvicorn", app, *flags], port)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,6 +9,7 @@ from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
 from tests.bundles import served_models
+from tests.system_programs import left_out
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,9 @@ def demo_repository() -> Path:
     folder = Path(__file__).parent.parent / "models"
     assert (folder / "characters").is_dir() and (folder / "co2").is_dir(), "run: make models"
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the very end what a missing program left out, and how to add it."""
+    for line in left_out(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line, yellow=True)

@@ -17,7 +17,7 @@ class ServiceProcess:
     """A started service; `url` answers. Its log goes to a file, shown when it fails to start."""
 
     def __init__(self, repository: Path, store: str, log: Path, *flags: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         with log.open("ab") as sink:
@@ -101,7 +101,7 @@ def refused_start(*flags: str) -> str:
     return said[0]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

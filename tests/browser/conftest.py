@@ -4,8 +4,6 @@ Its fixtures end with their module: as long as Playwright's sync API is started 
 thread's event loop, and asynchronous tests could not run.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.service_process import ServiceProcess, running_service
+from tests.system_programs import required
 
 HOST = "gatewise.test"
 """Not the loopback address, to which pages are sometimes kinder than to any other."""
@@ -55,14 +54,8 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    """The browser's path. Where it is missing the tests are skipped, but never in CI."""
-    path = shutil.which("chromium")
-    if path is None:
-        reason = "needs chromium: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    """The browser's path."""
+    return required("chromium")
 
 
 @pytest.fixture(scope="module")

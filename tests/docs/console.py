@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.system_programs import required
+
 ELIDED = "…"
 """In a shown answer: a value that is too long to show, or the rest of a list."""
 
@@ -40,6 +42,7 @@ def _continued(lines: list[str]) -> int:
 
 def run(command: str, url: str) -> str:
     """Run a command as printed, but against `url`; returns what it prints."""
+    required("curl")
     printed = command.replace("http://localhost:8000", url).replace("localhost:8000", url)
     finished = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", printed],
