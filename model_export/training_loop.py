@@ -58,7 +58,8 @@ class _Loop:
         self.trainer = Engine(_GradientStep(task, self.network, self.optimizer, recipe))
         # An exception is reported by whoever catches it; the engine would log it a second time.
         self.trainer.logger.disabled = True
-        self._bar = ProgressBar() if progress else None
+        # None leaves the bar out where nobody watches; the line after each epoch is always there.
+        self._bar = ProgressBar(disable=None) if progress else None
         self._stopping = EarlyStopping(
             recipe.patience, lambda _: self.history.validation[-1], self.trainer, mode="min"
         )

@@ -1,6 +1,5 @@
 """Numbers and text from the wire, checked against what a model takes."""
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
 from service.api.problems import MAX_FAULTS, invalid
-from service.bundle.manifest import InputSignature, Tokens, Values
+from service.bundle.manifest import InputSignature, Tokens
 from service.errors import Fault, InvalidInput
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -23,9 +22,21 @@ _VECTOR = TypeAdapter(list[Number])
 
 def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArray[Any]:
     """One sequence: float32 [T, F], or int64 [T] for a token model. Raises InvalidInput."""
+    adapter: TypeAdapter[Any]
+    dtype: type[np.generic]
     if isinstance(signature, Tokens):
-        return _decode_tokens(value, signature, path)
-    return _decode_values(value, signature, path)
+        adapter, dtype, expected = _tokens(signature.size), np.int64, "a list of token ids"
+    else:
+        adapter, dtype = _matrix(signature.width), np.float32
+        expected = "a list of time steps, each a list of numbers"
+    if not isinstance(value, list):
+        raise InvalidInput.at(path, f"expected {expected}")
+    if not value:
+        raise InvalidInput.at(path, "the sequence is empty; send at least one time step")
+    try:
+        return np.array(adapter.validate_python(value), dtype)
+    except ValidationError as error:
+        raise _explained(error, signature, path) from None
 
 
 def encode_text(text: object, signature: InputSignature, path: str) -> NDArray[np.int64]:
@@ -59,28 +70,6 @@ def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float3
     return state
 
 
-def _decode_values(value: object, signature: Values, path: str) -> NDArray[np.float32]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise InvalidInput.at(path, "expected a list of time steps, each a list of numbers")
-    if not value:
-        raise _empty(path)
-    try:
-        return np.array(_matrix(signature.width).validate_python(value), np.float32)
-    except ValidationError as error:
-        raise _explained(error, signature, path) from None
-
-
-def _decode_tokens(value: object, signature: Tokens, path: str) -> NDArray[np.int64]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise InvalidInput.at(path, "expected a list of token ids")
-    if not value:
-        raise _empty(path)
-    try:
-        return np.array(_tokens(signature.size).validate_python(value), np.int64)
-    except ValidationError as error:
-        raise invalid(error, path) from None
-
-
 @cache
 def _matrix(width: int) -> TypeAdapter[list[list[float]]]:
     row = Annotated[list[Number], Field(min_length=width, max_length=width)]
@@ -93,23 +82,17 @@ def _tokens(size: int) -> TypeAdapter[list[int]]:
     return TypeAdapter(list[token])
 
 
-def _explained(error: ValidationError, signature: Values, path: str) -> InvalidInput:
+def _explained(error: ValidationError, signature: InputSignature, path: str) -> InvalidInput:
     """pydantic speaks of list lengths; a caller wants to know which features are expected."""
-    faults = invalid(error, path).faults
-    details = error.errors(include_url=False)
+    found = invalid(error, path)
+    if isinstance(signature, Tokens):
+        return found
+    features = f"expected {signature.width} numbers ({', '.join(signature.names)})"
     return InvalidInput(
         [
-            Fault(
-                fault.path,
-                f"expected {signature.width} numbers ({', '.join(signature.names)}), "
-                f"found {detail['ctx']['actual_length']}",
-            )
+            Fault(fault.path, f"{features}, found {detail['ctx']['actual_length']}")
             if detail["type"] in ("too_short", "too_long")
             else fault
-            for fault, detail in zip(faults, details, strict=False)
+            for fault, detail in zip(found.faults, error.errors(include_url=False), strict=False)
         ]
     )
-
-
-def _empty(path: str) -> InvalidInput:
-    return InvalidInput.at(path, "the sequence is empty; send at least one time step")
