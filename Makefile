@@ -33,12 +33,12 @@ run: models ## Train what is missing and serve it on port 8000
 test: models ## Run all tests; says at the end what it left out and how to add it
 	$(BIN)/python -m pytest
 
-check: models ## What CI runs: format, lint, types, import rules, tests
+check: models ## What CI runs: format, lint, types, import rules, and the tests as `make test`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest
+	$(MAKE) test
 
 format: setup ## Format the code and sort imports
 	$(BIN)/ruff format .

@@ -29,6 +29,7 @@ from service.bundle.manifest import (
     Manifest,
     layers_of,
 )
+from service.bundle.repository import is_version
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 
@@ -109,7 +110,7 @@ def _staging(repository: Path) -> Iterator[Path]:
 def _next_version(model: Path) -> int:
     if not model.is_dir():
         return 1
-    taken = [int(child.name) for child in model.iterdir() if child.name.isdigit()]
+    taken = [int(child.name) for child in model.iterdir() if is_version(child)]
     return max(taken, default=0) + 1
 
 
@@ -126,6 +127,7 @@ def _move_into_place(staging: Path, folder: Path) -> Path:
             f"{folder} appeared while it was being made; publish again ({error.strerror})"
         ) from error
     _flush(folder.parent)
+    _flush(folder.parent.parent)
     return folder
 
 

@@ -62,7 +62,7 @@ def create_app(
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
     )
-    steps = StepsEndpoint(sessions, settings.max_body_bytes)
+    steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
     context = Context(settings, models, sessions, Sequences(settings.max_waiting_sequences), steps)
     api = build_api(context, _lifespan)
     api.include_router(inspector)

@@ -23,8 +23,12 @@ GatewiseError
 └── ProviderUnavailable          the requested device cannot be used here
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
+
+MAX_FAULTS = 20
+"""Most faults that one InvalidInput names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class GatewiseError(Exception):
 class InvalidInput(GatewiseError):
     """The request's content cannot be used. Nothing was changed."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in faults))
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        # A wrong matrix is wrong everywhere; the answer must not be longer than the request.
+        self.faults = tuple(islice(faults, MAX_FAULTS))
+        super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in self.faults))
 
     @classmethod
     def at(cls, path: str, message: str) -> "InvalidInput":

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024, gt=0, description="Longest request body that is read."
     )
+    max_numbers: int = Field(
+        default=30_000_000,
+        gt=0,
+        description="Most numbers (outputs, states, gates) that one request may compute.",
+    )
     max_queue: int = Field(
         default=4096, gt=0, description="Most requests waiting for the batcher before 503."
     )

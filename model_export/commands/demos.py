@@ -6,6 +6,8 @@ import click
 
 from model_export.commands.making import make_model, repository_option, runs_option
 from model_export.demos import DEMOS
+from model_export.errors import CheckpointError
+from model_export.recipe import Recipe
 
 
 @click.command()
@@ -15,8 +17,16 @@ from model_export.demos import DEMOS
 def demos(names: tuple[str, ...], repository: Path, runs: Path) -> None:
     """Train the demo models (NAMES, or all) that the repository does not hold yet."""
     for name in names or DEMOS:
-        if any((repository / name).glob("[0-9]*")):
+        if any((repository / name).glob("*/manifest.json")):
             click.echo(f"{repository / name} is there already")
             continue
         click.echo(f"training {name}")
-        make_model(DEMOS[name], runs=runs, repository=repository, resume=False)
+        _make(DEMOS[name], runs=runs, repository=repository)
+
+
+def _make(recipe: Recipe, *, runs: Path, repository: Path) -> None:
+    """Go on where an interrupted run stopped; begin anew where there is nothing to go on from."""
+    try:
+        make_model(recipe, runs=runs, repository=repository, resume=True)
+    except CheckpointError:
+        make_model(recipe, runs=runs, repository=repository, resume=False)

@@ -66,7 +66,7 @@ class _Hyperparameters(TypedDict):
 @click.option("--hidden-size", type=_COUNT, help="Width of each layer.")
 @click.option("--layers", type=_COUNT, help="Stacked GRU layers.")
 @click.option("--embedding", type=_COUNT, help="characters: width of a character's vector.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Between layers.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="After each layer.")
 @click.option("--epochs", type=_COUNT, help="At most so many; early stopping may end sooner.")
 @click.option("--patience", type=_COUNT, help="Epochs to wait for a better validation loss.")
 @click.option("--learning-rate", type=_POSITIVE, help="Of Adam, in the first epoch.")

@@ -1,9 +1,7 @@
-"""What a network is made of, as a record that a checkpoint can carry."""
+"""What a network is made of, as a record."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, TypeAdapter
+from typing import Literal
 
 from service.bundle.manifest import Reset
 
@@ -58,8 +56,8 @@ class SoftmaxHead:
     kind: Literal["softmax"] = "softmax"
 
 
-Front = Annotated[ValuesFront | TokensFront, Field(discriminator="kind")]
-Head = Annotated[ResidualHead | SoftmaxHead, Field(discriminator="kind")]
+Front = ValuesFront | TokensFront
+Head = ResidualHead | SoftmaxHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +86,3 @@ class NetworkConfig:
     def state_size(self) -> int:
         """S, the sum of the hidden sizes."""
         return sum(self.hidden_sizes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, fit for JSON."""
-        record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return record
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "NetworkConfig":
-        """Raises pydantic.ValidationError where `record` is not what `to_dict` writes."""
-        return _ADAPTER.validate_python(record)
-
-
-_ADAPTER = TypeAdapter(NetworkConfig)

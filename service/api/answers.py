@@ -6,7 +6,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from service.api.gates import GateSelection
 from service.bundle.manifest import Manifest, Probabilities, Tokens
+from service.errors import InvalidInput
 
 TOP_TOKENS = 5
 """How many of the most likely next tokens an answer names."""
@@ -15,6 +17,20 @@ TOP_TOKENS = 5
 def to_json(answer: object) -> bytes:
     """Arrays are written directly: float32 with the shortest digits that read back the same."""
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def check_size(
+    steps: int, manifest: Manifest, gates: GateSelection | None, max_numbers: int
+) -> None:
+    """Raises InvalidInput where so many time steps would take more numbers than are allowed."""
+    per_step = manifest.output.width + manifest.state_size * (5 if gates else 1)
+    if steps * per_step > max_numbers:
+        raise InvalidInput.at(
+            "$",
+            f"{steps} time steps take {steps * per_step} numbers (outputs, states"
+            f"{', gates' if gates else ''}), at most {max_numbers} are allowed; send at most "
+            f"{max_numbers // per_step} steps at once",
+        )
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""/docs: Swagger UI, served from a package so that it works offline and under a strict CSP."""
+"""/docs: Swagger UI, served from a package so that it works offline."""
 
 from importlib.resources import files
 

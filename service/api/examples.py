@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine
@@ -13,7 +12,7 @@ EXAMPLE_STEPS = 64
 
 def example_of(engine: Engine, steps: int = EXAMPLE_STEPS) -> dict[str, Any]:
     """`{"text": …}` for character models, else `{"inputs": …}`: the body of a steps request."""
-    golden: NDArray[Any] = engine.bundle.golden()["input"][0, :steps]
+    golden = engine.example[:steps]
     signature = engine.manifest.input
     if isinstance(signature, Tokens):
         if signature.vocabulary is None:

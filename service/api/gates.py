@@ -1,5 +1,7 @@
 """Which gates an answer shows, and how they are written."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -72,24 +74,26 @@ OptionalGates = Annotated[
 
 def check_selection(selection: GateSelection, layers: tuple[Layer, ...]) -> None:
     """Raises InvalidInput for a layer or a unit that the model does not have."""
-    chosen = selection.layers or list(range(len(layers)))
-    faults = [
-        Fault(f"$.gates.layers[{index}]", f"there is no layer {layer}, the model has {len(layers)}")
-        for index, layer in enumerate(selection.layers or ())
-        if layer >= len(layers)
-    ]
-    faults += [
-        Fault(
-            f"$.gates.units[{index}]",
-            f"layer {layer} has no unit {unit}, it has {layers[layer].hidden_size}",
-        )
-        for layer in chosen
-        if layer < len(layers)
-        for index, unit in enumerate(selection.units or ())
-        if unit >= layers[layer].hidden_size
-    ]
-    if faults:
-        raise InvalidInput(faults)
+    faults = chain(_wrong_layers(selection, layers), _wrong_units(selection, layers))
+    error = InvalidInput(faults)
+    if error.faults:
+        raise error
+
+
+def _wrong_layers(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
+    for index, layer in enumerate(selection.layers or ()):
+        if layer >= len(layers):
+            message = f"there is no layer {layer}, the model has {len(layers)}"
+            yield Fault(f"$.gates.layers[{index}]", message)
+
+
+def _wrong_units(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
+    for layer in range(len(layers)) if selection.layers is None else selection.layers:
+        size = layers[layer].hidden_size if layer < len(layers) else 0
+        for index, unit in enumerate(selection.units or ()):
+            if 0 < size <= unit:
+                message = f"layer {layer} has no unit {unit}, it has {size}"
+                yield Fault(f"$.gates.units[{index}]", message)
 
 
 def render_gates(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
-from service.api.problems import MAX_FAULTS, invalid
+from service.api.problems import invalid
 from service.bundle.manifest import InputSignature, Tokens
 from service.errors import Fault, InvalidInput
 
@@ -17,7 +17,18 @@ Number = Annotated[
 ]
 """A finite number that float32 can hold. Booleans and strings are not numbers."""
 
-_VECTOR = TypeAdapter(list[Number])
+_FIRST_FAULT = Field(fail_fast=True)
+"""Stop at the first wrong row: a fault in every one of many would cost more than good input."""
+
+STATE_BOUND = 1e6
+"""A GRU's state stays within ±1 once it is there; beyond this its arithmetic may overflow."""
+
+StateNumber = Annotated[
+    float, Field(strict=True, allow_inf_nan=False, ge=-STATE_BOUND, le=STATE_BOUND)
+]
+StateVector = Annotated[list[StateNumber], _FIRST_FAULT]
+
+_STATE = TypeAdapter(StateVector)
 
 
 def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArray[Any]:
@@ -49,18 +60,17 @@ def encode_text(text: object, signature: InputSignature, path: str) -> NDArray[n
     try:
         return np.fromiter((ids[character] for character in text), np.int64, len(text))
     except KeyError:
-        unknown = [
+        raise InvalidInput(
             Fault(f"{path}[{index}]", f"{character!r} is not in the model's vocabulary")
             for index, character in enumerate(text)
             if character not in ids
-        ]
-        raise InvalidInput(unknown[:MAX_FAULTS]) from None
+        ) from None
 
 
 def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float32]:
     """A flat state, float32 [S]. Raises InvalidInput."""
     try:
-        state = np.array(_VECTOR.validate_python(value), np.float32)
+        state = np.array(_STATE.validate_python(value), np.float32)
     except ValidationError as error:
         raise invalid(error, path) from None
     if len(state) != state_size:
@@ -73,13 +83,13 @@ def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float3
 @cache
 def _matrix(width: int) -> TypeAdapter[list[list[float]]]:
     row = Annotated[list[Number], Field(min_length=width, max_length=width)]
-    return TypeAdapter(list[row])
+    return TypeAdapter(Annotated[list[row], _FIRST_FAULT])
 
 
 @cache
 def _tokens(size: int) -> TypeAdapter[list[int]]:
     token = Annotated[int, Field(strict=True, ge=0, lt=size)]
-    return TypeAdapter(list[token])
+    return TypeAdapter(Annotated[list[token], _FIRST_FAULT])
 
 
 def _explained(error: ValidationError, signature: InputSignature, path: str) -> InvalidInput:

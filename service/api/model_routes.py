@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from service.api.body import parse_body, read_body
+from service.api.body import read_body
 from service.api.context import Ctx
 from service.api.examples import example_of
 from service.api.openapi import gives, takes
@@ -40,9 +40,10 @@ async def get_model(model: str, context: Ctx) -> ModelAnswer:
 async def get_report(model: str, context: Ctx) -> FileResponse:
     """What training did, as a page: curves, scores against baselines, gate pictures."""
     engine = context.models.latest(model)
-    if REPORT_FILE not in engine.manifest.files:
+    report = engine.bundle.folder / REPORT_FILE
+    if REPORT_FILE not in engine.manifest.files or not report.is_file():
         raise ModelNotFound(f"model {model!r} has no training report")
-    return FileResponse(engine.bundle.folder / REPORT_FILE, media_type="text/html")
+    return FileResponse(report, media_type="text/html")
 
 
 @router.post(
@@ -54,9 +55,11 @@ async def get_report(model: str, context: Ctx) -> FileResponse:
 async def run_sequences(model: str, request: Request, context: Ctx) -> Response:
     """Run whole sequences, of different lengths if need be. Nothing is kept."""
     engine = context.models.latest(model)
-    limit = context.settings.max_body_bytes
-    body = parse_body(await read_body(request.scope, request.receive, limit), SequencesBody)
-    answer = await answer_sequences(engine, body, context.sequences)
+    settings = context.settings
+    body = await read_body(request.scope, request.receive, settings.max_body_bytes)
+    answer = await context.sequences.run(
+        lambda: answer_sequences(engine, body, settings.max_numbers)
+    )
     return Response(answer, media_type="application/json")
 
 

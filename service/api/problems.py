@@ -17,9 +17,6 @@ from service import errors
 from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
 
 MEDIA_TYPE = "application/problem+json"
-MAX_FAULTS = 20
-"""Most entries of `errors` in one answer: a wrong matrix is wrong everywhere."""
-
 log = structlog.get_logger()
 
 
@@ -80,6 +77,8 @@ def answer_error(error: Exception) -> ProblemAnswer:
         return _render(problem, "something unexpected happened; the log has the details", ())
     if problem.status >= 500:
         log.warning("request_refused", code=problem.code, detail=str(error))
+    else:
+        log.debug("request_refused", code=problem.code, detail=str(error))
     faults = error.faults if isinstance(error, InvalidInput) else ()
     return _render(problem, str(error), faults)
 
@@ -98,7 +97,7 @@ def invalid(error: ValidationError, prefix: str = "$") -> InvalidInput:
         return MalformedBody([Fault(prefix, f"the body is not valid JSON: {reason}")])
     if found[0]["type"] in ("model_type", "model_attributes_type") and not found[0]["loc"]:
         return MalformedBody([Fault(prefix, "the body must be a JSON object")])
-    return InvalidInput([_fault(detail, prefix) for detail in found[:MAX_FAULTS]])
+    return InvalidInput(_fault(detail, prefix) for detail in found)
 
 
 def json_path(parts: Sequence[int | str], prefix: str = "$") -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.api.gates import OptionalGates
-from service.api.inputs import Number
+from service.api.inputs import StateVector
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
 from service.stores.store import Session
 
@@ -91,7 +91,7 @@ class SessionBody(_Request):
     ttl_seconds: Annotated[float, Field(strict=True, gt=0, le=10 * 366 * 86400)] | None = Field(
         default=None, description="Life after the last use."
     )
-    state: list[Number] | None = Field(
+    state: StateVector | None = Field(
         default=None, description="[…S]: the state to begin with; zeros by default."
     )
 
@@ -100,7 +100,7 @@ class StateBody(_Request):
     """Another state for a session, and the count of steps that it stands for."""
 
     step: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)]
-    state: list[Number]
+    state: StateVector
 
 
 class LayerGates(_Answer):

@@ -5,34 +5,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.api.answers import render_outputs, to_json
+from service.api.answers import check_size, render_outputs, to_json
+from service.api.body import parse_body
 from service.api.gates import check_selection, render_gates
 from service.api.inputs import decode_inputs, decode_state, encode_text
 from service.api.schemas import SequencesBody
-from service.batcher.compute import Computed, Row
+from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.errors import InvalidInput
-from service.sessions.sequences import Sequences
 
 
-async def answer_sequences(engine: Engine, body: SequencesBody, sequences: Sequences) -> bytes:
-    """Raises InvalidInput for anything that the model cannot take."""
+def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
+    """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
+    body = parse_body(raw, SequencesBody)
     manifest = engine.manifest
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
     inputs = _inputs(body, manifest)
+    check_size(sum(map(len, inputs)), manifest, body.gates, max_numbers)
     states = _initial_states(body, engine, len(inputs))
     rows = [
         Row(engine, sequence, state, gates=body.gates is not None, path=f"$.inputs[{index}]")
         for index, (sequence, state) in enumerate(zip(inputs, states, strict=True))
     ]
-    computed = await sequences.run(rows)
     return to_json(
         {
             "model": manifest.name,
             "version": manifest.version,
-            "sequences": [_render(one, body, manifest) for one in computed],
+            "sequences": [_render(outcome, body, manifest) for outcome in compute(rows)],
         }
     )
 
@@ -68,7 +69,10 @@ def _initial_states(body: SequencesBody, engine: Engine, batch: int) -> NDArray[
     )
 
 
-def _render(computed: Computed, body: SequencesBody, manifest: Manifest) -> dict[str, Any]:
+def _render(computed: Outcome, body: SequencesBody, manifest: Manifest) -> dict[str, Any]:
+    """One sequence's part of the answer. A sequence that failed fails the request."""
+    if isinstance(computed, Exception):
+        raise computed
     rendered = render_outputs(computed.outputs, manifest)
     rendered["state"] = computed.state
     if body.gates is not None and computed.gates is not None:

@@ -6,12 +6,13 @@ also registered with FastAPI, which describes it in OpenAPI and takes what the s
 Both end in `StepsEndpoint.answer`.
 """
 
+import asyncio
 from typing import Any
 
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.answers import render_outputs, to_json
+from service.api.answers import check_size, render_outputs, to_json
 from service.api.body import parse_body, read_body
 from service.api.gates import check_selection, render_gates
 from service.api.inputs import decode_inputs, encode_text
@@ -23,29 +24,41 @@ from service.sessions.stepping import StepAnswer, StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
+_LARGE_BODY_BYTES = 4096
 _HEADERS = [(b"content-type", b"application/json")]
 
 
 class StepsEndpoint:
     """Steps of one session: from the bytes of a request to the bytes of its answer."""
 
-    def __init__(self, sessions: Sessions, max_body_bytes: int) -> None:
+    def __init__(self, sessions: Sessions, max_body_bytes: int, max_numbers: int) -> None:
         self._sessions = sessions
         self._max_body_bytes = max_body_bytes
+        self._max_numbers = max_numbers
 
     async def answer(self, session_id: str, scope: Scope, receive: Receive) -> bytes:
         """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
-        body = parse_body(await read_body(scope, receive, self._max_body_bytes), StepsBody)
+        raw = await read_body(scope, receive, self._max_body_bytes)
+        if len(raw) > _LARGE_BODY_BYTES:
+            # Parsing and writing many numbers would hold up everybody else on the event loop.
+            body = await asyncio.to_thread(parse_body, raw, StepsBody)
+            answer = await self._sessions.step(self._request(session_id, body))
+            return await asyncio.to_thread(_render, answer, body)
+        body = parse_body(raw, StepsBody)
+        return _render(await self._sessions.step(self._request(session_id, body)), body)
 
+    def _request(self, session_id: str, body: StepsBody) -> StepRequest:
         def decode(manifest: Manifest) -> NDArray[Any]:
             if body.gates is not None:
                 check_selection(body.gates, manifest.layers)
             if body.text is not None:
-                return encode_text(body.text, manifest.input, "$.text")
-            return decode_inputs(body.inputs, manifest.input, "$.inputs")
+                inputs: NDArray[Any] = encode_text(body.text, manifest.input, "$.text")
+            else:
+                inputs = decode_inputs(body.inputs, manifest.input, "$.inputs")
+            check_size(len(inputs), manifest, body.gates, self._max_numbers)
+            return inputs
 
-        request = StepRequest(session_id, decode, gates=body.gates is not None)
-        return _render(await self._sessions.step(request), body)
+        return StepRequest(session_id, decode, gates=body.gates is not None)
 
 
 def _render(answer: StepAnswer, body: StepsBody) -> bytes:

@@ -1,10 +1,16 @@
 """A model repository: `<name>/<version>/`, versions being positive integers."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from service.bundle.bundle import Bundle, read_bundle
 from service.errors import BundleCorrupt, BundleIncomplete
+
+
+def is_version(folder: Path) -> bool:
+    """Whether a folder's name is a positive integer as one writes it."""
+    return folder.is_dir() and re.fullmatch("[1-9][0-9]*", folder.name) is not None
 
 
 def version_folders(repository: Path) -> Iterator[Path]:
@@ -16,9 +22,7 @@ def version_folders(repository: Path) -> Iterator[Path]:
         raise BundleIncomplete(f"the model repository {repository} is not a folder")
     for model in sorted(repository.iterdir()):
         if model.is_dir() and not model.name.startswith("."):
-            versions = [
-                child for child in model.iterdir() if child.is_dir() and child.name.isdigit()
-            ]
+            versions = [child for child in model.iterdir() if is_version(child)]
             yield from sorted(versions, key=lambda folder: int(folder.name))
 
 

@@ -51,6 +51,8 @@ class Engine:
         self._sequence = _open(
             bundle.sequence_graph.read_bytes(), provider, bundle, _SEQUENCE_FETCHES
         )
+        self.example: NDArray[Any] = bundle.golden()["input"][0]
+        """Real held-out inputs, [T, F] or [T], for documentation and the inspector."""
         self.provider: str = self._step.get_providers()[0]
 
     def initial_states(self, batch: int) -> NDArray[np.float32]:

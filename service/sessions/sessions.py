@@ -82,7 +82,8 @@ class Sessions:
             expires_at=now + ttl,
             ttl_seconds=ttl,
         )
-        await self._batcher.call(session.session_id, lambda: self._create(session))
+        # A caller that chooses its own ids may begin anew under an expired one.
+        await self._batcher.call(session.session_id, lambda: self._store.create(session))
         return session
 
     async def get(self, session_id: str) -> Session:
@@ -124,13 +125,6 @@ class Sessions:
         """Finish what is under way, then release the store."""
         await self._batcher.close()
         self._store.close()
-
-    def _create(self, session: Session) -> None:
-        existing = self._store.read([session.session_id])[0]
-        if existing is not None and existing.expires_at <= self._clock():
-            # A caller that chooses its own ids may begin anew under an expired one.
-            self._store.delete(session.session_id)
-        self._store.create(session)
 
     def _read(self, session_id: str) -> Session:
         return alive(self._store.read([session_id])[0], session_id, self._clock())

@@ -13,7 +13,8 @@ class MemoryStore:
         self._sessions: dict[str, Session] = {}
 
     def create(self, session: Session) -> None:
-        if session.session_id in self._sessions:
+        stored = self._sessions.get(session.session_id)
+        if stored is not None and stored.expires_at > session.created_at:
             raise SessionExists(session.session_id)
         self._sessions[session.session_id] = session
 

@@ -18,6 +18,6 @@ def open_store(url: str, durability: Literal["normal", "full"]) -> Store:
     scheme, separator, rest = url.partition("://")
     if scheme == "memory" and separator and not rest:
         return MemoryStore()
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+    if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
         return SqliteStore(Path(unquote(rest[1:])), durability)
     raise StoreError(f"store {url!r} is not understood; use sqlite:///PATH or memory://")

@@ -1,6 +1,7 @@
 """A store in one SQLite file: durable, for any number of processes on one machine."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -33,6 +34,14 @@ CREATE TABLE sessions (
 ) STRICT
 """
 _COLUMNS = "session_id, model, version, step, revision, state, created_at, expires_at, ttl_seconds"
+_CREATE = f"""
+INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (session_id) DO UPDATE
+SET model = excluded.model, version = excluded.version, step = excluded.step,
+    revision = excluded.revision, state = excluded.state, created_at = excluded.created_at,
+    expires_at = excluded.expires_at, ttl_seconds = excluded.ttl_seconds
+WHERE sessions.expires_at <= excluded.created_at
+"""
 _REPLACE = """
 UPDATE sessions
 SET model = ?, version = ?, step = ?, revision = ?, state = ?, expires_at = ?, ttl_seconds = ?
@@ -87,8 +96,26 @@ class SqliteStore:
         # Look before anything is written: a foreign file must stay as it is.
         with self._transaction():
             self._adopt()
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._switch_to_wal()
         self._connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+
+    def _switch_to_wal(self) -> None:
+        """Retried by hand: SQLite's own waiting does not cover a change of the journal's mode."""
+        deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                mode = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+                continue
+            if mode != "wal":
+                raise StoreError(
+                    f"session store {self.path}: this file system cannot hold a write-ahead log "
+                    f"(the journal's mode stays {mode!r}); choose a local disk"
+                )
+            return
 
     def _adopt(self) -> None:
         """Create the schema in an empty file; refuse a file of another application or version."""
@@ -125,23 +152,22 @@ class SqliteStore:
 
     @_explained
     def create(self, session: Session) -> None:
-        try:
-            self._connection.execute(
-                f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    session.session_id,
-                    session.model,
-                    session.version,
-                    session.step,
-                    session.revision,
-                    session.state.tobytes(),
-                    session.created_at,
-                    session.expires_at,
-                    session.ttl_seconds,
-                ),
-            )
-        except sqlite3.IntegrityError:
-            raise SessionExists(session.session_id) from None
+        cursor = self._connection.execute(
+            _CREATE,
+            (
+                session.session_id,
+                session.model,
+                session.version,
+                session.step,
+                session.revision,
+                session.state.tobytes(),
+                session.created_at,
+                session.expires_at,
+                session.ttl_seconds,
+            ),
+        )
+        if cursor.rowcount != 1:
+            raise SessionExists(session.session_id)
 
     @_explained
     def read(self, session_ids: Sequence[str]) -> list[Session | None]:

@@ -36,7 +36,10 @@ class Store(Protocol):
     """Sessions by id. Every method raises StoreError when the medium fails."""
 
     def create(self, session: Session) -> None:
-        """Add a session. Raises SessionExists, and then changes nothing."""
+        """Add a session, in the place of one with its id that expired before it was created.
+
+        Raises SessionExists where a live one has the id, and then changes nothing.
+        """
 
     def read(self, session_ids: Sequence[str]) -> list[Session | None]:
         """The sessions in the order of their ids; None for an id that is not there."""

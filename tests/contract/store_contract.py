@@ -24,6 +24,18 @@ class StoreContract:
             store.create(session(model="other", step=0))
         assert same(store.read(["s"])[0], session())
 
+    def test_an_expired_id_is_created_anew_and_a_live_one_is_not(self, store: Store) -> None:
+        first = session(created_at=10.0, expires_at=20.0, state=np.ones(2, np.float32))
+        store.create(first)
+        with pytest.raises(SessionExists):
+            store.create(session(created_at=19.9, expires_at=30.0))
+        assert same(store.read(["s"])[0], first)
+        second = session(model="other", revision=9, created_at=20.0, expires_at=30.0)
+        store.create(second)
+        assert same(store.read(["s"])[0], second)
+        with pytest.raises(SessionExists):
+            store.create(session(created_at=25.0, expires_at=35.0))
+
     def test_ids_differ_by_case_and_by_every_character(self, store: Store) -> None:
         ids = ["a", "A", "a ", "ä", "a\u0308", "a\x00", "a%", "a_", "'", '"', "1", "01"]
         for index, session_id in enumerate(ids):

@@ -53,6 +53,8 @@ def test_beats_every_baseline_and_the_report_shows_it(bundle: Bundle) -> None:
         assert len(score.baselines) >= 2
         assert score.beats_baselines, score
         assert all(name in report for name in (score.metric, *score.baselines))
+        figures = (score.model, *score.baselines.values())
+        assert all(f"{figure:.4g}" in report for figure in figures), figures
 
 
 def test_passes_all_checks_again(bundle: Bundle) -> None:

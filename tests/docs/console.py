@@ -58,7 +58,7 @@ def run(command: str, url: str) -> str:
 def matches(shown: object, real: object, *, tolerance: float) -> bool:
     """Whether an answer is the one shown: the same keys, texts and integers, numbers nearly so.
 
-    `tolerance` is relative; models are trained anew on every machine, so digits differ.
+    `tolerance` is absolute; models are trained anew on every machine, so digits differ.
     """
     if shown == ELIDED:
         return True
@@ -69,11 +69,14 @@ def matches(shown: object, real: object, *, tolerance: float) -> bool:
     if isinstance(shown, list) and isinstance(real, list):
         if shown and shown[-1] == ELIDED:
             shown, real = shown[:-1], real[: len(shown) - 1]
+        elif shown and shown[0] == ELIDED:
+            shown = shown[1:]
+            real = real[-len(shown) :]
         return len(shown) == len(real) and all(
             matches(one, other, tolerance=tolerance) for one, other in zip(shown, real, strict=True)
         )
     if isinstance(shown, float) and isinstance(real, float):
-        return math.isclose(shown, real, rel_tol=tolerance, abs_tol=tolerance)
+        return math.isclose(shown, real, rel_tol=0, abs_tol=tolerance)
     return bool(shown == real)
 
 

@@ -1,11 +1,10 @@
-"""Everything that the README shows is run as printed."""
+"""The README's examples are run as printed; its table of settings is up to date."""
 
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 
@@ -15,8 +14,8 @@ from tests.service_process import ServiceProcess, running_service
 
 EXAMPLES = examples_of(README)
 WORKED, OWN_DATA = EXAMPLES[:-3], EXAMPLES[-3:]
-TOLERANCE = 0.05
-"""Relative and absolute: models are trained anew on every machine."""
+TOLERANCE = 0.15
+"""In ppm, or of a gate's mean: models are trained anew on every machine."""
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +36,6 @@ def test_worked_example_answers_what_is_shown(demo_service: ServiceProcess) -> N
             assert _agree(example, printed), f"{example.command}\nanswers\n{printed}"
 
 
-def test_character_model_completes_the_word(demo_service: ServiceProcess) -> None:
-    answer = httpx.post(
-        f"{demo_service.url}/v1/models/characters/sequences", json={"text": "the functio"}
-    ).json()
-    assert answer["sequences"][0]["next"][-1][0]["text"] == "n"
-
-
 def test_own_data_in_three_commands(tmp_path: Path) -> None:
     train, serve, ask = OWN_DATA
     _write_sensors(tmp_path / "sensors.csv")
@@ -53,6 +45,7 @@ def test_own_data_in_three_commands(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with running_service(tmp_path / "models", f"sqlite:///{tmp_path}/s.db", log) as service:
         answer = json.loads(run(ask.command, service.url))
+    assert matches(as_json(ask.shown), answer, tolerance=TOLERANCE)
     assert len(answer["sequences"][0]["outputs"]) == 2
 
 

@@ -84,5 +84,6 @@ async def test_two_processes_on_one_file(repository: Path, tmp_path: Path, clien
 
             urls = [first.url, second.url] * clients
             counts = [c for c in await asyncio.gather(*map(step, urls)) if c is not None]
+            assert len(counts) >= len(urls) // 2, "a step is redone ten times before it gives up"
             assert sorted(counts) == list(range(1, len(counts) + 1))
             assert (await client.get(f"{second.url}{path}")).json()["step"] == len(counts)

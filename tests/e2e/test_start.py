@@ -1,6 +1,7 @@
 """Starting: fast, and refused with one clear line where something is wrong."""
 
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -8,19 +9,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import numpy as np
 import onnxruntime
 import pytest
 
 from service.bundle.bundle import sha256_of
+from tests.docs.console import run
 from tests.service_process import refused_start, running_service
 
 
-def test_start_to_ready_takes_at_most_1_5_seconds(repository: Path, tmp_path: Path) -> None:
+def test_start_to_ready_takes_at_most_1_5_seconds(demo_repository: Path, tmp_path: Path) -> None:
     seconds = []
     for attempt in range(3):
         store = f"sqlite:///{tmp_path / str(attempt)}.db"
-        with running_service(repository, store, tmp_path / "log") as service:
+        with running_service(demo_repository, store, tmp_path / "log") as service:
             seconds.append(service.seconds_to_ready)
         if seconds[-1] <= 1.5:
             return
@@ -38,6 +41,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert "pydantic_settings" in imported
     assert not imported & {"torch", "onnx", "onnxruntime", "numpy", "fastapi", "uvicorn"}
     assert "--repository" in shown.stdout
+
+
+def test_the_printed_curl_lines_work_as_printed(demo_repository: Path, tmp_path: Path) -> None:
+    flags = ("--log-format", "console")
+    with running_service(demo_repository, "memory://", tmp_path / "log", *flags) as service:
+        said = service.log()
+        lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
+        assert len(lines) == 2
+        for line, model in zip(lines, ("characters", "co2"), strict=True):
+            answer = json.loads(run(line, service.url))
+            assert answer["model"] == model
+            assert answer["sequences"][0]["gates"]["layers"]
+        pictures = re.findall(r"^  (?:look inside|API|report) +(\S+)$", said, re.MULTILINE)
+        assert len(pictures) == 4
+        assert all(httpx.get(url).status_code == 200 for url in pictures)
 
 
 def test_empty_repository(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 from service import errors
 from service.api.problems import (
     INTERNAL,
-    MAX_FAULTS,
     MEDIA_TYPE,
     PROBLEMS,
     answer_error,
@@ -19,7 +18,14 @@ from service.api.problems import (
     json_path,
     problem_of,
 )
-from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody, SessionNotFound
+from service.errors import (
+    MAX_FAULTS,
+    Fault,
+    GatewiseError,
+    InvalidInput,
+    MalformedBody,
+    SessionNotFound,
+)
 
 
 def tree(root: type[GatewiseError]) -> Iterator[type[GatewiseError]]:

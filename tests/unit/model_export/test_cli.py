@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from model_export.__main__ import main
 from model_export.demos import DEMOS
+from model_export.errors import CheckpointError
 from model_export.recipe import Recipe
 from model_export.trained import TrainedModel
 
@@ -104,7 +105,24 @@ def test_demos_are_trained_where_they_are_missing(
 
     monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
     (tmp_path / "models" / "co2" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "co2" / "1" / "manifest.json").touch()
+    (tmp_path / "models" / "characters").mkdir()
     result = run(tmp_path, "demos")
     assert result.exit_code == 0
     assert made == [name for name in DEMOS if name != "co2"]
     assert "co2 is there already" in result.stdout
+
+
+def test_demos_go_on_where_they_stopped_and_begin_anew_where_they_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    def make_model(_: Recipe, *, resume: bool, **__: object) -> None:
+        tried.append(resume)
+        if resume and len(tried) > 1:
+            raise CheckpointError("the checkpoint is of another run")
+
+    monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
+    assert run(tmp_path, "demos").exit_code == 0
+    assert tried == [True, True, False], "the first one goes on, the second begins anew"

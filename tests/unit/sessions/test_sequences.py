@@ -1,55 +1,68 @@
-"""Whole sequences on their own thread."""
+"""Work on whole sequences: one thread, a bounded queue, nothing computed for nobody."""
 
 import asyncio
 import threading
+from functools import partial
 
-import numpy as np
 import pytest
 
-from service.batcher import compute as computing
-from service.batcher.compute import Outcome, Row
-from service.engine.models import Models
-from service.errors import InvalidInput, Overloaded
-from service.sessions import sequences as sequences_module
+from service.errors import Overloaded
 from service.sessions.sequences import Sequences
 
 
-def row(models: Models, value: float = 20.0) -> Row:
-    engine = models.latest("weather")
-    inputs = np.array([[value, 1000.0, 0.5]] * 3, np.float32)
-    return Row(engine, inputs, engine.initial_states(1)[0], gates=False)
-
-
-async def test_rows_come_back_in_order(models: Models) -> None:
-    sequences = Sequences(max_waiting=1)
-    one, other = await sequences.run([row(models, 20.0), row(models, 25.0)])
-    assert one.outputs[0, 0] < other.outputs[0, 0]
+async def test_work_is_done_in_order_of_arrival() -> None:
+    sequences = Sequences(max_waiting=10)
+    done: list[int] = []
+    work = [partial(done.append, number) for number in range(5)]
+    await asyncio.gather(*map(sequences.run, work))
+    assert done == list(range(5))
     sequences.close()
 
 
-async def test_a_row_that_fails_fails_the_request(models: Models) -> None:
-    sequences = Sequences(max_waiting=1)
-    with pytest.raises(InvalidInput, match=r"\$\.inputs\[0\]: the model's arithmetic"):
-        await sequences.run([row(models), row(models, np.inf)])
+async def test_an_error_is_the_callers() -> None:
+    sequences = Sequences(max_waiting=10)
+    with pytest.raises(ZeroDivisionError):
+        await sequences.run(lambda: 1 // 0)
+    assert await sequences.run(lambda: 1) == 1
     sequences.close()
 
 
-async def test_more_than_max_waiting_is_refused_at_once(
-    models: Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_work_whose_caller_is_gone_keeps_its_place_until_it_ends() -> None:
+    sequences = Sequences(max_waiting=1)
     gate = threading.Event()
-
-    def held(rows: list[Row]) -> list[Outcome]:
-        gate.wait(10)
-        return computing.compute(rows)
-
-    monkeypatch.setattr(sequences_module, "compute", held)
-    sequences = Sequences(max_waiting=1)
-    first = asyncio.create_task(sequences.run([row(models)]))
+    first = asyncio.create_task(sequences.run(lambda: gate.wait(10)))
+    await asyncio.sleep(0)
+    first.cancel()
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await sequences.run([row(models)])
+        await sequences.run(lambda: True)
     gate.set()
-    assert len(await first) == 1
-    assert len(await sequences.run([row(models)])) == 1, "room again"
+    assert await _when_there_is_room(sequences)
     sequences.close()
+
+
+async def test_closing_drops_what_has_not_begun() -> None:
+    sequences = Sequences(max_waiting=10)
+    gate, begun = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return gate.wait(10)
+
+    running = asyncio.create_task(sequences.run(hold))
+    waiting = asyncio.create_task(sequences.run(lambda: True))
+    assert await asyncio.to_thread(begun.wait, 10)
+    sequences.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    gate.set()
+    assert await running
+
+
+async def _when_there_is_room(sequences: Sequences) -> bool:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await sequences.run(lambda: True)
+            except Overloaded:
+                await asyncio.sleep(0.001)
