@@ -70,7 +70,17 @@ def test_a_url_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "url", ["", "memory", "memory://x", "sqlite://", "sqlite:///", "sqlite://host/x", "redis://x"]
+    "url",
+    [
+        "",
+        "memory",
+        "memory://x",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://host/x",
+        "sqlite:///:memory:",
+        "redis://x",
+    ],
 )
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(StoreError, match="is not understood"):

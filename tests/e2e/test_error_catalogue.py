@@ -105,7 +105,18 @@ STATES = [
     ),
     *(
         Bad(f'{{"step": 1, "state": [0, 0, 0, 0, 0, {wrong}]}}', "$.state[5]")
-        for wrong in ("NaN", "-Infinity", "1e999", "1e39", "true", '"0"', "null", "[]", HUGE)
+        for wrong in (
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "1e39",
+            "1.1e6",
+            "true",
+            '"0"',
+            "null",
+            "[]",
+            HUGE,
+        )
     ),
     *at("$.name", f'{{"step": 1, "state": {ZEROS}, "name": 1}}'),
 ]
