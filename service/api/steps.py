@@ -24,7 +24,8 @@ from service.sessions.stepping import StepAnswer, StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
-_LARGE_BODY_BYTES = 4096
+_LARGE_BODY_BYTES = 64 * 1024
+_MANY_STEPS = 64
 _HEADERS = [(b"content-type", b"application/json")]
 
 
@@ -39,13 +40,15 @@ class StepsEndpoint:
     async def answer(self, session_id: str, scope: Scope, receive: Receive) -> bytes:
         """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
         raw = await read_body(scope, receive, self._max_body_bytes)
+        # Reading and writing many numbers would hold up everybody else on the event loop.
         if len(raw) > _LARGE_BODY_BYTES:
-            # Parsing and writing many numbers would hold up everybody else on the event loop.
             body = await asyncio.to_thread(parse_body, raw, StepsBody)
-            answer = await self._sessions.step(self._request(session_id, body))
+        else:
+            body = parse_body(raw, StepsBody)
+        answer = await self._sessions.step(self._request(session_id, body))
+        if len(answer.computed.outputs) > _MANY_STEPS:
             return await asyncio.to_thread(_render, answer, body)
-        body = parse_body(raw, StepsBody)
-        return _render(await self._sessions.step(self._request(session_id, body)), body)
+        return _render(answer, body)
 
     def _request(self, session_id: str, body: StepsBody) -> StepRequest:
         def decode(manifest: Manifest) -> NDArray[Any]:
