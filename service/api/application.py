@@ -4,8 +4,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.types import Lifespan
+from starlette.routing import Match
+from starlette.types import Lifespan, Scope
 
 from service import __version__
 from service.api import docs_routes, health_routes, model_routes, session_routes
@@ -13,6 +15,8 @@ from service.api.context import Context
 from service.api.openapi import add_problem_schema
 from service.api.problems import ProblemAnswer, answer_error, answer_status, json_path
 from service.errors import Fault, GatewiseError, InvalidInput
+
+_ROUTERS = (model_routes.router, session_routes.router, health_routes.router, docs_routes.router)
 
 
 def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
@@ -27,8 +31,8 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.context = context
-    for routes in (model_routes, session_routes, health_routes, docs_routes):
-        app.include_router(routes.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.add_exception_handler(GatewiseError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -59,11 +63,24 @@ async def _on_validation(_: Request, error: Exception) -> Response:
     return _response(answer_error(InvalidInput(faults)))
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answered = _response(answer_status(error.status_code, str(error.detail)))
-    answered.headers.update(error.headers or {})  # `Allow`, where the method is wrong
+    answered.headers.update(error.headers or {})
+    if error.status_code == 405 and (methods := _allowed_methods(request.scope)):
+        # The framework's own header names the methods of the path's first route only.
+        answered.headers["allow"] = ", ".join(sorted(methods))
     return answered
+
+
+def _allowed_methods(scope: Scope) -> set[str]:
+    routes = [route for router in _ROUTERS for route in router.routes]
+    return {
+        method
+        for route in routes
+        if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _response(problem: ProblemAnswer) -> Response:
