@@ -24,11 +24,11 @@ def main() -> None:
 def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
     # Imported here so that --help and a wrong flag answer at once.
-    from service import logs  # noqa: PLC0415
-    from service.app import create_app, load  # noqa: PLC0415
-    from service.errors import GatewiseError  # noqa: PLC0415
-    from service.server import listen, run  # noqa: PLC0415
-    from service.welcome import welcome  # noqa: PLC0415
+    from service import logs
+    from service.app import create_app, load
+    from service.errors import GatewiseError
+    from service.server import listen, run
+    from service.welcome import welcome
 
     logs.configure(settings)
     try:
@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
     except OSError as error:
         _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
     if settings.log_format == "console":
-        print(welcome(url, models), flush=True)  # noqa: T201
+        print(welcome(url, models), flush=True)
     run(create_app(settings, models, store), socket)
 
 

@@ -25,9 +25,9 @@ runs_option = click.option(
 def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) -> None:
     """Trains by the recipe, shows the scores and publishes."""
     # torch takes seconds to import: not for --help.
-    from model_export.checkpoint import has_checkpoint  # noqa: PLC0415
-    from model_export.package import publish  # noqa: PLC0415
-    from model_export.train import train  # noqa: PLC0415
+    from model_export.checkpoint import has_checkpoint
+    from model_export.package import publish
+    from model_export.train import train
 
     if not resume and has_checkpoint(runs / recipe.name):
         click.echo(f"starting anew: the checkpoint in {runs / recipe.name} is replaced")

@@ -18,10 +18,10 @@ from model_export.errors import ExportError
 )
 def verify(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Check the bundle in FOLDER again (models/NAME/VERSION) against the serving code."""
-    from model_export.verify.verify import verify as run_checks  # noqa: PLC0415
-    from service.bundle.bundle import read_bundle  # noqa: PLC0415
-    from service.engine.provider import Provider  # noqa: PLC0415
-    from service.errors import GatewiseError  # noqa: PLC0415
+    from model_export.verify.verify import verify as run_checks
+    from service.bundle.bundle import read_bundle
+    from service.engine.provider import Provider
+    from service.errors import GatewiseError
 
     try:
         checks = run_checks(read_bundle(folder), Provider(device))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from model_export.model import operator  # noqa: F401  (registers gatewise::gru)
+from model_export.model.operator import gru
 from model_export.model.recurrence import GRUWeights, gru_reset_after, gru_reset_before
 from service.bundle.manifest import Reset
 
@@ -50,7 +50,7 @@ class GRULayer(nn.Module):
         weights = GRUWeights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         if torch.compiler.is_exporting():
             reset_after = int(self.reset == "after")
-            states: Tensor = torch.ops.gatewise.gru(x, h0, *weights, reset_after, self.hidden_size)
+            states: Tensor = gru(x, h0, *weights, reset_after, self.hidden_size)
             return states
         if self.reset == "after":
             return gru_reset_after(x, h0, weights)

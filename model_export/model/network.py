@@ -42,20 +42,20 @@ class Network(nn.Module):
         if isinstance(config.head, ResidualHead):
             self.register_buffer("output_scale", torch.tensor(config.head.scale))
 
-    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # noqa: A002
+    def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs [B, T, O] in the user's units, or probabilities, and states [B, T, S].
 
-        `input` is [B, T, F] float32 or [B, T] int64, `state` [B, S]. states[:, t] is the state
+        `inputs` is [B, T, F] float32 or [B, T] int64, `state` [B, S]. states[:, t] is the state
         after step t, output[:, t] what is expected at step t + 1.
         """
-        scores, states = self.scores(input, state)
+        scores, states = self.scores(inputs, state)
         if isinstance(self.config.head, SoftmaxHead):
             return scores.softmax(-1), states
-        return input + self.get_buffer("output_scale") * scores, states
+        return inputs + self.get_buffer("output_scale") * scores, states
 
-    def scores(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # noqa: A002
+    def scores(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, with V h + c in place of the output: logits, or the scaled residual."""
-        x = self.front(input.transpose(0, 1))  # time-major once, for all layers
+        x = self.front(inputs.transpose(0, 1))  # time-major once, for all layers
         history = []
         for layer, h0 in zip(self.layers, self._slices(state), strict=True):
             history.append(layer(x, h0))

@@ -1,6 +1,7 @@
 """Looking at what reaches each GRU node of a sequence graph."""
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -12,8 +13,6 @@ class Probe:
     """A sequence graph that also gives out the input X [T, B, I] of each of its GRU nodes."""
 
     def __init__(self, graph: bytes, provider: Provider) -> None:
-        import onnx  # noqa: PLC0415  (slow to import, and only needed here)
-
         model = ir.from_proto(onnx.load_from_string(graph))
         self.gru_nodes: list[GruNode] = read_gru_nodes(model.graph)
         exposed = [gru.input for gru in self.gru_nodes]

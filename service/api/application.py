@@ -19,9 +19,16 @@ from service.errors import Fault, GatewiseError, InvalidInput
 _ROUTERS = (model_routes.router, session_routes.router, health_routes.router, docs_routes.router)
 
 
+class _Api(FastAPI):
+    """FastAPI whose document also describes the problems that routes answer."""
+
+    def openapi(self) -> dict[str, Any]:
+        return add_problem_schema(super().openapi())
+
+
 def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
     """All of `/v1`, health and docs, around the given parts."""
-    app = FastAPI(
+    app = _Api(
         title="Gatewise",
         version=__version__,
         summary="Recurrent networks of Gated Recurrent Units, with durable sessions and gates.",
@@ -37,17 +44,7 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_error)
-    _describe_problems(app)
     return app
-
-
-def _describe_problems(app: FastAPI) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        return add_problem_schema(generate())
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

@@ -120,7 +120,7 @@ def test_export_yields_whole_gru_nodes_with_constant_weights(reset: Reset, tmp_p
             dynamo=True,
             verbose=False,
             custom_translation_table=ONNX_TRANSLATION,
-            dynamic_shapes={"input": {0: batch, 1: time}, "state": {0: batch}},
+            dynamic_shapes={"inputs": {0: batch, 1: time}, "state": {0: batch}},
         )
     graph = onnx.load(path).graph
     constants = {tensor.name for tensor in graph.initializer}
