@@ -7,15 +7,25 @@ GatewiseError
 ├── InvalidInput                 the request's content cannot be used; carries the JSON paths
 │   └── MalformedBody            the body is not a JSON object at all
 ├── BodyTooLarge                 the body is longer than the service accepts
-├── ModelNotFound                no such model, or no such version of it
+├── ModelNotFound                no such model
+├── VersionUnavailable           a session's version of its model is not served here (now)
+├── KeyReused                    an idempotency key came with another request before
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
 │   ├── SessionExpired           an id seen, whose time to live has passed
 │   ├── SessionExists            an id that is already taken
-│   └── StepConflict             another writer won every race for this session
+│   ├── SessionContended         other writers won every race for this session
+│   ├── StateMismatch            a state does not fit the session's model and version
+│   └── SessionMoved             the session is not where the request wants it; says where it is
+│       ├── PreconditionFailed   `If-Match` names another revision
+│       ├── StepConflict         `at` names another step
+│       └── AnswerNotKept        the request was applied, its answer is not kept any more
+├── TooManySessions              the service holds as many sessions as it may
 ├── Overloaded                   the queue is full
 ├── ShuttingDown                 the service takes no new work
-├── StoreError                   the store cannot be read or written
+├── StoreError                   the store cannot be read or written; nothing was changed
+│   ├── StoreFull                the store has no room for the change
+│   └── CommitUnknown            the store did not say whether it made the change
 ├── BundleError                  a model on disk cannot be served
 │   ├── BundleIncomplete         a file is missing
 │   ├── BundleCorrupt            a file is not what the manifest says
@@ -65,7 +75,15 @@ class BodyTooLarge(GatewiseError):
 
 
 class ModelNotFound(GatewiseError):
-    """No such model, or no such version of it."""
+    """No such model."""
+
+
+class VersionUnavailable(GatewiseError):
+    """A session's version of its model is not served here, or not yet; the session is intact."""
+
+
+class KeyReused(GatewiseError):
+    """An idempotency key that came with another request before; nothing was applied."""
 
 
 class SessionError(GatewiseError):
@@ -97,8 +115,46 @@ class SessionExists(SessionError):
         super().__init__(session_id, f"session {session_id!r} exists already")
 
 
-class StepConflict(SessionError):
+class SessionContended(SessionError):
     """Other writers changed the session each time this request tried to; nothing was applied."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            session_id,
+            f"other writers keep changing session {session_id!r}; nothing was applied, try again",
+        )
+
+
+class StateMismatch(SessionError):
+    """A state does not fit the session's model and version; nothing was applied."""
+
+
+class SessionMoved(SessionError):
+    """The session is not where the request wants it; `step` and `tag` say where it is.
+
+    `tag` is the entity tag of the session as it is, without quotes.
+    """
+
+    def __init__(self, session_id: str, message: str, *, step: int, tag: str) -> None:
+        self.step = step
+        self.tag = tag
+        super().__init__(session_id, message)
+
+
+class PreconditionFailed(SessionMoved):
+    """`If-Match` names another revision of the session; nothing was applied."""
+
+
+class StepConflict(SessionMoved):
+    """`at` names another step count than the session's; nothing was applied."""
+
+
+class AnswerNotKept(SessionMoved):
+    """The request was applied before, once; later ones have taken the place of its answer."""
+
+
+class TooManySessions(GatewiseError):
+    """The service holds as many live sessions as `max_sessions` allows; nothing was created."""
 
 
 class Overloaded(GatewiseError):
@@ -110,7 +166,15 @@ class ShuttingDown(GatewiseError):
 
 
 class StoreError(GatewiseError):
-    """The store cannot be read or written; the message says why and what to do."""
+    """The store cannot be read or written, and changed nothing; the message says why."""
+
+
+class StoreFull(StoreError):
+    """The store has no room for the change; nothing was changed, reading goes on."""
+
+
+class CommitUnknown(StoreError):
+    """The connection failed between a change and its confirmation: made or not, nobody knows."""
 
 
 class BundleError(GatewiseError):

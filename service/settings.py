@@ -22,13 +22,25 @@ class Settings(BaseSettings):
     repository: Path = Field(
         default=Path("models"), description="Folder of models, laid out as NAME/VERSION/."
     )
+    repository_scan_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="How often the repository is searched for new versions; 0 means at start only.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
     )
     store: str = Field(
         default="sqlite:///gatewise.db",
-        description="Where sessions live: sqlite:///PATH (durable) or memory:// (lost on exit).",
+        description="Where sessions live: sqlite:///PATH (one machine), redis://HOST:PORT/DB or "
+        "redis-cluster://HOST:PORT,HOST:PORT (several replicas), memory:// (lost on exit).",
+    )
+    store_timeout_seconds: float = Field(
+        default=2.0, gt=0, description="How long one answer of Redis may take before 503."
+    )
+    workers: int = Field(
+        default=1, ge=1, description="Processes that share the port; more than one needs a store."
     )
     durability: Literal["normal", "full"] = Field(
         default="normal",
@@ -50,6 +62,9 @@ class Settings(BaseSettings):
         ge=86400.0,
         description="How long an expired session is remembered: 410 for so long, then 404.",
     )
+    max_sessions: int = Field(
+        default=1_000_000, gt=0, description="Most live sessions in the store before 503."
+    )
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024, gt=0, description="Longest request body that is read."
     )
@@ -65,6 +80,14 @@ class Settings(BaseSettings):
         default=64, gt=0, description="Most requests for whole sequences waiting before 503."
     )
     max_batch: int = Field(default=256, gt=0, description="Most sessions in one batch.")
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="After SIGTERM, how long /health/ready says no while all is still served.",
+    )
+    grace_seconds: float = Field(
+        default=20.0, ge=0, description="After that, how long requests under way may take."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe event that is logged."
     )

@@ -1,9 +1,11 @@
 """A store that lives and dies with the process."""
 
 from collections.abc import Sequence
+from heapq import nsmallest
+from itertools import islice
 
 from service.errors import SessionExists
-from service.stores.store import Session
+from service.stores.store import Found, Position, Replaced, Session
 
 
 class MemoryStore:
@@ -18,32 +20,41 @@ class MemoryStore:
             raise SessionExists(session.session_id)
         self._sessions[session.session_id] = session
 
-    def read(self, session_ids: Sequence[str]) -> list[Session | None]:
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
         return [self._sessions.get(session_id) for session_id in session_ids]
 
-    def replace(self, sessions: Sequence[Session]) -> list[bool]:
+    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
         return [self._replace(session) for session in sessions]
 
-    def delete(self, session_id: str) -> bool:
-        return self._sessions.pop(session_id, None) is not None
+    def delete(self, session_id: str, revision: int | None = None) -> bool:
+        stored = self._sessions.get(session_id)
+        if stored is None or revision not in (None, stored.revision):
+            return False
+        del self._sessions[session_id]
+        return True
 
-    def page(self, *, model: str | None, after: str, limit: int) -> list[Session]:
-        found = sorted(
-            session_id
+    def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
+        positions = (
+            (session.model, session_id)
             for session_id, session in self._sessions.items()
-            if session_id > after and model in (None, session.model)
+            if model in (None, session.model)
         )
-        return [self._sessions[session_id] for session_id in found[:limit]]
+        found = nsmallest(limit, (position for position in positions if position > after))
+        return [self._sessions[session_id] for _, session_id in found]
 
-    def purge(self, expired_before: float) -> int:
-        expired = [
+    def count(self, now: float) -> int:
+        return sum(session.expires_at > now for session in self._sessions.values())
+
+    def purge(self, expired_before: float, limit: int) -> int:
+        expired = (
             session_id
             for session_id, session in self._sessions.items()
             if session.expires_at < expired_before
-        ]
-        for session_id in expired:
+        )
+        chosen = list(islice(expired, limit))
+        for session_id in chosen:
             del self._sessions[session_id]
-        return len(expired)
+        return len(chosen)
 
     def close(self) -> None:
         self._sessions.clear()
