@@ -54,16 +54,19 @@ def create_app(
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
     """The service as an ASGI application; it closes the store when it shuts down."""
+    sequences = Sequences(settings.max_waiting_sequences)
     sessions = Sessions(
         models,
         store,
         clock,
+        sequences,
         ttl_seconds=settings.session_ttl_seconds,
+        max_sessions=settings.max_sessions,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
     )
     steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
-    context = Context(settings, models, sessions, Sequences(settings.max_waiting_sequences), steps)
+    context = Context(settings, models, sessions, sequences, steps)
     api = build_api(context, _lifespan)
     api.include_router(inspector)
     return StepsShortcut(api, steps)

@@ -10,13 +10,25 @@ from starlette.routing import Match
 from starlette.types import Lifespan, Scope
 
 from service import __version__
-from service.api import docs_routes, health_routes, model_routes, session_routes
+from service.api import (
+    docs_routes,
+    health_routes,
+    model_routes,
+    movement_routes,
+    session_routes,
+)
 from service.api.context import Context
 from service.api.openapi import add_problem_schema
 from service.api.problems import ProblemAnswer, answer_error, answer_status, json_path
 from service.errors import Fault, GatewiseError, InvalidInput
 
-_ROUTERS = (model_routes.router, session_routes.router, health_routes.router, docs_routes.router)
+_ROUTERS = (
+    model_routes.router,
+    session_routes.router,
+    movement_routes.router,
+    health_routes.router,
+    docs_routes.router,
+)
 
 
 class _Api(FastAPI):

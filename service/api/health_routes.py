@@ -28,5 +28,5 @@ async def ready(context: Ctx) -> dict[str, str]:
     """
     with suppress(TimeoutError, Overloaded):
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await context.sessions.page(model=None, cursor="", limit=1)
+            await context.sessions.page(model=None, after=("", ""), limit=1)
     return {"status": "ready"}

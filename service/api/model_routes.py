@@ -7,12 +7,12 @@ from service.api.body import read_body
 from service.api.context import Ctx
 from service.api.examples import example_of
 from service.api.openapi import gives, takes
+from service.api.requests import SequencesBody
 from service.api.schemas import (
     LayerAnswer,
     ModelAnswer,
     ModelsAnswer,
     SequencesAnswer,
-    SequencesBody,
 )
 from service.api.sequences import answer_sequences
 from service.bundle.manifest import REPORT_FILE

@@ -10,11 +10,35 @@ from service.api.schemas import ProblemDetails
 Responses = dict[int | str, dict[str, Any]]
 
 
-def takes(body: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """`openapi_extra` of a route that parses its own body."""
+Parameters = list[dict[str, Any]]
+
+
+def _header(name: str, description: str) -> Parameters:
+    schema = {"type": "string"}
+    return [{"in": "header", "name": name, "description": description, "schema": schema}]
+
+
+KEYED = _header(
+    "Idempotency-Key",
+    "Makes a retry safe: the same key with the same body gets the same answer and moves nothing.",
+)
+CONDITIONAL = _header(
+    "If-Match", "The ETag that the session must have; 412 says where it is instead."
+)
+
+
+def takes(
+    body: type[BaseModel],
+    example: dict[str, Any],
+    parameters: Parameters | None = None,
+    *,
+    required: bool = True,
+) -> dict[str, Any]:
+    """`openapi_extra` of a route that parses its own body and headers."""
     schema = body.model_json_schema()
     content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
+    described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
+    return described | ({"parameters": parameters} if parameters else {})
 
 
 def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> Responses:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from service import errors
-from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
+from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody, SessionMoved
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -35,13 +35,30 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
+    errors.VersionUnavailable: Problem(
+        503, "version_unavailable", "The session's version is not served here", retry_after=5
+    ),
+    errors.KeyReused: Problem(422, "idempotency_key_reused", "The key came with another request"),
     errors.SessionNotFound: Problem(404, "session_not_found", "No such session"),
     errors.SessionExpired: Problem(410, "session_expired", "The session has expired"),
     errors.SessionExists: Problem(409, "session_exists", "The session id is taken"),
-    errors.StepConflict: Problem(409, "step_conflict", "Another writer was faster", retry_after=1),
+    errors.SessionContended: Problem(
+        503, "session_contended", "Other writers were faster", retry_after=1
+    ),
+    errors.StateMismatch: Problem(409, "state_mismatch", "The state does not fit"),
+    errors.PreconditionFailed: Problem(412, "precondition_failed", "The session has changed"),
+    errors.StepConflict: Problem(409, "step_conflict", "The session is at another step"),
+    errors.AnswerNotKept: Problem(409, "answer_not_kept", "Applied before, answer not kept"),
+    errors.TooManySessions: Problem(
+        503, "too_many_sessions", "The service is full", retry_after=30
+    ),
     errors.Overloaded: Problem(503, "overloaded", "Too many requests are waiting", retry_after=1),
     errors.ShuttingDown: Problem(503, "shutting_down", "The service is stopping", retry_after=5),
     errors.StoreError: Problem(503, "store_unavailable", "The store failed", retry_after=5),
+    errors.StoreFull: Problem(503, "store_full", "The store has no room", retry_after=30),
+    errors.CommitUnknown: Problem(
+        503, "commit_unknown", "Applied or not, the store did not say", retry_after=1
+    ),
     errors.BundleError: Problem(500, "bundle_unusable", "A model cannot be served"),
     errors.ProviderUnavailable: Problem(500, "provider_unavailable", "The device is not usable"),
 }
@@ -80,7 +97,15 @@ def answer_error(error: Exception) -> ProblemAnswer:
     else:
         log.debug("request_refused", code=problem.code, detail=str(error))
     faults = error.faults if isinstance(error, InvalidInput) else ()
-    return _render(problem, str(error), faults)
+    rendered = _render(problem, str(error), faults, _whereabouts(error))
+    if isinstance(error, SessionMoved):
+        rendered.headers["etag"] = f'"{error.tag}"'
+    return rendered
+
+
+def _whereabouts(error: Exception) -> dict[str, Any]:
+    """Where a session is that is not where the request wants it."""
+    return {"step": error.step} if isinstance(error, SessionMoved) else {}
 
 
 def answer_status(status: int, detail: str) -> ProblemAnswer:
@@ -116,13 +141,16 @@ def _fault(detail: ErrorDetails, prefix: str) -> Fault:
     return Fault(json_path(detail["loc"], prefix), message)
 
 
-def _render(problem: Problem, detail: str, faults: Sequence[Fault]) -> ProblemAnswer:
+def _render(
+    problem: Problem, detail: str, faults: Sequence[Fault], more: dict[str, Any] | None = None
+) -> ProblemAnswer:
     body: dict[str, Any] = {
         "type": f"urn:gatewise:problem:{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
         "code": problem.code,
+        **(more or {}),
     }
     if faults:
         body["errors"] = [{"path": fault.path, "message": fault.message} for fault in faults]

@@ -1,106 +1,21 @@
-"""Requests and answers of `/v1` as records.
+"""Answers of `/v1` as records.
 
-Requests are parsed with these. Answers are written from NumPy without them, for speed; here they
-describe the answers in OpenAPI, and a test holds the real ones against them.
+Most answers are written from NumPy without them, for speed; here they describe the answers in
+OpenAPI, and a test holds the real ones against them.
 """
 
+import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from service.api.gates import OptionalGates
-from service.api.inputs import StateVector
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
 from service.stores.store import Session
-
-Body = TypeVar("Body", bound=BaseModel)
-
-# Safe in a path as it is; a leading dot is not, since clients resolve `.` and `..` themselves.
-SESSION_ID_PATTERN = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$"
-MAX_STEP = 2**53 - 1
-"""The largest count that every JSON reader keeps exactly, far below what stores can hold."""
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class StepsBody(_Request):
-    """One or more time steps for a session: `inputs`, or `text` for character models."""
-
-    inputs: list[Any] | None = Field(
-        default=None, description="[[f, …F], …T], or [id, …T] for a token model."
-    )
-    text: str | None = Field(default=None, description="One time step a character.")
-    gates: OptionalGates = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        return _exactly_one(self, self.inputs, self.text)
-
-
-_TEXT_SCHEMA = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        {"type": "null"},
-    ],
-    "default": None,
-    "description": "One text, or a list of texts.",
-}
-
-
-class SequencesBody(_Request):
-    """Whole sequences: `inputs`, or `text` for character models. Lengths may differ."""
-
-    inputs: list[Any] | None = Field(
-        default=None,
-        min_length=1,
-        description="[[[f, …F], …T], …B], or [[id, …T], …B] for a token model.",
-    )
-    # Checked where it is encoded: the paths of a union's errors name its branches.
-    text: Annotated[Any, WithJsonSchema(_TEXT_SCHEMA)] = None
-    initial_states: list[Any] | None = Field(
-        default=None, description="[[…S], …B]: the state before each sequence; zeros by default."
-    )
-    gates: OptionalGates = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        return _exactly_one(self, self.inputs, self.text)
-
-
-def _exactly_one(body: Body, inputs: object, text: object) -> Body:
-    if (inputs is None) == (text is None):
-        raise ValueError("send either `inputs` or `text`")
-    return body
-
-
-class SessionBody(_Request):
-    """A new session."""
-
-    model: str
-    session_id: str | None = Field(
-        default=None, pattern=SESSION_ID_PATTERN, description="Chosen by the service if left out."
-    )
-    ttl_seconds: Annotated[float, Field(strict=True, gt=0, le=10 * 366 * 86400)] | None = Field(
-        default=None, description="Life after the last use."
-    )
-    state: StateVector | None = Field(
-        default=None, description="[…S]: the state to begin with; zeros by default."
-    )
-
-
-class StateBody(_Request):
-    """Another state for a session, and the count of steps that it stands for."""
-
-    step: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)]
-    state: StateVector
 
 
 class LayerGates(_Answer):
@@ -134,6 +49,19 @@ class StepsAnswer(_Answer):
     gates: GatesAnswer | None = None
 
 
+class RolloutAnswer(_Answer):
+    session_id: str
+    model: str
+    version: int
+    step: int = Field(description="Time steps that this session has consumed.")
+    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
+    tokens: list[int] | None = Field(default=None, description="Of a token model.")
+    text: str | None = Field(default=None, description="Of a character model.")
+    seed: int | None = Field(default=None, description="With which the tokens were drawn.")
+    stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
+    gates: GatesAnswer | None = None
+
+
 class SequenceAnswer(_Answer):
     outputs: list[list[float]]
     next: list[list[NextToken]] | None = None
@@ -155,6 +83,7 @@ class SessionAnswer(_Answer):
     created_at: datetime
     expires_at: datetime
     ttl_seconds: float
+    metadata: dict[str, JsonValue]
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -166,6 +95,7 @@ class SessionAnswer(_Answer):
             created_at=datetime.fromtimestamp(session.created_at, UTC),
             expires_at=datetime.fromtimestamp(session.expires_at, UTC),
             ttl_seconds=session.ttl_seconds,
+            metadata=json.loads(session.metadata),
         )
 
 
@@ -224,3 +154,6 @@ class ProblemDetails(_Answer):
     detail: str
     code: str
     errors: list[FaultAnswer] | None = None
+    step: int | None = Field(
+        default=None, description="Where the session is, if it is not where the request wants it."
+    )

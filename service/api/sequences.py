@@ -9,7 +9,7 @@ from service.api.answers import check_size, render_outputs, to_json
 from service.api.body import parse_body
 from service.api.gates import check_selection, render_gates
 from service.api.inputs import decode_inputs, decode_state, encode_text
-from service.api.schemas import SequencesBody
+from service.api.requests import SequencesBody
 from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine

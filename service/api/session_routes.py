@@ -3,21 +3,17 @@
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.api.answers import to_json
 from service.api.body import parse_body, read_body
-from service.api.context import Ctx
-from service.api.openapi import gives, takes
-from service.api.schemas import (
-    SessionAnswer,
-    SessionBody,
-    SessionsAnswer,
-    StateAnswer,
-    StateBody,
-    StepsAnswer,
-    StepsBody,
-)
+from service.api.conditions import etag, read_conditions, read_tags
+from service.api.context import Context, Ctx
+from service.api.cursors import read_cursor, write_cursor
+from service.api.openapi import CONDITIONAL, KEYED, gives, takes
+from service.api.requests import Body, ForkBody, MigrateBody, SessionBody, metadata_bytes
+from service.api.schemas import SessionAnswer, SessionsAnswer
+from service.sessions.births import NewSession
+from service.sessions.conditions import ANY, tag
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -26,21 +22,20 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 @router.post(
     "",
     status_code=201,
-    responses=gives(SessionAnswer, 400, 404, 409, 413, 422, 503, status=201),
-    openapi_extra=takes(SessionBody, {"model": "co2"}),
+    responses=gives(SessionAnswer, 400, 404, 409, 410, 413, 422, 503, status=201),
+    openapi_extra=takes(SessionBody, {"model": "co2"}, KEYED),
 )
 async def create_session(request: Request, response: Response, context: Ctx) -> SessionAnswer:
     """Begin a session on the latest version of a model; it stays with that version."""
-    limit = context.settings.max_body_bytes
-    body = parse_body(await read_body(request.scope, request.receive, limit), SessionBody)
-    session = await context.sessions.create(
+    raw, body = await read_json(request, context, SessionBody)
+    conditions = read_conditions(request.headers.raw, b"create", raw)
+    session, replayed = await context.sessions.create(
         body.model,
-        session_id=body.session_id,
-        ttl_seconds=body.ttl_seconds,
+        _new(body),
         state=None if body.state is None else np.array(body.state, np.float32),
+        key=conditions.key,
     )
-    response.headers["location"] = f"/v1/sessions/{session.session_id}"
-    return SessionAnswer.of(session)
+    return _begun(session, response, replayed=replayed)
 
 
 @router.get("", responses=gives(SessionsAnswer, 422, 503))
@@ -50,69 +45,106 @@ async def list_sessions(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str = "",
 ) -> SessionsAnswer:
-    """Live sessions in order of their ids; follow `cursor` until it is null."""
-    page = await context.sessions.page(model=model, cursor=cursor, limit=limit)
+    """Live sessions by model and id; follow `cursor` until it is null."""
+    after = read_cursor(cursor)
+    page = await context.sessions.page(model=model, after=after, limit=limit)
     return SessionsAnswer(
-        sessions=[SessionAnswer.of(session) for session in page.sessions], cursor=page.cursor
+        sessions=[SessionAnswer.of(session) for session in page.sessions],
+        cursor=None if page.cursor is None else write_cursor(page.cursor),
     )
-
-
-@router.get("/{session_id}", responses=gives(SessionAnswer, 404, 410, 503))
-async def get_session(session_id: str, context: Ctx) -> SessionAnswer:
-    """One session, without its state. Looking does not prolong its life."""
-    return SessionAnswer.of(await context.sessions.get(session_id))
-
-
-@router.delete("/{session_id}", status_code=204, responses=gives(None, 404, 503, status=204))
-async def delete_session(session_id: str, context: Ctx) -> None:
-    """End a session."""
-    await context.sessions.delete(session_id)
 
 
 @router.get(
-    "/{session_id}/state",
-    response_class=Response,
-    responses=gives(StateAnswer, 404, 410, 503),
+    "/{session_id}",
+    response_model=SessionAnswer,
+    responses=gives(SessionAnswer, 404, 410, 422, 503) | {304: {"description": "Not changed"}},
 )
-async def get_state(session_id: str, context: Ctx) -> Response:
-    """The state as it is stored: float32, with digits enough to put it back unchanged."""
-    return _state_answer(await context.sessions.get(session_id))
+async def get_session(
+    session_id: str,
+    response: Response,
+    context: Ctx,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> SessionAnswer | Response:
+    """One session, without its state. Looking does not prolong its life."""
+    session = await context.sessions.get(session_id)
+    if unchanged(session, if_none_match):
+        return Response(status_code=304, headers={"etag": etag(session.revision)})
+    response.headers["etag"] = etag(session.revision)
+    return SessionAnswer.of(session)
 
 
-@router.put(
-    "/{session_id}/state",
-    response_class=Response,
-    responses=gives(StateAnswer, 400, 404, 409, 410, 413, 422, 503),
-    openapi_extra=takes(StateBody, {"step": 0, "state": [0.0, 0.0]}),
+@router.delete(
+    "/{session_id}",
+    status_code=204,
+    responses=gives(None, 404, 412, 422, 503, status=204),
+    openapi_extra={"parameters": CONDITIONAL},
 )
-async def put_state(session_id: str, request: Request, context: Ctx) -> Response:
-    """Replace the state and the step count that it stands for."""
-    limit = context.settings.max_body_bytes
-    body = parse_body(await read_body(request.scope, request.receive, limit), StateBody)
-    state = np.array(body.state, np.float32)
-    return _state_answer(await context.sessions.replace_state(session_id, body.step, state))
+async def delete_session(session_id: str, request: Request, context: Ctx) -> None:
+    """End a session."""
+    conditions = read_conditions(request.headers.raw, b"delete", b"")
+    await context.sessions.delete(session_id, conditions)
 
 
 @router.post(
-    "/{session_id}/steps",
-    response_class=Response,
-    responses=gives(StepsAnswer, 400, 404, 409, 410, 413, 422, 503),
-    openapi_extra=takes(StepsBody, {"inputs": [[371.3]], "gates": {"steps": "last"}}),
+    "/{session_id}/fork",
+    status_code=201,
+    responses=gives(SessionAnswer, 400, 404, 409, 410, 412, 413, 422, 503, status=201),
+    openapi_extra=takes(ForkBody, {}, KEYED + CONDITIONAL, required=False),
 )
-async def apply_steps(session_id: str, request: Request, context: Ctx) -> Response:
-    """Apply one or more time steps: all of them, or none on any error."""
-    answer = await context.steps.answer(session_id, request.scope, request.receive)
-    return Response(answer, media_type="application/json")
+async def fork_session(
+    session_id: str, request: Request, response: Response, context: Ctx
+) -> SessionAnswer:
+    """A new session that goes on from where this one is; this one stays as it is."""
+    raw, body = await read_json(request, context, ForkBody)
+    conditions = read_conditions(request.headers.raw, b"fork", raw)
+    session, replayed = await context.sessions.fork(session_id, _new(body), conditions)
+    return _begun(session, response, replayed=replayed)
 
 
-def _state_answer(session: Session) -> Response:
-    body = to_json(
-        {
-            "session_id": session.session_id,
-            "model": session.model,
-            "version": session.version,
-            "step": session.step,
-            "state": session.state,
-        }
-    )
-    return Response(body, media_type="application/json")
+@router.post(
+    "/{session_id}/migrate",
+    responses=gives(SessionAnswer, 400, 404, 409, 410, 412, 413, 422, 503),
+    openapi_extra=takes(MigrateBody, {}, KEYED + CONDITIONAL, required=False),
+)
+async def migrate_session(
+    session_id: str, request: Request, response: Response, context: Ctx
+) -> SessionAnswer:
+    """Move a session to another version of its model, if the layers are the same."""
+    raw, body = await read_json(request, context, MigrateBody)
+    conditions = read_conditions(request.headers.raw, b"migrate", raw)
+    session, replayed = await context.sessions.migrate(session_id, body.version, conditions)
+    mark(response, session, replayed=replayed)
+    return SessionAnswer.of(session)
+
+
+async def read_json(request: Request, context: Context, model: type[Body]) -> tuple[bytes, Body]:
+    """The body as it came, and as a record; no body is an empty one."""
+    limit = context.settings.max_body_bytes
+    raw = await read_body(request.scope, request.receive, limit)
+    return raw, parse_body(raw or b"{}", model)
+
+
+def mark(response: Response, session: Session, *, replayed: bool = False) -> None:
+    """Say in headers where the session is, and whether an earlier try is answered again."""
+    response.headers["etag"] = etag(session.revision)
+    if replayed:
+        response.headers["idempotent-replayed"] = "true"
+
+
+def unchanged(session: Session, if_none_match: str | None) -> bool:
+    """Whether the caller has seen the session as it is."""
+    if if_none_match is None:
+        return False
+    tags = read_tags(if_none_match.encode("latin-1"), "headers.if-none-match")
+    return ANY in tags or tag(session) in tags
+
+
+def _new(body: SessionBody | ForkBody) -> NewSession:
+    metadata = None if body.metadata is None else metadata_bytes(body.metadata)
+    return NewSession(body.session_id, body.ttl_seconds, metadata)
+
+
+def _begun(session: Session, response: Response, *, replayed: bool) -> SessionAnswer:
+    response.headers["location"] = f"/v1/sessions/{session.session_id}"
+    mark(response, session, replayed=replayed)
+    return SessionAnswer.of(session)

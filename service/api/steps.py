@@ -7,6 +7,7 @@ Both end in `StepsEndpoint.answer`.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,19 +15,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import check_size, render_outputs, to_json
 from service.api.body import parse_body, read_body
+from service.api.conditions import etag, read_conditions
 from service.api.gates import check_selection, render_gates
 from service.api.inputs import decode_inputs, encode_text
 from service.api.problems import answer_error
-from service.api.schemas import StepsBody
+from service.api.requests import RolloutBody, StepsBody
 from service.bundle.manifest import Manifest
+from service.sessions.answers import Answer
+from service.sessions.conditions import Conditions
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepAnswer, StepRequest
+from service.sessions.stepping import StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
 _LARGE_BODY_BYTES = 64 * 1024
 _MANY_STEPS = 64
-_HEADERS = [(b"content-type", b"application/json")]
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The body and the headers of an answer to steps."""
+
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
 
 
 class StepsEndpoint:
@@ -37,7 +49,7 @@ class StepsEndpoint:
         self._max_body_bytes = max_body_bytes
         self._max_numbers = max_numbers
 
-    async def answer(self, session_id: str, scope: Scope, receive: Receive) -> bytes:
+    async def answer(self, session_id: str, scope: Scope, receive: Receive) -> Answered:
         """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
         raw = await read_body(scope, receive, self._max_body_bytes)
         # Reading and writing many numbers would hold up everybody else on the event loop.
@@ -45,36 +57,55 @@ class StepsEndpoint:
             body = await asyncio.to_thread(parse_body, raw, StepsBody)
         else:
             body = parse_body(raw, StepsBody)
-        answer = await self._sessions.step(self._request(session_id, body))
-        if len(answer.computed.outputs) > _MANY_STEPS:
-            return await asyncio.to_thread(_render, answer, body)
-        return _render(answer, body)
+        conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
+        answer = await self._sessions.step(self._request(session_id, body, conditions))
+        if len(answer.result.outputs) > _MANY_STEPS:
+            rendered = await asyncio.to_thread(_render, answer, body)
+        else:
+            rendered = _render(answer, body)
+        return Answered(rendered, [_JSON, *session_headers(answer)])
 
-    def _request(self, session_id: str, body: StepsBody) -> StepRequest:
+    def _request(self, session_id: str, body: StepsBody, conditions: Conditions) -> StepRequest:
         def decode(manifest: Manifest) -> NDArray[Any]:
-            if body.gates is not None:
-                check_selection(body.gates, manifest.layers)
-            if body.text is not None:
-                inputs: NDArray[Any] = encode_text(body.text, manifest.input, "$.text")
-            else:
-                inputs = decode_inputs(body.inputs, manifest.input, "$.inputs")
+            inputs = decode_source(body, manifest)
             check_size(len(inputs), manifest, body.gates, self._max_numbers)
             return inputs
 
-        return StepRequest(session_id, decode, gates=body.gates is not None)
+        return StepRequest(session_id, decode, body.gates is not None, conditions)
 
 
-def _render(answer: StepAnswer, body: StepsBody) -> bytes:
-    session, manifest = answer.session, answer.manifest
-    rendered: dict[str, Any] = {
-        "session_id": session.session_id,
-        "model": session.model,
-        "version": session.version,
-        "step": session.step,
-        **render_outputs(answer.computed.outputs, manifest),
+def session_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Where the session is after the request, and whether this is the answer to an earlier try."""
+    headers = [(b"etag", etag(answer.revision).encode())]
+    if answer.replayed:
+        headers.append((b"idempotent-replayed", b"true"))
+    return headers
+
+
+def decode_source(body: StepsBody | RolloutBody, manifest: Manifest) -> NDArray[Any]:
+    """The `inputs` or the `text` of a body, [T, F] or [T]. Raises InvalidInput."""
+    if body.gates is not None:
+        check_selection(body.gates, manifest.layers)
+    if body.text is not None:
+        return encode_text(body.text, manifest.input, "$.text")
+    return decode_inputs(body.inputs, manifest.input, "$.inputs")
+
+
+def describe(answer: Answer) -> dict[str, Any]:
+    """What every answer about a session that moved begins with."""
+    return {
+        "session_id": answer.session_id,
+        "model": answer.manifest.name,
+        "version": answer.manifest.version,
+        "step": answer.step,
     }
-    if body.gates is not None and answer.computed.gates is not None:
-        rendered["gates"] = render_gates(answer.computed.gates, body.gates, manifest.layers)
+
+
+def _render(answer: Answer, body: StepsBody) -> bytes:
+    manifest, result = answer.manifest, answer.result
+    rendered = describe(answer) | render_outputs(result.outputs, manifest)
+    if body.gates is not None and result.gates is not None:
+        rendered["gates"] = render_gates(result.gates, body.gates, manifest.layers)
     return to_json(rendered)
 
 
@@ -91,8 +122,8 @@ class StepsShortcut:
             await self._app(scope, receive, send)
             return
         try:
-            status, headers = 200, _HEADERS
-            body = await self._endpoint.answer(session_id, scope, receive)
+            answered = await self._endpoint.answer(session_id, scope, receive)
+            status, body, headers = 200, answered.body, answered.headers
         except Exception as error:  # every error is answered; none may reach the server
             problem = answer_error(error)
             status, body = problem.status, problem.body

@@ -24,7 +24,8 @@ LARGE_INPUT = 1e15
 class Row:
     """inputs [T, F] float32 or [T] int64, and the state [S] before the first of them.
 
-    `path` is the JSON path of the inputs in the caller's request.
+    `path` is the JSON path of the inputs in the caller's request. A row that is `alone` shares
+    no run with others, so that computing it again gives the same bits.
     """
 
     engine: Engine
@@ -32,6 +33,7 @@ class Row:
     state: NDArray[np.float32]
     gates: bool
     path: str = "$.inputs"
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,14 @@ def compute(rows: Sequence[Row]) -> list[Outcome]:
 def _compatible(rows: Sequence[Row]) -> list[list[int]]:
     """Indices of rows that can share a run: same engine, lengths within a factor of two."""
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    solitary = [[index] for index, row in enumerate(rows) if row.alone]
     for index, row in enumerate(rows):
+        if row.alone:
+            continue
         # T = 1 must stay alone (it takes the step graph); (T - 1).bit_length() gives 0 to it only,
         # and bounds the padding of the others to less than half of a run.
         groups[id(row.engine), (len(row.inputs) - 1).bit_length()].append(index)
-    return list(groups.values())
+    return solitary + list(groups.values())
 
 
 def _run_isolated(group: Sequence[Row]) -> list[Outcome]:

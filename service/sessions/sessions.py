@@ -1,7 +1,5 @@
 """The sessions of one service: their whole life, without HTTP."""
 
-import secrets
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,30 +8,44 @@ from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.engine.models import Models
-from service.errors import Fault, InvalidInput, SessionNotFound, StepConflict
-from service.sessions.stepping import (
-    MAX_ATTEMPTS,
-    StepAnswer,
-    Stepper,
-    StepRequest,
-    alive,
+from service.errors import (
+    Fault,
+    InvalidInput,
+    SessionNotFound,
+    StateMismatch,
+    StoreError,
 )
-from service.stores.store import Session, Store
+from service.sessions.answers import Answer
+from service.sessions.births import Births, NewSession, chosen_id
+from service.sessions.capacity import Capacity
+from service.sessions.changing import change
+from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
+from service.sessions.receipts import Key
+from service.sessions.rolling import Roller, RolloutRequest
+from service.sessions.sequences import Sequences
+from service.sessions.stepping import Stepper, StepRequest
+from service.stores.observed import ObservedStore
+from service.stores.store import Position, Session, Store
+
+PURGE_LIMIT = 500
+"""Most sessions forgotten at once: steps wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some sessions in order of their ids; `cursor` continues behind them, None at the end."""
+    """Some sessions in order of model and id; `cursor` continues behind them, None at the end."""
 
     sessions: list[Session]
-    cursor: str | None
+    cursor: Position | None
 
 
 class Sessions:
-    """Create, look up, step, replace, list and end sessions.
+    """Create, look up, step, roll out, fork, replace, migrate, list and end sessions.
 
     Everything that touches the store runs on the batcher's thread, in order of arrival for each
     session. All methods raise StoreError when the store fails, Overloaded and ShuttingDown.
+    Where they take conditions they raise what `admit` raises, and SessionContended. What they
+    return with a bool is True where an earlier try of the same keyed request had been applied.
     """
 
     def __init__(
@@ -41,115 +53,192 @@ class Sessions:
         models: Models,
         store: Store,
         clock: Callable[[], float],
+        sequences: Sequences,
         *,
         ttl_seconds: float,
+        max_sessions: int,
         max_batch: int,
         max_queue: int,
     ) -> None:
         self._models = models
-        self._store = store
+        self._store = ObservedStore(store)
         self._clock = clock
-        self._ttl_seconds = ttl_seconds
-        self._batcher: Batcher[StepRequest, StepAnswer] = Batcher(
-            Stepper(models, store, clock).run, max_batch=max_batch, max_queue=max_queue
+        self._capacity = Capacity(self._store, clock, max_sessions)
+        self._births = Births(self._store, clock, self._capacity, ttl_seconds)
+        self._batcher: Batcher[StepRequest, Answer] = Batcher(
+            Stepper(models, self._store, clock).run, max_batch=max_batch, max_queue=max_queue
         )
+        self._roller = Roller(models, self._store, clock, self._batcher, sequences)
+
+    @property
+    def store_failure(self) -> StoreError | None:
+        """Why the latest access to the store failed; None when it went well."""
+        return self._store.failure
 
     async def create(
         self,
         model: str,
+        new: NewSession,
         *,
-        session_id: str | None = None,
-        ttl_seconds: float | None = None,
         state: NDArray[np.float32] | None = None,
-    ) -> Session:
+        key: Key | None = None,
+    ) -> tuple[Session, bool]:
         """A new session on the model's latest version, at step 0.
 
         `state` [S] replaces the zeros it would start from. Raises ModelNotFound, InvalidInput for
-        a state of another width, SessionExists.
+        a state of another width, SessionExists, TooManySessions, KeyReused.
         """
-        engine = self._models.latest(model)
-        _check_state(state, engine.manifest.state_size)
-        now = self._clock()
-        ttl = self._ttl_seconds if ttl_seconds is None else ttl_seconds
-        session = Session(
-            session_id=session_id or uuid.uuid4().hex,
-            model=model,
-            version=engine.manifest.version,
-            step=0,
-            revision=_first_revision(),
-            state=engine.initial_states(1)[0] if state is None else state,
-            created_at=now,
-            expires_at=now + ttl,
-            ttl_seconds=ttl,
+        session_id = chosen_id(new.session_id, key, "create")
+
+        def make() -> Session:
+            engine = self._models.latest(model)
+            _check_state(state, engine.manifest.state_size)
+            begun = engine.initial_states(1)[0] if state is None else state
+            return self._births.begin(session_id, new, engine.manifest, begun)
+
+        return await self._batcher.call(
+            session_id, lambda: self._births.once(session_id, make, key)
         )
-        # A caller that chooses its own ids may begin anew under an expired one.
-        await self._batcher.call(session.session_id, lambda: self._store.create(session))
-        return session
+
+    async def fork(
+        self, source_id: str, new: NewSession, conditions: Conditions
+    ) -> tuple[Session, bool]:
+        """A new session that goes on from where another one is; that one stays as it is.
+
+        Time to live and metadata are the source's unless `new` says otherwise.
+        """
+        key = conditions.key
+        session_id = chosen_id(new.session_id, key, f"fork/{source_id}")
+        # The key is the new session's; the conditions are the source's.
+        of_source = replace(conditions, key=None)
+
+        def make() -> Session:
+            found = self._store.read([source_id])[0]
+            source, _ = admit(found, source_id, of_source, self._clock())
+            return self._births.fork(session_id, new, source)
+
+        return await self._batcher.call(
+            session_id, lambda: self._births.once(session_id, make, key)
+        )
 
     async def get(self, session_id: str) -> Session:
         """Raises SessionNotFound, SessionExpired."""
-        return await self._batcher.call(session_id, lambda: self._read(session_id))
-
-    async def step(self, request: StepRequest) -> StepAnswer:
-        """Apply time steps. Raises SessionNotFound, SessionExpired, InvalidInput, StepConflict."""
-        return await self._batcher.submit(request.session_id, request)
-
-    async def replace_state(
-        self, session_id: str, step: int, state: NDArray[np.float32]
-    ) -> Session:
-        """Put another step count and state [S] in place. Raises as `step` does."""
         return await self._batcher.call(
-            session_id, lambda: self._replace_state(session_id, step, state)
+            session_id,
+            lambda: alive(self._store.read([session_id])[0], session_id, self._clock()),
         )
 
-    async def delete(self, session_id: str) -> None:
-        """End a session. Raises SessionNotFound; an expired one can be deleted."""
-        if not await self._batcher.call(session_id, lambda: self._store.delete(session_id)):
-            raise SessionNotFound(session_id)
+    async def step(self, request: StepRequest) -> Answer:
+        """Apply time steps. Raises InvalidInput, VersionUnavailable."""
+        return await self._batcher.submit(request.session_id, request)
 
-    async def page(self, *, model: str | None, cursor: str, limit: int) -> Page:
-        """Live sessions with ids above `cursor`, at most `limit`, optionally of one model."""
+    async def rollout(self, request: RolloutRequest) -> Answer:
+        """Apply time steps and feed the outputs back. Raises as `step` does."""
+        return await self._roller.run(request)
+
+    async def replace_state(
+        self,
+        session_id: str,
+        step: int,
+        state: NDArray[np.float32],
+        conditions: Conditions = UNCONDITIONAL,
+        *,
+        model: str | None = None,
+        version: int | None = None,
+    ) -> tuple[Session, bool]:
+        """Put another step count and state [S] in place.
+
+        Raises StateMismatch where `model` or `version` are given and not the session's.
+        """
+
+        def put(session: Session) -> Session:
+            _check_origin(session, model, version)
+            _check_state(state, len(session.state))
+            return replace(session, step=step, state=state)
+
+        session, replayed = await self._change(session_id, conditions, put)
+        return replace(session, state=state), replayed
+
+    async def migrate(
+        self, session_id: str, version: int | None, conditions: Conditions
+    ) -> tuple[Session, bool]:
+        """Move a session to another version of its model, by default the latest.
+
+        Raises StateMismatch where the layers of the two versions differ, VersionUnavailable.
+        """
+
+        def move(session: Session) -> Session:
+            latest = self._models.latest(session.model).manifest
+            target = self._models.version(session.model, version or latest.version).manifest
+            if target.version == session.version:
+                return session
+            present = self._models.version(session.model, session.version).manifest
+            if target.layers != present.layers:
+                raise StateMismatch(
+                    session_id,
+                    f"version {target.version} of model {session.model!r} has other layers than "
+                    f"version {session.version}; create a new session on it",
+                )
+            return replace(session, version=target.version)
+
+        return await self._change(session_id, conditions, move)
+
+    async def delete(self, session_id: str, conditions: Conditions = UNCONDITIONAL) -> None:
+        """End a session. Raises SessionNotFound; an expired one can be deleted."""
+        await self._batcher.call(session_id, lambda: self._delete(session_id, conditions))
+
+    async def page(self, *, model: str | None, after: Position, limit: int) -> Page:
+        """Live sessions behind a position, at most `limit`, optionally of one model."""
         found = await self._batcher.call(
-            object(), lambda: self._store.page(model=model, after=cursor, limit=limit)
+            object(), lambda: self._store.page(model=model, after=after, limit=limit)
         )
         now = self._clock()
         live = [session for session in found if session.expires_at > now]
-        return Page(live, found[-1].session_id if len(found) == limit else None)
+        end = (found[-1].model, found[-1].session_id) if len(found) == limit else None
+        return Page(live, end)
 
     async def purge(self, retention_seconds: float) -> int:
         """Forget the sessions that expired longer ago than `retention_seconds`."""
         before = self._clock() - retention_seconds
-        return await self._batcher.call(object(), lambda: self._store.purge(before))
+        purged = 0
+        while True:
+            count = await self._batcher.call(
+                object(), lambda: self._store.purge(before, PURGE_LIMIT)
+            )
+            purged += count
+            if count < PURGE_LIMIT:
+                return purged
 
     async def close(self) -> None:
         """Finish what is under way, then release the store."""
         await self._batcher.close()
         self._store.close()
 
-    def _read(self, session_id: str) -> Session:
-        return alive(self._store.read([session_id])[0], session_id, self._clock())
-
-    def _replace_state(self, session_id: str, step: int, state: NDArray[np.float32]) -> Session:
-        for _ in range(MAX_ATTEMPTS):
-            session = self._read(session_id)
-            _check_state(state, len(session.state))
-            changed = replace(
-                session,
-                step=step,
-                revision=session.revision + 1,
-                state=state,
-                expires_at=self._clock() + session.ttl_seconds,
-            )
-            if self._store.replace([changed])[0]:
-                return changed
-        raise StepConflict(
-            session_id, f"other writers keep changing session {session_id!r}; nothing was applied"
+    async def _change(
+        self, session_id: str, conditions: Conditions, apply: Callable[[Session], Session]
+    ) -> tuple[Session, bool]:
+        return await self._batcher.call(
+            session_id, lambda: change(self._store, self._clock, session_id, conditions, apply)
         )
 
+    def _delete(self, session_id: str, conditions: Conditions) -> None:
+        revision = None
+        if conditions.if_match is not None:
+            found = self._store.read([session_id])[0]
+            revision = admit(found, session_id, conditions, self._clock())[0].revision
+        if not self._store.delete(session_id, revision):
+            raise SessionNotFound(session_id)
+        self._capacity.ended()
 
-def _first_revision() -> int:
-    """Anywhere in a large range: a session made anew under an old id shares no revision with it."""
-    return secrets.randbits(48)
+
+def _check_origin(session: Session, model: str | None, version: int | None) -> None:
+    if model not in (None, session.model) or version not in (None, session.version):
+        raise StateMismatch(
+            session.session_id,
+            f"this state is of model {model or session.model!r}, version "
+            f"{version or session.version}; session {session.session_id!r} runs on "
+            f"{session.model!r}, version {session.version}",
+        )
 
 
 def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:

@@ -1,23 +1,27 @@
 """One group of steps: read the sessions, run the graphs, commit, answer.
 
 A step is atomic: its new state replaces the one it was computed from, or nothing happens. When
-another process changed a session in between, that session is read and computed again.
+another process changed a session in between, that session is read and computed again. A retry of
+a keyed request is answered from the receipt of its first try.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Computed, Outcome, Row, compute
+from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
+from service.engine.engine import Engine
 from service.engine.models import Models
-from service.errors import SessionExpired, SessionNotFound, StepConflict
-from service.stores.store import Session, Store
-
-MAX_ATTEMPTS = 10
-"""How often a step is computed anew after losing a race, before it answers StepConflict."""
+from service.errors import SessionContended, StoreError
+from service.sessions.answers import Answer, Result, is_kept, receipt_of, shape_of_steps
+from service.sessions.changing import MAX_ATTEMPTS
+from service.sessions.conditions import UNCONDITIONAL, Conditions, admit
+from service.sessions.receipts import Key, Kind, Receipt, remember
+from service.stores.store import Found, Replaced, Session, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +35,29 @@ class StepRequest:
     session_id: str
     decode: Callable[[Manifest], NDArray[Any]]
     gates: bool
+    conditions: Conditions = UNCONDITIONAL
+
+
+StepOutcome = Answer | Exception
 
 
 @dataclass(frozen=True, slots=True)
-class StepAnswer:
-    """The session after the steps, and what the steps gave."""
+class _Work:
+    """A row to run for a session; `receipt` where it was applied before and only its answer,
+    too large to keep, is wanted again."""
 
     session: Session
-    manifest: Manifest
-    computed: Computed
+    row: Row
+    key: Key | None
+    receipt: Receipt | None
 
 
-StepOutcome = StepAnswer | Exception
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    """An answer that may leave once the session has been replaced."""
 
-
-def alive(session: Session | None, session_id: str, now: float) -> Session:
-    """The session itself. Raises SessionNotFound, SessionExpired."""
-    if session is None:
-        raise SessionNotFound(session_id)
-    if session.expires_at <= now:
-        raise SessionExpired(session_id)
-    return session
+    session: Session
+    answer: Answer
 
 
 class Stepper:
@@ -63,7 +69,7 @@ class Stepper:
         self._clock = clock
 
     def run(self, requests: Sequence[StepRequest]) -> list[StepOutcome]:
-        """Outcomes in the order of the requests. Raises StoreError, and then nothing changed."""
+        """Outcomes in the order of the requests. Raises StoreError for all of them."""
         outcomes = self._attempt(requests)
         for _ in range(MAX_ATTEMPTS - 1):
             lost = [index for index, outcome in enumerate(outcomes) if outcome is None]
@@ -73,62 +79,83 @@ class Stepper:
             for index, outcome in zip(lost, again, strict=True):
                 outcomes[index] = outcome
         return [
-            _conflict(request) if outcome is None else outcome
+            SessionContended(request.session_id) if outcome is None else outcome
             for request, outcome in zip(requests, outcomes, strict=True)
         ]
 
     def _attempt(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
         """One read, one computation, one commit; None for a request that lost a race."""
         now = self._clock()
-        stored = self._store.read([request.session_id for request in requests])
+        found = self._store.read([request.session_id for request in requests])
         prepared = [
             self._prepare(request, session, now)
-            for request, session in zip(requests, stored, strict=True)
+            for request, session in zip(requests, found, strict=True)
         ]
-        rows = [entry for entry in prepared if not isinstance(entry, Exception)]
-        computed = iter(compute([row for _, row in rows]))
-        outcomes = [
-            entry if isinstance(entry, Exception) else _answer(*entry, next(computed), now)
-            for entry in prepared
-        ]
-        return self._commit(outcomes)
+        computed = iter(compute([entry.row for entry in prepared if isinstance(entry, _Work)]))
+        return self._commit(
+            [
+                _finish(entry, next(computed), now) if isinstance(entry, _Work) else entry
+                for entry in prepared
+            ]
+        )
 
     def _prepare(
-        self, request: StepRequest, session: Session | None, now: float
-    ) -> tuple[Session, Row] | Exception:
+        self, request: StepRequest, found: Found, now: float
+    ) -> _Work | Answer | Exception:
         try:
-            session = alive(session, request.session_id, now)
-            engine = self._models.version(session.model, session.version)
-            inputs = request.decode(engine.manifest)
+            session, receipt = admit(found, request.session_id, request.conditions, now)
+            version = session.version if receipt is None else receipt.version
+            engine = self._models.version(session.model, version)
+            if receipt is not None and receipt.kind is Kind.ANSWER:
+                shape = shape_of_steps(engine.manifest, gates=request.gates)
+                kept = shape.unpack(receipt.content)
+                return Answer.again(receipt, session.session_id, engine.manifest, kept)
+            return _work(request, session, receipt, engine)
         except Exception as error:  # this request's own fault; its neighbours go on
             return error
-        return session, Row(engine, inputs, session.state, request.gates)
 
-    def _commit(self, outcomes: Sequence[StepOutcome]) -> list[StepOutcome | None]:
-        """Replace all sessions that have an answer; None in the place of one that lost a race."""
-        answers = [outcome for outcome in outcomes if isinstance(outcome, StepAnswer)]
-        won = iter(self._store.replace([answer.session for answer in answers]) if answers else ())
+    def _commit(self, outcomes: Sequence[_Advance | StepOutcome]) -> list[StepOutcome | None]:
+        """Replace all sessions that advance; None in the place of one that lost a race."""
+        advances = [outcome.session for outcome in outcomes if isinstance(outcome, _Advance)]
+        replaced = iter(self._replace(advances) if advances else ())
         return [
-            outcome if isinstance(outcome, Exception) or next(won) else None for outcome in outcomes
+            _committed(outcome.answer, next(replaced)) if isinstance(outcome, _Advance) else outcome
+            for outcome in outcomes
         ]
 
 
-def _answer(session: Session, row: Row, computed: Outcome, now: float) -> StepOutcome:
+def _work(request: StepRequest, session: Session, receipt: Receipt | None, engine: Engine) -> _Work:
+    inputs = request.decode(engine.manifest)
+    key = request.conditions.key
+    shape = shape_of_steps(engine.manifest, gates=request.gates)
+    before = session.state if receipt is None else np.frombuffer(receipt.content, np.float32)
+    recomputed = key is not None and not is_kept(shape, len(inputs))
+    row = Row(engine, inputs, before, request.gates, alone=recomputed)
+    return _Work(session, row, key, receipt)
+
+
+def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcome:
     if isinstance(computed, Exception):
         return computed
-    advanced = replace(
+    session, manifest = work.session, work.row.engine.manifest
+    result = Result(computed.outputs, computed.gates)
+    if work.receipt is not None:
+        return Answer.again(work.receipt, session.session_id, manifest, result)
+    after = replace(
         session,
-        step=session.step + len(row.inputs),
+        step=session.step + len(work.row.inputs),
         revision=session.revision + 1,
         state=computed.state,
         expires_at=now + session.ttl_seconds,
     )
-    return StepAnswer(advanced, row.engine.manifest, computed)
+    if work.key is not None:
+        shape = shape_of_steps(manifest, gates=work.row.gates)
+        receipt = receipt_of(work.key, after, session.state, shape, result)
+        after = replace(after, receipts=remember(session.receipts, receipt))
+    return _Advance(after, Answer.after(after, manifest, result))
 
 
-def _conflict(request: StepRequest) -> StepConflict:
-    return StepConflict(
-        request.session_id,
-        f"other writers changed session {request.session_id!r} {MAX_ATTEMPTS} times in a row; "
-        "nothing was applied, try again",
-    )
+def _committed(answer: Answer, replaced: Replaced) -> StepOutcome | None:
+    if isinstance(replaced, StoreError):
+        return replaced
+    return answer if replaced else None

@@ -1,0 +1,66 @@
+"""`Idempotency-Key`, `If-Match` and `ETag`: HTTP's own words for retries and races."""
+
+import re
+from collections.abc import Iterable
+
+from service.errors import InvalidInput
+from service.sessions.conditions import ANY, Conditions, revision_tag
+from service.sessions.receipts import Key
+
+MAX_KEY_BYTES = 255
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+# Opaque tags are what is between the quotes; a weak one (W/"…") never matches in If-Match.
+_TAGS = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$))')
+
+
+def read_conditions(
+    headers: Headers, operation: bytes, body: bytes, at: int | None = None
+) -> Conditions:
+    """What a request's headers and its body's `at` say. Raises InvalidInput.
+
+    `operation` names the route: a key that one has seen is not taken for another's.
+    """
+    key: bytes | None = None
+    tags: frozenset[str] | None = None
+    for name, value in headers:
+        if name == b"idempotency-key":
+            if key is not None:
+                raise InvalidInput.at("headers.idempotency-key", "send it once")
+            key = _checked_key(value)
+        elif name == b"if-match":
+            tags = read_tags(value, "headers.if-match") | (tags or frozenset())
+    return Conditions(
+        key=None if key is None else Key.of(key, operation, body), at=at, if_match=tags
+    )
+
+
+def read_tags(value: bytes, path: str) -> frozenset[str]:
+    """The strong tags of a list, or ANY. Raises InvalidInput."""
+    text = value.decode("latin-1").strip()
+    if text == "*":
+        return frozenset([ANY])
+    tags, place = set(), 0
+    while place < len(text):
+        matched = _TAGS.match(text, place)
+        if matched is None:
+            raise InvalidInput.at(path, 'expected * or a list of tags such as "5f3a"')
+        weak, tag = matched.groups()
+        place = matched.end()
+        if not weak:
+            tags.add(tag)
+    return frozenset(tags)
+
+
+def etag(revision: int) -> str:
+    """The `ETag` header of a session at a revision."""
+    return f'"{revision_tag(revision)}"'
+
+
+def _checked_key(value: bytes) -> bytes:
+    if not value or len(value) > MAX_KEY_BYTES:
+        raise InvalidInput.at(
+            "headers.idempotency-key", f"expected 1 to {MAX_KEY_BYTES} bytes, such as a UUID"
+        )
+    return value

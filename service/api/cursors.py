@@ -1,0 +1,32 @@
+"""Cursors of lists: opaque to callers, a place in the order of the list to us."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import orjson
+
+from service.errors import InvalidInput
+from service.stores.store import Position
+
+_BEGINNING: Position = ("", "")
+
+
+def write_cursor(position: Position) -> str:
+    return urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> Position:
+    """The position behind which to go on; of an empty cursor, the beginning.
+
+    Raises InvalidInput for what `write_cursor` has not written.
+    """
+    if not cursor:
+        return _BEGINNING
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        model, session_id = orjson.loads(urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError, TypeError):
+        model, session_id = None, None
+    if not (isinstance(model, str) and isinstance(session_id, str)):
+        raise InvalidInput.at("query.cursor", "not a cursor of this list; begin without one")
+    return model, session_id

@@ -1,0 +1,104 @@
+"""/v1/sessions/{id}/steps, /rollout and /state: what moves a session."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Header, Request, Response
+
+from service.api.answers import to_json
+from service.api.conditions import etag, read_conditions
+from service.api.context import Ctx
+from service.api.openapi import CONDITIONAL, KEYED, gives, takes
+from service.api.requests import RolloutBody, StateBody, StepsBody
+from service.api.rollouts import render_rollout, rollout_request
+from service.api.schemas import RolloutAnswer, StateAnswer, StepsAnswer
+from service.api.session_routes import mark, read_json, unchanged
+from service.api.steps import session_headers
+from service.stores.store import Session
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"])
+
+_PROBLEMS = (400, 404, 409, 410, 412, 413, 422, 503)
+
+
+@router.post(
+    "/steps",
+    response_class=Response,
+    responses=gives(StepsAnswer, *_PROBLEMS),
+    openapi_extra=takes(
+        StepsBody, {"inputs": [[371.3]], "gates": {"steps": "last"}}, KEYED + CONDITIONAL
+    ),
+)
+async def apply_steps(session_id: str, request: Request, context: Ctx) -> Response:
+    """Apply one or more time steps: all of them, or none on any error."""
+    answered = await context.steps.answer(session_id, request.scope, request.receive)
+    headers = {name.decode(): value.decode() for name, value in answered.headers}
+    return Response(answered.body, headers=headers)
+
+
+@router.post(
+    "/rollout",
+    response_class=Response,
+    responses=gives(RolloutAnswer, *_PROBLEMS),
+    openapi_extra=takes(RolloutBody, {"inputs": [[371.3]], "steps": 12}, KEYED + CONDITIONAL),
+)
+async def roll_out(session_id: str, request: Request, context: Ctx) -> Response:
+    """Apply time steps, then feed the outputs back: a forecast, or text that goes on."""
+    raw, body = await read_json(request, context, RolloutBody)
+    conditions = read_conditions(request.headers.raw, b"rollout", raw, body.at)
+    rollout, seed = rollout_request(session_id, body, conditions, context.settings.max_numbers)
+    answer = await context.sessions.rollout(rollout)
+    headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
+    rendered = render_rollout(answer, body, seed)
+    return Response(rendered, media_type="application/json", headers=headers)
+
+
+@router.get(
+    "/state",
+    response_class=Response,
+    responses=gives(StateAnswer, 404, 410, 422, 503) | {304: {"description": "Not changed"}},
+)
+async def get_state(
+    session_id: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """The state as it is stored: float32, with digits enough to put it back unchanged."""
+    session = await context.sessions.get(session_id)
+    if unchanged(session, if_none_match):
+        return Response(status_code=304, headers={"etag": etag(session.revision)})
+    return _state_answer(session)
+
+
+@router.put(
+    "/state",
+    response_class=Response,
+    responses=gives(StateAnswer, *_PROBLEMS),
+    openapi_extra=takes(StateBody, {"step": 0, "state": [0.0, 0.0]}, KEYED + CONDITIONAL),
+)
+async def put_state(session_id: str, request: Request, context: Ctx) -> Response:
+    """Replace the state and the step count that it stands for."""
+    raw, body = await read_json(request, context, StateBody)
+    conditions = read_conditions(request.headers.raw, b"state", raw)
+    session, replayed = await context.sessions.replace_state(
+        session_id,
+        body.step,
+        np.array(body.state, np.float32),
+        conditions,
+        model=body.model,
+        version=body.version,
+    )
+    return _state_answer(session, replayed=replayed)
+
+
+def _state_answer(session: Session, *, replayed: bool = False) -> Response:
+    body = to_json(
+        {
+            "session_id": session.session_id,
+            "model": session.model,
+            "version": session.version,
+            "step": session.step,
+            "state": session.state,
+        }
+    )
+    response = Response(body, media_type="application/json")
+    mark(response, session, replayed=replayed)
+    return response

@@ -1,0 +1,109 @@
+"""What steps gave, and how it is kept in a receipt.
+
+Kept as bytes: the outputs, then where gates were asked for reset, update, candidate and hidden;
+numbers of 4 bytes, row by row, little endian.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.manifest import Manifest
+from service.engine.engine import Gates
+from service.sessions.receipts import KEPT_ANSWER_BYTES, Key, Kind, Receipt
+from service.stores.store import Session
+
+_GATE_TENSORS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What T time steps gave: outputs [N, O] float32 or [N] int32, and gates [T, S] each.
+
+    N is T for plain steps; a rollout shows fewer outputs than the steps that it took.
+    """
+
+    outputs: NDArray[Any]
+    gates: Gates | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultShape:
+    """How a result of one request is laid out, before and after its size is known."""
+
+    dtype: type[np.generic]
+    width: int
+    """O, the numbers of one output."""
+    state_size: int
+    """S where gates belong to the result, else 0."""
+    more_gates: int = 0
+    """T − N."""
+
+    def size(self, outputs: int) -> int:
+        """Bytes of a result with N = `outputs`."""
+        gates = _GATE_TENSORS * self.state_size * (outputs + self.more_gates)
+        return 4 * (outputs * self.width + gates)
+
+    def pack(self, result: Result) -> bytes:
+        gates = result.gates
+        tensors = (gates.reset, gates.update, gates.candidate, gates.hidden) if gates else ()
+        return b"".join([result.outputs.tobytes(), *(tensor.tobytes() for tensor in tensors)])
+
+    def unpack(self, content: bytes) -> Result:
+        """The reverse of `pack`."""
+        gate_columns = _GATE_TENSORS * self.state_size
+        numbers = len(content) // 4 - gate_columns * self.more_gates
+        outputs = numbers // (self.width + gate_columns)
+        split = 4 * outputs * self.width
+        shown = np.frombuffer(content[:split], self.dtype)
+        if np.issubdtype(self.dtype, np.floating):
+            shown = shown.reshape(outputs, self.width)
+        if not self.state_size:
+            return Result(shown, None)
+        gates = np.frombuffer(content[split:], np.float32)
+        return Result(shown, Gates(*gates.reshape(_GATE_TENSORS, -1, self.state_size)))
+
+
+def shape_of_steps(manifest: Manifest, *, gates: bool) -> ResultShape:
+    return ResultShape(np.float32, manifest.output.width, manifest.state_size if gates else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A result, and its session after it. `replayed` where an earlier try was applied."""
+
+    session_id: str
+    manifest: Manifest
+    step: int
+    revision: int
+    result: Result
+    replayed: bool = False
+
+    @classmethod
+    def after(cls, session: Session, manifest: Manifest, result: Result) -> "Answer":
+        return cls(session.session_id, manifest, session.step, session.revision, result)
+
+    @classmethod
+    def again(
+        cls, receipt: Receipt, session_id: str, manifest: Manifest, result: Result
+    ) -> "Answer":
+        """What the first try answered."""
+        return cls(session_id, manifest, receipt.step, receipt.revision, result, replayed=True)
+
+
+def is_kept(shape: ResultShape, outputs: int) -> bool:
+    """Whether a receipt holds such an answer, or has it computed again."""
+    return shape.size(outputs) <= KEPT_ANSWER_BYTES
+
+
+def receipt_of(
+    key: Key, after: Session, before: NDArray[np.float32], shape: ResultShape, result: Result
+) -> Receipt:
+    """The receipt of a keyed request that moved its session from the state `before` to `after`."""
+    if is_kept(shape, len(result.outputs)):
+        kind, content = Kind.ANSWER, shape.pack(result)
+    else:
+        kind, content = Kind.BEFORE, before.tobytes()
+    return Receipt(key, after.version, after.step, after.revision, kind, content)

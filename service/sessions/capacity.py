@@ -1,0 +1,47 @@
+"""How many sessions may live at once."""
+
+from collections.abc import Callable
+
+from service.errors import TooManySessions
+from service.stores.store import Store
+
+COUNTED_FOR_SECONDS = 1.0
+"""Counting walks through an index of all sessions; this long one count is relied on."""
+FULL_FOR_SECONDS = 0.1
+"""And this long where it refuses, since sessions expire and others end them."""
+
+
+class Capacity:
+    """Refuses new sessions where `max_sessions` live already; never ends one to make room.
+
+    Between two counts only the sessions made here are known of: several processes that create at
+    the same time can overshoot by what the others create in `COUNTED_FOR_SECONDS`.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float], max_sessions: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._max_sessions = max_sessions
+        self._living = 0
+        self._counted_at = float("-inf")
+
+    def check(self) -> None:
+        """Raises TooManySessions, StoreError."""
+        now = self._clock()
+        full = self._living >= self._max_sessions
+        if now - self._counted_at > (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
+            self._living = self._store.count(now)
+            self._counted_at = now
+        if self._living >= self._max_sessions:
+            raise TooManySessions(
+                f"{self._living} sessions live, at most {self._max_sessions} may; "
+                "end some, or start the service with a larger --max-sessions"
+            )
+
+    def created(self) -> None:
+        """One more lives."""
+        self._living += 1
+
+    def ended(self) -> None:
+        """One fewer lives."""
+        self._living -= 1

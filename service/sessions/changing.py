@@ -1,0 +1,60 @@
+"""One change of one session that needs no graph: read, check, change, compare and set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from service.errors import SessionContended, StoreError
+from service.sessions.conditions import Conditions, admit
+from service.sessions.receipts import Kind, Receipt, remember
+from service.stores.store import Session, Store
+
+MAX_ATTEMPTS = 10
+"""How often a change is made anew after losing a race, before it gives up."""
+
+
+def change(
+    store: Store,
+    clock: Callable[[], float],
+    session_id: str,
+    conditions: Conditions,
+    apply: Callable[[Session], Session],
+) -> tuple[Session, bool]:
+    """The session as the request left it, and whether an earlier try of it had done so.
+
+    `apply` gives the changed session, or the very same one where there is nothing to change.
+    Raises what `admit` and `apply` raise, StoreError, SessionContended.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        now = clock()
+        session, receipt = admit(store.read([session_id])[0], session_id, conditions, now)
+        if receipt is not None:
+            return as_left(session, receipt), True
+        changed = apply(session)
+        if changed is session:
+            return session, False
+        changed = advanced(changed, now)
+        if conditions.key is not None:
+            done = (changed.version, changed.step, changed.revision, Kind.ANSWER)
+            receipt = Receipt(conditions.key, *done)
+            changed = replace(changed, receipts=remember(session.receipts, receipt))
+        if committed(store, changed):
+            return changed, False
+    raise SessionContended(session_id)
+
+
+def advanced(session: Session, now: float) -> Session:
+    """The next revision, alive for another time to live."""
+    return replace(session, revision=session.revision + 1, expires_at=now + session.ttl_seconds)
+
+
+def as_left(session: Session, receipt: Receipt) -> Session:
+    """The session's version, step and revision as a keyed request left them."""
+    return replace(session, version=receipt.version, step=receipt.step, revision=receipt.revision)
+
+
+def committed(store: Store, session: Session) -> bool:
+    """Compare and set one session; False after a lost race. Raises StoreError."""
+    replaced = store.replace([session])[0]
+    if isinstance(replaced, StoreError):
+        raise replaced
+    return replaced

@@ -1,0 +1,133 @@
+"""What requests with an idempotency key leave in their session.
+
+A receipt is stored in the same write as the change that it stands for, so that either both are
+there or neither. A retry finds it and is answered from it, instead of being applied again.
+
+A session keeps the receipts of its latest `KEPT_RECEIPTS` keyed requests, and for good the one of
+the request that made it. Their answers are kept up to `KEPT_ANSWER_BYTES` in all, the latest first.
+An answer that is too large alone is computed again: its receipt keeps the state before the request
+instead, until the next keyed request takes its place.
+
+As bytes, newest first: key 16, request 8, version u32, step u64, revision u64, kind u8,
+length u32, then `length` bytes; little endian.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+from struct import Struct
+
+from service.errors import KeyReused
+
+KEPT_RECEIPTS = 8
+KEPT_ANSWER_BYTES = 4096
+
+_HEAD = Struct("<16s8sIQQBI")
+
+
+class Kind(IntEnum):
+    """What a receipt holds of its answer."""
+
+    FORGOTTEN = 0
+    """Nothing any more: applied, but the answer is gone."""
+    ANSWER = 1
+    """The answer's numbers."""
+    BEFORE = 2
+    """The state before the request, float32 [S], from which the answer is computed again."""
+    BIRTH = 3
+    """Nothing: the session itself is the answer. Stays for as long as the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key and the request that it came with, as digests of 16 and 8 bytes."""
+
+    key: bytes
+    request: bytes
+
+    @classmethod
+    def of(cls, key: bytes, operation: bytes, body: bytes) -> "Key":
+        """`operation` names the route, so that a key is not taken for another route's."""
+        request = blake2b(body, digest_size=8, person=operation)
+        return cls(blake2b(key, digest_size=16).digest(), request.digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One applied request, and the session's version, step and revision after it."""
+
+    key: Key
+    version: int
+    step: int
+    revision: int
+    kind: Kind
+    content: bytes = b""
+
+
+def recall(receipts: bytes, key: Key) -> Receipt | None:
+    """The receipt of an earlier try of the same request; None for the first try.
+
+    Raises KeyReused where the key came with another request.
+    """
+    for receipt in _unpack(receipts):
+        if receipt.key.key == key.key:
+            if receipt.key.request != key.request:
+                raise KeyReused(
+                    "this Idempotency-Key came with another request before; "
+                    "nothing was applied, use a new key for each request"
+                )
+            return receipt
+    return None
+
+
+def remember(receipts: bytes, receipt: Receipt) -> bytes:
+    """The receipts with one more, shortened to what is kept."""
+    kept = [_pack(receipt)]
+    count, room = 1, KEPT_ANSWER_BYTES - len(receipt.content)
+    for older in _unpack(receipts):
+        if older.kind is Kind.BIRTH:
+            kept.append(_pack(older))
+            continue
+        count += 1
+        if count > KEPT_RECEIPTS:
+            continue
+        room -= len(older.content)
+        keeps_answer = older.kind is Kind.ANSWER and room >= 0
+        kept.append(_pack(older) if keeps_answer else _pack_forgotten(older))
+    return b"".join(kept)
+
+
+def _unpack(receipts: bytes) -> Iterator[Receipt]:
+    place = 0
+    while place < len(receipts):
+        key, request, version, step, revision, kind, length = _HEAD.unpack_from(receipts, place)
+        place += _HEAD.size + length
+        content = receipts[place - length : place]
+        yield Receipt(Key(key, request), version, step, revision, Kind(kind), content)
+
+
+def _pack(receipt: Receipt) -> bytes:
+    key, content = receipt.key, receipt.content
+    head = _HEAD.pack(
+        key.key,
+        key.request,
+        receipt.version,
+        receipt.step,
+        receipt.revision,
+        receipt.kind,
+        len(content),
+    )
+    return head + content
+
+
+def _pack_forgotten(receipt: Receipt) -> bytes:
+    return _HEAD.pack(
+        receipt.key.key,
+        receipt.key.request,
+        receipt.version,
+        receipt.step,
+        receipt.revision,
+        Kind.FORGOTTEN,
+        0,
+    )

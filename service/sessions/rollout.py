@@ -1,0 +1,148 @@
+"""Own outputs fed back: forecasts with a horizon, text that goes on.
+
+A rollout begins with time steps of the caller's (an observation, a prompt). The output after the
+last of them is the first one shown; it is fed back, gives the second, and so on. The last one shown
+has not been consumed: N outputs after T time steps of input take T + N − 1 time steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batcher.compute import Row, compute
+from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
+from service.engine.engine import Engine, Gates
+from service.errors import InvalidInput
+from service.sessions.answers import Result, ResultShape
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 takes the most likely; `seed` makes it certain
+    which ones are drawn; `stop` ends the rollout after one of these token sequences."""
+
+    seed: int
+    temperature: float = 1.0
+    top_k: int | None = None
+    stop: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rollout of one model does: `inputs` [T, F] or [T] first, then `steps` outputs."""
+
+    inputs: NDArray[Any]
+    steps: int
+    gates: bool
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """A result with N outputs, [N, O] values or [N] tokens, and the state [S] behind them."""
+
+    result: Result
+    state: NDArray[np.float32]
+    steps: int
+    """Time steps that were consumed."""
+
+
+def check_feedback(manifest: Manifest) -> None:
+    """Raises InvalidInput for a model whose outputs are not inputs of its own."""
+    taken, given = manifest.input, manifest.output
+    feeds_tokens = (
+        isinstance(taken, Tokens) and isinstance(given, Probabilities) and taken.size == given.width
+    )
+    feeds_values = (
+        isinstance(taken, Values)
+        and isinstance(given, Values)
+        and (taken.names, taken.units) == (given.names, given.units)
+    )
+    if not (feeds_tokens or feeds_values):
+        raise InvalidInput.at(
+            "$.steps", f"the outputs of model {manifest.name!r} are not inputs that it takes"
+        )
+
+
+def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
+    """How the result of a rollout is kept: N outputs, T + N − 1 rows of gates."""
+    state_size = manifest.state_size if plan.gates else 0
+    more_gates = len(plan.inputs) - 1
+    if isinstance(manifest.output, Probabilities):
+        return ResultShape(np.int32, 1, state_size, more_gates)
+    return ResultShape(np.float32, manifest.output.width, state_size, more_gates)
+
+
+def roll(engine: Engine, plan: Plan, state: NDArray[np.float32]) -> Rolled:
+    """Run a plan from the state [S]; deterministic. Raises InvalidInput where numbers overflow."""
+    begun = compute([Row(engine, plan.inputs, state, plan.gates, alone=True)])[0]
+    if isinstance(begun, Exception):
+        raise begun
+    is_token = isinstance(engine.manifest.output, Probabilities)
+    choose = _Chooser(plan.sampling) if is_token else _same
+    shown = [choose(begun.outputs[-1])]
+    gates = [begun.gates]
+    state = begun.state
+    while len(shown) < plan.steps and not (is_token and _stops(shown, plan.sampling.stop)):
+        # Row by row through the same checks as any other step.
+        stepped = compute([Row(engine, shown[-1][np.newaxis], state, plan.gates, alone=True)])[0]
+        if isinstance(stepped, Exception):
+            raise _explained(stepped, len(shown))
+        state = stepped.state
+        gates.append(stepped.gates)
+        shown.append(choose(stepped.outputs[0]))
+    outputs = np.array(shown, np.int32 if is_token else np.float32)
+    result = Result(outputs, _joined(gates) if plan.gates else None)
+    return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
+
+
+class _Chooser:
+    """From probabilities [V] to the next token, int64."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._random = np.random.Generator(np.random.PCG64(sampling.seed))
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        sampling = self._sampling
+        if sampling.temperature == 0:
+            return np.asarray(np.argmax(probabilities), np.int64)
+        with np.errstate(divide="ignore"):
+            logits = np.log(probabilities.astype(np.float64)) / sampling.temperature
+        if sampling.top_k is not None and sampling.top_k < len(logits):
+            # A stable order, so that ties are cut the same way everywhere.
+            logits[np.argsort(-logits, kind="stable")[sampling.top_k :]] = -np.inf
+        cumulated = np.cumsum(np.exp(logits - logits.max()))
+        drawn = self._random.random() * cumulated[-1]
+        chosen = np.searchsorted(cumulated, drawn, side="right")
+        # Rounding may put the draw on the very end of the last interval.
+        return np.asarray(min(int(chosen), len(cumulated) - 1), np.int64)
+
+
+def _same(output: NDArray[np.float32]) -> NDArray[Any]:
+    return output
+
+
+def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> bool:
+    return any(tuple(int(one) for one in shown[-len(end) :]) == end for end in stop)
+
+
+def _explained(error: Exception, shown: int) -> Exception:
+    if not isinstance(error, InvalidInput):
+        return error
+    return InvalidInput.at(
+        "$.steps", f"the model's own outputs leave the range of float32 after {shown} of them"
+    )
+
+
+def _joined(gates: Sequence[Gates | None]) -> Gates:
+    parts = [part for part in gates if part is not None]
+    return Gates(
+        np.concatenate([part.reset for part in parts]),
+        np.concatenate([part.update for part in parts]),
+        np.concatenate([part.candidate for part in parts]),
+        np.concatenate([part.hidden for part in parts]),
+    )

@@ -1,0 +1,53 @@
+"""A store that remembers whether its latest access failed."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from service.errors import StoreError, StoreFull
+from service.stores.store import Found, Position, Replaced, Session, Store
+
+Result = TypeVar("Result")
+
+
+class ObservedStore:
+    """Any store, watched: readiness asks it instead of probing a store that hangs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.failure: StoreError | None = None
+        """Of the latest access; None when it went well. A full store still reads, and counts."""
+
+    def create(self, session: Session) -> None:
+        self._seen(lambda: self._store.create(session))
+
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
+        return self._seen(lambda: self._store.read(session_ids))
+
+    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
+        return self._seen(lambda: self._store.replace(sessions))
+
+    def delete(self, session_id: str, revision: int | None = None) -> bool:
+        return self._seen(lambda: self._store.delete(session_id, revision))
+
+    def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
+        return self._seen(lambda: self._store.page(model=model, after=after, limit=limit))
+
+    def count(self, now: float) -> int:
+        return self._seen(lambda: self._store.count(now))
+
+    def purge(self, expired_before: float, limit: int) -> int:
+        return self._seen(lambda: self._store.purge(expired_before, limit))
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _seen(self, access: Callable[[], Result]) -> Result:
+        try:
+            result = access()
+        except StoreFull:
+            raise
+        except StoreError as error:
+            self.failure = error
+            raise
+        self.failure = None
+        return result
