@@ -95,7 +95,7 @@ async def fork_session(
     session_id: str, request: Request, response: Response, context: Ctx
 ) -> SessionAnswer:
     """A new session that goes on from where this one is; this one stays as it is."""
-    raw, body = await read_json(request, context, ForkBody)
+    raw, body = await read_json(request, context, ForkBody, in_place_of_none=b"{}")
     conditions = read_conditions(request.headers.raw, b"fork", raw)
     session, replayed = await context.sessions.fork(session_id, _new(body), conditions)
     return _begun(session, response, replayed=replayed)
@@ -110,18 +110,20 @@ async def migrate_session(
     session_id: str, request: Request, response: Response, context: Ctx
 ) -> SessionAnswer:
     """Move a session to another version of its model, if the layers are the same."""
-    raw, body = await read_json(request, context, MigrateBody)
+    raw, body = await read_json(request, context, MigrateBody, in_place_of_none=b"{}")
     conditions = read_conditions(request.headers.raw, b"migrate", raw)
     session, replayed = await context.sessions.migrate(session_id, body.version, conditions)
     mark(response, session, replayed=replayed)
     return SessionAnswer.of(session)
 
 
-async def read_json(request: Request, context: Context, model: type[Body]) -> tuple[bytes, Body]:
-    """The body as it came, and as a record; no body is an empty one."""
+async def read_json(
+    request: Request, context: Context, model: type[Body], *, in_place_of_none: bytes = b""
+) -> tuple[bytes, Body]:
+    """The body as it came, and as a record."""
     limit = context.settings.max_body_bytes
     raw = await read_body(request.scope, request.receive, limit)
-    return raw, parse_body(raw or b"{}", model)
+    return raw, parse_body(raw or in_place_of_none, model)
 
 
 def mark(response: Response, session: Session, *, replayed: bool = False) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
-from service.sessions.receipts import KEPT_ANSWER_BYTES, Key, Kind, Receipt
+from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
 _GATE_TENSORS = 4
@@ -98,12 +98,8 @@ def is_kept(shape: ResultShape, outputs: int) -> bool:
     return shape.size(outputs) <= KEPT_ANSWER_BYTES
 
 
-def receipt_of(
-    key: Key, after: Session, before: NDArray[np.float32], shape: ResultShape, result: Result
-) -> Receipt:
-    """The receipt of a keyed request that moved its session from the state `before` to `after`."""
+def kept_in(shape: ResultShape, result: Result, before: NDArray[np.float32]) -> tuple[Kind, bytes]:
+    """What a receipt holds of a result: its numbers, or the state [S] to compute it from again."""
     if is_kept(shape, len(result.outputs)):
-        kind, content = Kind.ANSWER, shape.pack(result)
-    else:
-        kind, content = Kind.BEFORE, before.tobytes()
-    return Receipt(key, after.version, after.step, after.revision, kind, content)
+        return Kind.ANSWER, shape.pack(result)
+    return Kind.BEFORE, before.tobytes()

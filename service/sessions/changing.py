@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.errors import SessionContended, StoreError
 from service.sessions.conditions import Conditions, admit
-from service.sessions.receipts import Kind, Receipt, remember
+from service.sessions.receipts import Key, Kind, Receipt, remember
 from service.stores.store import Session, Store
 
 MAX_ATTEMPTS = 10
@@ -32,19 +35,38 @@ def change(
         changed = apply(session)
         if changed is session:
             return session, False
-        changed = advanced(changed, now)
-        if conditions.key is not None:
-            done = (changed.version, changed.step, changed.revision, Kind.ANSWER)
-            receipt = Receipt(conditions.key, *done)
-            changed = replace(changed, receipts=remember(session.receipts, receipt))
+        changed = advanced(changed, now, conditions.key)
         if committed(store, changed):
             return changed, False
     raise SessionContended(session_id)
 
 
-def advanced(session: Session, now: float) -> Session:
-    """The next revision, alive for another time to live."""
-    return replace(session, revision=session.revision + 1, expires_at=now + session.ttl_seconds)
+def advanced(
+    session: Session,
+    now: float,
+    key: Key | None,
+    *,
+    step: int | None = None,
+    state: NDArray[np.float32] | None = None,
+    kept: tuple[Kind, bytes] = (Kind.ANSWER, b""),
+) -> Session:
+    """The next revision of a session, alive for another time to live.
+
+    A keyed request leaves its receipt, with what is `kept` of its answer.
+    """
+    step = session.step if step is None else step
+    revision = session.revision + 1
+    receipts = session.receipts
+    if key is not None:
+        receipts = remember(receipts, Receipt(key, session.version, step, revision, *kept))
+    return replace(
+        session,
+        step=step,
+        revision=revision,
+        state=session.state if state is None else state,
+        expires_at=now + session.ttl_seconds,
+        receipts=receipts,
+    )
 
 
 def as_left(session: Session, receipt: Receipt) -> Session:

@@ -1,7 +1,7 @@
 """A rollout of a session: read, roll on a thread of its own, compare and set."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,10 +11,10 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended
-from service.sessions.answers import Answer, receipt_of
+from service.sessions.answers import Answer, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit
-from service.sessions.receipts import Kind, Receipt, remember
+from service.sessions.receipts import Kind, Receipt
 from service.sessions.rollout import Plan, Rolled, check_feedback, roll, shape_of_rollout
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import StepRequest
@@ -95,11 +95,11 @@ class Roller:
     ) -> Session:
         if not request.advance:
             return session
-        moved = advanced(session, self._clock())
-        after = replace(moved, step=session.step + rolled.steps, state=rolled.state)
-        key = request.conditions.key
-        if key is None:
-            return after
-        shape = shape_of_rollout(manifest, plan)
-        receipt = receipt_of(key, after, session.state, shape, rolled.result)
-        return replace(after, receipts=remember(session.receipts, receipt))
+        return advanced(
+            session,
+            self._clock(),
+            request.conditions.key,
+            step=session.step + rolled.steps,
+            state=rolled.state,
+            kept=kept_in(shape_of_rollout(manifest, plan), rolled.result, session.state),
+        )

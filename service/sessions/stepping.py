@@ -6,7 +6,7 @@ a keyed request is answered from the receipt of its first try.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,17 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended, StoreError
-from service.sessions.answers import Answer, Result, is_kept, receipt_of, shape_of_steps
-from service.sessions.changing import MAX_ATTEMPTS
+from service.sessions.answers import (
+    Answer,
+    Result,
+    ResultShape,
+    is_kept,
+    kept_in,
+    shape_of_steps,
+)
+from service.sessions.changing import MAX_ATTEMPTS, advanced
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit
-from service.sessions.receipts import Key, Kind, Receipt, remember
+from service.sessions.receipts import Key, Kind, Receipt
 from service.stores.store import Found, Replaced, Session, Store
 
 
@@ -39,17 +46,19 @@ class StepRequest:
 
 
 StepOutcome = Answer | Exception
+_NOTHING = (Kind.ANSWER, b"")
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A row to run for a session; `receipt` where it was applied before and only its answer,
-    too large to keep, is wanted again."""
+    """A row to run for a session. A keyed one has the shape of its answer, and a receipt where it
+    was applied before and only its answer, too large to keep, is wanted again."""
 
     session: Session
     row: Row
-    key: Key | None
-    receipt: Receipt | None
+    key: Key | None = None
+    shape: ResultShape | None = None
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +132,24 @@ class Stepper:
             for outcome in outcomes
         ]
 
+    def _replace(self, sessions: Sequence[Session]) -> Sequence[Replaced]:
+        """A failed commit is the fault of those who wanted it, not of their neighbours."""
+        try:
+            return self._store.replace(sessions)
+        except StoreError as error:
+            return [error] * len(sessions)
+
 
 def _work(request: StepRequest, session: Session, receipt: Receipt | None, engine: Engine) -> _Work:
     inputs = request.decode(engine.manifest)
     key = request.conditions.key
+    if key is None:
+        return _Work(session, Row(engine, inputs, session.state, request.gates))
     shape = shape_of_steps(engine.manifest, gates=request.gates)
     before = session.state if receipt is None else np.frombuffer(receipt.content, np.float32)
-    recomputed = key is not None and not is_kept(shape, len(inputs))
-    row = Row(engine, inputs, before, request.gates, alone=recomputed)
-    return _Work(session, row, key, receipt)
+    alone = not is_kept(shape, len(inputs))
+    row = Row(engine, inputs, before, request.gates, alone=alone)
+    return _Work(session, row, key, shape, receipt)
 
 
 def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcome:
@@ -141,17 +159,14 @@ def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcom
     result = Result(computed.outputs, computed.gates)
     if work.receipt is not None:
         return Answer.again(work.receipt, session.session_id, manifest, result)
-    after = replace(
+    after = advanced(
         session,
+        now,
+        work.key,
         step=session.step + len(work.row.inputs),
-        revision=session.revision + 1,
         state=computed.state,
-        expires_at=now + session.ttl_seconds,
+        kept=_NOTHING if work.shape is None else kept_in(work.shape, result, session.state),
     )
-    if work.key is not None:
-        shape = shape_of_steps(manifest, gates=work.row.gates)
-        receipt = receipt_of(work.key, after, session.state, shape, result)
-        after = replace(after, receipts=remember(session.receipts, receipt))
     return _Advance(after, Answer.after(after, manifest, result))
 
 

@@ -55,7 +55,11 @@ def test_the_drawn_tree_is_the_real_one() -> None:
 
 @pytest.mark.parametrize("error", ALL_ERRORS, ids=lambda error: error.__name__)
 def test_every_error_has_a_problem(error: type[GatewiseError]) -> None:
-    if error not in (GatewiseError, errors.SessionError):  # never raised themselves
+    if error not in (
+        GatewiseError,
+        errors.SessionError,
+        errors.SessionMoved,
+    ):  # never raised themselves
         assert problem_of(error.__new__(error)) is not INTERNAL
 
 
@@ -71,9 +75,13 @@ def test_codes_are_unique_and_stable_words() -> None:
 
 def test_whoever_may_try_again_is_told_when() -> None:
     for problem in PROBLEMS.values():
-        assert (problem.retry_after is not None) == (
-            problem.status in (429, 503) or problem.code == "step_conflict"
-        )
+        assert (problem.retry_after is not None) == (problem.status in (429, 503))
+
+
+def test_a_session_that_is_elsewhere_says_where() -> None:
+    answer = answer_error(errors.StepConflict("a", "moved", step=5, tag="1f"))
+    assert answer.headers["etag"] == '"1f"'
+    assert orjson.loads(answer.body)["step"] == 5
 
 
 def test_a_problem_on_the_wire() -> None:
