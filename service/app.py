@@ -44,7 +44,13 @@ def load(settings: Settings) -> tuple[Models, Store]:
             version=engine.manifest.version,
             provider=engine.provider,
         )
-    return models, open_store(settings.store, settings.durability)
+    store = open_store(
+        settings.store,
+        settings.durability,
+        retention_seconds=settings.expired_retention_seconds,
+        timeout_seconds=settings.store_timeout_seconds,
+    )
+    return models, store
 
 
 def create_app(

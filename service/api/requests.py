@@ -8,7 +8,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     WithJsonSchema,
     model_validator,
 )
@@ -49,7 +48,7 @@ def metadata_bytes(metadata: dict[str, Any]) -> bytes:
 
 
 Metadata = Annotated[
-    Annotated[dict[str, JsonValue], AfterValidator(_small)] | None,
+    Annotated[dict[str, Any], AfterValidator(_small)] | None,
     Field(description="A JSON object of your own, kept with the session and shown with it."),
 ]
 

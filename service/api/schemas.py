@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
 from service.stores.store import Session
@@ -83,7 +83,7 @@ class SessionAnswer(_Answer):
     created_at: datetime
     expires_at: datetime
     ttl_seconds: float
-    metadata: dict[str, JsonValue]
+    metadata: dict[str, Any]
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -97,6 +97,13 @@ class SessionAnswer(_Answer):
             ttl_seconds=session.ttl_seconds,
             metadata=json.loads(session.metadata),
         )
+
+
+class MigrationAnswer(_Answer):
+    session_id: str
+    model: str
+    version: int = Field(description="The version on which the session goes on.")
+    step: int
 
 
 class SessionsAnswer(_Answer):

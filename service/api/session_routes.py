@@ -11,7 +11,7 @@ from service.api.context import Context, Ctx
 from service.api.cursors import read_cursor, write_cursor
 from service.api.openapi import CONDITIONAL, KEYED, gives, takes
 from service.api.requests import Body, ForkBody, MigrateBody, SessionBody, metadata_bytes
-from service.api.schemas import SessionAnswer, SessionsAnswer
+from service.api.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer
 from service.sessions.births import NewSession
 from service.sessions.conditions import ANY, tag
 from service.stores.store import Session
@@ -103,18 +103,20 @@ async def fork_session(
 
 @router.post(
     "/{session_id}/migrate",
-    responses=gives(SessionAnswer, 400, 404, 409, 410, 412, 413, 422, 503),
+    responses=gives(MigrationAnswer, 400, 404, 409, 410, 412, 413, 422, 503),
     openapi_extra=takes(MigrateBody, {}, KEYED + CONDITIONAL, required=False),
 )
 async def migrate_session(
     session_id: str, request: Request, response: Response, context: Ctx
-) -> SessionAnswer:
+) -> MigrationAnswer:
     """Move a session to another version of its model, if the layers are the same."""
     raw, body = await read_json(request, context, MigrateBody, in_place_of_none=b"{}")
     conditions = read_conditions(request.headers.raw, b"migrate", raw)
     session, replayed = await context.sessions.migrate(session_id, body.version, conditions)
     mark(response, session, replayed=replayed)
-    return SessionAnswer.of(session)
+    return MigrationAnswer(
+        session_id=session_id, model=session.model, version=session.version, step=session.step
+    )
 
 
 async def read_json(

@@ -33,7 +33,7 @@ def change(
         if receipt is not None:
             return as_left(session, receipt), True
         changed = apply(session)
-        if changed is session:
+        if changed is session and conditions.key is None:
             return session, False
         changed = advanced(changed, now, conditions.key)
         if committed(store, changed):
