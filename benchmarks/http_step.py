@@ -55,8 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure one HTTP step.")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     arguments = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("needs wrk: apt-get install wrk")
+    need_wrk()
     figures = run()
     for name, value in figures.items():
         print(f"{name:62} {value:10.2f}")
@@ -69,6 +68,12 @@ def main() -> None:
 
 
 CLAIM = "durable / (empty endpoint + 4 bare steps): {}, bare step {}"
+
+
+def need_wrk() -> None:
+    """Ends the program where wrk is not installed."""
+    if shutil.which("wrk") is None:
+        sys.exit("needs wrk: apt-get install wrk")
 
 
 def run() -> dict[str, float]:
@@ -95,7 +100,7 @@ def run() -> dict[str, float]:
 
 def _measure(servers: dict[str, Server]) -> tuple[Costs, Costs]:
     for name in (MEMORY, DURABLE):
-        _create_sessions(servers[name])
+        create_sessions(servers[name])
     idle: Costs = {name: [] for name in servers}
     busy: Costs = {name: [] for name in servers}
     for _ in range(ROUNDS):
@@ -135,7 +140,8 @@ def _tight_loop_us(bundle: Path) -> float:
     return min(timer.repeat(10, 1000)) * 1000
 
 
-def _create_sessions(server: Server) -> None:
+def create_sessions(server: Server) -> None:
+    """The sessions s0, s1, … that the load steps."""
     for number in range(SESSIONS):
         body = {"model": "bench", "session_id": f"s{number}"}
         httpx.post(f"{server.url}/v1/sessions", json=body).raise_for_status()

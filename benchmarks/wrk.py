@@ -4,6 +4,7 @@ import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from uuid import uuid4
 
 LOAD_CORE = "1"
 _UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
@@ -11,12 +12,16 @@ _UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """POSTs of one body; `{n}` in the path counts through so many sessions."""
+    """POSTs of one body; `{n}` in the path counts through so many sessions.
+
+    Keyed ones carry an Idempotency-Key each, never the same.
+    """
 
     url: str
     path: str
     body: str
     sessions: int
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,13 @@ def measure(load: Load, *, connections: int, seconds: int) -> Measured:
 def _script(load: Load) -> str:
     before, _, after = load.path.partition("{n}")
     path = f'"{before}" .. (count % {load.sessions}) .. "{after}"' if after else f'"{before}"'
+    key = f'wrk.headers["idempotency-key"] = "{uuid4()}-" .. count' if load.keyed else ""
     return f"""
 local count = 0
 wrk.headers["content-type"] = "application/json"
 request = function()
   count = count + 1
+  {key}
   return wrk.format("POST", {path}, nil, [==[{load.body}]==])
 end
 """

@@ -1,0 +1,88 @@
+"""What durability and idempotency cost: single steps on SQLite beside the same in memory.
+
+    python -m benchmarks.durability [--json FILE]
+
+One server process on one core, load (wrk, 32 connections) on another, candidates interleaved and
+repeated. The claim: a durable step whose idempotency record is in the same commit reaches at
+least 75 % of the throughput of a step in memory without one. Exit status 1 where it fails.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.http_step import HIDDEN_SIZE, SESSIONS, STEP, create_sessions, need_wrk
+from benchmarks.servers import Server, gatewise
+from benchmarks.wrk import Load, measure
+from model_export.package import publish
+from tests.bundles import values_model
+
+ROUNDS = 7
+SECONDS = 2
+CONNECTIONS = 32
+ALLOWED = 0.75
+
+CANDIDATES = {
+    "memory": ("memory", False),
+    "memory, keyed": ("memory", True),
+    "durable SQLite": ("sqlite", False),
+    "durable SQLite, keyed": ("sqlite", True),
+}
+CLAIM = "durable SQLite, keyed / memory"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what durability costs.")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    arguments = parser.parse_args()
+    need_wrk()
+    figures = run()
+    for name, value in figures.items():
+        print(f"{name:46} {value:10.2f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    sys.exit(figures[CLAIM] < ALLOWED)
+
+
+def run() -> dict[str, float]:
+    """Steps per second, medians over the rounds, and ratios taken within each round."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        publish(values_model("bench", hidden_sizes=(HIDDEN_SIZE,)), folder / "models")
+        servers = {
+            "memory": gatewise(folder / "models", "memory://"),
+            "sqlite": gatewise(folder / "models", f"sqlite:///{folder}/bench.db"),
+        }
+        try:
+            rates = _measure(servers)
+        finally:
+            for server in servers.values():
+                server.stop()
+    figures = {f"{name}, steps/s": statistics.median(found) for name, found in rates.items()}
+    for above, below in (
+        ("durable SQLite, keyed", "memory"),
+        ("durable SQLite, keyed", "memory, keyed"),
+        ("durable SQLite", "memory"),
+    ):
+        ratios = [a / b for a, b in zip(rates[above], rates[below], strict=True)]
+        figures[f"{above} / {below}"] = statistics.median(ratios)
+    return figures
+
+
+def _measure(servers: dict[str, Server]) -> dict[str, list[float]]:
+    for server in servers.values():
+        create_sessions(server)
+    rates: dict[str, list[float]] = {name: [] for name in CANDIDATES}
+    for _ in range(ROUNDS):
+        for name, (store, keyed) in CANDIDATES.items():
+            load = Load(servers[store].url, "/v1/sessions/s{n}/steps", STEP, SESSIONS, keyed)
+            measured = measure(load, connections=CONNECTIONS, seconds=SECONDS)
+            rates[name].append(measured.requests_per_second)
+    return rates
+
+
+if __name__ == "__main__":
+    main()
