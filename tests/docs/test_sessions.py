@@ -1,0 +1,48 @@
+"""The examples of docs/sessions.md are run as printed; its figures are those of the code."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.api.conditions import MAX_KEY_BYTES
+from service.api.requests import MAX_METADATA_BYTES
+from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
+from tests.docs.console import as_json, examples_of, matches, run
+from tests.service_process import ServiceProcess, running_service
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "sessions.md"
+TOLERANCE = 0.15
+"""In ppm: models are trained anew on every machine."""
+
+
+@pytest.fixture(scope="module")
+def demo_service(
+    demo_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("sessions")
+    store = f"sqlite:///{folder / 'sessions.db'}"
+    with running_service(demo_repository, store, folder / "log") as service:
+        yield service
+
+
+def test_examples_answer_what_is_shown(demo_service: ServiceProcess) -> None:
+    examples = examples_of(DOCUMENT)
+    assert len(examples) == 4
+    printed = [run(example.command, demo_service.url) for example in examples]
+    for example, found in zip(examples, printed, strict=True):
+        shown = as_json(example.shown)
+        assert matches(shown, json.loads(found), tolerance=TOLERANCE), f"{example}\n{found}"
+    assert printed[1] == printed[2], "a retry gets the same bytes"
+
+
+def test_figures_are_those_of_the_code() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    for figure in (
+        f"**{KEPT_RECEIPTS} latest**",
+        f"**{KEPT_ANSWER_BYTES:,} bytes**",
+        f"1 to {MAX_KEY_BYTES} bytes",
+        f"up to {MAX_METADATA_BYTES // 1024} KiB",
+    ):
+        assert figure in text, figure
