@@ -94,20 +94,20 @@ def remember(receipts: bytes, receipt: Receipt) -> bytes:
     """The receipts with one more, shortened to what is kept."""
     kept = [_pack(receipt)]
     count, room = 1, KEPT_ANSWER_BYTES - len(receipt.content)
-    begin = 0
+    begin = copied = 0
     while begin < len(receipts):
         kind, length = _KIND.unpack_from(receipts, begin + _KIND_OFFSET)
         end = begin + _HEAD.size + length
-        if kind == Kind.BIRTH:
-            kept.append(receipts[begin:end])
-        elif count < KEPT_RECEIPTS:
-            count += 1
-            room -= length
-            if kind == Kind.ANSWER and room >= 0:
-                kept.append(receipts[begin:end])
-            else:
-                kept.append(receipts[begin : begin + _KIND_OFFSET] + _FORGOTTEN)
+        count += kind != Kind.BIRTH
+        room -= length
+        if count > KEPT_RECEIPTS and kind != Kind.BIRTH:
+            kept.append(receipts[copied:begin])
+            copied = end
+        elif length and (room < 0 or kind == Kind.BEFORE):
+            kept += receipts[copied : begin + _KIND_OFFSET], _FORGOTTEN
+            copied = end
         begin = end
+    kept.append(receipts[copied:])
     return b"".join(kept)
 
 
