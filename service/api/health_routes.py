@@ -1,32 +1,32 @@
 """/health: what a balancer asks."""
 
-import asyncio
-from contextlib import suppress
+from typing import Annotated, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 
 from service.api.context import Ctx
-from service.errors import Overloaded
-
-PATIENCE_SECONDS = 0.5
+from service.api.openapi import gives
+from service.readiness import Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
+def _readiness_of(request: Request) -> Readiness:
+    return cast(Readiness, request.app.state.readiness)
+
+
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "live"}
 
 
-@router.get("/ready")
-async def ready(context: Ctx) -> dict[str, str]:
-    """Models are loaded and the store does not fail; 503 otherwise.
-
-    A store that is only busy counts as ready: taking a loaded replica out of the balance would
-    load the others even more.
-    """
-    with suppress(TimeoutError, Overloaded):
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await context.sessions.page(model=None, after=("", ""), limit=1)
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", responses=gives(None, 503))
+async def ready(
+    context: Ctx, readiness: Annotated[Readiness, Depends(_readiness_of)]
+) -> dict[str, str]:
+    """Models are loaded, the store does not fail and the service is not stopping; else 503."""
+    await readiness.check(context.sessions)
     return {"status": "ready"}

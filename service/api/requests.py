@@ -82,7 +82,7 @@ class RolloutBody(_Request):
     steps: Annotated[int, Field(strict=True, ge=1, le=MAX_ROLLOUT_STEPS)] = Field(
         description="How many outputs to show; all but the last are fed back."
     )
-    advance: bool = Field(
+    advance: Annotated[bool, Field(strict=True)] = Field(
         default=True, description="False looks ahead and leaves the session as it is."
     )
     temperature: Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)] = Field(

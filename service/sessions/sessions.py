@@ -11,6 +11,7 @@ from service.engine.models import Models
 from service.errors import (
     Fault,
     InvalidInput,
+    ModelNotFound,
     SessionNotFound,
     StateMismatch,
     StoreError,
@@ -164,14 +165,21 @@ class Sessions:
     ) -> tuple[Session, bool]:
         """Move a session to another version of its model, by default the latest.
 
-        Raises StateMismatch where the layers of the two versions differ, VersionUnavailable.
+        Raises ModelNotFound for a version that there is not, StateMismatch where the layers of
+        the two versions differ, VersionUnavailable where the present one is not served.
         """
 
         def move(session: Session) -> Session:
-            latest = self._models.latest(session.model).manifest
-            target = self._models.version(session.model, version or latest.version).manifest
-            if target.version == session.version:
+            served = self._models.versions(session.model)
+            chosen = served[-1] if version is None else version
+            if chosen == session.version:
                 return session
+            if chosen not in served:
+                raise ModelNotFound(
+                    f"there is no version {chosen} of model {session.model!r}; "
+                    f"served here: {', '.join(map(str, served))}"
+                )
+            target = self._models.version(session.model, chosen).manifest
             present = self._models.version(session.model, session.version).manifest
             if target.layers != present.layers:
                 raise StateMismatch(

@@ -147,6 +147,60 @@ SESSIONS = [
     *at("$.state[0]", '{"model": "weather", "state": [1e39, 0, 0, 0, 0, 0]}'),
     *at("$.colour", '{"model": "weather", "colour": "red"}'),
 ]
+ROLLOUTS = [
+    malformed("{"),
+    *at("$.steps", f'{{"inputs": [{GOOD}]}}'),
+    *at("$", '{"steps": 1}', f'{{"inputs": [{GOOD}], "text": "a", "steps": 1}}'),
+    *at("$.inputs", '{"inputs": [], "steps": 1}'),
+    *at("$.inputs[0]", '{"inputs": [[1]], "steps": 1}'),
+    *(
+        Bad(f'{{"inputs": [{GOOD}], "steps": {wrong}}}', "$.steps")
+        for wrong in ("0", "-1", "1.5", '"1"', "true", "null", "100001", HUGE)
+    ),
+    *(
+        Bad(f'{{"inputs": [{GOOD}], "steps": 1, "{field}": {value}}}', f"$.{field}")
+        for field, value in {
+            "temperature": "1",
+            "top_k": "3",
+            "seed": "1",
+            "stop": '["a"]',
+            "advance": '"no"',
+            "at": "-1",
+            "colour": "1",
+        }.items()
+    ),
+    *at("$.gates.layers[0]", f'{{"inputs": [{GOOD}], "steps": 1, "gates": {{"layers": [1]}}}}'),
+]
+LETTERS_ROLLOUTS = [
+    *(
+        Bad(f'{{"text": "a", "steps": 1, "temperature": {wrong}}}', "$.temperature")
+        for wrong in ("-0.1", "NaN", "Infinity", '"1"', "101", "true")
+    ),
+    *(
+        Bad(f'{{"text": "a", "steps": 1, "{field}": {wrong}}}', f"$.{field}")
+        for field in ("top_k", "seed")
+        for wrong in ("-1", "1.5", '"1"', "true", HUGE)
+        if (field, wrong) != ("top_k", HUGE)
+    ),
+    *at("$.top_k", '{"text": "a", "steps": 1, "top_k": 0}'),
+    *at("$.stop", '{"text": "a", "steps": 1, "stop": "b"}'),
+    *at("$.stop[0]", '{"text": "a", "steps": 1, "stop": [""]}'),
+    *at("$.stop[1][1]", '{"text": "a", "steps": 1, "stop": ["b", "bX"]}'),
+    *at("$.text[1]", '{"text": "aX", "steps": 1}'),
+]
+FORKS = [
+    malformed("{"),
+    *at("$.model", '{"model": "weather"}'),
+    *at("$.session_id", '{"session_id": "a/b"}', '{"session_id": 5}'),
+    *at("$.ttl_seconds", '{"ttl_seconds": 0}', '{"ttl_seconds": "1"}'),
+    *at("$.metadata", '{"metadata": [1]}', '{"metadata": "a"}', '{"metadata": {"a": NaN}}'),
+]
+MIGRATIONS = [
+    malformed("{"),
+    *at("$.version", '{"version": 0}', '{"version": "1"}', '{"version": 1.5}', '{"version": true}'),
+    *at("$.colour", '{"colour": 1}'),
+    Bad('{"version": 9}', None, 404, "model_not_found"),
+]
 WEATHER_SEQUENCES = [
     *ANY_BODY,
     *at("$", "{}", f'{{"inputs": [[{GOOD}]], "text": "a"}}'),
@@ -230,6 +284,31 @@ def test_replacing_a_state(client: httpx.Client, weather: str, bad: Bad) -> None
     before = state_of(client, weather)
     check(client.put(f"/v1/sessions/{weather}/state", content=bad.body), bad)
     assert state_of(client, weather) == before
+
+
+@pytest.mark.parametrize("bad", ROLLOUTS, ids=name)
+def test_rollouts_of_values(client: httpx.Client, weather: str, bad: Bad) -> None:
+    before = state_of(client, weather)
+    check(client.post(f"/v1/sessions/{weather}/rollout", content=bad.body), bad)
+    assert state_of(client, weather) == before
+
+
+@pytest.mark.parametrize("bad", LETTERS_ROLLOUTS, ids=name)
+def test_rollouts_of_tokens(client: httpx.Client, letters: str, bad: Bad) -> None:
+    before = state_of(client, letters)
+    check(client.post(f"/v1/sessions/{letters}/rollout", content=bad.body), bad)
+    assert state_of(client, letters) == before
+
+
+@pytest.mark.parametrize(
+    ("route", "bad"),
+    [*(("fork", bad) for bad in FORKS), *(("migrate", bad) for bad in MIGRATIONS)],
+    ids=lambda value: value if isinstance(value, str) else name(value),
+)
+def test_forks_and_migrations(client: httpx.Client, weather: str, route: str, bad: Bad) -> None:
+    before = client.get("/v1/sessions?limit=1000").json()
+    check(client.post(f"/v1/sessions/{weather}/{route}", content=bad.body), bad)
+    assert client.get("/v1/sessions?limit=1000").json() == before
 
 
 @pytest.mark.parametrize("bad", SESSIONS, ids=name)
