@@ -25,22 +25,28 @@ def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
     # Imported here so that --help and a wrong flag answer at once.
     from service import logs
-    from service.app import create_app, load
+    from service.app import load
     from service.errors import GatewiseError
-    from service.server import listen, run
+    from service.server import exit_on_signals, listen
     from service.welcome import welcome
+    from service.worker import serve_here, serve_together
 
+    exit_on_signals()
     logs.configure(settings)
     try:
         models, store = load(settings)
-        socket, url = listen(settings.host, settings.port)
+        listener, url = listen(settings.host, settings.port)
     except GatewiseError as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
     if settings.log_format == "console":
         print(welcome(url, models), flush=True)
-    run(create_app(settings, models, store), socket)
+    if settings.workers == 1:
+        serve_here(settings, models, store, listener)
+    else:
+        store.close()
+        sys.exit(serve_together(settings, listener))
 
 
 def _refuse(reason: str) -> NoReturn:

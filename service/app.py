@@ -16,13 +16,15 @@ from service.api.steps import StepsEndpoint, StepsShortcut
 from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
-from service.errors import GatewiseError
+from service.errors import GatewiseError, StoreError
 from service.inspector.routes import router as inspector
+from service.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
-from service.stores.open import open_store
+from service.stores.open import open_store, shown
 from service.stores.store import Store
+from service.watch import Watch, log_loaded
 
 PURGE_INTERVAL_SECONDS = 3600.0
 
@@ -34,23 +36,37 @@ def load(settings: Settings) -> tuple[Models, Store]:
 
     Raises BundleError, ProviderUnavailable, StoreError.
     """
+    if settings.workers > 1 and settings.store.startswith("memory:"):
+        raise StoreError(
+            f"{settings.workers} workers cannot share {settings.store}, which lives inside one "
+            "process; use --store sqlite:///PATH or redis://HOST:PORT/DB, or --workers 1"
+        )
     models = load_models(
         read_repository(settings.repository), Provider(settings.device, settings.threads)
     )
     for engine in models:
-        log.info(
-            "model_loaded",
-            model=engine.manifest.name,
-            version=engine.manifest.version,
-            provider=engine.provider,
-        )
-    store = open_store(
+        log_loaded(engine)
+    return models, store_of(settings)
+
+
+def store_of(settings: Settings) -> Store:
+    """The store that the settings name. Raises StoreError."""
+    return open_store(
         settings.store,
         settings.durability,
         retention_seconds=settings.expired_retention_seconds,
         timeout_seconds=settings.store_timeout_seconds,
     )
-    return models, store
+
+
+def watch_of(settings: Settings, models: Models) -> Watch:
+    """A watch that adds to `models` what appears in the repository."""
+    return Watch(
+        models,
+        settings.repository,
+        Provider(settings.device, settings.threads),
+        settings.repository_scan_seconds,
+    )
 
 
 def create_app(
@@ -58,6 +74,9 @@ def create_app(
     models: Models,
     store: Store,
     clock: Callable[[], float] = time.time,
+    *,
+    watch: Watch | None = None,
+    readiness: Readiness | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application; it closes the store when it shuts down."""
     sequences = Sequences(settings.max_waiting_sequences)
@@ -72,8 +91,9 @@ def create_app(
         max_queue=settings.max_queue,
     )
     steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
-    context = Context(settings, models, sessions, sequences, steps)
+    context = Context(settings, models, sessions, sequences, steps, readiness or Readiness())
     api = build_api(context, _lifespan)
+    api.state.watch = watch or watch_of(settings, models)
     api.include_router(inspector)
     return StepsShortcut(api, steps)
 
@@ -81,15 +101,18 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     context: Context = api.state.context
+    watch: Watch = api.state.watch
+    watch.start()
     purging = asyncio.create_task(_purge_expired(context))
-    log.info("ready", store=context.settings.store, pid=os.getpid())
+    log.info("ready", store=shown(context.settings.store), pid=os.getpid())
     yield
     purging.cancel()
     with suppress(asyncio.CancelledError):
         await purging
+    await watch.close()
     context.sequences.close()
     await context.sessions.close()
-    log.info("stopped")
+    log.info("stopped", pid=os.getpid())
 
 
 async def _purge_expired(context: Context) -> None:

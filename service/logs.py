@@ -1,6 +1,7 @@
 """Structured logs: one event a line with named fields, never a payload."""
 
 import logging
+import os
 import sys
 
 import orjson
@@ -15,6 +16,7 @@ def configure(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([_add_pid] if settings.workers > 1 else []),
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
@@ -39,6 +41,14 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _add_pid(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Which of several processes says it."""
+    event["pid"] = os.getpid()
+    return event
 
 
 def _dumps(event: object, **_: object) -> str:

@@ -1,14 +1,28 @@
-"""The HTTP server around the application."""
+"""The HTTP server around the application, and how it stops."""
 
+import asyncio
+import math
 import signal
 import socket
 import sys
+import time
+from multiprocessing import parent_process
+from os import getpid
+from types import FrameType
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-GRACE_SECONDS = 30
-"""How long requests under way may take after SIGTERM."""
+from service.readiness import Readiness
+from service.settings import Settings
+
+LAST_WORD_SECONDS = 0.2
+"""From the end of accepting to the end of connections on which nothing is asked."""
+
+_CLOSE = (b"connection", b"close")
+
+log = structlog.get_logger()
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
@@ -23,20 +37,82 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{shown}:{bound_port}"
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way, within `GRACE_SECONDS`."""
+def exit_on_signals() -> None:
+    """Until the server is there to stop in order, SIGTERM and SIGINT end the process quietly.
+
+    Also those that came while a supervisor had them blocked.
+    """
+    for number in uvicorn.server.HANDLED_SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, uvicorn.server.HANDLED_SIGNALS)
+
+
+def run(app: ASGIApp, listener: socket.socket, readiness: Readiness, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order; returns when everything is closed.
+
+    SIGTERM: not ready any more, but all is served for `drain_seconds`; then no new connections,
+    and `grace_seconds` for what is under way. SIGINT, or another SIGTERM: without the drain.
+    """
     config = uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
         server_header=False,
     )
-    # uvicorn shuts down in order and then raises the signal again for whoever handled it before.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, readiness, settings.drain_seconds).run(sockets=[listener])
 
 
-def _exit(*_: object) -> None:
-    sys.exit(0)
+class _Server(uvicorn.Server):
+    """uvicorn's server with a phase before its own shutdown, in which balancers move away."""
+
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._drain_seconds = drain_seconds
+        self._stop_at = math.inf
+        self._announced = False
+        self._parent = parent_process()
+
+    def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
+        """On SIGTERM and SIGINT, between any two instructions of the main thread: no logging."""
+        # A supervisor decides what a second SIGTERM means. Where all processes of a service get
+        # one, as under systemd, a worker sees its own and its supervisor's.
+        again = self._readiness.draining and self._parent is None
+        if sig == signal.SIGTERM and not again:
+            self._stop_within(self._drain_seconds)
+        else:
+            self._stop_within(0)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; True ends accepting."""
+        if self._parent is not None and not self._parent.is_alive():
+            self._stop_within(0)
+        if self._readiness.draining and not self._announced:
+            self._announced = True
+            log.info("stopping", accepts_for_seconds=round(self._seconds_left(), 1), pid=getpid())
+        if self._seconds_left() <= 0:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, then finish. Who has connected just before may still ask."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        # uvicorn closes connections on which nothing was asked yet, whatever is on its way there.
+        await asyncio.sleep(LAST_WORD_SECONDS)
+        await super().shutdown(sockets)
+
+    def _seconds_left(self) -> float:
+        return self._stop_at - time.monotonic()
+
+    def _stop_within(self, seconds: float) -> None:
+        self._stop_at = min(self._stop_at, time.monotonic() + seconds)
+        if not self._readiness.draining:
+            self._readiness.draining = True
+            # Clients that keep connections open leave now, one answer after the other, and none
+            # sends a request into a connection that is just being closed.
+            self.config.encoded_headers.append(_CLOSE)
+            self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]

@@ -1,5 +1,7 @@
 """The real service as a process of its own, on a free port."""
 
+import json
+import signal
 import socket
 import subprocess
 import sys
@@ -7,14 +9,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 START_DEADLINE_SECONDS = 20.0
+LOG_DEADLINE_SECONDS = 20.0
 
 
 class ServiceProcess:
-    """A started service; `url` answers. Its log goes to a file, shown when it fails to start."""
+    """A started service; `url` answers. Its log goes to a file, shown when it fails to start.
+
+    It stops without a drain, unless the flags ask for one.
+    """
 
     def __init__(self, repository: Path, store: str, log: Path, *flags: str) -> None:
         self.port = free_port()
@@ -25,7 +32,8 @@ class ServiceProcess:
                 [
                     *(sys.executable, "-m", "service"),
                     *("--repository", str(repository), "--store", store),
-                    *("--port", str(self.port), *flags),
+                    *("--port", str(self.port)),
+                    *(flags if "--drain-seconds" in flags else ("--drain-seconds", "0", *flags)),
                 ],
                 stdout=sink,
                 stderr=sink,
@@ -40,6 +48,19 @@ class ServiceProcess:
         """Everything that the service has printed."""
         return self._log.read_text("utf-8")
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log's events of one name, in order."""
+        lines = (line for line in self.log().splitlines() if line.startswith("{"))
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """The events of one name, as soon as there are so many."""
+        deadline = time.monotonic() + LOG_DEADLINE_SECONDS
+        while len(found := self.events(name)) < count:
+            assert time.monotonic() < deadline, f"no {name} in the log:\n{self.log()}"
+            time.sleep(0.01)
+        return found
+
     def kill(self) -> None:
         """kill -9, and wait until it is dead."""
         self._process.kill()
@@ -48,6 +69,10 @@ class ServiceProcess:
     def terminate(self) -> None:
         """SIGTERM, without waiting."""
         self._process.terminate()
+
+    def interrupt(self) -> None:
+        """SIGINT, without waiting."""
+        self._process.send_signal(signal.SIGINT)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from service.api.steps import StepsEndpoint
 from service.engine.models import Models
+from service.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
@@ -21,6 +22,7 @@ class Context:
     sessions: Sessions
     sequences: Sequences
     steps: StepsEndpoint
+    readiness: Readiness
 
 
 def _context_of(request: Request) -> Context:

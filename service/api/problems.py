@@ -36,7 +36,7 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
     errors.VersionUnavailable: Problem(
-        503, "version_unavailable", "The session's version is not served here", retry_after=5
+        503, "version_unavailable", "The session's version is not served here", retry_after=1
     ),
     errors.KeyReused: Problem(422, "idempotency_key_reused", "The key came with another request"),
     errors.SessionNotFound: Problem(404, "session_not_found", "No such session"),

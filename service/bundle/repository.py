@@ -28,7 +28,7 @@ def version_folders(repository: Path) -> Iterator[Path]:
 
 def read_repository(repository: Path) -> list[Bundle]:
     """Every bundle of the repository. One that cannot be served is an error, not a gap."""
-    bundles = [_read_placed(folder) for folder in version_folders(repository)]
+    bundles = [read_version(folder) for folder in version_folders(repository)]
     if not bundles:
         raise BundleIncomplete(
             f"the model repository {repository} holds no model; "
@@ -37,7 +37,11 @@ def read_repository(repository: Path) -> list[Bundle]:
     return bundles
 
 
-def _read_placed(folder: Path) -> Bundle:
+def read_version(folder: Path) -> Bundle:
+    """The bundle in `<name>/<version>/`, whose manifest must say the same name and version.
+
+    Raises BundleIncomplete, BundleCorrupt.
+    """
     bundle = read_bundle(folder)
     stated = f"{bundle.manifest.name}/{bundle.manifest.version}"
     placed = f"{folder.parent.name}/{folder.name}"

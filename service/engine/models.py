@@ -1,26 +1,42 @@
 """All the models that this process serves."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from threading import Event
 
 from service.bundle.bundle import Bundle
 from service.engine.engine import Engine
 from service.engine.golden import replay
 from service.engine.provider import Provider
-from service.errors import ModelNotFound
+from service.errors import ModelNotFound, VersionUnavailable
 
 
 class Models:
-    """Engines by name and version; immutable once made."""
+    """Engines by name and version. They only ever become more.
 
-    def __init__(self, engines: Iterable[Engine]) -> None:
-        self._engines: dict[str, dict[int, Engine]] = {}
+    Any thread may read while one thread adds: adding puts a new table in the place of the old
+    one, so that a reader sees a version wholly or not at all.
+    """
+
+    def __init__(self, engines: Iterable[Engine] = ()) -> None:
+        self._engines: Mapping[str, Mapping[int, Engine]] = {}
+        self.missed = Event()
+        """Set when something was asked for that is not loaded; it may lie in the repository."""
         for engine in engines:
-            versions = self._engines.setdefault(engine.manifest.name, {})
-            versions[engine.manifest.version] = engine
+            self.add(engine)
 
     def __iter__(self) -> Iterator[Engine]:
         for versions in self._engines.values():
             yield from versions.values()
+
+    def __contains__(self, version: tuple[str, int]) -> bool:
+        name, number = version
+        return number in self._engines.get(name, {})
+
+    def add(self, engine: Engine) -> None:
+        """Serve one more version; new sessions get it from now on if it is the latest."""
+        name, version = engine.manifest.name, engine.manifest.version
+        versions = {**self._engines.get(name, {}), version: engine}
+        self._engines = {**self._engines, name: versions}
 
     def names(self) -> list[str]:
         """The names of all models, sorted."""
@@ -30,17 +46,19 @@ class Models:
         """The highest version of a model. Raises ModelNotFound."""
         versions = self._engines.get(name)
         if versions is None:
+            self.missed.set()
             known = ", ".join(self.names())
             raise ModelNotFound(f"there is no model {name!r}; served here: {known}")
         return versions[max(versions)]
 
     def version(self, name: str, version: int) -> Engine:
-        """The very version that a session began with. Raises ModelNotFound."""
+        """The very version that a session is pinned to. Raises VersionUnavailable."""
         engine = self._engines.get(name, {}).get(version)
         if engine is None:
-            raise ModelNotFound(
-                f"version {version} of model {name!r} is not in the repository any more; "
-                "restore it there, or create a new session"
+            self.missed.set()
+            raise VersionUnavailable(
+                f"version {version} of model {name!r} is not served here; the session is intact: "
+                "put the version back into the repository, or migrate the session"
             )
         return engine
 
@@ -50,9 +68,13 @@ class Models:
         return sorted(self._engines[name])
 
 
+def load_engine(bundle: Bundle, provider: Provider) -> Engine:
+    """Open a bundle and replay its golden vectors. Raises BundleError, ProviderUnavailable."""
+    engine = Engine(bundle, provider)
+    replay(engine)
+    return engine
+
+
 def load_models(bundles: Iterable[Bundle], provider: Provider) -> Models:
-    """Open every bundle and replay its golden vectors. Raises BundleError."""
-    engines = [Engine(bundle, provider) for bundle in bundles]
-    for engine in engines:
-        replay(engine)
-    return Models(engines)
+    """Open every bundle and replay its golden vectors. Raises BundleError, ProviderUnavailable."""
+    return Models([load_engine(bundle, provider) for bundle in bundles])

@@ -32,6 +32,10 @@ PURGE_LIMIT = 500
 """Most sessions forgotten at once: steps wait meanwhile."""
 
 
+_PROBES = [f"\N{NULL}probe {number}" for number in range(32)]
+"""Ids that no session has, on every node of a cluster: they show whether the store answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some sessions in order of model and id; `cursor` continues behind them, None at the end."""
@@ -75,6 +79,10 @@ class Sessions:
     def store_failure(self) -> StoreError | None:
         """Why the latest access to the store failed; None when it went well."""
         return self._store.failure
+
+    async def probe(self) -> None:
+        """Raises StoreError where the store serves nobody; a failing part of it is no reason."""
+        await self._batcher.call(object(), lambda: self._store.read(_PROBES))
 
     async def create(
         self,

@@ -11,12 +11,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
-from service.bundle.repository import read_repository
 from service.engine.engine import Engine
 from service.engine.golden import TOLERANCE, deviation, replay
-from service.engine.models import Models, load_models
+from service.engine.models import Models
 from service.engine.provider import Provider
-from service.errors import BundleCorrupt, GoldenMismatch, ModelNotFound, ProviderUnavailable
+from service.errors import BundleCorrupt, GoldenMismatch, ProviderUnavailable
 
 
 @pytest.fixture
@@ -121,23 +120,6 @@ def test_golden_vectors_that_replay(models: Models) -> None:
 def test_deviation(found: list[float], expected: list[float], off: float) -> None:
     with np.errstate(invalid="ignore"):
         assert deviation(np.array(found), np.array(expected)) == pytest.approx(off)
-
-
-def test_latest_and_other_versions(repository: Path, tmp_path: Path) -> None:
-    for version in (1, 2, 10):
-        place = tmp_path / "weather" / str(version)
-        shutil.copytree(repository / "weather" / "1", place)
-        resealed(place, version=version)
-    models = load_models(read_repository(tmp_path), Provider())
-    assert models.latest("weather").manifest.version == 10
-    assert models.versions("weather") == [1, 2, 10]
-    assert models.version("weather", 2).manifest.version == 2
-    with pytest.raises(ModelNotFound, match="there is no model 'x'; served here: weather"):
-        models.latest("x")
-    with pytest.raises(
-        ModelNotFound, match="version 3 of model 'weather' is not in the repository"
-    ):
-        models.version("weather", 3)
 
 
 @pytest.mark.skipif(

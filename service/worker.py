@@ -1,0 +1,62 @@
+"""A process that serves: alone, or as one of several that share a listening socket."""
+
+import socket
+import sys
+from functools import partial
+
+from service import logs
+from service.app import create_app, store_of, watch_of
+from service.engine.models import Models
+from service.errors import StoreError
+from service.readiness import Readiness
+from service.server import exit_on_signals, run
+from service.settings import Settings
+from service.stores.store import Store
+from service.watch import Watch
+from service.workers import Workers
+
+MARGIN_SECONDS = 10.0
+"""What a worker may take to stop beyond what the settings allow, before it is killed."""
+
+
+def serve_here(
+    settings: Settings,
+    models: Models,
+    store: Store,
+    listener: socket.socket,
+    watch: Watch | None = None,
+) -> None:
+    """Serve until a signal ends it in order."""
+    readiness = Readiness()
+    app = create_app(settings, models, store, watch=watch, readiness=readiness)
+    run(app, listener, readiness, settings)
+
+
+def serve_together(settings: Settings, listener: socket.socket) -> int:
+    """Serve with `settings.workers` processes; returns the exit status of them all."""
+    return Workers(
+        partial(_work, settings),
+        listener,
+        settings.workers,
+        patience_seconds=settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS,
+    ).run()
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    """The whole life of one of several processes.
+
+    The first process has seen that all could be served, but perhaps long ago: a version that
+    cannot be served any more must not keep a replacement from serving the others.
+    """
+    exit_on_signals()
+    logs.configure(settings)
+    models = Models()
+    watch = watch_of(settings, models)
+    watch.search()
+    if not models.names():
+        sys.exit(f"gatewise: the model repository {settings.repository} holds no usable model")
+    try:
+        store = store_of(settings)
+    except StoreError as error:
+        sys.exit(f"gatewise: {error}")
+    serve_here(settings, models, store, listener, watch)

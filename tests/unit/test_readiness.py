@@ -1,0 +1,102 @@
+"""Busy is ready, hanging is not: with a store that takes as long as a test wants."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from threading import Event
+
+import pytest
+
+from service.engine.models import Models
+from service.errors import ShuttingDown, StoreError
+from service.readiness import Readiness
+from service.sessions.sequences import Sequences
+from service.sessions.sessions import Sessions
+from service.stores.memory import MemoryStore
+from service.stores.store import Found
+
+
+class SlowStore(MemoryStore):
+    """Answers once `answers` is set; then with an error, if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = Event()
+        self.answers.set()
+        self.error: StoreError | None = None
+
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
+        assert self.answers.wait(20)
+        if self.error is not None:
+            raise self.error
+        return super().read(session_ids)
+
+
+@pytest.fixture
+def store() -> SlowStore:
+    return SlowStore()
+
+
+@pytest.fixture
+async def sessions(store: SlowStore) -> AsyncIterator[Sessions]:
+    sequences = Sequences(1)
+    sessions = Sessions(
+        Models(),
+        store,
+        time.time,
+        sequences,
+        ttl_seconds=60,
+        max_sessions=10,
+        max_batch=10,
+        max_queue=2,
+    )
+    yield sessions
+    store.answers.set()
+    sequences.close()
+    await sessions.close()
+
+
+async def test_a_store_that_answers(sessions: Sessions) -> None:
+    await Readiness().check(sessions)
+
+
+async def test_a_store_that_fails(sessions: Sessions, store: SlowStore) -> None:
+    store.error = StoreError("no disk")
+    with pytest.raises(StoreError, match="no disk"):
+        await Readiness().check(sessions)
+    store.error = None
+    await Readiness().check(sessions)
+
+
+async def test_a_store_that_is_busy(sessions: Sessions, store: SlowStore) -> None:
+    store.answers.clear()
+    await Readiness().check(sessions)
+
+
+async def test_a_queue_that_is_full(sessions: Sessions, store: SlowStore) -> None:
+    store.answers.clear()
+    waiting = [asyncio.create_task(sessions.get(str(number))) for number in range(6)]
+    await Readiness().check(sessions)
+    store.answers.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(outcome).__name__ for outcome in outcomes} == {"Overloaded", "SessionNotFound"}
+
+
+async def test_a_store_that_hangs(sessions: Sessions, store: SlowStore) -> None:
+    store.error = StoreError("timed out")
+    with pytest.raises(StoreError):
+        await sessions.get("a")
+    store.answers.clear()
+    with pytest.raises(StoreError, match="timed out"):
+        await Readiness().check(sessions)
+    store.error = None
+    store.answers.set()
+    await Readiness().check(sessions)
+
+
+async def test_draining_comes_before_everything(sessions: Sessions, store: SlowStore) -> None:
+    readiness = Readiness()
+    readiness.draining = True
+    store.error = StoreError("no disk")
+    with pytest.raises(ShuttingDown):
+        await readiness.check(sessions)
