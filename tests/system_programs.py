@@ -8,6 +8,7 @@ import pytest
 _NAMES = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "curl": ("curl",),
+    "redis-server": ("redis-server",),
 }
 _MARK = "needs "
 

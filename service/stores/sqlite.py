@@ -1,70 +1,62 @@
 """A store in one SQLite file: durable, for any number of processes on one machine."""
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
 from service.errors import SessionExists, StoreError
-from service.stores.store import Session
+from service.stores.sqlite_errors import damaged, explained, is_busy
+from service.stores.sqlite_file import Durability, SqliteFile, changing, reading
+from service.stores.sqlite_schema import expiry_slot
+from service.stores.store import Found, Position, Replaced, Session
 
-# Stamped into the file's header, so that no other application's database is ever taken for ours.
-_APPLICATION_ID = 0x47_57_53_45  # "GWSE"
-_SCHEMA_VERSION = 1
-_BUSY_TIMEOUT_MS = 5000
 # SQLite accepts at least 999 bound variables in every build.
 _READ_CHUNK = 500
 
-_SCHEMA = """
-CREATE TABLE sessions (
-    session_id  TEXT PRIMARY KEY NOT NULL,
-    model       TEXT NOT NULL,
-    version     INTEGER NOT NULL,
-    step        INTEGER NOT NULL,
-    revision    INTEGER NOT NULL,
-    state       BLOB NOT NULL,
-    created_at  REAL NOT NULL,
-    expires_at  REAL NOT NULL,
-    ttl_seconds REAL NOT NULL
-) STRICT
-"""
-_COLUMNS = "session_id, model, version, step, revision, state, created_at, expires_at, ttl_seconds"
+_COLUMNS = (
+    "session_id, model, version, step, revision, expires_at, created_at, ttl_seconds, "
+    "state, metadata, receipts"
+)
 _CREATE = f"""
-INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sessions ({_COLUMNS}, expiry_slot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (session_id) DO UPDATE
 SET model = excluded.model, version = excluded.version, step = excluded.step,
-    revision = excluded.revision, state = excluded.state, created_at = excluded.created_at,
-    expires_at = excluded.expires_at, ttl_seconds = excluded.ttl_seconds
+    revision = excluded.revision, expires_at = excluded.expires_at,
+    created_at = excluded.created_at, ttl_seconds = excluded.ttl_seconds, state = excluded.state,
+    metadata = excluded.metadata, receipts = excluded.receipts, expiry_slot = excluded.expiry_slot
 WHERE sessions.expires_at <= excluded.created_at
 """
-_REPLACE = """
-UPDATE sessions
-SET model = ?, version = ?, step = ?, revision = ?, state = ?, expires_at = ?, ttl_seconds = ?
-WHERE session_id = ? AND revision = ?
+_CHANGED = (
+    "version = ?, step = ?, revision = ?, expires_at = ?, ttl_seconds = ?, "
+    "state = ?, metadata = ?, receipts = ?"
+)
+# Sets no column of any index, and so writes to the table alone.
+_REPLACE_IN_SLOT = f"""
+UPDATE sessions SET {_CHANGED} WHERE session_id = ? AND revision = ? AND expiry_slot = ?
+"""
+_REPLACE = f"""
+UPDATE sessions SET {_CHANGED}, expiry_slot = ? WHERE session_id = ? AND revision = ?
+"""
+_DELETE = "DELETE FROM sessions WHERE session_id = ?1 AND (?2 IS NULL OR revision = ?2)"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM sessions WHERE (model, session_id) >= (?, ?)
+ORDER BY model, session_id LIMIT ?
+"""
+_PAGE_OF_MODEL = f"""
+SELECT {_COLUMNS} FROM sessions WHERE model = ? AND session_id >= ? ORDER BY session_id LIMIT ?
+"""
+_COUNT = """
+SELECT (SELECT count(*) FROM sessions WHERE expiry_slot > ?1)
+     + (SELECT count(*) FROM sessions WHERE expiry_slot = ?1 AND expires_at > ?2)
+"""
+_PURGE = """
+DELETE FROM sessions WHERE rowid IN
+(SELECT rowid FROM sessions WHERE expiry_slot <= ? AND expires_at < ? LIMIT ?)
 """
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def _explained(
-    method: Callable[Concatenate["SqliteStore", _P], _R],
-) -> Callable[Concatenate["SqliteStore", _P], _R]:
-    """Turn what SQLite raises into a StoreError that names the file."""
-
-    @wraps(method)
-    def call(store: "SqliteStore", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return method(store, *args, **kwargs)
-        except sqlite3.Error as error:
-            raise StoreError(f"session store {store.path}: {error}") from error
-
-    return call
+_Row = tuple[str, str, int, int, int, float, float, float, bytes, bytes, bytes]
 
 
 class SqliteStore:
@@ -74,83 +66,12 @@ class SqliteStore:
     every commit waits for the disk and survives power loss too.
     """
 
-    def __init__(self, path: Path, durability: Literal["normal", "full"] = "normal") -> None:
+    def __init__(self, path: Path, durability: Durability = "normal") -> None:
         """Open or create the file. Raises StoreError for one that is not ours, or is unreadable."""
-        self.path = path
-        self._open(durability)
+        self.file = SqliteFile(path, durability)
+        self._connection = self.file.connection
 
-    @_explained
-    def _open(self, durability: Literal["normal", "full"]) -> None:
-        self._connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
-        try:
-            self._prepare(durability)
-        except BaseException:
-            # An open connection would leave its -wal and -shm files beside a file not ours.
-            self._connection.close()
-            raise
-
-    def _prepare(self, durability: Literal["normal", "full"]) -> None:
-        self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        # Look before anything is written: a foreign file must stay as it is.
-        with self._transaction():
-            self._adopt()
-        self._switch_to_wal()
-        self._connection.execute(f"PRAGMA synchronous = {durability.upper()}")
-
-    def _switch_to_wal(self) -> None:
-        """Retried by hand: SQLite's own waiting does not cover a change of the journal's mode."""
-        deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
-        while True:
-            try:
-                mode = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-                continue
-            if mode != "wal":
-                raise StoreError(
-                    f"session store {self.path}: this file system cannot hold a write-ahead log "
-                    f"(the journal's mode stays {mode!r}); choose a local disk"
-                )
-            return
-
-    def _adopt(self) -> None:
-        """Create the schema in an empty file; refuse a file of another application or version."""
-        application_id = self._pragma("application_id")
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables == 0 and application_id == 0:
-            self._connection.execute(_SCHEMA)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        elif application_id != _APPLICATION_ID:
-            raise StoreError(
-                f"{self.path} is a database of another application; choose another file"
-            )
-        elif (found := self._pragma("user_version")) != _SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} has schema version {found}, this release needs {_SCHEMA_VERSION}"
-            )
-
-    def _pragma(self, name: str) -> int:
-        value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-        return value
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            # After some errors, a full disk among them, SQLite has rolled back already.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @_explained
+    @changing
     def create(self, session: Session) -> None:
         cursor = self._connection.execute(
             _CREATE,
@@ -160,18 +81,33 @@ class SqliteStore:
                 session.version,
                 session.step,
                 session.revision,
-                session.state.tobytes(),
-                session.created_at,
                 session.expires_at,
+                session.created_at,
                 session.ttl_seconds,
+                session.state.tobytes(),
+                session.metadata,
+                session.receipts,
+                expiry_slot(session.expires_at),
             ),
         )
         if cursor.rowcount != 1:
             raise SessionExists(session.session_id)
 
-    @_explained
-    def read(self, session_ids: Sequence[str]) -> list[Session | None]:
-        found: dict[str, Session] = {}
+    @reading
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
+        try:
+            return self._read(session_ids)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise
+            # Where a part of the file is damaged, the sessions in the rest of it go on.
+            found = [self._read_alone(session_id) for session_id in session_ids]
+            if all(isinstance(one, StoreError) for one in found):
+                raise
+            return found
+
+    def _read(self, session_ids: Sequence[str]) -> list[Found]:
+        found: dict[str, Found] = {}
         for start in range(0, len(session_ids), _READ_CHUNK):
             chunk = session_ids[start : start + _READ_CHUNK]
             marks = ", ".join("?" * len(chunk))
@@ -181,69 +117,86 @@ class SqliteStore:
             found.update((row[0], _session(row)) for row in rows)
         return [found.get(session_id) for session_id in session_ids]
 
-    @_explained
-    def replace(self, sessions: Sequence[Session]) -> list[bool]:
+    def _read_alone(self, session_id: str) -> Found:
+        try:
+            return self._read([session_id])[0]
+        except sqlite3.Error as error:
+            return explained(self.file.path, error, changing=False)
+
+    @changing
+    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
         if len(sessions) == 1:
             # One statement is a transaction of its own, with three trips into SQLite less.
             return [self._replace(sessions[0])]
-        with self._transaction():
+        with self.file.transaction():
             return [self._replace(session) for session in sessions]
 
     def _replace(self, session: Session) -> bool:
-        cursor = self._connection.execute(
-            _REPLACE,
-            (
-                session.model,
-                session.version,
-                session.step,
-                session.revision,
-                session.state.tobytes(),
-                session.expires_at,
-                session.ttl_seconds,
-                session.session_id,
-                session.revision - 1,
-            ),
+        changed = (
+            session.version,
+            session.step,
+            session.revision,
+            session.expires_at,
+            session.ttl_seconds,
+            session.state.tobytes(),
+            session.metadata,
+            session.receipts,
         )
-        return cursor.rowcount == 1
+        slot = expiry_slot(session.expires_at)
+        which = (session.session_id, session.revision - 1)
+        execute = self._connection.execute
+        return (
+            execute(_REPLACE_IN_SLOT, (*changed, *which, slot)).rowcount == 1
+            or execute(_REPLACE, (*changed, slot, *which)).rowcount == 1
+        )
 
-    @_explained
-    def delete(self, session_id: str) -> bool:
-        cursor = self._connection.execute(
-            "DELETE FROM sessions WHERE session_id = ?", (session_id,)
-        )
-        return cursor.rowcount == 1
+    @changing
+    def delete(self, session_id: str, revision: int | None = None) -> bool:
+        return self._connection.execute(_DELETE, (session_id, revision)).rowcount == 1
 
-    @_explained
-    def page(self, *, model: str | None, after: str, limit: int) -> list[Session]:
-        rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM sessions WHERE session_id > ? AND (? IS NULL OR model = ?) "
-            "ORDER BY session_id LIMIT ?",
-            (after, model, model, limit),
-        )
+    @reading
+    def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
+        # No string lies between one and the same with a zero behind it.
+        behind = (after[0], after[1] + "\0")
+        if model is None:
+            rows = self._connection.execute(_PAGE, (*behind, limit))
+        else:
+            first = max(behind, (model, ""))
+            if first[0] != model:
+                return []
+            rows = self._connection.execute(_PAGE_OF_MODEL, (*first, limit))
         return [_session(row) for row in rows]
 
-    @_explained
-    def purge(self, expired_before: float) -> int:
-        cursor = self._connection.execute(
-            "DELETE FROM sessions WHERE expires_at < ?", (expired_before,)
-        )
-        return cursor.rowcount
+    @reading
+    def count(self, now: float) -> int:
+        count: int = self._connection.execute(_COUNT, (expiry_slot(now), now)).fetchone()[0]
+        return count
 
-    @_explained
+    @changing
+    def purge(self, expired_before: float, limit: int) -> int:
+        slot = expiry_slot(expired_before)
+        return self._connection.execute(_PURGE, (slot, expired_before, limit)).rowcount
+
     def close(self) -> None:
-        self._connection.close()
+        self.file.close()
 
 
-def _session(row: tuple[str, str, int, int, int, bytes, float, float, float]) -> Session:
-    session_id, model, version, step, revision, state, created_at, expires_at, ttl_seconds = row
+def _session(row: _Row) -> Session:
+    session_id, model, version, step, revision, expires_at, created_at, ttl_seconds = row[:8]
+    try:
+        state = np.frombuffer(row[8], np.float32)
+    except (TypeError, ValueError) as error:
+        raise damaged(f"the state of session {session_id!r} is no vector of float32") from error
     return Session(
         session_id=session_id,
         model=model,
         version=version,
         step=step,
         revision=revision,
-        state=np.frombuffer(state, np.float32),
+        state=state,
         created_at=created_at,
         expires_at=expires_at,
         ttl_seconds=ttl_seconds,
+        metadata=row[9],
+        receipts=row[10],
     )

@@ -1,4 +1,4 @@
-"""SQLite files that several connections share, that are full, or that may not be written."""
+"""SQLite files that are damaged, not ours, or may not be written: clear errors, no byte changed."""
 
 import os
 import sqlite3
@@ -12,9 +12,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from service.errors import SessionExists, StoreError
+from service.errors import StoreError, StoreFull
 from service.stores.sqlite import SqliteStore
 from tests.contract.sessions import moved, same, session
+
+FIRST = ("", "")
+HEADER_BYTES = 100
+PAGE_BYTES = 4096
 
 
 @pytest.fixture
@@ -28,94 +32,69 @@ def store(file: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def test_connections_see_each_others_commits(file: Path, store: SqliteStore) -> None:
-    with closing(SqliteStore(file)) as other:
+def refused(file: Path, words: str) -> None:
+    """Opening fails with these words and the file's name, and changes nothing in the folder."""
+    before = {path: path.read_bytes() for path in file.parent.iterdir()}
+    with pytest.raises(StoreError, match=words) as raised:
+        SqliteStore(file)
+    assert str(file) in str(raised.value)
+    assert {path: path.read_bytes() for path in file.parent.iterdir()} == before
+
+
+def test_a_database_of_another_application(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE sessions (session_id TEXT)")
+    refused(file, "is a database of another application; choose another file")
+
+
+def test_a_database_of_another_application_in_wal_mode(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE sessions (session_id TEXT)")
+    refused(file, "is a database of another application")
+
+
+def test_a_database_that_another_application_marked(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA application_id = 1234")
+    refused(file, "is a database of another application")
+
+
+def test_what_another_application_left_in_its_log_stays_there(file: Path) -> None:
+    """Whoever opens such a file in the usual way writes the log back into it."""
+    leaving = (
+        "import os, sqlite3, sys; connection = sqlite3.connect(sys.argv[1]);"
+        "connection.execute('PRAGMA journal_mode = WAL');"
+        "connection.execute('CREATE TABLE sessions (session_id TEXT)');"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", leaving, str(file)], check=False)
+    assert file.with_name("sessions.db-wal").stat().st_size > 0
+    refused(file, "is a database of another application")
+
+
+@pytest.mark.parametrize("content", [b"not a database\n" * 100, b"\x00" * 4096])
+def test_a_file_that_is_no_database(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    refused(file, "file is not a database; choose another file")
+
+
+def test_an_empty_file_becomes_a_store(file: Path) -> None:
+    file.touch()
+    with closing(SqliteStore(file)) as store:
         store.create(session())
-        assert same(other.read(["s"])[0], session())
-        with pytest.raises(SessionExists):
-            other.create(session())
-        assert other.replace([moved(session())]) == [True]
-        assert store.replace([moved(session())]) == [False]
-        assert same(store.read(["s"])[0], moved(session()))
 
 
-RACE = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from service.stores.sqlite import SqliteStore
-
-store, won = SqliteStore(Path(sys.argv[1])), 0
-print("ready", flush=True)
-sys.stdin.readline()
-while won < int(sys.argv[2]):
-    found = store.read(["a", "b"])
-    moved = [replace(one, step=one.step + 1, revision=one.revision + 1) for one in found]
-    won += sum(store.replace(moved))
-print(won)
-"""
+def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file; it is a folder"):
+        SqliteStore(tmp_path)
 
 
-def test_processes_race_on_one_file_and_no_update_is_lost(file: Path, store: SqliteStore) -> None:
-    store.create(session("a", step=0))
-    store.create(session("b", step=0))
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, str(file), "400"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    won = [int(racer.communicate("go\n", timeout=60)[0]) for racer in racers]
-    steps = [one.step for one in store.read(["a", "b"]) if one is not None]
-    assert sum(steps) == sum(won) >= 1200
-
-
-def test_processes_that_start_at_once_on_a_new_file(file: Path) -> None:
-    opening = "from pathlib import Path; from service.stores.sqlite import SqliteStore; import sys;"
-    opening += "SqliteStore(Path(sys.argv[1])).close()"
-    command = [sys.executable, "-c", opening, str(file)]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [process.communicate(timeout=30)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0, 0], said
-
-
-def test_a_full_disk_loses_nothing_and_passes(store: SqliteStore) -> None:
-    """Pages are limited through SQLite, which then fails as on a full disk (SQLITE_FULL)."""
-    sessions = [session(str(index), state=np.zeros(100, np.float32)) for index in range(20)]
-    for one in sessions:
-        store.create(one)
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
-    wide = np.ones(100_000, np.float32)
-    with pytest.raises(StoreError, match="full"):
-        store.create(session("new", state=wide))
-    with pytest.raises(StoreError, match="full"):
-        store.replace([moved(sessions[0]), moved(sessions[1], state=wide)])
-    with pytest.raises(StoreError, match="full"):
-        store.replace([moved(sessions[1], state=wide)])
-    for one, found in zip(sessions, store.read([s.session_id for s in sessions]), strict=True):
-        assert same(found, one), "a group is committed as a whole or not at all"
-    assert store.replace([moved(sessions[2])]) == [True], "what fits goes on"
-    store._connection.execute("PRAGMA max_page_count = 1000000")
-    assert store.replace([moved(sessions[0]), moved(sessions[1], state=wide)]) == [True, True]
-    store.create(session("new", state=wide))
-
-
-def test_a_locked_file_is_waited_for_and_then_reported(file: Path, store: SqliteStore) -> None:
-    store.create(session())
-    store._connection.execute("PRAGMA busy_timeout = 50")
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="locked"):
-            store.replace([moved(session())])
-        assert same(store.read(["s"])[0], session()), "reading goes on"
-    assert store.replace([moved(session())]) == [True]
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+    with pytest.raises(StoreError, match=f"there is no folder {folder}; create it"):
+        SqliteStore(folder / "sessions.db")
+    assert not folder.exists()
 
 
 @pytest.fixture
@@ -143,30 +122,125 @@ def test_a_file_that_may_not_be_written(folder: Path) -> None:
     file = folder / "sessions.db"
     SqliteStore(file).close()
     file.chmod(0o444)
-    before = file.read_bytes()
-    with as_ordinary_user(), pytest.raises(StoreError, match="readonly") as raised:
+    with as_ordinary_user():
+        refused(file, "readonly database; give the service the right to write")
+
+
+def test_a_file_that_may_not_be_read(folder: Path) -> None:
+    file = folder / "sessions.db"
+    SqliteStore(file).close()
+    file.chmod(0o000)
+    with as_ordinary_user(), pytest.raises(StoreError, match="give the service the right to write"):
         SqliteStore(file)
-    assert str(file) in str(raised.value)
-    assert file.read_bytes() == before
 
 
-def test_a_folder_that_may_not_be_written(folder: Path) -> None:
+@pytest.mark.parametrize("new", [True, False])
+def test_a_folder_that_may_not_be_written(folder: Path, new: bool) -> None:
+    file = folder / "sessions.db"
+    if not new:
+        SqliteStore(file).close()
+        file.chmod(0o666)
     folder.chmod(0o555)
-    with as_ordinary_user(), pytest.raises(StoreError, match="unable to open database file"):
-        SqliteStore(folder / "sessions.db")
-    folder.chmod(0o755)
-    assert not list(folder.iterdir())
+    with as_ordinary_user():
+        refused(file, "; give the service the right to write the file and its folder")
 
 
-def test_a_file_that_was_damaged(file: Path) -> None:
+@pytest.mark.parametrize("flipped", [0x01, 0xFF])
+def test_a_header_that_was_damaged(file: Path, flipped: int) -> None:
+    """Every byte of it in turn: refused and left as it is, or of no importance."""
+    with closing(SqliteStore(file)) as store:
+        store.create(session())
+    sound = file.read_bytes()
+    opened = 0
+    for at in range(HEADER_BYTES):
+        file.write_bytes(sound[:at] + bytes([sound[at] ^ flipped]) + sound[at + 1 :])
+        damaged = file.read_bytes()
+        try:
+            with closing(SqliteStore(file)) as store:
+                assert same(store.read(["s"])[0], session())
+            opened += 1
+        except StoreError as error:
+            assert str(file) in str(error)
+            assert file.read_bytes() == damaged
+            assert list(file.parent.iterdir()) == [file]
+    assert 40 < opened < 80
+
+
+def test_a_page_that_was_damaged_concerns_its_sessions_alone(file: Path) -> None:
+    sessions = [
+        session(f"{index:03}", state=np.full(100, index, np.float32)) for index in range(99)
+    ]
+    with closing(SqliteStore(file)) as store:
+        for one in sessions:
+            store.create(one)
+    content = bytearray(file.read_bytes())
+    page = content.index(sessions[50].state.tobytes()) // PAGE_BYTES * PAGE_BYTES
+    content[page : page + PAGE_BYTES] = b"\xff" * PAGE_BYTES
+    file.write_bytes(content)
+    with closing(SqliteStore(file)) as store:
+        found = store.read([one.session_id for one in sessions])
+        lost = [index for index, one in enumerate(found) if isinstance(one, StoreError)]
+        assert 50 in lost
+        assert len(lost) < 15
+        assert all(same(found[index], sessions[index]) for index in set(range(99)) - set(lost))
+        assert store.replace([moved(sessions[0]), moved(sessions[98])]) == [True, True]
+        for call in (
+            lambda: store.read([sessions[50].session_id]),
+            lambda: store.replace([moved(sessions[1]), moved(sessions[50])]),
+            lambda: store.page(model=None, after=FIRST, limit=1000),
+        ):
+            with pytest.raises(StoreError, match="malformed; the file is damaged; stop the serv"):
+                call()
+        assert same(store.read([sessions[1].session_id])[0], sessions[1])
+
+
+def test_a_file_that_was_damaged_everywhere_but_in_its_header(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
         for index in range(200):
             store.create(session(f"{index:03}", state=np.zeros(100, np.float32)))
     content = bytearray(file.read_bytes())
-    content[4096:] = b"\xff" * (len(content) - 4096)
+    content[PAGE_BYTES:] = b"\xff" * (len(content) - PAGE_BYTES)
     file.write_bytes(content)
     with closing(SqliteStore(file)) as store, pytest.raises(StoreError, match="malformed"):
-        store.page(model=None, after="", limit=1000)
+        store.read(["000", "001"])
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("state", ["X'000000'", "CAST(X'FF' AS TEXT)", "NULL"])
+def test_a_state_that_is_no_vector(file: Path, store: SqliteStore, state: str) -> None:
+    store.create(session("sound"))
+    store.create(session("bad"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '')"
+        )
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE sessions SET state = {state} WHERE session_id = 'bad'")
+    sound, bad = store.read(["sound", "bad"])
+    assert same(sound, session("sound"))
+    assert isinstance(bad, StoreError)
+    assert str(file) in str(bad)
+
+
+def test_a_group_that_does_not_fit_is_refused_as_a_whole(store: SqliteStore) -> None:
+    """Pages are limited through SQLite, which then fails as on a full disk, at any moment."""
+    sessions = [session(str(index), state=np.zeros(100, np.float32)) for index in range(20)]
+    for one in sessions:
+        store.create(one)
+    connection = store.file.connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    wide = np.ones(100_000, np.float32)
+    with pytest.raises(StoreFull):
+        store.create(session("new", state=wide))
+    with pytest.raises(StoreFull):
+        store.replace([moved(sessions[0]), moved(sessions[1], state=wide)])
+    found = store.read([one.session_id for one in sessions])
+    assert all(same(one, expected) for one, expected in zip(found, sessions, strict=True))
+    assert store.replace([moved(sessions[2])]) == [True], "what fits goes on"
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.replace([moved(sessions[0]), moved(sessions[1], state=wide)]) == [True, True]
 
 
 def test_every_error_names_the_file(file: Path, store: SqliteStore) -> None:
@@ -175,9 +249,11 @@ def test_every_error_names_the_file(file: Path, store: SqliteStore) -> None:
         lambda: store.create(session()),
         lambda: store.read(["s"]),
         lambda: store.replace([moved(session())]),
+        lambda: store.replace([moved(session()), moved(session("t"))]),
         lambda: store.delete("s"),
-        lambda: store.page(model=None, after="", limit=1),
-        lambda: store.purge(0),
+        lambda: store.page(model=None, after=FIRST, limit=1),
+        lambda: store.count(0),
+        lambda: store.purge(0, 1),
     ):
         with pytest.raises(StoreError, match=file.name):
             call()

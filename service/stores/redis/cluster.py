@@ -1,0 +1,193 @@
+"""A Redis Cluster: every command to the node that has its partition."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from redis.exceptions import AskError, MovedError
+
+from service.errors import StoreError
+from service.stores.redis.layout import Layout, ask_for_layout
+from service.stores.redis.link import Access, Link, Node, Reply
+from service.stores.redis.probe import Probe
+from service.stores.redis.scripts import Command
+
+_MOST_REDIRECTIONS = 4
+_REFRESH_SECONDS = 0.5
+"""While something is wrong, the layout is asked for again after this time."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A command on its way: its index in the group, and where it goes."""
+
+    index: int
+    command: Command
+    node: Node
+    asking: bool = False
+
+    def words(self) -> list[tuple[bytes, ...]]:
+        return [(b"ASKING",), self.command.words] if self.asking else [self.command.words]
+
+
+class Cluster:
+    """A Redis Cluster, found through any of its nodes.
+
+    A node that fails takes its own sessions with it and no others. What it left unanswered is not
+    sent again; what a node refused because the slot has moved is sent to the right one.
+    """
+
+    def __init__(self, seeds: Sequence[Node], access: Access) -> None:
+        """Raises StoreError when no node answers."""
+        self._seeds = tuple(seeds)
+        self._access = access
+        self._links: dict[Node, Link] = {}
+        self._probes: dict[Node, Probe] = {}
+        self._layout: Layout = []
+        self._refresh_at = 0.0
+        self._refresh()
+
+    def together(self, partitions: Sequence[int]) -> list[list[int]]:
+        groups: dict[int, list[int]] = {}
+        for index, partition in enumerate(partitions):
+            groups.setdefault(partition, []).append(index)
+        return list(groups.values())
+
+    def everywhere(self) -> list[int]:
+        nodes: dict[Node, int] = {}
+        for partition in range(len(self._layout)):
+            nodes.setdefault(self._owner(partition), partition)
+        return list(nodes.values())
+
+    def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
+        if self._refresh_at <= time.monotonic():
+            self._refresh_if_possible()
+        replies: list[Reply] = [None] * len(commands)
+        sendings = []
+        for index, command in enumerate(commands):
+            try:
+                sendings.append(_Sending(index, command, self._owner(command.partition)))
+            except StoreError as error:
+                replies[index] = error
+        rounds = 1 + _MOST_REDIRECTIONS
+        while sendings and rounds:
+            self._deliver(sendings, replies, changes=changes)
+            sendings = self._redirected(sendings, replies)
+            rounds -= 1
+        for sending in sendings:
+            replies[sending.index] = StoreError(
+                "the cluster's nodes disagree on where a slot is; try again"
+            )
+        if any(isinstance(reply, StoreError) for reply in replies):
+            self._refresh_soon()
+        return replies
+
+    def close(self) -> None:
+        for link in self._links.values():
+            link.close()
+        for probe in self._probes.values():
+            probe.stop()
+        self._probes.clear()
+
+    def _owner(self, partition: int) -> Node:
+        if (node := self._layout[partition]) is None:
+            raise StoreError(
+                "no node of the cluster has the slot of this session; look at CLUSTER INFO"
+            )
+        return node
+
+    def _deliver(
+        self, sendings: Iterable[_Sending], replies: list[Reply], *, changes: bool
+    ) -> None:
+        """To all nodes first, then wait: they work at the same time."""
+        by_node: dict[Node, list[_Sending]] = {}
+        for sending in sendings:
+            by_node.setdefault(sending.node, []).append(sending)
+        sent = []
+        for node, part in by_node.items():
+            try:
+                self._send(node, part, changes=changes)
+                sent.append((node, part))
+            except StoreError as error:
+                for sending in part:
+                    replies[sending.index] = error
+        deadline = time.monotonic() + self._access.timeout_seconds
+        for node, part in sent:
+            self._receive(node, part, replies, deadline)
+
+    def _send(self, node: Node, part: Sequence[_Sending], *, changes: bool) -> None:
+        if (probe := self._probes.get(node)) is not None:
+            if not probe.answered:
+                raise StoreError(f"Redis {node} has not answered for a while; try again")
+            del self._probes[node]
+        started = time.monotonic()
+        words = [words for sending in part for words in sending.words()]
+        try:
+            self._link(node).send(words, changes=changes)
+        except StoreError:
+            self._probe_if_slow(node, started)
+            raise
+
+    def _receive(
+        self, node: Node, part: Sequence[_Sending], replies: list[Reply], deadline: float
+    ) -> None:
+        started = time.monotonic()
+        link = self._link(node)
+        answers = iter(link.receive(deadline))
+        for sending in part:
+            if sending.asking:
+                next(answers)
+            replies[sending.index] = next(answers)
+        if not link.is_connected:
+            self._probe_if_slow(node, started)
+
+    def _probe_if_slow(self, node: Node, started: float) -> None:
+        """Leave a node alone that let us wait, for the sake of the others' sessions."""
+        if time.monotonic() - started > self._access.timeout_seconds / 2:
+            self._probes[node] = Probe(node, self._access)
+
+    def _redirected(self, sendings: Sequence[_Sending], replies: Sequence[Reply]) -> list[_Sending]:
+        """What was refused because it belongs to another node; nothing was changed by it."""
+        again = []
+        for sending in sendings:
+            reply = replies[sending.index]
+            if not isinstance(reply, AskError):
+                continue
+            sending.node = Node(reply.host or sending.node.host, reply.port)
+            sending.asking = not isinstance(reply, MovedError)
+            if not sending.asking:
+                self._layout[sending.command.partition] = sending.node
+                self._refresh_soon()
+            again.append(sending)
+        return again
+
+    def _link(self, node: Node) -> Link:
+        if node not in self._links:
+            self._links[node] = Link(node, self._access)
+        return self._links[node]
+
+    def _refresh_soon(self) -> None:
+        self._refresh_at = min(self._refresh_at, time.monotonic() + _REFRESH_SECONDS)
+
+    def _refresh_if_possible(self) -> None:
+        """With no node to ask, the old layout is as good as any."""
+        try:
+            self._refresh()
+        except StoreError:
+            self._refresh_at = time.monotonic() + _REFRESH_SECONDS
+
+    def _refresh(self) -> None:
+        self._layout = ask_for_layout([self._link(node) for node in self._known()], self._access)
+        self._refresh_at = inf
+        owners = set(self._layout)
+        for node in self._links.keys() - owners:
+            self._links.pop(node).close()
+        for node in self._probes.keys() - owners:
+            self._probes.pop(node).stop()
+
+    def _known(self) -> list[Node]:
+        """All nodes that could tell the layout, those that answered lately in front."""
+        nodes = dict.fromkeys((*self._links, *filter(None, self._layout), *self._seeds))
+        awake = [node for node in nodes if node not in self._probes]
+        return sorted(awake, key=lambda node: not self._link(node).is_connected)

@@ -1,0 +1,65 @@
+"""What a store needs of the Redis behind it; and a single one."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from redis.exceptions import AskError
+
+from service.errors import StoreError
+from service.stores.redis.link import Access, Link, Node, Reply
+from service.stores.redis.refusals import refusal
+from service.stores.redis.scripts import Command
+
+_MOST_TOGETHER = 512
+"""Most sessions in one command: Redis does nothing else while it runs."""
+
+
+class Servers(Protocol):
+    """One Redis or a cluster of them."""
+
+    def together(self, partitions: Sequence[int]) -> list[list[int]]:
+        """Which may share one command: indexes into `partitions`, each in one of the groups."""
+
+    def everywhere(self) -> list[int]:
+        """Partitions such that every node has exactly one of them. Raises StoreError."""
+
+    def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
+        """Send all, one round trip for each node; answers in order. See `Reply` for failures."""
+
+    def close(self) -> None:
+        """Close all connections; a later exchange would open them again."""
+
+
+class SingleServer:
+    """One Redis process."""
+
+    def __init__(self, node: Node, access: Access) -> None:
+        self._link = Link(node, access)
+        self._timeout_seconds = access.timeout_seconds
+
+    def together(self, partitions: Sequence[int]) -> list[list[int]]:
+        count = len(partitions)
+        return [
+            list(range(start, min(start + _MOST_TOGETHER, count)))
+            for start in range(0, count, _MOST_TOGETHER)
+        ]
+
+    def everywhere(self) -> list[int]:
+        return [0]
+
+    def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
+        try:
+            self._link.send([command.words for command in commands], changes=changes)
+        except StoreError as error:
+            return [error] * len(commands)
+        replies = self._link.receive(time.monotonic() + self._timeout_seconds)
+        return [
+            refusal(f"MOVED {reply}", f"Redis {self._link.node}")
+            if isinstance(reply, AskError)
+            else reply
+            for reply in replies
+        ]
+
+    def close(self) -> None:
+        self._link.close()

@@ -1,0 +1,159 @@
+"""A connection to a SQLite file that several processes share."""
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
+
+from service.errors import StoreError
+from service.stores.sqlite_errors import explained, is_busy, is_full
+from service.stores.sqlite_log import WriteAheadLog
+from service.stores.sqlite_schema import migrate, refuse_foreign
+
+Durability = Literal["normal", "full"]
+
+# While it opens a process may wait for another one that migrates a large file.
+_OPENING_SECONDS = 120.0
+_BUSY_SECONDS = 5.0
+# A commit takes some 100 µs. SQLite's own waiting begins at 1 ms and goes up to 100 ms, in which
+# a process that never pauses takes the lock a thousand times.
+_SHORTEST_WAIT = 50e-6
+_LONGEST_WAIT = 2e-3
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _OnFile(Protocol):
+    """What has a file to work on."""
+
+    @property
+    def file(self) -> "SqliteFile": ...
+
+
+_O = TypeVar("_O", bound=_OnFile)
+
+
+class SqliteFile:
+    """A file in WAL mode, at the newest schema."""
+
+    def __init__(self, path: Path, durability: Durability) -> None:
+        """Open or create it. Raises StoreError for one that is not ours or cannot be used."""
+        self.path = path
+        try:
+            refuse_foreign(path)
+            self.connection = sqlite3.connect(
+                path,
+                timeout=_OPENING_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=128,
+            )
+            try:
+                self._prepare(durability)
+            except BaseException:
+                # An open connection would leave its -wal and -shm files beside a file not ours.
+                self.connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise explained(path, error, changing=False) from error
+
+    def _prepare(self, durability: Durability) -> None:
+        with self.transaction():
+            migrate(self.connection, self.path)
+        self._switch_to_wal()
+        self.connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        self.log = WriteAheadLog(self.connection)
+
+    def _switch_to_wal(self) -> None:
+        """Retried by hand: SQLite's own waiting does not cover a change of the journal's mode."""
+        deadline = time.monotonic() + _OPENING_SECONDS
+        while True:
+            try:
+                mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LONGEST_WAIT)
+                continue
+            if mode != "wal":
+                raise StoreError(
+                    f"session store {self.path}: this file system cannot hold a write-ahead log "
+                    f"(the journal's mode stays {mode!r}); choose a local disk"
+                )
+            return
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is executed within."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            # After some errors, a full disk among them, SQLite has rolled back already.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Release the file; the last process to do so copies the log into it."""
+        self.connection.close()
+
+
+def reading(method: Callable[Concatenate[_O, _P], _R]) -> Callable[Concatenate[_O, _P], _R]:
+    """A method that changes nothing: tried again while the file is locked, its errors explained."""
+    return _persistent(method, changing=False)
+
+
+def changing(method: Callable[Concatenate[_O, _P], _R]) -> Callable[Concatenate[_O, _P], _R]:
+    """A method that makes one change or none: as `reading`, and tried again where room was made."""
+    return _persistent(method, changing=True)
+
+
+def _persistent(
+    method: Callable[Concatenate[_O, _P], _R], *, changing: bool
+) -> Callable[Concatenate[_O, _P], _R]:
+    @wraps(method)
+    def call(owner: _O, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        patience = Patience()
+        made_room = False
+        while True:
+            try:
+                result = method(owner, *args, **kwargs)
+            except sqlite3.Error as error:
+                if is_busy(error) and patience.wait():
+                    continue
+                if is_full(error) and not made_room:
+                    owner.file.log.empty()
+                    made_room = True
+                    continue
+                raise explained(owner.file.path, error, changing=changing) from error
+            if changing:
+                owner.file.log.committed()
+            return result
+
+    return call
+
+
+class Patience:
+    """Waiting for other processes, in pauses that grow and differ, for as long as is bearable."""
+
+    def __init__(self) -> None:
+        self._deadline = 0.0
+        self._pause = _SHORTEST_WAIT
+
+    def wait(self) -> bool:
+        """Pause; False when all has been waited that may be."""
+        now = time.monotonic()
+        self._deadline = self._deadline or now + _BUSY_SECONDS
+        if now > self._deadline:
+            return False
+        time.sleep(self._pause * random.uniform(0.5, 1.0))
+        self._pause = min(2 * self._pause, _LONGEST_WAIT)
+        return True

@@ -1,0 +1,121 @@
+"""The schema of a SQLite file of sessions, and the way of older files to it."""
+
+import sqlite3
+from pathlib import Path
+
+from service.errors import StoreError
+
+# Stamped into the file's header, so that no other application's database is ever taken for ours.
+APPLICATION_ID = 0x47_57_53_45  # "GWSE"
+
+SLOT_SECONDS = 600
+"""Width of the slots of time by which sessions are counted and purged.
+
+Every step moves `expires_at`, so an index on it would be written with every step. Its slot moves
+seldom, and what needs the exact time looks at the sessions of one slot.
+"""
+
+_VERSION_1 = (
+    """
+    CREATE TABLE sessions (
+        session_id  TEXT PRIMARY KEY NOT NULL,
+        model       TEXT NOT NULL,
+        version     INTEGER NOT NULL,
+        step        INTEGER NOT NULL,
+        revision    INTEGER NOT NULL,
+        state       BLOB NOT NULL,
+        created_at  REAL NOT NULL,
+        expires_at  REAL NOT NULL,
+        ttl_seconds REAL NOT NULL
+    ) STRICT
+    """,
+)
+
+# The columns that searches look at come before the long ones, which may lie on pages of their own.
+# The check also keeps a process of version 1, still running, from writing a slot that is wrong.
+_VERSION_2 = (
+    f"""
+    CREATE TABLE sessions_2 (
+        session_id  TEXT PRIMARY KEY NOT NULL,
+        model       TEXT NOT NULL,
+        version     INTEGER NOT NULL,
+        step        INTEGER NOT NULL,
+        revision    INTEGER NOT NULL,
+        expiry_slot INTEGER NOT NULL CHECK (expiry_slot = CAST(expires_at / {SLOT_SECONDS} AS INT)),
+        expires_at  REAL NOT NULL,
+        created_at  REAL NOT NULL,
+        ttl_seconds REAL NOT NULL,
+        state       BLOB NOT NULL,
+        metadata    BLOB NOT NULL,
+        receipts    BLOB NOT NULL
+    ) STRICT
+    """,
+    f"""
+    INSERT INTO sessions_2
+    SELECT session_id, model, version, step, revision, CAST(expires_at / {SLOT_SECONDS} AS INT),
+           expires_at, created_at, ttl_seconds, state, CAST('{{}}' AS BLOB), X''
+    FROM sessions ORDER BY rowid
+    """,
+    "DROP TABLE sessions",
+    "ALTER TABLE sessions_2 RENAME TO sessions",
+    "CREATE INDEX sessions_by_model ON sessions (model, session_id)",
+    "CREATE INDEX sessions_by_expiry ON sessions (expiry_slot)",
+)
+
+MIGRATIONS = (_VERSION_1, _VERSION_2)
+"""The statements from each version to the next; an empty file is version 0. Never edit, append."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def expiry_slot(time: float) -> int:
+    """The slot of a time in seconds. The quotient and its rounding are those of the schema."""
+    return int(time / SLOT_SECONDS)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise StoreError for another application's database, before anything is done to it.
+
+    Opened in the usual way, it would have the log of a killed process written back into it.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    connection = sqlite3.connect(uri, uri=True)
+    try:
+        application_id = _pragma(connection, "application_id")
+    except sqlite3.DatabaseError:
+        # Not a database, damaged, or looked at in the middle of a write: found out under a lock.
+        return
+    finally:
+        connection.close()
+    if application_id != APPLICATION_ID:
+        raise StoreError(f"{path} is a database of another application; choose another file")
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a file to SCHEMA_VERSION, within the transaction that the caller has begun.
+
+    Raises StoreError for a file that is not ours and for one of a later release.
+    """
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if not empty and _pragma(connection, "application_id") != APPLICATION_ID:
+        raise StoreError(f"{path} is a database of another application; choose another file")
+    version = _pragma(connection, "user_version")
+    if not 0 <= version <= SCHEMA_VERSION or (version == 0) != empty:
+        raise StoreError(
+            f"{path} has schema version {version}, this release needs {SCHEMA_VERSION}; "
+            "use the release that wrote it, or choose another file"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

@@ -1,0 +1,30 @@
+"""Stores in Redis as the service would open them."""
+
+from service.stores.open import open_store
+from service.stores.store import Session, Store
+from tests.contract.sessions import session
+from tests.redis_server import RedisServer
+
+RETENTION_SECONDS = 86400.0
+TIMEOUT_SECONDS = 0.5
+
+
+def opened(url: str, *, retention_seconds: float = RETENTION_SECONDS) -> Store:
+    """The store of a URL, with a short patience."""
+    return open_store(
+        url, "normal", retention_seconds=retention_seconds, timeout_seconds=TIMEOUT_SECONDS
+    )
+
+
+def created(store: Store, *session_ids: str) -> list[Session]:
+    """New sessions with these ids."""
+    sessions = [session(session_id) for session_id in session_ids]
+    for one in sessions:
+        store.create(one)
+    return sessions
+
+
+def everything(server: RedisServer) -> dict[bytes, tuple[bytes, int]]:
+    """All keys with what they hold and when they end."""
+    keys: list[bytes] = server.ask("KEYS", "*")
+    return {key: (server.ask("DUMP", key), server.ask("PEXPIRETIME", key)) for key in keys}

@@ -1,0 +1,161 @@
+"""What happens to sessions in a Redis Cluster when a node fails, and when slots move."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from service.errors import CommitUnknown, SessionExists, StoreError
+from service.stores.redis.partitions import LISTINGS, PARTITION_SLOTS, home_of
+from service.stores.store import Found, Replaced, Session, Store
+from tests.contract.redis_stores import TIMEOUT_SECONDS, created, opened
+from tests.contract.sessions import moved, same, session
+from tests.redis_server import RedisCluster, RedisServer, running, wait_until
+
+IDS = [str(number) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"), append_only=True)
+    with running(cluster):
+        yield cluster
+
+
+@pytest.fixture
+def store(cluster: RedisCluster) -> Iterator[Store]:
+    for node in cluster.nodes:
+        node.ask("FLUSHALL")
+    with closing(opened(cluster.url)) as store:
+        yield store
+
+
+def on(cluster: RedisCluster, node: RedisServer, ids: list[str]) -> list[bool]:
+    return [cluster.owner(home_of(one).key) is node for one in ids]
+
+
+def check_failed(outcomes: list[Found] | list[Replaced], failed: list[bool]) -> None:
+    """StoreError exactly in these places."""
+    assert [isinstance(outcome, StoreError) for outcome in outcomes] == failed
+    assert any(failed)
+    assert not all(failed)
+
+
+def test_sessions_are_spread_evenly(cluster: RedisCluster) -> None:
+    for node in cluster.nodes:
+        assert sum(on(cluster, node, IDS)) > len(IDS) / 6
+        assert 21 <= sum(cluster.owner(key) is node for key in LISTINGS) <= 22
+
+
+def test_a_node_that_is_killed_takes_its_own_sessions_alone(
+    cluster: RedisCluster, store: Store
+) -> None:
+    sessions = created(store, *IDS)
+    node = cluster.nodes[1]
+    lost = on(cluster, node, IDS)
+    node.kill()
+    try:
+        started = time.monotonic()
+        check_failed(store.read(IDS), lost)
+        outcomes = store.replace([moved(one) for one in sessions])
+        check_failed(outcomes, lost)
+        assert not any(isinstance(outcome, CommitUnknown) for outcome in outcomes)
+        assert time.monotonic() - started < TIMEOUT_SECONDS
+        gone = IDS[lost.index(True)]
+        with pytest.raises(StoreError, match="cannot be reached"):
+            store.replace([moved(session(gone))])
+        with pytest.raises(StoreError, match="cannot be reached"):
+            store.count(0.0)
+        with pytest.raises(StoreError):
+            opened(cluster.url)
+    finally:
+        node.start()
+    cluster.wait_until_whole()
+    found = store.read(IDS)
+    for one, before, failed in zip(found, sessions, lost, strict=True):
+        assert same(one, before if failed else moved(before))
+    assert store.count(0.0) == len(IDS)
+
+
+def test_a_node_that_is_frozen_does_not_hold_up_the_others(
+    cluster: RedisCluster, store: Store
+) -> None:
+    sessions = created(store, *IDS)
+    node = cluster.nodes[2]
+    lost = on(cluster, node, IDS)
+    others = [one for one, failed in zip(IDS, lost, strict=True) if not failed]
+    with node.frozen():
+        outcomes = store.replace([moved(one) for one in sessions])
+        check_failed(outcomes, lost)
+        assert all(type(outcome) in (bool, CommitUnknown) for outcome in outcomes)
+        started = time.monotonic()
+        for _ in range(20):
+            check_failed(store.read(IDS), lost)
+            assert all(isinstance(one, Session) for one in store.read(others))
+        assert time.monotonic() - started < TIMEOUT_SECONDS, "the node is left alone"
+
+    def all_there() -> bool:
+        return all(map(same, store.read(IDS), [moved(one) for one in sessions]))
+
+    wait_until(all_there, "what the frozen node had taken was made, once")
+    assert store.replace([moved(moved(one)) for one in sessions]) == [True] * len(IDS)
+
+
+def test_nodes_that_restarted_are_found_again(cluster: RedisCluster, store: Store) -> None:
+    sessions = created(store, *IDS)
+    for node in cluster.nodes:
+        node.restart()
+    cluster.wait_until_whole()
+    assert store.replace([moved(one) for one in sessions]) == [True] * len(IDS)
+    assert store.purge(1e13, limit=1000) == len(IDS)
+
+
+def test_slots_that_move(cluster: RedisCluster, store: Store) -> None:
+    """Migrated key by key: TRYAGAIN and ASK on the way, MOVED afterwards. Behind the other
+    tests, since the slot stays where it went."""
+    source, target, other = cluster.nodes
+    slot = PARTITION_SLOTS[0]
+    here = [one for one in map(str, range(1000)) if home_of(one).partition == 0][:5]
+    first, *rest = created(store, *here)
+    names = {node: node.ask("CLUSTER", "MYID") for node in (source, target)}
+
+    def move(key: bytes) -> None:
+        source.ask("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
+    move(home_of(here[0]).key)
+    with pytest.raises(StoreError, match=r"TRYAGAIN.*moving this slot") as raised:
+        store.replace([moved(first)])
+    assert type(raised.value) is StoreError, "session and index are apart, nothing was changed"
+    assert same(store.read([here[0]])[0], first), "ASK"
+    assert store.replace([moved(one) for one in rest]) == [True] * 4
+    for key in source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
+        move(key)
+    second = [moved(first), *(moved(moved(one)) for one in rest)]
+    assert store.replace(second) == [True] * 5, "ASK"
+    for node in (target, source, other):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", names[target])
+    assert store.replace([moved(one) for one in second]) == [True] * 5, "MOVED"
+    assert store.replace([moved(one) for one in second]) == [False] * 5
+    with pytest.raises(SessionExists):
+        store.create(first)
+    assert all(map(same, store.read(here), [moved(one) for one in second]))
+
+
+def test_a_node_that_takes_over_is_found(cluster: RedisCluster, store: Store) -> None:
+    """As after a failover, of which nobody tells. The last test, since the slots stay there."""
+    failed, heir, _ = cluster.nodes
+    failed.kill()
+    heir.ask("CLUSTER", "DELSLOTSRANGE", 0, 5460)
+    heir.ask("CLUSTER", "ADDSLOTSRANGE", 0, 5460)
+    wait_until(lambda: all(isinstance(one, Session) for one in _created_all(store)), "not found")
+    assert store.count(0.0) == len(IDS)
+
+
+def _created_all(store: Store) -> list[Found]:
+    for one in IDS:
+        with suppress(SessionExists, StoreError):
+            store.create(session(one))
+    return store.read(IDS)
