@@ -24,12 +24,12 @@ def main() -> None:
 def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
     # Imported here so that --help and a wrong flag answer at once.
-    from service import logs
     from service.app import load
     from service.errors import GatewiseError
-    from service.server import exit_on_signals, listen
-    from service.welcome import welcome
-    from service.worker import serve_here, serve_together
+    from service.process import logs
+    from service.process.serve import serve_here, serve_together
+    from service.process.server import exit_on_signals, listen
+    from service.process.welcome import welcome
 
     exit_on_signals()
     logs.configure(settings)

@@ -16,15 +16,15 @@ from service.api.steps import StepsEndpoint, StepsShortcut
 from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
+from service.engine.watch import Watch, log_loaded
 from service.errors import GatewiseError, StoreError
 from service.inspector.routes import router as inspector
-from service.readiness import Readiness
+from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
 from service.stores.open import open_store, shown
 from service.stores.store import Store
-from service.watch import Watch, log_loaded
 
 PURGE_INTERVAL_SECONDS = 3600.0
 

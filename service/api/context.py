@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from service.api.steps import StepsEndpoint
 from service.engine.models import Models
-from service.readiness import Readiness
+from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings

@@ -12,6 +12,7 @@ from service.errors import (
     Fault,
     InvalidInput,
     ModelNotFound,
+    SessionContended,
     SessionNotFound,
     StateMismatch,
     StoreError,
@@ -19,7 +20,7 @@ from service.errors import (
 from service.sessions.answers import Answer
 from service.sessions.births import Births, NewSession, chosen_id
 from service.sessions.capacity import Capacity
-from service.sessions.changing import change
+from service.sessions.changing import MAX_ATTEMPTS, change
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.receipts import Key
 from service.sessions.rolling import Roller, RolloutRequest
@@ -238,13 +239,19 @@ class Sessions:
         )
 
     def _delete(self, session_id: str, conditions: Conditions) -> None:
-        revision = None
-        if conditions.if_match is not None:
+        """By its revision: a late command must not end a session made anew under the id."""
+        for _ in range(MAX_ATTEMPTS):
             found = self._store.read([session_id])[0]
-            revision = admit(found, session_id, conditions, self._clock())[0].revision
-        if not self._store.delete(session_id, revision):
-            raise SessionNotFound(session_id)
-        self._capacity.ended()
+            if found is None:
+                raise SessionNotFound(session_id)
+            if conditions.if_match is not None:
+                admit(found, session_id, conditions, self._clock())
+            if isinstance(found, StoreError):
+                raise found
+            if self._store.delete(session_id, found.revision):
+                self._capacity.ended()
+                return
+        raise SessionContended(session_id)
 
 
 def _check_origin(session: Session, model: str | None, version: int | None) -> None:

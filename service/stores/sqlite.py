@@ -15,9 +15,10 @@ from service.stores.store import Found, Position, Replaced, Session
 # SQLite accepts at least 999 bound variables in every build.
 _READ_CHUNK = 500
 
+# In the order of the fields of Session.
 _COLUMNS = (
-    "session_id, model, version, step, revision, expires_at, created_at, ttl_seconds, "
-    "state, metadata, receipts"
+    "session_id, model, version, step, revision, state, created_at, expires_at, ttl_seconds, "
+    "metadata, receipts"
 )
 _CREATE = f"""
 INSERT INTO sessions ({_COLUMNS}, expiry_slot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -28,16 +29,19 @@ SET model = excluded.model, version = excluded.version, step = excluded.step,
     metadata = excluded.metadata, receipts = excluded.receipts, expiry_slot = excluded.expiry_slot
 WHERE sessions.expires_at <= excluded.created_at
 """
-_CHANGED = (
-    "version = ?, step = ?, revision = ?, expires_at = ?, ttl_seconds = ?, "
-    "state = ?, metadata = ?, receipts = ?"
-)
 # Sets no column of any index, and so writes to the table alone.
-_REPLACE_IN_SLOT = f"""
-UPDATE sessions SET {_CHANGED} WHERE session_id = ? AND revision = ? AND expiry_slot = ?
+_REPLACE_IN_SLOT = """
+UPDATE sessions
+SET version = ?1, step = ?2, revision = ?3, state = ?4, expires_at = ?5, ttl_seconds = ?6,
+    metadata = ?7, receipts = ?8
+WHERE session_id = ?10 AND revision = ?11 AND expiry_slot = ?9
 """
-_REPLACE = f"""
-UPDATE sessions SET {_CHANGED}, expiry_slot = ? WHERE session_id = ? AND revision = ?
+# The same values for a session that ends in another slot than it did.
+_REPLACE = """
+UPDATE sessions
+SET version = ?1, step = ?2, revision = ?3, state = ?4, expires_at = ?5, ttl_seconds = ?6,
+    metadata = ?7, receipts = ?8, expiry_slot = ?9
+WHERE session_id = ?10 AND revision = ?11
 """
 _DELETE = "DELETE FROM sessions WHERE session_id = ?1 AND (?2 IS NULL OR revision = ?2)"
 _PAGE = f"""
@@ -56,7 +60,7 @@ DELETE FROM sessions WHERE rowid IN
 (SELECT rowid FROM sessions WHERE expiry_slot <= ? AND expires_at < ? LIMIT ?)
 """
 
-_Row = tuple[str, str, int, int, int, float, float, float, bytes, bytes, bytes]
+_Row = tuple[str, str, int, int, int, bytes, float, float, float, bytes, bytes]
 
 
 class SqliteStore:
@@ -81,10 +85,10 @@ class SqliteStore:
                 session.version,
                 session.step,
                 session.revision,
-                session.expires_at,
-                session.created_at,
-                session.ttl_seconds,
                 session.state.tobytes(),
+                session.created_at,
+                session.expires_at,
+                session.ttl_seconds,
                 session.metadata,
                 session.receipts,
                 expiry_slot(session.expires_at),
@@ -132,22 +136,24 @@ class SqliteStore:
             return [self._replace(session) for session in sessions]
 
     def _replace(self, session: Session) -> bool:
-        changed = (
+        slot = expiry_slot(session.expires_at)
+        values = (
             session.version,
             session.step,
             session.revision,
+            session.state.tobytes(),
             session.expires_at,
             session.ttl_seconds,
-            session.state.tobytes(),
             session.metadata,
             session.receipts,
+            slot,
+            session.session_id,
+            session.revision - 1,
         )
-        slot = expiry_slot(session.expires_at)
-        which = (session.session_id, session.revision - 1)
         execute = self._connection.execute
         return (
-            execute(_REPLACE_IN_SLOT, (*changed, *which, slot)).rowcount == 1
-            or execute(_REPLACE, (*changed, slot, *which)).rowcount == 1
+            execute(_REPLACE_IN_SLOT, values).rowcount == 1
+            or execute(_REPLACE, values).rowcount == 1
         )
 
     @changing
@@ -182,21 +188,8 @@ class SqliteStore:
 
 
 def _session(row: _Row) -> Session:
-    session_id, model, version, step, revision, expires_at, created_at, ttl_seconds = row[:8]
     try:
-        state = np.frombuffer(row[8], np.float32)
+        state = np.frombuffer(row[5], np.float32)
     except (TypeError, ValueError) as error:
-        raise damaged(f"the state of session {session_id!r} is no vector of float32") from error
-    return Session(
-        session_id=session_id,
-        model=model,
-        version=version,
-        step=step,
-        revision=revision,
-        state=state,
-        created_at=created_at,
-        expires_at=expires_at,
-        ttl_seconds=ttl_seconds,
-        metadata=row[9],
-        receipts=row[10],
-    )
+        raise damaged(f"the state of session {row[0]!r} is no vector of float32") from error
+    return Session(*row[:5], state, *row[6:])

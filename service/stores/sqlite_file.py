@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
@@ -121,24 +121,34 @@ def _persistent(
 ) -> Callable[Concatenate[_O, _P], _R]:
     @wraps(method)
     def call(owner: _O, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        patience = Patience()
-        made_room = False
-        while True:
-            try:
-                result = method(owner, *args, **kwargs)
-            except sqlite3.Error as error:
-                if is_busy(error) and patience.wait():
-                    continue
-                if is_full(error) and not made_room:
-                    owner.file.log.empty()
-                    made_room = True
-                    continue
-                raise explained(owner.file.path, error, changing=changing) from error
-            if changing:
-                owner.file.log.committed()
-            return result
+        try:
+            result = method(owner, *args, **kwargs)
+        except sqlite3.Error as error:
+            attempt = partial(method, owner, *args, **kwargs)
+            result = _tried_again(owner.file, attempt, error, changing=changing)
+        if changing:
+            owner.file.log.committed()
+        return result
 
     return call
+
+
+def _tried_again(
+    file: SqliteFile, attempt: Callable[[], _R], error: sqlite3.Error, *, changing: bool
+) -> _R:
+    """What comes of further attempts; raises StoreError where there is no hope in them."""
+    patience = Patience()
+    made_room = False
+    while True:
+        if is_full(error) and not made_room:
+            file.log.empty()
+            made_room = True
+        elif not (is_busy(error) and patience.wait()):
+            raise explained(file.path, error, changing=changing) from error
+        try:
+            return attempt()
+        except sqlite3.Error as another:
+            error = another
 
 
 class Patience:

@@ -9,8 +9,8 @@ from pathlib import Path
 _PAGES = 3000
 # The commit that completes the pages may go beyond them by a group.
 _BYTES = (_PAGES + 256) * (4096 + 24)
-# How often a process looks at the length; it costs a tenth of a commit.
-_COMMITS = 8
+# How often a process looks at the length; that takes as long as a third of a commit.
+_COMMITS = 16
 # How long writers may be held up, and how often: a slow reader, a backup say, may be in the way.
 _PATIENCE_MS = 100
 _WHILE_SECONDS = 1.0

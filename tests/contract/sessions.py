@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from service.stores.store import Found, Session
 
-
 CREATED_AT = time.time() // 1 + 0.123456
 """The present: a store that forgets by itself would not even take a session of long ago."""
 

@@ -104,8 +104,11 @@ def test_a_node_that_is_frozen_does_not_hold_up_the_others(
 
 def test_nodes_that_restarted_are_found_again(cluster: RedisCluster, store: Store) -> None:
     sessions = created(store, *IDS)
+    cluster.kill()
+    with pytest.raises(StoreError, match="cannot be reached"):
+        store.read(IDS)
     for node in cluster.nodes:
-        node.restart()
+        node.start()
     cluster.wait_until_whole()
     assert store.replace([moved(one) for one in sessions]) == [True] * len(IDS)
     assert store.purge(1e13, limit=1000) == len(IDS)

@@ -28,7 +28,7 @@ class Exchange:
         """One outcome for each of `partitions`, a StoreError where it failed.
 
         `command` makes one for several indexes into `partitions`; it is answered with a list of
-        as many outcomes. Raises StoreError where all failed for one reason.
+        as many outcomes. Raises StoreError where all failed, changes only for one reason.
         """
         groups = self.servers.together(partitions)
         replies = self.replies([command(group) for group in groups], changes=changes)
@@ -37,7 +37,9 @@ class Exchange:
             answers = repeat(reply) if isinstance(reply, StoreError) else reply
             for index, outcome in zip(group, answers, strict=False):
                 outcomes[index] = outcome
-        if replies and isinstance(replies[0], StoreError) and len(set(map(id, replies))) == 1:
+        # Of changes, some may be unknown and others not: then each is told its own.
+        alike = not changes or len(set(map(id, replies))) == 1
+        if replies and alike and all(isinstance(reply, StoreError) for reply in replies):
             raise replies[0]
         return outcomes
 

@@ -4,16 +4,16 @@ import socket
 import sys
 from functools import partial
 
-from service import logs
 from service.app import create_app, store_of, watch_of
 from service.engine.models import Models
+from service.engine.watch import Watch
 from service.errors import StoreError
-from service.readiness import Readiness
-from service.server import exit_on_signals, run
+from service.process import logs
+from service.process.server import exit_on_signals, run
+from service.process.supervisor import Supervisor
+from service.sessions.readiness import Readiness
 from service.settings import Settings
 from service.stores.store import Store
-from service.watch import Watch
-from service.workers import Workers
 
 MARGIN_SECONDS = 10.0
 """What a worker may take to stop beyond what the settings allow, before it is killed."""
@@ -34,7 +34,7 @@ def serve_here(
 
 def serve_together(settings: Settings, listener: socket.socket) -> int:
     """Serve with `settings.workers` processes; returns the exit status of them all."""
-    return Workers(
+    return Supervisor(
         partial(_work, settings),
         listener,
         settings.workers,

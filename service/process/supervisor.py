@@ -57,7 +57,7 @@ class _Place:
         log.warning("worker_ended", worker=pid, status=status, restart_seconds=pause)
 
 
-class Workers:
+class Supervisor:
     """Keeps `count` processes alive that run `target`, until SIGTERM or SIGINT ends them all."""
 
     def __init__(

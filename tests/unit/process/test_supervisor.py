@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from service.workers import Workers, pause_after
+from service.process.supervisor import Supervisor, pause_after
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_pauses_grow_to_half_a_minute() -> None:
@@ -19,7 +19,7 @@ def test_pauses_grow_to_half_a_minute() -> None:
 
 
 def test_a_worker_that_does_not_stop_is_killed() -> None:
-    code = "from tests.unit.test_workers import supervise; supervise()"
+    code = "from tests.unit.process.test_supervisor import supervise; supervise()"
     started = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-c", code],
@@ -37,7 +37,7 @@ def test_a_worker_that_does_not_stop_is_killed() -> None:
 def supervise() -> None:
     """In a process of its own: serve with a worker that ignores signals."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        sys.exit(Workers(ignore_signals, listener, 1, patience_seconds=0.2).run())
+        sys.exit(Supervisor(ignore_signals, listener, 1, patience_seconds=0.2).run())
 
 
 def ignore_signals(listener: socket.socket) -> None:

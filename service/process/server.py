@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from service.readiness import Readiness
+from service.sessions.readiness import Readiness
 from service.settings import Settings
 
 LAST_WORD_SECONDS = 0.2

@@ -9,7 +9,7 @@ import pytest
 
 from service.engine.models import Models
 from service.errors import ShuttingDown, StoreError
-from service.readiness import Readiness
+from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.stores.memory import MemoryStore
