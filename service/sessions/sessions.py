@@ -29,7 +29,7 @@ from service.sessions.stepping import Stepper, StepRequest
 from service.stores.observed import ObservedStore
 from service.stores.store import Position, Session, Store
 
-PURGE_LIMIT = 500
+PURGE_LIMIT = 200
 """Most sessions forgotten at once: steps wait meanwhile."""
 
 

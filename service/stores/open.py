@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from service.errors import StoreError
 from service.stores.memory import MemoryStore
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Store
 
 _KINDS = "use sqlite:///PATH, redis://HOST:PORT/DATABASE, redis-cluster://HOST:PORT,… or memory://"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.errors import CommitUnknown, StoreError, StoreFull
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.disks import fill, small_disk
 from tests.contract.sessions import moved, same, session

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from service.errors import StoreError, StoreFull
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from tests.contract.sessions import moved, same, session
 
 FIRST = ("", "")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.errors import StoreError
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import moved, same, session
 
@@ -194,7 +194,7 @@ class Dying(sqlite3.Connection):
 
 connect = sqlite3.connect
 sqlite3.connect = lambda *arguments, **options: connect(*arguments, factory=Dying, **options)
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 SqliteStore(Path(sys.argv[1])).close()
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from service.errors import SessionExists, StoreError
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import moved, same, session
 
@@ -55,7 +55,9 @@ def test_connections_see_each_others_commits(file: Path, store: SqliteStore) -> 
 
 
 def test_processes_that_start_at_once_on_a_new_file(file: Path) -> None:
-    opening = "from pathlib import Path; from service.stores.sqlite import SqliteStore; import sys;"
+    opening = (
+        "from pathlib import Path; from service.stores.sqlite.store import SqliteStore; import sys;"
+    )
     opening += "SqliteStore(Path(sys.argv[1])).close()"
     command = [sys.executable, "-c", opening, str(file)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
@@ -69,7 +71,7 @@ STEPPING = """
 import os, random, sys
 from dataclasses import replace
 from pathlib import Path
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 
 file, confirmed, number, ids = sys.argv[1:]
 store = SqliteStore(Path(file))
@@ -164,7 +166,7 @@ WRITING = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from service.stores.sqlite import SqliteStore
+from service.stores.sqlite.store import SqliteStore
 from tests.contract.sessions import moved, session
 
 store = SqliteStore(Path(sys.argv[1]))
@@ -261,7 +263,7 @@ def test_a_locked_file_is_waited_for_and_then_reported(
     file: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.create(session())
-    monkeypatch.setattr("service.stores.sqlite_file._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("service.stores.sqlite.file._BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for group in ([moved(session())], [moved(session()), moved(session("t"))]):
@@ -273,7 +275,7 @@ def test_a_locked_file_is_waited_for_and_then_reported(
 
 def test_what_a_killed_process_left_in_its_log(file: Path) -> None:
     writing = (
-        "import os, sys; from pathlib import Path; from service.stores.sqlite import SqliteStore;"
+        "import os, sys; from pathlib import Path; from service.stores.sqlite.store import SqliteStore;"
         "from tests.contract.sessions import moved, session; store = SqliteStore(Path(sys.argv[1]))"
         "; store.create(session()); store.replace([moved(session())]); os.kill(os.getpid(), 9)"
     )

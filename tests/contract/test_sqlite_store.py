@@ -12,8 +12,8 @@ import pytest
 
 from service.errors import StoreError
 from service.stores.open import open_store
-from service.stores.sqlite import SqliteStore
-from service.stores.sqlite_schema import SLOT_SECONDS
+from service.stores.sqlite.schema import SLOT_SECONDS
+from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import moved, same, session
 from tests.contract.store_contract import NOW, StoreContract

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from service.errors import StoreError
-from service.stores.sqlite_errors import explained, is_busy, is_full
-from service.stores.sqlite_log import WriteAheadLog
-from service.stores.sqlite_schema import migrate, refuse_foreign
+from service.stores.sqlite.errors import explained, is_busy, is_full
+from service.stores.sqlite.log import WriteAheadLog
+from service.stores.sqlite.schema import migrate, refuse_foreign
 
 Durability = Literal["normal", "full"]
 

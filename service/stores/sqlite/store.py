@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from service.errors import SessionExists, StoreError
-from service.stores.sqlite_errors import damaged, explained, is_busy
-from service.stores.sqlite_file import Durability, SqliteFile, changing, reading
-from service.stores.sqlite_schema import expiry_slot
+from service.stores.sqlite.errors import damaged, explained, is_busy
+from service.stores.sqlite.file import Durability, SqliteFile, changing, reading
+from service.stores.sqlite.schema import expiry_slot
 from service.stores.store import Found, Position, Replaced, Session
 
 # SQLite accepts at least 999 bound variables in every build.

@@ -1,0 +1,1 @@
+"""Sessions in one SQLite file: any number of processes on one machine share them."""
