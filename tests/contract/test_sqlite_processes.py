@@ -275,7 +275,8 @@ def test_a_locked_file_is_waited_for_and_then_reported(
 
 def test_what_a_killed_process_left_in_its_log(file: Path) -> None:
     writing = (
-        "import os, sys; from pathlib import Path; from service.stores.sqlite.store import SqliteStore;"
+        "import os, sys; from pathlib import Path;"
+        "from service.stores.sqlite.store import SqliteStore;"
         "from tests.contract.sessions import moved, session; store = SqliteStore(Path(sys.argv[1]))"
         "; store.create(session()); store.replace([moved(session())]); os.kill(os.getpid(), 9)"
     )
