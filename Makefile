@@ -4,6 +4,8 @@ PYTHON ?= python3
 # For example PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a CPU-only torch.
 PIP_FLAGS ?=
 REPOSITORY ?= models
+# For example SOAK_FLAGS="--store sqlite-workers --steps 1000000 --kills 100 --seed 1".
+SOAK_FLAGS ?=
 PORT ?= 8000
 
 VENV := .venv
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test check format bench docs clean
+.PHONY: help setup models run test check format bench soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,6 +49,9 @@ format: setup ## Format the code and sort imports
 bench: setup ## Measure one HTTP step and the GRU layer against what they are compared with
 	$(BIN)/python -m benchmarks.gru_layer
 	$(BIN)/python -m benchmarks.http_step
+
+soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
+	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)
 
 docs: setup ## Write the generated parts of the documentation anew
 	$(BIN)/python -m docs.settings_table

@@ -89,6 +89,7 @@ def create_app(
         max_sessions=settings.max_sessions,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
+        max_wait_seconds=settings.max_wait_seconds,
     )
     steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
     context = Context(settings, models, sessions, sequences, steps, readiness or Readiness())

@@ -150,7 +150,16 @@ class StepConflict(SessionMoved):
 
 
 class AnswerNotKept(SessionMoved):
-    """The request was applied before, once; later ones have taken the place of its answer."""
+    """The request was applied before, once; later ones have taken the place of its answer.
+
+    `applied_step` is the session's step count after it.
+    """
+
+    def __init__(
+        self, session_id: str, message: str, *, step: int, tag: str, applied_step: int
+    ) -> None:
+        self.applied_step = applied_step
+        super().__init__(session_id, message, step=step, tag=tag)
 
 
 class TooManySessions(GatewiseError):

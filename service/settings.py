@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(
         default=4096, gt=0, description="Most requests waiting for the batcher before 503."
     )
+    max_wait_seconds: float = Field(
+        default=10.0, gt=0, description="How long a request may wait for its turn before 503."
+    )
     max_waiting_sequences: int = Field(
         default=64, gt=0, description="Most requests for whole sequences waiting before 503."
     )

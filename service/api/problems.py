@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from service import errors
-from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody, SessionMoved
+from service.errors import (
+    AnswerNotKept,
+    Fault,
+    GatewiseError,
+    InvalidInput,
+    MalformedBody,
+    SessionMoved,
+)
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -105,7 +112,10 @@ def answer_error(error: Exception) -> ProblemAnswer:
 
 def _whereabouts(error: Exception) -> dict[str, Any]:
     """Where a session is that is not where the request wants it."""
-    return {"step": error.step} if isinstance(error, SessionMoved) else {}
+    if not isinstance(error, SessionMoved):
+        return {}
+    applied = {"applied_step": error.applied_step} if isinstance(error, AnswerNotKept) else {}
+    return {"step": error.step, **applied}
 
 
 def answer_status(status: int, detail: str) -> ProblemAnswer:

@@ -164,3 +164,6 @@ class ProblemDetails(_Answer):
     step: int | None = Field(
         default=None, description="Where the session is, if it is not where the request wants it."
     )
+    applied_step: int | None = Field(
+        default=None, description="Where it was after the request, if that was applied before."
+    )

@@ -6,8 +6,10 @@ held up by either.
 """
 
 import asyncio
+import math
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ class _Task:
 
     key: object
     future: asyncio.Future[Any]
+    expires_at: float
     item: Any = None
     call: Callable[[], object] | None = None
 
@@ -42,11 +45,17 @@ class Batcher(Generic[Item, Answer]):
         *,
         max_batch: int,
         max_queue: int,
+        max_wait_seconds: float = math.inf,
     ) -> None:
-        """`run` answers a group; an exception in an item's place is raised to its caller only."""
+        """`run` answers a group; an exception in an item's place is raised to its caller only.
+
+        What has waited for longer than `max_wait_seconds` is refused: whoever sent it may have
+        given up long ago and done something else.
+        """
         self._run = run
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._max_wait_seconds = max_wait_seconds
         self._arrivals: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._waiting: deque[_Task] = deque()
         self._closing = False
@@ -55,11 +64,11 @@ class Batcher(Generic[Item, Answer]):
 
     async def submit(self, key: object, item: Item) -> Answer:
         """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
-        return cast(Answer, await self._enqueue(_Task(key, _future(), item=item)))
+        return cast(Answer, await self._enqueue(key, item=item))
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
         """What `function` returns, run on the batcher's thread after all earlier tasks of `key`."""
-        return cast(Result, await self._enqueue(_Task(key, _future(), call=function)))
+        return cast(Result, await self._enqueue(key, call=function))
 
     async def close(self) -> None:
         """Refuse new work, finish what is waiting, end the thread."""
@@ -68,13 +77,21 @@ class Batcher(Generic[Item, Answer]):
             self._arrivals.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    def _enqueue(self, task: _Task) -> asyncio.Future[Any]:
+    def _enqueue(
+        self,
+        key: object,
+        *,
+        item: Item | None = None,
+        call: Callable[[], object] | None = None,
+    ) -> asyncio.Future[Any]:
         if self._closing:
             raise ShuttingDown("the service is stopping; nothing was applied")
         if self._arrivals.qsize() + len(self._waiting) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
-        self._arrivals.put(task)
-        return task.future
+        future = asyncio.get_running_loop().create_future()
+        expires_at = time.monotonic() + self._max_wait_seconds
+        self._arrivals.put(_Task(key, future, expires_at, item, call))
+        return future
 
     def _work(self) -> None:
         while self._gather():
@@ -104,17 +121,26 @@ class Batcher(Generic[Item, Answer]):
         """The longest group without two tasks of one key, in order of arrival."""
         group: dict[object, _Task] = {}
         later: deque[_Task] = deque()
+        now = time.monotonic()
         while self._waiting and len(group) < self._max_batch:
             task = self._waiting.popleft()
             if task.future.cancelled():
                 continue
-            if task.key in group:
+            if task.expires_at < now:
+                self._refuse(task)
+            elif task.key in group:
                 later.append(task)
             else:
                 group[task.key] = task
         later.extend(self._waiting)
         self._waiting = later
         return list(group.values())
+
+    def _refuse(self, task: _Task) -> None:
+        error = Overloaded(
+            f"the request has waited for {self._max_wait_seconds:g} s; nothing was applied"
+        )
+        task.future.get_loop().call_soon_threadsafe(_resolve, [task], [error])
 
     def _outcomes(self, group: list[_Task]) -> list[object]:
         items = [task for task in group if task.call is None]
@@ -135,10 +161,6 @@ class Batcher(Generic[Item, Answer]):
         return answers
 
 
-def _future() -> asyncio.Future[Any]:
-    return asyncio.get_running_loop().create_future()
-
-
 def _outcome(call: Callable[[], object]) -> object:
     try:
         return call()
@@ -146,7 +168,7 @@ def _outcome(call: Callable[[], object]) -> object:
         return error
 
 
-def _resolve(group: list[_Task], outcomes: list[object]) -> None:
+def _resolve(group: Sequence[_Task], outcomes: Sequence[object]) -> None:
     """Back on the event loop: hand every outcome to whoever waits for it."""
     for task, outcome in zip(group, outcomes, strict=True):
         if task.future.cancelled():

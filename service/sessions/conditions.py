@@ -85,6 +85,7 @@ def _answerable(receipt: Receipt, session: Session) -> Receipt:
             f"{session.session_id!r}; its answer is not kept any more",
             step=session.step,
             tag=tag(session),
+            applied_step=receipt.step,
         )
     return receipt
 

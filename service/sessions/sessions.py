@@ -1,5 +1,6 @@
 """The sessions of one service: their whole life, without HTTP."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -65,6 +66,7 @@ class Sessions:
         max_sessions: int,
         max_batch: int,
         max_queue: int,
+        max_wait_seconds: float = math.inf,
     ) -> None:
         self._models = models
         self._store = ObservedStore(store)
@@ -72,7 +74,10 @@ class Sessions:
         self._capacity = Capacity(self._store, clock, max_sessions)
         self._births = Births(self._store, clock, self._capacity, ttl_seconds)
         self._batcher: Batcher[StepRequest, Answer] = Batcher(
-            Stepper(models, self._store, clock).run, max_batch=max_batch, max_queue=max_queue
+            Stepper(models, self._store, clock).run,
+            max_batch=max_batch,
+            max_queue=max_queue,
+            max_wait_seconds=max_wait_seconds,
         )
         self._roller = Roller(models, self._store, clock, self._batcher, sequences)
 

@@ -84,7 +84,7 @@ class Stepper:
             lost = [index for index, outcome in enumerate(outcomes) if outcome is None]
             if not lost:
                 break
-            again = self._attempt([requests[index] for index in lost])
+            again = self._attempt_again([requests[index] for index in lost])
             for index, outcome in zip(lost, again, strict=True):
                 outcomes[index] = outcome
         return [
@@ -107,6 +107,13 @@ class Stepper:
                 for entry in prepared
             ]
         )
+
+    def _attempt_again(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
+        """Some of the group are committed by now: a store that fails concerns the others alone."""
+        try:
+            return self._attempt(requests)
+        except StoreError as error:
+            return [error] * len(requests)
 
     def _prepare(
         self, request: StepRequest, found: Found, now: float

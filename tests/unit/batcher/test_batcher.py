@@ -226,3 +226,18 @@ async def test_closing_finishes_what_waits_and_refuses_what_is_new(runner: Runne
     await closing
     assert await asyncio.gather(first, *others) == ["first", 1, 2, 3]
     await one.close()
+
+
+async def test_who_has_waited_too_long_is_refused_and_not_run(runner: Runner) -> None:
+    one = Batcher[object, object](runner, max_batch=10, max_queue=10, max_wait_seconds=0.05)
+    first = asyncio.create_task(submit(one, "first", "first"))
+    await runner.wait_until_started()
+    late = asyncio.create_task(submit(one, "late", "late"))
+    await asyncio.sleep(0.1)
+    runner.allow()
+    with pytest.raises(Overloaded, match=r"waited for 0\.05 s; nothing was applied"):
+        await late
+    assert await first == "first"
+    assert await submit(one, "next", "next") == "next"
+    await one.close()
+    assert runner.groups == [["first"], ["next"]]

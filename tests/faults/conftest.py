@@ -1,0 +1,13 @@
+"""The engines of the small models."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from service.engine.engine import Engine
+from service.engine.models import Models
+
+
+@pytest.fixture(scope="session")
+def engines(models: Models) -> Sequence[Engine]:
+    return list(models)

@@ -1,0 +1,51 @@
+"""A store without room: changes are refused, nothing is damaged, and it goes on by itself."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.engine.engine import Engine
+from tests.faults.fault_run import Load, fault_run
+from tests.faults.figures import Figures
+from tests.faults.full_stores import FULL, Filling, on_small_disk, on_small_redis
+from tests.faults.schedule import Schedule
+
+FILLED = Schedule({"fill store": 3}, shortest_pause=0.3, longest_pause=1.0)
+
+
+@pytest.mark.timeout(240)
+async def test_a_full_disk(
+    repository: Path,
+    engines: Sequence[Engine],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = Figures()
+    async with on_small_disk(repository, tmp_path, figures) as deployment:
+        await _run_full(deployment, engines, figures)
+        with closing(sqlite3.connect(tmp_path / "disk" / "sessions.db")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    figures.show("A full disk under SQLite", capsys)
+
+
+@pytest.mark.timeout(240)
+async def test_a_redis_out_of_memory(
+    repository: Path,
+    engines: Sequence[Engine],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = Figures()
+    async with on_small_redis(repository, tmp_path, figures) as deployment:
+        await _run_full(deployment, engines, figures)
+    figures.show("A Redis out of memory", capsys)
+
+
+async def _run_full(deployment: Filling, engines: Sequence[Engine], figures: Figures) -> None:
+    before = deployment.processes()
+    await fault_run(deployment, FILLED, Load(steps=3000, seed=3), engines, figures)
+    assert deployment.processes() == before, "recovery takes no restart"
+    assert set(figures.retries) <= {FULL, "timeout"}, "nothing but the want of room is refused"
