@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from tests.contract.disks import small_disk
+from tests.contract.sqlite.disks import small_disk
 from tests.faults.deployment import Replicas, breaking, on_redis, on_sqlite
 from tests.faults.figures import Figures
 from tests.faults.http_connection import opened

@@ -18,30 +18,22 @@ FILLED = Schedule({"fill store": 3}, shortest_pause=0.3, longest_pause=1.0)
 
 @pytest.mark.timeout(240)
 async def test_a_full_disk(
-    repository: Path,
-    engines: Sequence[Engine],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    repository: Path, engines: Sequence[Engine], tmp_path: Path, figures: Figures
 ) -> None:
-    figures = Figures()
+    """A full disk under SQLite."""
     async with on_small_disk(repository, tmp_path, figures) as deployment:
         await _run_full(deployment, engines, figures)
         with closing(sqlite3.connect(tmp_path / "disk" / "sessions.db")) as file:
             assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    figures.show("A full disk under SQLite", capsys)
 
 
 @pytest.mark.timeout(240)
 async def test_a_redis_out_of_memory(
-    repository: Path,
-    engines: Sequence[Engine],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    repository: Path, engines: Sequence[Engine], tmp_path: Path, figures: Figures
 ) -> None:
-    figures = Figures()
+    """A Redis out of memory."""
     async with on_small_redis(repository, tmp_path, figures) as deployment:
         await _run_full(deployment, engines, figures)
-    figures.show("A Redis out of memory", capsys)
 
 
 async def _run_full(deployment: Filling, engines: Sequence[Engine], figures: Figures) -> None:

@@ -26,14 +26,10 @@ FAULTS = {
 
 @pytest.mark.timeout(240)
 async def test_nothing_is_lost_and_nothing_applied_twice(
-    repository: Path,
-    engines: Sequence[Engine],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    repository: Path, engines: Sequence[Engine], tmp_path: Path, figures: Figures
 ) -> None:
-    figures = Figures()
+    """Three services on Redis."""
     async with on_redis(repository, tmp_path, figures) as deployment:
         await fault_run(deployment, Schedule(FAULTS), Load(steps=5000, seed=2), engines, figures)
-    figures.show("Three services on Redis", capsys)
     assert figures.kills == 10
     assert figures.replays > 0

@@ -16,14 +16,10 @@ FAULTS = {"kill worker": 8, "kill service": 2, "SIGTERM service": 1, "freeze wor
 
 @pytest.mark.timeout(240)
 async def test_nothing_is_lost_and_nothing_applied_twice(
-    repository: Path,
-    engines: Sequence[Engine],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    repository: Path, engines: Sequence[Engine], tmp_path: Path, figures: Figures
 ) -> None:
-    figures = Figures()
+    """Three workers on SQLite."""
     async with on_sqlite_with_workers(repository, tmp_path, figures) as deployment:
         await fault_run(deployment, Schedule(FAULTS), Load(steps=5000, seed=1), engines, figures)
-    figures.show("Three workers on SQLite", capsys)
     assert figures.kills == 10
     assert figures.replays > 0

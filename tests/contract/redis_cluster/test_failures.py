@@ -1,34 +1,18 @@
 """What happens to sessions in a Redis Cluster when a node fails, and when slots move."""
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 
 from service.errors import CommitUnknown, SessionExists, StoreError
 from service.stores.redis.partitions import LISTINGS, PARTITION_SLOTS, home_of
 from service.stores.store import Found, Replaced, Session, Store
-from tests.contract.redis_stores import TIMEOUT_SECONDS, created, opened
+from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
 from tests.contract.sessions import moved, same, session
-from tests.redis_server import RedisCluster, RedisServer, running, wait_until
+from tests.redis_server import RedisCluster, RedisServer, wait_until
 
 IDS = [str(number) for number in range(60)]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"), append_only=True)
-    with running(cluster):
-        yield cluster
-
-
-@pytest.fixture
-def store(cluster: RedisCluster) -> Iterator[Store]:
-    for node in cluster.nodes:
-        node.ask("FLUSHALL")
-    with closing(opened(cluster.url)) as store:
-        yield store
 
 
 def on(cluster: RedisCluster, node: RedisServer, ids: list[str]) -> list[bool]:

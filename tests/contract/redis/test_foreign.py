@@ -1,31 +1,15 @@
 """Keys and records in the middle of the sessions that are not of this release."""
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from service.errors import StoreError
 from service.stores.redis.partitions import home_of
 from service.stores.store import Store
-from tests.contract.redis_stores import created, opened
+from tests.contract.redis.stores import created
 from tests.contract.sessions import moved, same, session
-from tests.redis_server import RedisServer, running
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def store(server: RedisServer) -> Iterator[Store]:
-    server.ask("FLUSHALL")
-    with closing(opened(server.url)) as store:
-        yield store
+from tests.redis_server import RedisServer
 
 
 def test_a_foreign_key_in_a_group(server: RedisServer, store: Store) -> None:

@@ -13,8 +13,8 @@ import pytest
 from service.errors import CommitUnknown, StoreError, StoreFull
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
-from tests.contract.disks import fill, small_disk
 from tests.contract.sessions import moved, same, session
+from tests.contract.sqlite.disks import fill, small_disk
 
 WIDE = np.ones(20_000, np.float32)
 IDS = [f"{index:02}" for index in range(20)]

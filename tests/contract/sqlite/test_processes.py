@@ -19,7 +19,7 @@ from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import moved, same, session
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEADLINE_SECONDS = 60.0
 IDS = list("abcde")
 TOKEN_BYTES = 8

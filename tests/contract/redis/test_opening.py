@@ -10,7 +10,7 @@ import pytest
 
 from service.errors import StoreError
 from service.stores.redis.partitions import EXPIRIES, LISTINGS, SCHEMAS
-from tests.contract.redis_stores import TIMEOUT_SECONDS, everything, opened
+from tests.contract.redis.stores import TIMEOUT_SECONDS, everything, opened
 from tests.contract.sessions import same, session
 from tests.redis_server import RedisServer, running
 from tests.service_process import free_port

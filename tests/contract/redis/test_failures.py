@@ -1,7 +1,7 @@
 """What a Redis does to its sessions when it fails, and when it comes back."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,25 +13,10 @@ import pytest
 from service.errors import CommitUnknown, SessionExists, StoreError, StoreFull
 from service.stores.redis.link import Access, Link, Node
 from service.stores.store import Replaced, Session, Store
-from tests.contract.redis_stores import TIMEOUT_SECONDS, created, opened
+from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
 from tests.contract.sessions import moved, same, session
 from tests.redis_relay import Relay
 from tests.redis_server import DEADLINE_SECONDS, RedisServer, running, wait_until
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """Append-only: what it has confirmed survives its death."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"), append_only=True)
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def store(server: RedisServer) -> Iterator[Store]:
-    server.ask("FLUSHALL")
-    with closing(opened(server.url)) as store:
-        yield store
 
 
 def all_replaced(outcomes: list[Replaced]) -> list[bool]:

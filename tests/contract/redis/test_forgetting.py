@@ -1,32 +1,17 @@
 """Sessions that Redis forgets by itself, and indexes that are longer than one question."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from service.stores.redis.partitions import home_of
 from service.stores.store import Position, Store
-from tests.contract.redis_stores import created, opened
+from tests.contract.redis.stores import created, opened
 from tests.contract.sessions import moved, same, session
-from tests.redis_server import RedisServer, running, wait_until
+from tests.redis_server import RedisServer, wait_until
 
 FIRST: Position = ("", "")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def store(server: RedisServer) -> Iterator[Store]:
-    server.ask("FLUSHALL")
-    with closing(opened(server.url)) as store:
-        yield store
 
 
 def test_redis_forgets_by_itself(server: RedisServer, store: Store) -> None:
