@@ -79,7 +79,7 @@ def create_app(
     readiness: Readiness | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application; it closes the store when it shuts down."""
-    sequences = Sequences(settings.max_waiting_sequences)
+    sequences = Sequences(settings.max_waiting_sequences, settings.max_wait_seconds)
     sessions = Sessions(
         models,
         store,
@@ -123,6 +123,8 @@ async def _purge_expired(context: Context) -> None:
             purged = await context.sessions.purge(context.settings.expired_retention_seconds)
             if purged:
                 log.info("sessions_purged", count=purged)
-        except GatewiseError as error:
-            log.warning("purge_failed", detail=str(error))
+        except Exception as error:  # whatever it is, the next time may go well
+            log.warning(
+                "purge_failed", detail=str(error), exc_info=not isinstance(error, GatewiseError)
+            )
         await asyncio.sleep(PURGE_INTERVAL_SECONDS)

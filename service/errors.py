@@ -8,6 +8,7 @@ GatewiseError
 │   └── MalformedBody            the body is not a JSON object at all
 ├── BodyTooLarge                 the body is longer than the service accepts
 ├── ModelNotFound                no such model
+│   └── VersionNotFound          no such version of it
 ├── VersionUnavailable           a session's version of its model is not served here (now)
 ├── KeyReused                    an idempotency key came with another request before
 ├── SessionError                 about one session; carries its id
@@ -76,6 +77,10 @@ class BodyTooLarge(GatewiseError):
 
 class ModelNotFound(GatewiseError):
     """No such model."""
+
+
+class VersionNotFound(ModelNotFound):
+    """No such version of a model, and none that could still be found."""
 
 
 class VersionUnavailable(GatewiseError):

@@ -147,7 +147,7 @@ SessionId = Annotated[
     Field(description="Chosen by the service if left out."),
 ]
 TtlSeconds = Annotated[
-    Annotated[float, Field(strict=True, gt=0, le=10 * 366 * 86400)] | None,
+    Annotated[float, Field(strict=True, ge=0.001, le=10 * 366 * 86400)] | None,
     Field(description="Life after the last use."),
 ]
 

@@ -25,6 +25,11 @@ def rollout_request(
     session_id: str, body: RolloutBody, conditions: Conditions, max_numbers: int
 ) -> tuple[RolloutRequest, int]:
     """The request, and the seed that it draws with: the caller's, or one for each key."""
+    if conditions.key is not None and not body.advance:
+        raise InvalidInput.at(
+            "$.advance",
+            "a look ahead changes nothing and leaves no receipt; send it without Idempotency-Key",
+        )
     seed = _seed_of(body, conditions)
 
     def plan(manifest: Manifest) -> Plan:

@@ -96,7 +96,9 @@ async def fork_session(
 ) -> SessionAnswer:
     """A new session that goes on from where this one is; this one stays as it is."""
     raw, body = await read_json(request, context, ForkBody, in_place_of_none=b"{}")
-    conditions = read_conditions(request.headers.raw, b"fork", raw)
+    # The key's receipt is the new session's: it must say from which one that was made.
+    made_of = session_id.encode() + b"\0" + raw
+    conditions = read_conditions(request.headers.raw, b"fork", made_of)
     session, replayed = await context.sessions.fork(session_id, _new(body), conditions)
     return _begun(session, response, replayed=replayed)
 

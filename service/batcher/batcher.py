@@ -96,9 +96,13 @@ class Batcher(Generic[Item, Answer]):
     def _work(self) -> None:
         while self._gather():
             group = self._next_group()
-            if group:
-                loop = group[0].future.get_loop()
-                loop.call_soon_threadsafe(_resolve, group, self._outcomes(group))
+            items = [task for task in group if task.call is None]
+            if items:
+                _answer(items, self._run_items(items))
+            for task in group:
+                # A slow store may have taken all the time that this one had.
+                if task.call is not None and self._is_wanted(task):
+                    _answer([task], [_outcome(task.call)])
 
     def _gather(self) -> bool:
         """Take everything that has arrived; wait when nothing has. False when it is over."""
@@ -121,37 +125,26 @@ class Batcher(Generic[Item, Answer]):
         """The longest group without two tasks of one key, in order of arrival."""
         group: dict[object, _Task] = {}
         later: deque[_Task] = deque()
-        now = time.monotonic()
         while self._waiting and len(group) < self._max_batch:
             task = self._waiting.popleft()
-            if task.future.cancelled():
-                continue
-            if task.expires_at < now:
-                self._refuse(task)
-            elif task.key in group:
+            if task.key in group:
                 later.append(task)
-            else:
+            elif self._is_wanted(task):
                 group[task.key] = task
         later.extend(self._waiting)
         self._waiting = later
         return list(group.values())
 
-    def _refuse(self, task: _Task) -> None:
-        error = Overloaded(
-            f"the request has waited for {self._max_wait_seconds:g} s; nothing was applied"
-        )
-        task.future.get_loop().call_soon_threadsafe(_resolve, [task], [error])
-
-    def _outcomes(self, group: list[_Task]) -> list[object]:
-        items = [task for task in group if task.call is None]
-        answers = dict(zip(map(id, items), self._run_items(items), strict=True))
-        return [
-            _outcome(task.call) if task.call is not None else answers[id(task)] for task in group
-        ]
+    def _is_wanted(self, task: _Task) -> bool:
+        """False for one whose caller has gone, or waits for too long, which is refused."""
+        if task.future.cancelled():
+            return False
+        if task.expires_at < time.monotonic():
+            _answer([task], [waited_too_long(self._max_wait_seconds)])
+            return False
+        return True
 
     def _run_items(self, tasks: list[_Task]) -> Sequence[object]:
-        if not tasks:
-            return []
         try:
             answers = self._run([task.item for task in tasks])
         except Exception as error:  # a failed commit, say, concerns the whole group
@@ -161,11 +154,19 @@ class Batcher(Generic[Item, Answer]):
         return answers
 
 
+def waited_too_long(seconds: float) -> Overloaded:
+    return Overloaded(f"the request has waited for {seconds:g} s; nothing was applied")
+
+
 def _outcome(call: Callable[[], object]) -> object:
     try:
         return call()
     except Exception as error:  # handed to the caller, who awaits it
         return error
+
+
+def _answer(tasks: Sequence[_Task], outcomes: Sequence[object]) -> None:
+    tasks[0].future.get_loop().call_soon_threadsafe(_resolve, tasks, outcomes)
 
 
 def _resolve(group: Sequence[_Task], outcomes: Sequence[object]) -> None:

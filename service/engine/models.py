@@ -57,8 +57,8 @@ class Models:
         if engine is None:
             self.missed.set()
             raise VersionUnavailable(
-                f"version {version} of model {name!r} is not served here; the session is intact: "
-                "put the version back into the repository, or migrate the session"
+                f"version {version} of model {name!r} is not served here (yet); sessions on it are "
+                "intact and go on when it is in the repository"
             )
         return engine
 

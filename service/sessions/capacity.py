@@ -30,7 +30,9 @@ class Capacity:
         """Raises TooManySessions."""
         now = self._clock()
         full = self._living >= self._max_sessions
-        if now - self._counted_at > (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
+        age = now - self._counted_at
+        # A clock that was set back makes a count from the future.
+        if not 0 <= age <= (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
                 self._living = self._store.count(now)

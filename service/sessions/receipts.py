@@ -93,13 +93,16 @@ def recall(receipts: bytes, key: Key) -> Receipt | None:
 def remember(receipts: bytes, receipt: Receipt) -> bytes:
     """The receipts with one more, shortened to what is kept."""
     kept = [_pack(receipt)]
-    count, room = 1, KEPT_ANSWER_BYTES - len(receipt.content)
+    count, room = 1, KEPT_ANSWER_BYTES
+    if receipt.kind is Kind.ANSWER:
+        room -= len(receipt.content)
     begin = copied = 0
     while begin < len(receipts):
         kind, length = _KIND.unpack_from(receipts, begin + _KIND_OFFSET)
         end = begin + _HEAD.size + length
         count += kind != Kind.BIRTH
-        room -= length
+        if kind == Kind.ANSWER:
+            room -= length
         if count > KEPT_RECEIPTS and kind != Kind.BIRTH:
             kept.append(receipts[copied:begin])
             copied = end

@@ -11,11 +11,11 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended
-from service.sessions.answers import Answer, kept_in
+from service.sessions.answers import Answer, Result, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
-from service.sessions.conditions import UNCONDITIONAL, Conditions, admit
+from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.receipts import Kind, Receipt
-from service.sessions.rollout import Plan, Rolled, check_feedback, roll, shape_of_rollout
+from service.sessions.rollout import Plan, check_feedback, roll, shape_of_rollout
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import StepRequest
 from service.stores.store import Session, Store
@@ -58,48 +58,47 @@ class Roller:
             version = session.version if receipt is None else receipt.version
             engine = self._models.version(session.model, version)
             check_feedback(engine.manifest)
-            plan = request.plan(engine.manifest)
             if receipt is not None:
-                return await self._again(receipt, session, engine, plan)
-            rolled = await self._sequences.run(partial(roll, engine, plan, session.state))
-            after = self._after(request, session, plan, rolled, engine.manifest)
+                return await self._sequences.run(
+                    partial(_again, request, receipt, session.session_id, engine)
+                )
+            after, result = await self._sequences.run(partial(self._roll, request, session, engine))
             if not request.advance or await self._commit(after):
-                return Answer.after(after, engine.manifest, rolled.result)
+                return Answer.after(after, engine.manifest, result)
         raise SessionContended(request.session_id)
 
     def _admit(self, request: RolloutRequest) -> tuple[Session, Receipt | None]:
         found = self._store.read([request.session_id])[0]
         return admit(found, request.session_id, request.conditions, self._clock())
 
-    async def _commit(self, after: Session) -> bool:
-        return await self._batcher.call(after.session_id, lambda: committed(self._store, after))
-
-    async def _again(
-        self, receipt: Receipt, session: Session, engine: Engine, plan: Plan
-    ) -> Answer:
-        """The answer of a rollout that was applied before."""
-        if receipt.kind is Kind.BEFORE:
-            before = np.frombuffer(receipt.content, np.float32)
-            result = (await self._sequences.run(lambda: roll(engine, plan, before))).result
-        else:
-            result = shape_of_rollout(engine.manifest, plan).unpack(receipt.content)
-        return Answer.again(receipt, session.session_id, engine.manifest, result)
-
-    def _after(
-        self,
-        request: RolloutRequest,
-        session: Session,
-        plan: Plan,
-        rolled: Rolled,
-        manifest: Manifest,
-    ) -> Session:
+    def _roll(
+        self, request: RolloutRequest, session: Session, engine: Engine
+    ) -> tuple[Session, Result]:
+        """The session after the rollout, not stored yet, and what the rollout gave."""
+        plan = request.plan(engine.manifest)
+        rolled = roll(engine, plan, session.state)
         if not request.advance:
-            return session
-        return advanced(
-            session,
+            return session, rolled.result
+        after = advanced(
+            # What took longer than the session had to live does not bring it back.
+            alive(session, session.session_id, self._clock()),
             self._clock(),
             request.conditions.key,
             step=session.step + rolled.steps,
             state=rolled.state,
-            kept=kept_in(shape_of_rollout(manifest, plan), rolled.result, session.state),
+            kept=kept_in(shape_of_rollout(engine.manifest, plan), rolled.result, session.state),
         )
+        return after, rolled.result
+
+    async def _commit(self, after: Session) -> bool:
+        return await self._batcher.call(after.session_id, lambda: committed(self._store, after))
+
+
+def _again(request: RolloutRequest, receipt: Receipt, session_id: str, engine: Engine) -> Answer:
+    """The answer of a rollout that was applied before."""
+    plan = request.plan(engine.manifest)
+    if receipt.kind is Kind.BEFORE:
+        result = roll(engine, plan, np.frombuffer(receipt.content, np.float32)).result
+    else:
+        result = shape_of_rollout(engine.manifest, plan).unpack(receipt.content)
+    return Answer.again(receipt, session_id, engine.manifest, result)

@@ -1,20 +1,24 @@
-"""Whole sequences without a session: computed and forgotten."""
+"""Whole sequences and rollouts: what takes longer than a step to compute."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from service.batcher.batcher import waited_too_long
 from service.errors import Overloaded
 
 Result = TypeVar("Result")
 
 
 class Sequences:
-    """A thread of its own for whole sequences, so that steps of sessions do not wait for them."""
+    """A thread of its own for long computations, so that steps of sessions do not wait for them."""
 
-    def __init__(self, max_waiting: int) -> None:
+    def __init__(self, max_waiting: int, max_wait_seconds: float = math.inf) -> None:
         self._max_waiting = max_waiting
+        self._max_wait_seconds = max_wait_seconds
         self._waiting = 0
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sequences")
 
@@ -24,7 +28,7 @@ class Sequences:
             raise Overloaded(f"{self._waiting} requests for sequences are waiting already")
         loop = asyncio.get_running_loop()
         self._waiting += 1
-        running = self._executor.submit(work)
+        running = self._executor.submit(self._in_time, work, time.monotonic())
         # A caller may go away while its work runs: the place is free when the work is over.
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
         return await asyncio.wrap_future(running)
@@ -32,6 +36,11 @@ class Sequences:
     def close(self) -> None:
         """Drop what has not begun; what runs ends by itself, for nobody."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _in_time(self, work: Callable[[], Result], arrived_at: float) -> Result:
+        if time.monotonic() - arrived_at > self._max_wait_seconds:
+            raise waited_too_long(self._max_wait_seconds)
+        return work()
 
     def _leave(self) -> None:
         self._waiting -= 1

@@ -12,11 +12,11 @@ from service.engine.models import Models
 from service.errors import (
     Fault,
     InvalidInput,
-    ModelNotFound,
     SessionContended,
     SessionNotFound,
     StateMismatch,
     StoreError,
+    VersionNotFound,
 )
 from service.sessions.answers import Answer
 from service.sessions.births import Births, NewSession, chosen_id
@@ -179,8 +179,8 @@ class Sessions:
     ) -> tuple[Session, bool]:
         """Move a session to another version of its model, by default the latest.
 
-        Raises ModelNotFound for a version that there is not, StateMismatch where the layers of
-        the two versions differ, VersionUnavailable where the present one is not served.
+        Raises VersionNotFound, StateMismatch where the layers of the two versions differ,
+        VersionUnavailable where one of them is not served here, or not yet.
         """
 
         def move(session: Session) -> Session:
@@ -188,11 +188,12 @@ class Sessions:
             chosen = served[-1] if version is None else version
             if chosen == session.version:
                 return session
-            if chosen not in served:
-                raise ModelNotFound(
+            if chosen not in served and chosen < served[-1]:
+                raise VersionNotFound(
                     f"there is no version {chosen} of model {session.model!r}; "
                     f"served here: {', '.join(map(str, served))}"
                 )
+            # A higher one may have been published a moment ago.
             target = self._models.version(session.model, chosen).manifest
             present = self._models.version(session.model, session.version).manifest
             if target.layers != present.layers:
@@ -254,7 +255,8 @@ class Sessions:
             if isinstance(found, StoreError):
                 raise found
             if self._store.delete(session_id, found.revision):
-                self._capacity.ended()
+                if found.expires_at > self._clock():
+                    self._capacity.ended()
                 return
         raise SessionContended(session_id)
 

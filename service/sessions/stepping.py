@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Outcome, Row, compute
+from service.batcher.compute import Computed, Outcome, Row, compute
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
@@ -109,10 +109,10 @@ class Stepper:
         )
 
     def _attempt_again(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
-        """Some of the group are committed by now: a store that fails concerns the others alone."""
+        """Some of the group are committed by now: what fails here concerns the others alone."""
         try:
             return self._attempt(requests)
-        except StoreError as error:
+        except Exception as error:
             return [error] * len(requests)
 
     def _prepare(
@@ -162,8 +162,15 @@ def _work(request: StepRequest, session: Session, receipt: Receipt | None, engin
 def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcome:
     if isinstance(computed, Exception):
         return computed
-    session, manifest = work.session, work.row.engine.manifest
     result = Result(computed.outputs, computed.gates)
+    try:
+        return _applied(work, computed, result, now)
+    except Exception as error:  # damaged receipts, say: this session's own fault
+        return error
+
+
+def _applied(work: _Work, computed: Computed, result: Result, now: float) -> _Advance | Answer:
+    session, manifest = work.session, work.row.engine.manifest
     if work.receipt is not None:
         return Answer.again(work.receipt, session.session_id, manifest, result)
     after = advanced(

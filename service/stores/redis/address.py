@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from service.stores.redis.link import Access, Node
 
-SCHEMES = ("redis", "rediss", "redis-cluster", "rediss-cluster")
 _PORT = 6379
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 

@@ -10,7 +10,7 @@ from redis.exceptions import AskError, MovedError
 from service.errors import StoreError
 from service.stores.redis.layout import Layout, ask_for_layout
 from service.stores.redis.link import Access, Link, Node, Reply
-from service.stores.redis.probe import Probe
+from service.stores.redis.probe import Patience
 from service.stores.redis.scripts import Command
 
 _MOST_REDIRECTIONS = 4
@@ -43,7 +43,7 @@ class Cluster:
         self._seeds = tuple(seeds)
         self._access = access
         self._links: dict[Node, Link] = {}
-        self._probes: dict[Node, Probe] = {}
+        self._patience = Patience(access)
         self._layout: Layout = []
         self._refresh_at = 0.0
         self._refresh()
@@ -86,9 +86,7 @@ class Cluster:
     def close(self) -> None:
         for link in self._links.values():
             link.close()
-        for probe in self._probes.values():
-            probe.stop()
-        self._probes.clear()
+        self._patience.forget_others(())
 
     def _owner(self, partition: int) -> Node:
         if (node := self._layout[partition]) is None:
@@ -117,16 +115,13 @@ class Cluster:
             self._receive(node, part, replies, deadline)
 
     def _send(self, node: Node, part: Sequence[_Sending], *, changes: bool) -> None:
-        if (probe := self._probes.get(node)) is not None:
-            if not probe.answered:
-                raise StoreError(f"Redis {node} has not answered for a while; try again")
-            del self._probes[node]
+        self._patience.check(node)
         started = time.monotonic()
         words = [words for sending in part for words in sending.words()]
         try:
             self._link(node).send(words, changes=changes)
         except StoreError:
-            self._probe_if_slow(node, started)
+            self._patience.lost(node, started)
             raise
 
     def _receive(
@@ -140,12 +135,7 @@ class Cluster:
                 next(answers)
             replies[sending.index] = next(answers)
         if not link.is_connected:
-            self._probe_if_slow(node, started)
-
-    def _probe_if_slow(self, node: Node, started: float) -> None:
-        """Leave a node alone that let us wait, for the sake of the others' sessions."""
-        if time.monotonic() - started > self._access.timeout_seconds / 2:
-            self._probes[node] = Probe(node, self._access)
+            self._patience.lost(node, started)
 
     def _redirected(self, sendings: Sequence[_Sending], replies: Sequence[Reply]) -> list[_Sending]:
         """What was refused because it belongs to another node; nothing was changed by it."""
@@ -183,11 +173,10 @@ class Cluster:
         owners = set(self._layout)
         for node in self._links.keys() - owners:
             self._links.pop(node).close()
-        for node in self._probes.keys() - owners:
-            self._probes.pop(node).stop()
+        self._patience.forget_others(owners)
 
     def _known(self) -> list[Node]:
         """All nodes that could tell the layout, those that answered lately in front."""
         nodes = dict.fromkeys((*self._links, *filter(None, self._layout), *self._seeds))
-        awake = [node for node in nodes if node not in self._probes]
+        awake = [node for node in nodes if not self._patience.is_away(node)]
         return sorted(awake, key=lambda node: not self._link(node).is_connected)

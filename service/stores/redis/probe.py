@@ -1,7 +1,8 @@
-"""Finds out when a node that stopped answering is back, without anybody waiting for it."""
+"""Leaves a node alone that stopped answering, and finds out when it is back."""
 
 import threading
 import time
+from collections.abc import Container
 
 from service.errors import StoreError
 from service.stores.redis.link import Access, Link, Node
@@ -43,3 +44,31 @@ class Probe:
             return False
         self._answered.set()
         return True
+
+
+class Patience:
+    """Each node is waited for once: then it is left alone until it answers a probe."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._probes: dict[Node, Probe] = {}
+
+    def check(self, node: Node) -> None:
+        """Raises StoreError for a node that is being left alone."""
+        if (probe := self._probes.get(node)) is not None:
+            if not probe.answered:
+                raise StoreError(f"Redis {node} has not answered for a while; try again")
+            del self._probes[node]
+
+    def is_away(self, node: Node) -> bool:
+        return node in self._probes
+
+    def lost(self, node: Node, since: float) -> None:
+        """A node failed that was asked at a monotonic time: leave it alone if it let us wait."""
+        if time.monotonic() - since > self._access.timeout_seconds / 2:
+            self._probes[node] = Probe(node, self._access)
+
+    def forget_others(self, nodes: Container[Node | None]) -> None:
+        """Stop probing for all but these."""
+        for node in [node for node in self._probes if node not in nodes]:
+            self._probes.pop(node).stop()

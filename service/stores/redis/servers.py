@@ -8,6 +8,7 @@ from redis.exceptions import AskError
 
 from service.errors import StoreError
 from service.stores.redis.link import Access, Link, Node, Reply
+from service.stores.redis.probe import Patience
 from service.stores.redis.refusals import refusal
 from service.stores.redis.scripts import Command
 
@@ -36,6 +37,7 @@ class SingleServer:
 
     def __init__(self, node: Node, access: Access) -> None:
         self._link = Link(node, access)
+        self._patience = Patience(access)
         self._timeout_seconds = access.timeout_seconds
 
     def together(self, partitions: Sequence[int]) -> list[list[int]]:
@@ -49,17 +51,21 @@ class SingleServer:
         return [0]
 
     def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
+        node, started = self._link.node, time.monotonic()
         try:
+            self._patience.check(node)
             self._link.send([command.words for command in commands], changes=changes)
         except StoreError as error:
+            self._patience.lost(node, started)
             return [error] * len(commands)
         replies = self._link.receive(time.monotonic() + self._timeout_seconds)
+        if not self._link.is_connected:
+            self._patience.lost(node, started)
         return [
-            refusal(f"MOVED {reply}", f"Redis {self._link.node}")
-            if isinstance(reply, AskError)
-            else reply
+            refusal(f"MOVED {reply}", f"Redis {node}") if isinstance(reply, AskError) else reply
             for reply in replies
         ]
 
     def close(self) -> None:
         self._link.close()
+        self._patience.forget_others(())
