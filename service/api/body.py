@@ -1,14 +1,18 @@
 """Reading a request's body: bounded first, parsed after."""
 
+import asyncio
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from service.api.problems import invalid
 from service.errors import BodyTooLarge, Fault, MalformedBody
 
 Body = TypeVar("Body", bound=BaseModel)
+
+_LONG_BODY_BYTES = 64 * 1024
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
@@ -37,6 +41,21 @@ def parse_body(body: bytes, model: type[Body]) -> Body:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+async def read_json(
+    request: Request, max_bytes: int, model: type[Body], *, in_place_of_none: bytes = b""
+) -> tuple[bytes, Body]:
+    """The body as it came, and as a record. Raises what `read_body` and `parse_body` raise."""
+    raw = await read_body(request.scope, request.receive, max_bytes)
+    return raw, await parse_aside(raw or in_place_of_none, model)
+
+
+async def parse_aside(body: bytes, model: type[Body]) -> Body:
+    """As `parse_body`; a long one would hold up everybody else on the event loop."""
+    if len(body) > _LONG_BODY_BYTES:
+        return await asyncio.to_thread(parse_body, body, model)
+    return parse_body(body, model)
 
 
 async def _next_part(receive: Receive) -> Message:

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterable
 
+from fastapi import Response
+
 from service.errors import InvalidInput
-from service.sessions.conditions import ANY, Conditions, revision_tag
+from service.sessions.conditions import ANY, Conditions, revision_tag, tag
 from service.sessions.receipts import Key
+from service.stores.store import Session
 
 MAX_KEY_BYTES = 255
 
@@ -36,6 +39,12 @@ def read_conditions(
     )
 
 
+def read_preconditions(headers: Headers) -> Conditions:
+    """What `If-Match` says, for a request that needs no key. Raises InvalidInput."""
+    others = [(name, value) for name, value in headers if name != b"idempotency-key"]
+    return read_conditions(others, b"", b"")
+
+
 def read_tags(value: bytes, path: str) -> frozenset[str]:
     """The strong tags of a list, or ANY. Raises InvalidInput."""
     text = value.decode("latin-1").strip()
@@ -56,6 +65,21 @@ def read_tags(value: bytes, path: str) -> frozenset[str]:
 def etag(revision: int) -> str:
     """The `ETag` header of a session at a revision."""
     return f'"{revision_tag(revision)}"'
+
+
+def mark(response: Response, session: Session, *, replayed: bool = False) -> None:
+    """Say in headers where the session is, and whether an earlier try is answered again."""
+    response.headers["etag"] = etag(session.revision)
+    if replayed:
+        response.headers["idempotent-replayed"] = "true"
+
+
+def unchanged(session: Session, if_none_match: str | None) -> bool:
+    """Whether the caller has seen the session as it is."""
+    if if_none_match is None:
+        return False
+    tags = read_tags(if_none_match.encode("latin-1"), "headers.if-none-match")
+    return ANY in tags or tag(session) in tags
 
 
 def _checked_key(value: bytes) -> bytes:

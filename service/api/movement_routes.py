@@ -1,19 +1,20 @@
 """/v1/sessions/{id}/steps, /rollout and /state: what moves a session."""
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Header, Request, Response
 
 from service.api.answers import to_json
-from service.api.conditions import etag, read_conditions
+from service.api.body import read_json
+from service.api.conditions import etag, mark, read_conditions, unchanged
 from service.api.context import Ctx
+from service.api.movements import render_aside, session_headers
 from service.api.openapi import CONDITIONAL, KEYED, gives, takes
 from service.api.requests import RolloutBody, StateBody, StepsBody
 from service.api.rollouts import render_rollout, rollout_request
 from service.api.schemas import RolloutAnswer, StateAnswer, StepsAnswer
-from service.api.session_routes import mark, read_json, unchanged
-from service.api.steps import session_headers
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"])
@@ -44,12 +45,12 @@ async def apply_steps(session_id: str, request: Request, context: Ctx) -> Respon
 )
 async def roll_out(session_id: str, request: Request, context: Ctx) -> Response:
     """Apply time steps, then feed the outputs back: a forecast, or text that goes on."""
-    raw, body = await read_json(request, context, RolloutBody)
+    raw, body = await read_json(request, context.settings.max_body_bytes, RolloutBody)
     conditions = read_conditions(request.headers.raw, b"rollout", raw, body.at)
     rollout, seed = rollout_request(session_id, body, conditions, context.settings.max_numbers)
     answer = await context.sessions.rollout(rollout)
     headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
-    rendered = render_rollout(answer, body, seed)
+    rendered = await render_aside(answer, partial(render_rollout, answer, body, seed))
     return Response(rendered, media_type="application/json", headers=headers)
 
 
@@ -76,7 +77,7 @@ async def get_state(
 )
 async def put_state(session_id: str, request: Request, context: Ctx) -> Response:
     """Replace the state and the step count that it stands for."""
-    raw, body = await read_json(request, context, StateBody)
+    raw, body = await read_json(request, context.settings.max_body_bytes, StateBody)
     conditions = read_conditions(request.headers.raw, b"state", raw)
     session, replayed = await context.sessions.replace_state(
         session_id,

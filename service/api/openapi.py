@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api.problems import MEDIA_TYPE
-from service.api.schemas import ProblemDetails
+from service.api.schemas import SESSION_ANSWERS, ProblemDetails
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -41,6 +41,17 @@ def takes(
     return described | ({"parameters": parameters} if parameters else {})
 
 
+def _described(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+_SESSION_HEADERS = {
+    "ETag": _described("Where the session is: another one after every change."),
+    "Idempotent-Replayed": _described("`true` where an earlier try had been applied."),
+}
+_CREATED = {"Location": _described("The new session.")}
+
+
 def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> Responses:
     """`responses` of a route: its answer, and the statuses it answers problems with."""
     described: Responses = {
@@ -50,7 +61,14 @@ def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> 
         }
         for code in problems
     }
+    for code in (412, 409):
+        if code in described:
+            described[code]["headers"] = {"ETag": _described("Where the session is.")}
+    if 503 in described:
+        described[503]["headers"] = {"Retry-After": _described("Seconds to wait.")}
     described[status] = {"description": "Done", **({"model": answer} if answer else {})}
+    if answer is not None and issubclass(answer, SESSION_ANSWERS):
+        described[status]["headers"] = _SESSION_HEADERS | (_CREATED if status == 201 else {})
     return described
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from service.api.answers import check_size, to_json
 from service.api.gates import render_gates
 from service.api.inputs import encode_text
+from service.api.movements import decode_source, describe
 from service.api.requests import RolloutBody
-from service.api.steps import decode_source, describe
 from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.errors import Fault, InvalidInput
 from service.sessions.answers import Answer

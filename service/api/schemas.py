@@ -167,3 +167,7 @@ class ProblemDetails(_Answer):
     applied_step: int | None = Field(
         default=None, description="Where it was after the request, if that was applied before."
     )
+
+
+SESSION_ANSWERS = (SessionAnswer, StepsAnswer, RolloutAnswer, StateAnswer, MigrationAnswer)
+"""Those that say where a session is, and carry its `ETag`."""

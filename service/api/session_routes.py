@@ -5,15 +5,20 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.api.body import parse_body, read_body
-from service.api.conditions import etag, read_conditions, read_tags
-from service.api.context import Context, Ctx
+from service.api.body import read_json
+from service.api.conditions import (
+    etag,
+    mark,
+    read_conditions,
+    read_preconditions,
+    unchanged,
+)
+from service.api.context import Ctx
 from service.api.cursors import read_cursor, write_cursor
 from service.api.openapi import CONDITIONAL, KEYED, gives, takes
-from service.api.requests import Body, ForkBody, MigrateBody, SessionBody, metadata_bytes
+from service.api.requests import ForkBody, MigrateBody, SessionBody, metadata_bytes
 from service.api.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer
 from service.sessions.births import NewSession
-from service.sessions.conditions import ANY, tag
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -27,7 +32,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 )
 async def create_session(request: Request, response: Response, context: Ctx) -> SessionAnswer:
     """Begin a session on the latest version of a model; it stays with that version."""
-    raw, body = await read_json(request, context, SessionBody)
+    raw, body = await read_json(request, context.settings.max_body_bytes, SessionBody)
     conditions = read_conditions(request.headers.raw, b"create", raw)
     session, replayed = await context.sessions.create(
         body.model,
@@ -76,13 +81,12 @@ async def get_session(
 @router.delete(
     "/{session_id}",
     status_code=204,
-    responses=gives(None, 404, 412, 422, 503, status=204),
+    responses=gives(None, 404, 410, 412, 422, 503, status=204),
     openapi_extra={"parameters": CONDITIONAL},
 )
 async def delete_session(session_id: str, request: Request, context: Ctx) -> None:
-    """End a session."""
-    conditions = read_conditions(request.headers.raw, b"delete", b"")
-    await context.sessions.delete(session_id, conditions)
+    """End a session. No key is needed: a retry that finds it gone answers 404."""
+    await context.sessions.delete(session_id, read_preconditions(request.headers.raw))
 
 
 @router.post(
@@ -95,7 +99,9 @@ async def fork_session(
     session_id: str, request: Request, response: Response, context: Ctx
 ) -> SessionAnswer:
     """A new session that goes on from where this one is; this one stays as it is."""
-    raw, body = await read_json(request, context, ForkBody, in_place_of_none=b"{}")
+    raw, body = await read_json(
+        request, context.settings.max_body_bytes, ForkBody, in_place_of_none=b"{}"
+    )
     # The key's receipt is the new session's: it must say from which one that was made.
     made_of = session_id.encode() + b"\0" + raw
     conditions = read_conditions(request.headers.raw, b"fork", made_of)
@@ -112,37 +118,15 @@ async def migrate_session(
     session_id: str, request: Request, response: Response, context: Ctx
 ) -> MigrationAnswer:
     """Move a session to another version of its model, if the layers are the same."""
-    raw, body = await read_json(request, context, MigrateBody, in_place_of_none=b"{}")
+    raw, body = await read_json(
+        request, context.settings.max_body_bytes, MigrateBody, in_place_of_none=b"{}"
+    )
     conditions = read_conditions(request.headers.raw, b"migrate", raw)
     session, replayed = await context.sessions.migrate(session_id, body.version, conditions)
     mark(response, session, replayed=replayed)
     return MigrationAnswer(
         session_id=session_id, model=session.model, version=session.version, step=session.step
     )
-
-
-async def read_json(
-    request: Request, context: Context, model: type[Body], *, in_place_of_none: bytes = b""
-) -> tuple[bytes, Body]:
-    """The body as it came, and as a record."""
-    limit = context.settings.max_body_bytes
-    raw = await read_body(request.scope, request.receive, limit)
-    return raw, parse_body(raw or in_place_of_none, model)
-
-
-def mark(response: Response, session: Session, *, replayed: bool = False) -> None:
-    """Say in headers where the session is, and whether an earlier try is answered again."""
-    response.headers["etag"] = etag(session.revision)
-    if replayed:
-        response.headers["idempotent-replayed"] = "true"
-
-
-def unchanged(session: Session, if_none_match: str | None) -> bool:
-    """Whether the caller has seen the session as it is."""
-    if if_none_match is None:
-        return False
-    tags = read_tags(if_none_match.encode("latin-1"), "headers.if-none-match")
-    return ANY in tags or tag(session) in tags
 
 
 def _new(body: SessionBody | ForkBody) -> NewSession:

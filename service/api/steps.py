@@ -6,20 +6,20 @@ also registered with FastAPI, which describes it in OpenAPI and takes what the s
 Both end in `StepsEndpoint.answer`.
 """
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import check_size, render_outputs, to_json
-from service.api.body import parse_body, read_body
-from service.api.conditions import etag, read_conditions
-from service.api.gates import check_selection, render_gates
-from service.api.inputs import decode_inputs, encode_text
+from service.api.body import parse_aside, read_body
+from service.api.conditions import read_conditions
+from service.api.gates import render_gates
+from service.api.movements import decode_source, describe, render_aside, session_headers
 from service.api.problems import answer_error
-from service.api.requests import RolloutBody, StepsBody
+from service.api.requests import StepsBody
 from service.bundle.manifest import Manifest
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
@@ -28,8 +28,6 @@ from service.sessions.stepping import StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
-_LARGE_BODY_BYTES = 64 * 1024
-_MANY_STEPS = 64
 _JSON = (b"content-type", b"application/json")
 
 
@@ -52,17 +50,10 @@ class StepsEndpoint:
     async def answer(self, session_id: str, scope: Scope, receive: Receive) -> Answered:
         """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
         raw = await read_body(scope, receive, self._max_body_bytes)
-        # Reading and writing many numbers would hold up everybody else on the event loop.
-        if len(raw) > _LARGE_BODY_BYTES:
-            body = await asyncio.to_thread(parse_body, raw, StepsBody)
-        else:
-            body = parse_body(raw, StepsBody)
+        body = await parse_aside(raw, StepsBody)
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
         answer = await self._sessions.step(self._request(session_id, body, conditions))
-        if len(answer.result.outputs) > _MANY_STEPS:
-            rendered = await asyncio.to_thread(_render, answer, body)
-        else:
-            rendered = _render(answer, body)
+        rendered = await render_aside(answer, partial(_render, answer, body))
         return Answered(rendered, [_JSON, *session_headers(answer)])
 
     def _request(self, session_id: str, body: StepsBody, conditions: Conditions) -> StepRequest:
@@ -72,33 +63,6 @@ class StepsEndpoint:
             return inputs
 
         return StepRequest(session_id, decode, body.gates is not None, conditions)
-
-
-def session_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """Where the session is after the request, and whether this is the answer to an earlier try."""
-    headers = [(b"etag", etag(answer.revision).encode())]
-    if answer.replayed:
-        headers.append((b"idempotent-replayed", b"true"))
-    return headers
-
-
-def decode_source(body: StepsBody | RolloutBody, manifest: Manifest) -> NDArray[Any]:
-    """The `inputs` or the `text` of a body, [T, F] or [T]. Raises InvalidInput."""
-    if body.gates is not None:
-        check_selection(body.gates, manifest.layers)
-    if body.text is not None:
-        return encode_text(body.text, manifest.input, "$.text")
-    return decode_inputs(body.inputs, manifest.input, "$.inputs")
-
-
-def describe(answer: Answer) -> dict[str, Any]:
-    """What every answer about a session that moved begins with."""
-    return {
-        "session_id": answer.session_id,
-        "model": answer.manifest.name,
-        "version": answer.manifest.version,
-        "step": answer.step,
-    }
 
 
 def _render(answer: Answer, body: StepsBody) -> bytes:

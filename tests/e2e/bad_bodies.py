@@ -182,14 +182,14 @@ FORKS = [
     malformed("{"),
     *at("$.model", '{"model": "weather"}'),
     *at("$.session_id", '{"session_id": "a/b"}', '{"session_id": 5}'),
-    *at("$.ttl_seconds", '{"ttl_seconds": 0}', '{"ttl_seconds": "1"}'),
+    *at("$.ttl_seconds", '{"ttl_seconds": 1e-300}', '{"ttl_seconds": 0}', '{"ttl_seconds": "1"}'),
     *at("$.metadata", '{"metadata": [1]}', '{"metadata": "a"}', '{"metadata": {"a": NaN}}'),
 ]
 MIGRATIONS = [
     malformed("{"),
     *at("$.version", '{"version": 0}', '{"version": "1"}', '{"version": 1.5}', '{"version": true}'),
     *at("$.colour", '{"colour": 1}'),
-    Bad('{"version": 9}', None, 404, "model_not_found"),
+    Bad('{"version": 9}', None, 503, "version_unavailable"),
 ]
 WEATHER_SEQUENCES = [
     *ANY_BODY,

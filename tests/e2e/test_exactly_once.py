@@ -108,6 +108,21 @@ def test_a_key_with_another_body_or_route_is_refused(first: httpx.Client) -> Non
     assert state_of(first, session_id) == left
 
 
+def test_a_key_makes_one_fork_of_one_session(first: httpx.Client) -> None:
+    sources = [new_session(first, "weather") for _ in range(2)]
+    apply_steps(first, sources[1], weather_inputs(1))
+    body, headers = {"session_id": f"{sources[0]}-fork"}, {"idempotency-key": "fork"}
+    made = first.post(f"/v1/sessions/{sources[0]}/fork", json=body, headers=headers)
+    other = first.post(f"/v1/sessions/{sources[1]}/fork", json=body, headers=headers)
+    assert made.status_code == 201
+    assert other.json()["code"] == "idempotency_key_reused"
+    forks = {
+        first.post(f"/v1/sessions/{source}/fork", headers=headers).json()["session_id"]
+        for source in sources
+    }
+    assert len(forks) == 2, "without an id of the caller's, each source has its own"
+
+
 def test_a_refused_request_may_be_mended_under_its_key(first: httpx.Client) -> None:
     """Nothing was applied, so the key has not been used."""
     session_id = new_session(first, "weather")

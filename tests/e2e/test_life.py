@@ -109,13 +109,23 @@ def test_text_stops(client: httpx.Client) -> None:
 
 
 def test_sessions_are_listed_by_model(client: httpx.Client) -> None:
-    for model in ("weather", "letters"):
-        new_session(client, model)
-    found = [
-        (session["model"], session["session_id"])
-        for session in client.get("/v1/sessions", params={"limit": 1000}).json()["sessions"]
-    ]
+    made = {(model, new_session(client, model)) for model in ("weather", "letters", "weather")}
+    everything = client.get("/v1/sessions", params={"limit": 1000}).json()["sessions"]
+    found = [(session["model"], session["session_id"]) for session in everything]
     assert found == sorted(found)
+    assert made <= set(found)
+    only = client.get("/v1/sessions", params={"limit": 1000, "model": "weather"}).json()
+    assert [session["session_id"] for session in only["sessions"]] == [
+        session_id for model, session_id in found if model == "weather"
+    ]
+
+
+def test_a_look_ahead_takes_no_key(client: httpx.Client) -> None:
+    path = f"/v1/sessions/{new_session(client, 'weather')}/rollout"
+    body = {"inputs": weather_inputs(1), "steps": 3, "advance": False}
+    refused = client.post(path, json=body, headers={"idempotency-key": "k"})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["path"] == "$.advance"
 
 
 def test_a_full_service_refuses_and_ends_nobody(repository: Path, tmp_path: Path) -> None:

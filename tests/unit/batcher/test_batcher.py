@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -241,3 +242,29 @@ async def test_who_has_waited_too_long_is_refused_and_not_run(runner: Runner) ->
     assert await submit(one, "next", "next") == "next"
     await one.close()
     assert runner.groups == [["first"], ["next"]]
+
+
+async def test_a_call_behind_a_slow_one_of_its_group_is_refused_in_time(runner: Runner) -> None:
+    one = Batcher[object, object](runner, max_batch=10, max_queue=10, max_wait_seconds=0.05)
+    blocker = asyncio.create_task(submit(one, "blocker", "blocker"))
+    await runner.wait_until_started()
+    begun, late = threading.Event(), []
+
+    def slow() -> str:
+        begun.set()
+        time.sleep(0.1)
+        return "slow"
+
+    calls = [
+        asyncio.create_task(one.call(number, call))
+        for number, call in enumerate([slow, lambda: late.append(1), lambda: late.append(2)])
+    ]
+    await asyncio.sleep(0)
+    calls[2].cancel()
+    runner.allow()
+    assert await calls[0] == "slow"
+    with pytest.raises(Overloaded, match="nothing was applied"):
+        await calls[1]
+    assert begun.is_set() and not late
+    await blocker
+    await one.close()

@@ -151,3 +151,12 @@ def test_an_unknown_commit_is_not_tried_again(models: Models) -> None:
     assert isinstance(run([request("a", key=KEY)])[0], CommitUnknown)
     assert whole(store.read(["a"])[0]).step == 8
     assert answered(run([request("a", key=KEY)])[0]).step == 8, "the retry finds its receipt"
+
+
+def test_damaged_receipts_are_their_sessions_own_fault(models: Models) -> None:
+    store = MemoryStore()
+    store.create(weather("damaged", receipts=b"short"))
+    store.create(weather("sound"))
+    outcomes = stepper(models, store).run([request("damaged", key=KEY), request("sound", key=KEY)])
+    assert isinstance(outcomes[0], Exception)
+    assert answered(outcomes[1]).step == 8

@@ -66,3 +66,18 @@ async def _when_there_is_room(sequences: Sequences) -> bool:
                 return await sequences.run(lambda: True)
             except Overloaded:
                 await asyncio.sleep(0.001)
+
+
+async def test_work_that_has_waited_too_long_is_not_done() -> None:
+    sequences = Sequences(max_waiting=10, max_wait_seconds=0.05)
+    done: list[int] = []
+    release = threading.Event()
+    first = asyncio.create_task(sequences.run(lambda: release.wait(10)))
+    second = asyncio.create_task(sequences.run(partial(done.append, 2)))
+    await asyncio.sleep(0.1)
+    release.set()
+    assert await first
+    with pytest.raises(Overloaded, match=r"waited for 0\.05 s"):
+        await second
+    assert not done
+    sequences.close()
