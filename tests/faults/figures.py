@@ -90,7 +90,7 @@ class Figures:
             ("longest time without any answer", f"{self.longest_silence:.1f} s"),
             ("answers equal bit for bit", _share(self.answers_equal, self.answers_compared)),
             ("states equal bit for bit", _share(self.states_equal, self.states_compared)),
-            ("lost, applied twice, different", "0"),
+            ("sessions not as in the undisturbed run", f"{self.sessions - self.states_compared}"),
             ("duration", f"{self.seconds:.0f} s"),
         ]
         return "\n".join(["| what | figure |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
