@@ -49,6 +49,7 @@ format: setup ## Format the code and sort imports
 bench: setup ## Measure one HTTP step and the GRU layer against what they are compared with
 	$(BIN)/python -m benchmarks.gru_layer
 	$(BIN)/python -m benchmarks.http_step
+	$(BIN)/python -m benchmarks.durability
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
 	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)
