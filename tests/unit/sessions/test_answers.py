@@ -43,10 +43,8 @@ def result_of(shape: ResultShape, outputs: int, seed: int = 0) -> Result:
     def tensor(*size: int) -> NDArray[np.float32]:
         return random.integers(0, 2**32, size, np.uint32).view(np.float32)
 
-    if shape.dtype is np.int32:
-        shown = tensor(outputs).view(np.int32)
-    else:
-        shown = tensor(outputs, shape.width)
+    is_token = shape.dtype is np.int32
+    shown = tensor(outputs).view(np.int32) if is_token else tensor(outputs, shape.width)
     rows = (outputs + shape.more_gates, shape.state_size)
     gates = Gates(*(tensor(*rows) for _ in range(4))) if shape.state_size else None
     return Result(shown, gates)

@@ -1,0 +1,120 @@
+"""Rules: sessions end, are listed, and outlive the processes that serve them."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import precondition, rule
+
+from service.errors import SessionExpired, SessionMoved, SessionNotFound
+from service.sessions.births import NewSession
+from service.stores.store import Position
+from tests.stateful.ground import Ground, numbers, replicas, tags, waits
+from tests.stateful.requests import Create
+from tests.stateful.world import Refused
+
+RETENTION = 100.0
+
+
+class Lives(Ground):
+    @rule(after=waits, number=numbers, match=tags, replica=replicas)
+    def delete(self, after: float, number: int, match: str, replica: int) -> None:
+        self.world.now += after
+        self.end(self.name(number), match, replica)
+
+    def end(self, session_id: str, match: str, replica: int) -> None:
+        conditions = self.conditions(session_id, match)
+        known = self.world.sessions.get(session_id)
+        refused = None
+        if known is None:
+            refused = Refused((SessionNotFound,))
+        elif conditions.if_match is not None:
+            refused = self.world.dead(session_id) or self.world.untrue(known, conditions)
+        sessions = self.replicas[replica % len(self.replicas)]
+        if refused is None:
+            self.run(sessions.delete(session_id, conditions))
+            del self.world.sessions[session_id]
+            return
+        with pytest.raises((SessionNotFound, SessionExpired, SessionMoved)) as raised:
+            self.run(sessions.delete(session_id, conditions))
+        refused.check(raised.value)
+
+    @precondition(lambda self: self.max_sessions < 10)
+    @rule(after=waits, clear=st.booleans())
+    def fill(self, after: float, clear: bool) -> None:
+        """As many as fit and one more; the end of what expired before makes no room."""
+        self.world.now += after
+        if clear:
+            self.perform(Create("weather", NewSession(ttl_seconds=1_000.0)), 0)
+            for session_id in sorted(self.world.sessions):
+                if self.world.alive(session_id) is None:
+                    self.end(session_id, "none", 0)
+        for _ in range(self.max_sessions + 1):
+            self.perform(Create("weather", NewSession(ttl_seconds=1_000.0)), 0)
+
+    @rule(after=waits)
+    def purge(self, after: float) -> None:
+        self.world.now += after
+        before = self.world.now - RETENTION
+        old = [one.session_id for one in self.world.sessions.values() if one.expires_at < before]
+        assert self.run(self.replicas[0].purge(RETENTION)) == len(old)
+        for session_id in old:
+            del self.world.sessions[session_id]
+
+    @rule(
+        after=waits,
+        limit=st.integers(1, 3),
+        model=st.sampled_from([None, "weather", "letters-deep"]),
+        replica=replicas,
+    )
+    def list_pages(self, after: float, limit: int, model: str | None, replica: int) -> None:
+        self.world.now += after
+        sessions = self.replicas[replica % len(self.replicas)]
+        found = []
+        cursor: Position | None = ("", "")
+        while cursor is not None:
+            page = self.run(sessions.page(model=model, after=cursor, limit=limit))
+            assert len(page.sessions) <= limit
+            found += page.sessions
+            cursor = page.cursor
+        expected = sorted(
+            (one for one in self.world.living() if model in (None, one.model)),
+            key=lambda one: (one.model, one.session_id),
+        )
+        for known, session in zip(expected, found, strict=True):
+            assert known.session_id == session.session_id
+            self.world.compare(session)
+
+    @precondition(lambda self: any(len(served) < 3 for served in self.served))
+    @rule(replica=replicas, newest=st.sampled_from([2, 3]))
+    def new_versions_appear(self, replica: int, newest: int) -> None:
+        """On one replica, and later on the other; sessions go on with theirs."""
+        replica %= len(self.replicas)
+        for engine in self.engines:
+            name, version = engine.manifest.name, engine.manifest.version
+            if name == "weather" and version <= newest and version not in self.served[replica]:
+                self.served[replica].add(version)
+                self.models[replica].add(engine)
+
+    @precondition(lambda self: self.place.survives or self.crashes)
+    @rule(after=waits)
+    def start_again(self, after: float) -> None:
+        self.world.now += after
+        self.close(self.replicas)
+        self.lose()
+        self.open()
+
+    @precondition(lambda self: self.crashes)
+    @rule(after=waits)
+    def crash(self, after: float) -> None:
+        """Everything dies at once, in no order: what was answered is there again."""
+        self.world.now += after
+        self.crashes -= 1
+        abandoned = self.replicas
+        self.place.crash()
+        self.lose()
+        self.open()
+        self.close(abandoned)
+
+    def lose(self) -> None:
+        """What does not outlive its store."""
+        if not self.place.survives:
+            self.world.sessions.clear()

@@ -1,0 +1,181 @@
+"""Rules: many requests at once, for one session and for several, at one replica and at both."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import hypothesis.strategies as st
+from hypothesis.stateful import precondition, rule
+
+from service.sessions.births import NewSession
+from service.sessions.rollout import Sampling
+from tests.stateful.changes import LONG, Changes
+from tests.stateful.expected import Expected
+from tests.stateful.ground import lives, numbers, replicas, seeds
+from tests.stateful.lives import Lives
+from tests.stateful.requests import (
+    Change,
+    Create,
+    Outcome,
+    PutState,
+    Request,
+    Rollout,
+    Step,
+    new_key,
+    outcome_of,
+)
+from tests.stateful.world import versions_of
+
+kinds = st.sampled_from(["step", "step", "roll", "put"])
+plans = st.tuples(numbers, kinds, st.integers(1, 3), replicas, st.booleans())
+"""Which session, what, how many time steps, where, and whether keyed and sent to both."""
+
+
+class Sent(NamedTuple):
+    """A request on its way to a replica."""
+
+    request: Request
+    replica: int
+
+
+class Races(Changes, Lives):
+    async def answers(self, sent: Sequence[Sent]) -> list[Outcome]:
+        """All at once."""
+        return await asyncio.gather(
+            *(outcome_of(request, self.replicas[replica]) for request, replica in sent)
+        )
+
+    def served_everywhere(self, number: int) -> Expected | None:
+        """A session that lives, on a version that every replica has: who is first matters not."""
+        known = self.world.alive(self.name(number))
+        served = set.intersection(*self.served)
+        if known is None or known.version not in versions_of(known.model, served):
+            return None
+        return known
+
+    def change(self, session_id: str, kind: str, time: int, seed: int) -> Change:
+        if kind == "put":
+            return PutState(session_id, time, self.state(session_id, seed))
+        inputs = self.inputs(session_id, time, seed)
+        if kind == "roll":
+            return Rollout(session_id, inputs, time, Sampling(seed))
+        return Step(session_id, inputs, gates=seed % 2 == 0)
+
+    @rule(plans=st.lists(plans, min_size=2, max_size=6), seed=seeds)
+    def together(self, plans: list[tuple[int, str, int, int, bool]], seed: int) -> None:
+        """Each is applied once, in some order that the revisions tell."""
+        sent: list[Sent] = []
+        for index, (number, kind, time, where, keyed) in enumerate(plans):
+            known = self.served_everywhere(number)
+            if known is None:
+                continue
+            replica = where % len(self.replicas)
+            request = self.change(known.session_id, kind, time, seed + index)
+            if keyed:
+                request = self.keyed(request)
+                sent.append(Sent(request, (replica + 1) % len(self.replicas)))
+            sent.append(Sent(request, replica))
+        answered = list(zip(sent, self.run(self.answers(sent)), strict=True))
+        for one, outcome in sorted(answered, key=_order):
+            self.check(one.request, outcome, one.replica)
+        _check_arrival(answered)
+
+    @rule(
+        number=numbers,
+        kinds=st.lists(kinds, min_size=2, max_size=4),
+        by_tag=st.booleans(),
+        seed=seeds,
+    )
+    def race_for_one_place(self, number: int, kinds: list[str], by_tag: bool, seed: int) -> None:
+        """All want the session as it is: one has it, the others are told where it went."""
+        known = self.served_everywhere(number)
+        if known is None:
+            return
+        session_id = known.session_id
+        wanted = self.conditions(session_id, "right" if by_tag else "none", None if by_tag else 0)
+        sent: list[Sent] = []
+        for index, kind in enumerate(kinds):
+            # A state put in place may be at the very same step, where `at` is true once more.
+            change = self.change(session_id, kind if by_tag else "step", 1, seed + index)
+            sent.append(Sent(replace(change, conditions=wanted), index % len(self.replicas)))
+        outcomes = self.run(self.answers(sent))
+        answered = sorted(zip(sent, outcomes, strict=True), key=lambda one: one[1].told is None)
+        for (request, replica), outcome in answered:
+            self.check(request, outcome, replica)
+
+    @rule(life=lives, chosen=st.sampled_from([None, "a", "d"]))
+    def create_twice_at_once(self, life: float | None, chosen: str | None) -> None:
+        request = Create("letters-deep", NewSession(chosen, life))
+        key = new_key(f"create {self.next_key()}", request)
+        request = Create(request.model, request.new, key=key)
+        sent = [Sent(request, index % len(self.replicas)) for index in range(2)]
+        outcomes = self.run(self.answers(sent))
+        for outcome in sorted(outcomes, key=lambda one: one.replayed):
+            self.check(request, outcome, 0)
+
+    @rule(
+        number=numbers,
+        kind=kinds,
+        time=st.sampled_from([1, 3, LONG]),
+        turns=st.integers(0, 3),
+        seed=seeds,
+        replica=replicas,
+    )
+    def give_up_and_retry(
+        self, *, number: int, kind: str, time: int, turns: int, seed: int, replica: int
+    ) -> None:
+        """A caller goes away at any moment, and sends the same again, to the other replica too."""
+        request = self.keyed(self.change(self.name(number), kind, time, seed))
+        first = self.replicas[replica % len(self.replicas)]
+
+        async def give_up() -> None:
+            trying = asyncio.create_task(outcome_of(request, first))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            trying.cancel()
+            await asyncio.gather(trying, return_exceptions=True)
+
+        self.run(give_up())
+        self.try_once(request, replica + 1, perhaps_applied=True)
+        # What the first try left in the queue is over when this is answered.
+        self.run(asyncio.wait_for(first.page(model=None, after=("", ""), limit=1), 10))
+
+    @precondition(lambda self: self.place.shared and self.crashes)
+    @rule(kinds=st.lists(kinds, min_size=1, max_size=4), seed=seeds)
+    def crash_under_way(self, kinds: list[str], seed: int) -> None:
+        """The store dies while requests are; each one's retry has it applied exactly once."""
+        self.crashes -= 1
+        living = self.world.living()
+        sent = [
+            Sent(self.keyed(self.change(known.session_id, kind, 1, seed)), index % 2)
+            for index, (known, kind) in enumerate(zip(living, kinds, strict=False))
+        ]
+
+        async def crash() -> list[Outcome]:
+            outcomes, _ = await asyncio.gather(
+                self.answers(sent), asyncio.to_thread(self.place.crash)
+            )
+            return outcomes
+
+        for (request, replica), outcome in zip(sent, self.run(crash()), strict=True):
+            if outcome.told is not None:
+                self.check(request, outcome, replica)
+            self.try_once(request, replica + 1, perhaps_applied=outcome.told is None)
+
+
+def _order(one: tuple[Sent, Outcome]) -> tuple[int, bool]:
+    told = one[1].told
+    assert told is not None, repr(one[1].error)
+    return told.revision, one[1].replayed
+
+
+def _check_arrival(answered: Sequence[tuple[Sent, Outcome]]) -> None:
+    """At one replica a session's requests are applied in order of arrival."""
+    latest: dict[tuple[str, int], int] = {}
+    for (request, replica), outcome in answered:
+        assert outcome.told is not None
+        if isinstance(request, Step | PutState) and not outcome.replayed:
+            place = (outcome.told.session_id, replica)
+            assert latest.get(place, -1) < outcome.told.revision
+            latest[place] = outcome.told.revision

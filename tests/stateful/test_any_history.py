@@ -1,0 +1,115 @@
+"""Sessions, whatever is done to them and in which order, against a dict and the oracle.
+
+Hypothesis makes up the histories out of the rules in this folder. A plain dict (`world.py`) says
+which sessions there should be and what every request must be told; the float64 oracle says what
+states and outputs are. After every rule every session is looked at.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from model_export import package
+from service.bundle.repository import read_repository
+from service.engine.engine import Engine
+from service.engine.models import load_models
+from service.engine.provider import Provider
+from tests.bundles import plain_report, tokens_model, values_model
+from tests.oracle import Oracle
+from tests.redis_server import RedisCluster, RedisServer, running
+from tests.stateful.births import Births
+from tests.stateful.places import Memory, OneRedis, Place, RedisOfThree, Sqlite
+from tests.stateful.races import Races
+from tests.stateful.retries import Retries
+
+TRAINED = {
+    ("weather", 1): values_model("weather"),
+    ("weather", 2): values_model("weather", seed=5),
+    ("weather", 3): values_model("weather", hidden_sizes=(5,), seed=6),
+    ("letters-deep", 1): tokens_model("letters-deep", hidden_sizes=(6, 4, 5)),
+}
+"""What is published, by name and version."""
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Engine]:
+    repository = tmp_path_factory.mktemp("versions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "write_report", plain_report)
+        for trained in TRAINED.values():
+            package.publish(trained, repository)
+    return tuple(load_models(read_repository(repository), Provider()))
+
+
+@pytest.fixture(scope="module")
+def one_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneRedis]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), append_only=True)
+    with running(server):
+        yield OneRedis(server)
+
+
+@pytest.fixture(scope="module")
+def redis_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisOfThree]:
+    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"), append_only=True)
+    with running(cluster):
+        yield RedisOfThree(cluster)
+
+
+class AnyHistory(Births, Races, Retries):
+    """All rules."""
+
+
+OCCURS = {
+    *("Create: told", "Create: told again", "Create: SessionExists", "Create: KeyReused"),
+    *("Step: told", "Step: told again", "Step: told again, computed"),
+    *("Step: AnswerNotKept", "Step: KeyReused", "Step: PreconditionFailed", "Step: StepConflict"),
+    *("Step: SessionExpired", "Step: SessionNotFound"),
+    *("Rollout: told", "Rollout: told again", "PutState: told", "PutState: told again"),
+    *("Migrate: told", "Migrate: told again", "Fork: told", "Fork: told again"),
+}
+"""What no place's histories may lack: without it they would prove little."""
+
+
+def check(place: Place, engines: Sequence[Engine], examples: int, capacity: int = 1000) -> set[str]:
+    """Run histories in a place; returns every kind of outcome that there was."""
+
+    class There(AnyHistory):
+        pass
+
+    There.place, There.engines, There.max_sessions = place, engines, capacity
+    There.networks = {version: Oracle(trained.network) for version, trained in TRAINED.items()}
+    There.seen = set()
+    histories = settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+    )
+    run_state_machine_as_test(There, settings=histories)
+    assert There.seen >= OCCURS, f"make more histories: {OCCURS - There.seen} never occurred"
+    return There.seen
+
+
+def test_in_memory(engines: Sequence[Engine]) -> None:
+    check(Memory(), engines, 100)
+
+
+def test_in_sqlite(engines: Sequence[Engine], tmp_path: Path) -> None:
+    check(Sqlite(tmp_path, replicas=2), engines, 80)
+
+
+def test_with_room_for_few(engines: Sequence[Engine], tmp_path: Path) -> None:
+    seen = check(Sqlite(tmp_path, replicas=1), engines, 60, capacity=3)
+    assert {"Create: TooManySessions", "Fork: TooManySessions"} <= seen
+
+
+def test_in_redis(engines: Sequence[Engine], one_redis: OneRedis) -> None:
+    check(one_redis, engines, 60)
+
+
+def test_in_a_redis_cluster(engines: Sequence[Engine], redis_of_three: RedisOfThree) -> None:
+    check(redis_of_three, engines, 30)
