@@ -27,7 +27,7 @@ def serve(settings: Settings) -> None:
     from service.app import load
     from service.errors import GatewiseError
     from service.process import logs
-    from service.process.serve import serve_here, serve_together
+    from service.process.launch import serve_here, serve_together
     from service.process.server import exit_on_signals, listen
     from service.process.welcome import welcome
 

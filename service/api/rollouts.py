@@ -14,8 +14,8 @@ from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.errors import Fault, InvalidInput
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
-from service.sessions.rolling import RolloutRequest
-from service.sessions.rollout import Plan, Sampling
+from service.sessions.feedback import Plan, Sampling
+from service.sessions.rollouts import RolloutRequest
 
 _SEED_BITS = 53
 """As many as every JSON reader keeps exactly."""

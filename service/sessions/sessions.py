@@ -24,7 +24,7 @@ from service.sessions.capacity import Capacity
 from service.sessions.changing import MAX_ATTEMPTS, change
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.receipts import Key
-from service.sessions.rolling import Roller, RolloutRequest
+from service.sessions.rollouts import RolloutRequest, Rollouts
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import Stepper, StepRequest
 from service.stores.observed import ObservedStore
@@ -79,7 +79,7 @@ class Sessions:
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
         )
-        self._roller = Roller(models, self._store, clock, self._batcher, sequences)
+        self._rollouts = Rollouts(models, self._store, clock, self._batcher, sequences)
 
     @property
     def store_failure(self) -> StoreError | None:
@@ -149,7 +149,7 @@ class Sessions:
 
     async def rollout(self, request: RolloutRequest) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""
-        return await self._roller.run(request)
+        return await self._rollouts.run(request)
 
     async def replace_state(
         self,

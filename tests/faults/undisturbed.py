@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
-from service.sessions.rollout import Plan, Sampling, roll
+from service.sessions.feedback import Plan, Sampling, roll
 from tests.faults.requests import Request
 
 Numbers = dict[str, NDArray[Any]]

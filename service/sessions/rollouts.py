@@ -14,8 +14,8 @@ from service.errors import SessionContended
 from service.sessions.answers import Answer, Result, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
+from service.sessions.feedback import Plan, check_feedback, roll, shape_of_rollout
 from service.sessions.receipts import Kind, Receipt
-from service.sessions.rollout import Plan, check_feedback, roll, shape_of_rollout
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import StepRequest
 from service.stores.store import Session, Store
@@ -32,7 +32,7 @@ class RolloutRequest:
     conditions: Conditions = UNCONDITIONAL
 
 
-class Roller:
+class Rollouts:
     """Rolls sessions out. The batcher's thread reads and commits, and is free in between."""
 
     def __init__(
