@@ -47,7 +47,7 @@ def test_a_version_that_is_added_is_the_latest_if_it_is_higher(engines: list[Eng
 def test_a_version_that_is_missed_is_asked_for(engines: list[Engine]) -> None:
     models = Models(engines)
     assert not models.missed.is_set()
-    with pytest.raises(VersionUnavailable, match=r"version 3 of model 'weather' .* is intact"):
+    with pytest.raises(VersionUnavailable, match=r"version 3 of model .weather. .* are intact"):
         models.version("weather", 3)
     assert models.missed.is_set()
 
