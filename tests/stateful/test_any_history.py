@@ -95,11 +95,11 @@ def check(place: Place, engines: Sequence[Engine], examples: int, capacity: int 
 
 
 def test_in_memory(engines: Sequence[Engine]) -> None:
-    check(Memory(), engines, 100)
+    check(Memory(), engines, 60)
 
 
 def test_in_sqlite(engines: Sequence[Engine], tmp_path: Path) -> None:
-    check(Sqlite(tmp_path, replicas=2), engines, 80)
+    check(Sqlite(tmp_path, replicas=2), engines, 50)
 
 
 def test_with_room_for_few(engines: Sequence[Engine], tmp_path: Path) -> None:
