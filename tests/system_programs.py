@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -13,15 +14,19 @@ _NAMES = {
 _MARK = "needs "
 
 
+def leave_out(need: str) -> NoReturn:
+    """Skip the test, which needs this, but never in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(_MARK + need)
+    pytest.skip(_MARK + need)
+
+
 def required(package: str) -> str:
     """The program's path. Where it is missing the test is skipped, but never in CI."""
     for name in _NAMES[package]:
         if (path := shutil.which(name)) is not None:
             return path
-    reason = f"{_MARK}{package}: apt-get install {package}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    leave_out(f"{package}: apt-get install {package}")
 
 
 def left_out(skipped: list[pytest.TestReport]) -> list[str]:

@@ -21,17 +21,6 @@ HEADER_BYTES = 100
 PAGE_BYTES = 4096
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(file)) as store:
-        yield store
-
-
 def refused(file: Path, words: str) -> None:
     """Opening fails with these words and the file's name, and changes nothing in the folder."""
     before = {path: path.read_bytes() for path in file.parent.iterdir()}

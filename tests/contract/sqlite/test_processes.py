@@ -25,17 +25,6 @@ IDS = list("abcde")
 TOKEN_BYTES = 8
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(file)) as store:
-        yield store
-
-
 def until(happened: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not happened():

@@ -17,8 +17,9 @@ TIME = 4
 GATES = Gates(*(np.arange(TIME * 5, dtype=np.float32).reshape(TIME, 5) + 100 * i for i in range(4)))
 
 
-def rendered(**selection: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    layers: list[dict[str, Any]] = render_gates(GATES, GateSelection(**selection), LAYERS)["layers"]
+def rendered(**selection: object) -> list[dict[str, Any]]:
+    chosen = GateSelection.model_validate(selection)
+    layers: list[dict[str, Any]] = render_gates(GATES, chosen, LAYERS)["layers"]
     return layers
 
 

@@ -25,7 +25,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[TrainedModel]:
         return repository / trained.name / "1"
 
     package = ModuleType("model_export.package")
-    package.publish = publish  # type: ignore[attr-defined]
+    monkeypatch.setattr(package, "publish", publish, raising=False)
     monkeypatch.setitem(__import__("sys").modules, "model_export.package", package)
     return models
 
