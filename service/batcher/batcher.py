@@ -62,9 +62,9 @@ class Batcher(Generic[Item, Answer]):
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self._thread.start()
 
-    async def submit(self, key: object, item: Item) -> Answer:
+    def submit(self, key: object, item: Item) -> asyncio.Future[Answer]:
         """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
-        return cast(Answer, await self._enqueue(key, item=item))
+        return self._enqueue(key, item=item)
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
         """What `function` returns, run on the batcher's thread after all earlier tasks of `key`."""

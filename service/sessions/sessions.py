@@ -1,5 +1,6 @@
 """The sessions of one service: their whole life, without HTTP."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -145,7 +146,14 @@ class Sessions:
 
     async def step(self, request: StepRequest) -> Answer:
         """Apply time steps. Raises InvalidInput, VersionUnavailable."""
-        return await self._batcher.submit(request.session_id, request)
+        return await self.start_step(request)
+
+    def start_step(self, request: StepRequest) -> asyncio.Future[Answer]:
+        """As `step`, in the queue when this returns: the order of calls is that of application.
+
+        Raises Overloaded and ShuttingDown at once; the rest is the future's.
+        """
+        return self._batcher.submit(request.session_id, request)
 
     async def rollout(self, request: RolloutRequest) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""
