@@ -1,8 +1,12 @@
-"""One thread that does all work on sessions, in groups.
+"""Threads that do all work on sessions, in groups.
 
 While a group runs, new requests gather in the queue and form the next one: no timer, no waiting
-for company. Stores and ONNX Runtime are used from this thread alone, so the event loop is never
+for company. Stores and ONNX Runtime are used from these threads alone, so the event loop is never
 held up by either.
+
+A lane is one thread with its own way to the store. One lane is right for a store on this machine;
+where each access to the store is a round trip, several lanes overlap them: one group is read
+while another is computed and a third is committed.
 """
 
 import asyncio
@@ -10,11 +14,12 @@ import math
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
+from service.batcher.waiting import Task, Waiting, waited_too_long
 from service.errors import Overloaded, ShuttingDown
 
 Item = TypeVar("Item")
@@ -22,140 +27,175 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True, eq=False)
-class _Task:
-    """A request in the queue: an item for the group's run, or a call of its own."""
+@dataclass(frozen=True, slots=True)
+class Aside(Generic[Answer]):
+    """In place of an answer: `work` would hold up the lane for too long.
 
-    key: object
-    future: asyncio.Future[Any]
-    expires_at: float
-    item: Any = None
-    call: Callable[[], object] | None = None
+    It runs somewhere else, and is told by its argument whether its caller is still there. What it
+    returns is called on the same lane and gives the answer. Tasks of the key wait meanwhile.
+    """
+
+    work: Callable[[Callable[[], bool]], "Callable[[], Outcome[Answer]]"]
+
+
+Outcome = Answer | Exception | Aside[Answer]
+Run = Callable[[Sequence[Item]], Sequence[Outcome[Answer]]]
+Elsewhere = Callable[[Callable[[], None]], None]
+"""Has a function run on some other thread, soon and certainly; raises what refuses it."""
 
 
 class Batcher(Generic[Item, Answer]):
-    """Runs items in groups, and single calls in between, on one thread.
+    """Runs items in groups, and single calls in between.
 
     Tasks with the same key run in order of arrival and never in one group.
     """
 
     def __init__(
         self,
-        run: Callable[[Sequence[Item]], Sequence[Answer | Exception]],
-        *,
+        *runs: Run[Item, Answer],
         max_batch: int,
         max_queue: int,
         max_wait_seconds: float = math.inf,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`run` answers a group; an exception in an item's place is raised to its caller only.
+        """Each of `runs` is a lane and answers groups, one at a time.
 
+        An exception in an item's place is raised to its caller only. Calls run on the first lane.
         What has waited for longer than `max_wait_seconds` is refused: whoever sent it may have
-        given up long ago and done something else.
+        given up long ago and done something else. Aside work is done `elsewhere`.
         """
-        self._run = run
-        self._max_batch = max_batch
+        self._runs = runs
         self._max_queue = max_queue
         self._max_wait_seconds = max_wait_seconds
-        self._arrivals: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._waiting: deque[_Task] = deque()
+        self._elsewhere = elsewhere
+        self._arriving: list[Task] = []
+        self._lock = threading.Lock()
+        self._waiting = Waiting(max_batch, self._refuse)
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
-        self._thread.start()
+        self._idle: set[int] = set()
+        # Where an idle lane sleeps: a queue of the standard library wakes faster than a condition.
+        self._doorbells: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in runs]
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane,), name="batcher", daemon=True)
+            for lane in range(len(runs))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, key: object, item: Item) -> asyncio.Future[Answer]:
         """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
         return self._enqueue(key, item=item)
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
-        """What `function` returns, run on the batcher's thread after all earlier tasks of `key`."""
-        return cast(Result, await self._enqueue(key, call=function))
+        """What `function` returns, run on the first lane after all earlier tasks of `key`."""
+        return cast(Result, await self._enqueue(key, call=function, lane=0))
 
     async def close(self) -> None:
-        """Refuse new work, finish what is waiting, end the thread."""
-        if not self._closing:
-            self._closing = True
-            self._arrivals.put(None)
-        await asyncio.to_thread(self._thread.join)
+        """Refuse new work, finish what is waiting, end the threads."""
+        self._closing = True
+        self._hand_over()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
 
-    def _enqueue(
-        self,
-        key: object,
-        *,
-        item: Item | None = None,
-        call: Callable[[], object] | None = None,
-    ) -> asyncio.Future[Any]:
+    def _enqueue(self, key: object, **task: Any) -> asyncio.Future[Any]:
         if self._closing:
             raise ShuttingDown("the service is stopping; nothing was applied")
-        if self._arrivals.qsize() + len(self._waiting) >= self._max_queue:
+        if len(self._arriving) + len(self._waiting) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
-        future = asyncio.get_running_loop().create_future()
-        expires_at = time.monotonic() + self._max_wait_seconds
-        self._arrivals.put(_Task(key, future, expires_at, item, call))
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        if not self._arriving:
+            # All that this turn of the event loop brings wakes a lane once, as one group.
+            loop.call_soon(self._hand_over)
+        self._arriving.append(Task(key, future, time.monotonic() + self._max_wait_seconds, **task))
         return future
 
-    def _work(self) -> None:
-        while self._gather():
-            group = self._next_group()
+    def _hand_over(self) -> None:
+        arrived, self._arriving = self._arriving, []
+        with self._lock:
+            self._waiting.add(arrived)
+            self._ring()
+
+    def _resume(self, task: Task) -> None:
+        with self._lock:
+            self._waiting.resume(task)
+            self._ring()
+
+    def _ring(self) -> None:
+        for lane in self._idle:
+            self._doorbells[lane].put(None)
+        self._idle.clear()
+
+    def _work(self, lane: int) -> None:
+        while group := self._next_group(lane):
             items = [task for task in group if task.call is None]
             if items:
-                _answer(items, self._run_items(items))
+                self._conclude(lane, items, self._run_items(lane, items))
             for task in group:
+                if task.call is None:
+                    continue
                 # A slow store may have taken all the time that this one had.
-                if task.call is not None and self._is_wanted(task):
-                    _answer([task], [_outcome(task.call)])
+                if self._waiting.is_wanted(task):
+                    self._conclude(lane, [task], [_outcome(task.call)])
+                else:
+                    self._release([task])
 
-    def _gather(self) -> bool:
-        """Take everything that has arrived; wait when nothing has. False when it is over."""
-        open_ended = not self._waiting
+    def _next_group(self, lane: int) -> list[Task]:
+        """Waits for one; empty when it is over."""
         while True:
-            try:
-                task = self._arrivals.get(block=open_ended)
-            except queue.Empty:
-                return True
-            if task is None:
-                # The sentinel is put last: once nothing waits, nothing follows.
-                if not self._waiting:
-                    return False
-                self._arrivals.put(None)
-                return True
-            self._waiting.append(task)
-            open_ended = False
+            with self._lock:
+                group = self._waiting.take(lane)
+                if group or (self._closing and self._waiting.over and not self._arriving):
+                    return group
+                self._idle.add(lane)
+            self._doorbells[lane].get()
 
-    def _next_group(self) -> list[_Task]:
-        """The longest group without two tasks of one key, in order of arrival."""
-        group: dict[object, _Task] = {}
-        later: deque[_Task] = deque()
-        while self._waiting and len(group) < self._max_batch:
-            task = self._waiting.popleft()
-            if task.key in group:
-                later.append(task)
-            elif self._is_wanted(task):
-                group[task.key] = task
-        later.extend(self._waiting)
-        self._waiting = later
-        return list(group.values())
-
-    def _is_wanted(self, task: _Task) -> bool:
-        """False for one whose caller has gone, or waits for too long, which is refused."""
-        if task.future.cancelled():
-            return False
-        if task.expires_at < time.monotonic():
-            _answer([task], [waited_too_long(self._max_wait_seconds)])
-            return False
-        return True
-
-    def _run_items(self, tasks: list[_Task]) -> Sequence[object]:
+    def _run_items(self, lane: int, tasks: list[Task]) -> Sequence[object]:
         try:
-            answers = self._run([task.item for task in tasks])
+            answers = self._runs[lane]([task.item for task in tasks])
         except Exception as error:  # a failed commit, say, concerns the whole group
             return [error] * len(tasks)
         if len(answers) != len(tasks):
             return [RuntimeError(f"{len(answers)} answers to {len(tasks)} items")] * len(tasks)
         return answers
 
+    def _conclude(self, lane: int, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
+        """Answer the tasks that are done, and put the others aside."""
+        if any(isinstance(outcome, Aside) for outcome in outcomes):
+            pairs = list(zip(tasks, outcomes, strict=True))
+            for task, outcome in pairs:
+                if isinstance(outcome, Aside):
+                    self._put_aside(lane, task, outcome)
+            pairs = [pair for pair in pairs if not isinstance(pair[1], Aside)]
+            tasks, outcomes = [task for task, _ in pairs], [outcome for _, outcome in pairs]
+        self._release(tasks)
+        _answer(tasks, outcomes)
 
-def waited_too_long(seconds: float) -> Overloaded:
-    return Overloaded(f"the request has waited for {seconds:g} s; nothing was applied")
+    def _put_aside(self, lane: int, task: Task, aside: Aside[Answer]) -> None:
+        def work() -> None:
+            try:
+                finish = aside.work(lambda: not task.future.cancelled())
+            except Exception as error:  # raised on the lane, as if it had happened there
+                finish = partial(_return, error)
+            self._resume(Task(task.key, task.future, math.inf, None, finish, lane, resumes=True))
+
+        try:
+            if self._elsewhere is None:
+                raise RuntimeError("there is no place for work that is put aside")
+            self._elsewhere(work)
+        except Exception as error:  # too much is aside already: for this caller alone
+            self._release([task])
+            _answer([task], [error])
+
+    def _release(self, tasks: Sequence[Task]) -> None:
+        with self._lock:
+            self._waiting.release(tasks)
+            # Others wait for these keys, or for the end; a lane that runs will see them anyway.
+            if len(self._waiting) or self._closing:
+                self._ring()
+
+    def _refuse(self, task: Task) -> None:
+        _answer([task], [waited_too_long(self._max_wait_seconds)])
 
 
 def _outcome(call: Callable[[], object]) -> object:
@@ -165,11 +205,16 @@ def _outcome(call: Callable[[], object]) -> object:
         return error
 
 
-def _answer(tasks: Sequence[_Task], outcomes: Sequence[object]) -> None:
-    tasks[0].future.get_loop().call_soon_threadsafe(_resolve, tasks, outcomes)
+def _return(error: Exception) -> Exception:
+    return error
 
 
-def _resolve(group: Sequence[_Task], outcomes: Sequence[object]) -> None:
+def _answer(tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
+    if tasks:
+        tasks[0].future.get_loop().call_soon_threadsafe(_resolve, tasks, outcomes)
+
+
+def _resolve(group: Sequence[Task], outcomes: Sequence[object]) -> None:
     """Back on the event loop: hand every outcome to whoever waits for it."""
     for task, outcome in zip(group, outcomes, strict=True):
         if task.future.cancelled():

@@ -3,14 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import TypeVar, cast
 
-from service.batcher.batcher import waited_too_long
-from service.errors import Overloaded
+from service.batcher.waiting import waited_too_long
+from service.errors import Overloaded, ShuttingDown
 
 Result = TypeVar("Result")
+_END = object()
 
 
 class Sequences:
@@ -24,11 +26,32 @@ class Sequences:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, after all work that came earlier. Raises Overloaded."""
+        self._check_room()
+        return await self._submit(partial(self._in_time, work, time.monotonic()))
+
+    async def take_turns(self, parts: Iterator[Result]) -> AsyncGenerator[Result]:
+        """The parts of a long computation, one at a time: other work has its turn in between.
+
+        What has begun is not refused any more. Raises Overloaded before the first part.
+        """
+        self._check_room()
+        begin = partial(self._in_time, partial(next, parts, _END), time.monotonic())
+        part = await self._submit(begin)
+        while part is not _END:
+            yield cast(Result, part)
+            part = await self._submit(partial(next, parts, _END))
+
+    def _check_room(self) -> None:
         if self._waiting >= self._max_waiting:
             raise Overloaded(f"{self._waiting} requests for sequences are waiting already")
+
+    async def _submit(self, work: Callable[[], Result]) -> Result:
         loop = asyncio.get_running_loop()
+        try:
+            running = self._executor.submit(work)
+        except RuntimeError:
+            raise ShuttingDown("the service is stopping; nothing was applied") from None
         self._waiting += 1
-        running = self._executor.submit(self._in_time, work, time.monotonic())
         # A caller may go away while its work runs: the place is free when the work is over.
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
         return await asyncio.wrap_future(running)

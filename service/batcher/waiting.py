@@ -1,0 +1,95 @@
+"""Who waits, who may go next: tasks in order of arrival, those of one key one after the other."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import Overloaded
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A request in the queue: an item for a group's run, or a call of its own.
+
+    One with a `lane` runs on that lane only. One that `resumes` goes on with work of its key that
+    was put aside, which all others of the key wait for.
+    """
+
+    key: object
+    future: asyncio.Future[Any]
+    expires_at: float
+    item: Any = None
+    call: Callable[[], object] | None = None
+    lane: int | None = None
+    resumes: bool = False
+
+
+class Waiting:
+    """The queue of a batcher with several lanes. Its owner sees to it that one thread is in here.
+
+    From `take` until `release` a key is held: no other task of it is taken meanwhile.
+    """
+
+    def __init__(self, max_batch: int, refuse: Callable[[Task], None]) -> None:
+        """`refuse` answers a task that has waited for too long."""
+        self._max_batch = max_batch
+        self._refuse = refuse
+        self._tasks: deque[Task] = deque()
+        self._held: set[object] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def over(self) -> bool:
+        """Nothing waits, nothing runs and nothing is put aside."""
+        return not self._tasks and not self._held
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        self._tasks.extend(tasks)
+
+    def resume(self, task: Task) -> None:
+        """Let a task go on that was put aside, in front of all that came later."""
+        self._tasks.appendleft(task)
+
+    def take(self, lane: int) -> list[Task]:
+        """The longest group for a lane without two tasks of one key, in order of arrival."""
+        group: list[Task] = []
+        passed: set[object] = set()
+        later: deque[Task] = deque()
+        held, tasks = self._held, self._tasks
+        while tasks and len(group) < self._max_batch:
+            task = tasks.popleft()
+            if not task.resumes and (task.key in held or task.key in passed):
+                later.append(task)
+            elif task.lane is not None and task.lane != lane:
+                passed.add(task.key)
+                later.append(task)
+            elif self.is_wanted(task):
+                held.add(task.key)
+                group.append(task)
+            elif task.resumes:
+                held.discard(task.key)
+        later.extend(tasks)
+        self._tasks = later
+        return group
+
+    def release(self, tasks: Iterable[Task]) -> None:
+        """Let the next tasks of these keys go."""
+        self._held.difference_update([task.key for task in tasks])
+
+    def is_wanted(self, task: Task) -> bool:
+        """False for one whose caller has gone, or waits for too long, which is refused."""
+        if task.future.cancelled():
+            return False
+        if task.expires_at < time.monotonic():
+            self._refuse(task)
+            return False
+        return True
+
+
+def waited_too_long(seconds: float) -> Overloaded:
+    return Overloaded(f"the request has waited for {seconds:g} s; nothing was applied")
