@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         ge=86400.0,
         description="How long an expired session is remembered: 410 for so long, then 404.",
     )
+    recent_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Memory for the sessions used last, which are not read from the store again.",
+    )
     max_sessions: int = Field(
         default=1_000_000, gt=0, description="Most live sessions in the store before 503."
     )

@@ -35,13 +35,15 @@ class Aside(Generic[Answer]):
     returns is called on the same lane and gives the answer. Tasks of the key wait meanwhile.
     """
 
-    work: Callable[[Callable[[], bool]], "Callable[[], Outcome[Answer]]"]
+    work: "Callable[[Callable[[], bool]], Callable[[], Answer | Exception | Aside[Answer]]]"
 
 
-Outcome = Answer | Exception | Aside[Answer]
-Run = Callable[[Sequence[Item]], Sequence[Outcome[Answer]]]
 Elsewhere = Callable[[Callable[[], None]], None]
 """Has a function run on some other thread, soon and certainly; raises what refuses it."""
+
+
+def _nowhere(_: Callable[[], None]) -> None:
+    raise RuntimeError("there is no place for work that is put aside")
 
 
 class Batcher(Generic[Item, Answer]):
@@ -52,11 +54,11 @@ class Batcher(Generic[Item, Answer]):
 
     def __init__(
         self,
-        *runs: Run[Item, Answer],
+        *runs: Callable[[Sequence[Item]], Sequence[Answer | Exception | Aside[Answer]]],
         max_batch: int,
         max_queue: int,
         max_wait_seconds: float = math.inf,
-        elsewhere: Elsewhere | None = None,
+        elsewhere: Elsewhere = _nowhere,
     ) -> None:
         """Each of `runs` is a lane and answers groups, one at a time.
 
@@ -97,7 +99,14 @@ class Batcher(Generic[Item, Answer]):
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    def _enqueue(self, key: object, **task: Any) -> asyncio.Future[Any]:
+    def _enqueue(
+        self,
+        key: object,
+        *,
+        item: Item | None = None,
+        call: Callable[[], object] | None = None,
+        lane: int | None = None,
+    ) -> asyncio.Future[Any]:
         if self._closing:
             raise ShuttingDown("the service is stopping; nothing was applied")
         if len(self._arriving) + len(self._waiting) >= self._max_queue:
@@ -107,7 +116,8 @@ class Batcher(Generic[Item, Answer]):
         if not self._arriving:
             # All that this turn of the event loop brings wakes a lane once, as one group.
             loop.call_soon(self._hand_over)
-        self._arriving.append(Task(key, future, time.monotonic() + self._max_wait_seconds, **task))
+        expires_at = time.monotonic() + self._max_wait_seconds
+        self._arriving.append(Task(key, future, expires_at, item, call, lane))
         return future
 
     def _hand_over(self) -> None:
@@ -180,8 +190,6 @@ class Batcher(Generic[Item, Answer]):
             self._resume(Task(task.key, task.future, math.inf, None, finish, lane, resumes=True))
 
         try:
-            if self._elsewhere is None:
-                raise RuntimeError("there is no place for work that is put aside")
             self._elsewhere(work)
         except Exception as error:  # too much is aside already: for this caller alone
             self._release([task])

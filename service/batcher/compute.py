@@ -3,24 +3,56 @@
 A row is one sequence on its way through one engine, from a given state. Rows of one time step
 share a run of the step graph; longer ones share runs of the sequence graph, padded at the end to
 a common length, which changes nothing before the padding because a GRU only looks back.
+
+Long sequences run in slices, so that somebody else can have the thread in between. How long a
+slice is depends on the model and the number of rows alone: the same rows give the same bits
+wherever and whenever they are computed.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.manifest import Manifest
 from service.engine.engine import Engine, Gates
 from service.errors import InvalidInput
+from service.records import record
 
 LARGE_INPUT = 1e15
 """Beyond this, products with weights and scales may overflow float32, so that it is looked for."""
 
+SLICE_MULTIPLICATIONS = 10_000_000
+"""About a millisecond of one core."""
+MIN_SLICE_STEPS = 8
+MAX_SLICE_STEPS = 1024
 
-@dataclass(frozen=True, slots=True)
+Pause = Callable[[], None]
+"""Called between two slices; what it raises ends the computation."""
+
+
+def slice_steps(manifest: Manifest) -> int:
+    """How many time steps of one sequence make a slice: a power of two."""
+    sizes = [layer.hidden_size for layer in manifest.layers]
+    inputs = [0, *sizes]
+    multiplications = sum(
+        3 * size * (size + width) for size, width in zip(sizes, inputs, strict=False)
+    )
+    steps = max(1, SLICE_MULTIPLICATIONS // multiplications)
+    return min(max(1 << steps.bit_length() - 1, MIN_SLICE_STEPS), MAX_SLICE_STEPS)
+
+
+class Stopped(Exception):
+    """Nobody wants the result any more; raised by a pause."""
+
+
+def go_on() -> None:
+    """The pause where nobody waits."""
+
+
+@record
 class Row:
     """inputs [T, F] float32 or [T] int64, and the state [S] before the first of them.
 
@@ -36,7 +68,7 @@ class Row:
     alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Computed:
     """outputs [T, O], the state [S] after the last step, gates [T, S] each where asked for."""
 
@@ -48,12 +80,15 @@ class Computed:
 Outcome = Computed | Exception
 
 
-def compute(rows: Sequence[Row]) -> list[Outcome]:
-    """Run all rows; an exception in a row's place concerns that row alone."""
+def compute(rows: Sequence[Row], pause: Pause = go_on) -> list[Outcome]:
+    """Run all rows; an exception in a row's place concerns that row alone.
+
+    Raises what `pause` raises.
+    """
     outcomes: list[Outcome | None] = [None] * len(rows)
     for indices in _compatible(rows):
         group = [rows[index] for index in indices]
-        for index, outcome in zip(indices, _run_isolated(group), strict=True):
+        for index, outcome in zip(indices, _run_isolated(group, pause), strict=True):
             outcomes[index] = outcome
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -71,20 +106,22 @@ def _compatible(rows: Sequence[Row]) -> list[list[int]]:
     return solitary + list(groups.values())
 
 
-def _run_isolated(group: Sequence[Row]) -> list[Outcome]:
+def _run_isolated(group: Sequence[Row], pause: Pause) -> list[Outcome]:
     """Run a group; when that fails, run each row alone, so that only the culprit fails."""
     try:
-        return _run(group)
+        return _run(group, pause)
+    except Stopped:
+        raise
     except Exception as error:  # whatever ONNX Runtime raises belongs to a row
         if len(group) == 1:
             return [error]
-        return [outcome for row in group for outcome in _run_isolated([row])]
+        return [outcome for row in group for outcome in _run_isolated([row], pause)]
 
 
-def _run(group: Sequence[Row]) -> list[Outcome]:
+def _run(group: Sequence[Row], pause: Pause) -> list[Outcome]:
     if all(len(row.inputs) == 1 for row in group):
         return _run_steps(group)
-    return _run_sequences(group)
+    return _run_sequences(group, pause)
 
 
 def _run_steps(group: Sequence[Row]) -> list[Outcome]:
@@ -112,26 +149,83 @@ def _row_of(gates: Gates, one: slice) -> Gates:
     return Gates(gates.reset[one], gates.update[one], gates.candidate[one], gates.hidden[one])
 
 
-def _run_sequences(group: Sequence[Row]) -> list[Outcome]:
+def _run_sequences(group: Sequence[Row], pause: Pause) -> list[Outcome]:
     engine = group[0].engine
+    inputs = _padded(group)
+    begun = [_Begun(row, engine.manifest.output.width) for row in group]
+    states = _stacked_states(group)
+    steps = max(1, slice_steps(engine.manifest) // len(group))
+    for begin in range(0, inputs.shape[1], steps):
+        if begin:
+            pause()
+        part = inputs[:, begin : begin + steps]
+        outputs, history = engine.sequence(part, states)
+        # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
+        suspicious = not _finite(outputs, history) or _is_large(part)
+        for one, output, after in zip(begun, outputs, history, strict=True):
+            one.go_on(begin, output, after, suspicious)
+        states = history[:, -1]
+    return [one.outcome() for one in begun]
+
+
+def _padded(group: Sequence[Row]) -> NDArray[Any]:
+    """[B, T, F] or [B, T], zeros behind the shorter ones."""
+    first = group[0].inputs
+    if len(group) == 1:
+        return first[np.newaxis]
     longest = max(len(row.inputs) for row in group)
-    inputs = np.zeros((len(group), longest, *group[0].inputs.shape[1:]), group[0].inputs.dtype)
+    inputs = np.zeros((len(group), longest, *first.shape[1:]), first.dtype)
     for index, row in enumerate(group):
         inputs[index, : len(row.inputs)] = row.inputs
-    outputs, states = engine.sequence(inputs, _stacked_states(group))
-    # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
-    suspicious = not _finite(outputs, states) or _is_large(inputs)
-    outcomes: list[Outcome] = []
-    for index, row in enumerate(group):
-        output, history = outputs[index, : len(row.inputs)], states[index, : len(row.inputs)]
+    return inputs
+
+
+class _Begun:
+    """A row of a sequence run, as far as it has come."""
+
+    def __init__(self, row: Row, output_width: int) -> None:
+        self._row = row
+        self._state = row.state
+        self._outputs = np.empty((len(row.inputs), output_width), np.float32)
+        self._gates: list[Gates] = []
+        self._error: InvalidInput | None = None
+
+    def go_on(
+        self,
+        begin: int,
+        outputs: NDArray[np.float32],
+        states: NDArray[np.float32],
+        suspicious: bool,
+    ) -> None:
+        """Take in a slice that starts at time step `begin`: outputs [T, O], states [T, S]."""
+        row, left = self._row, len(self._row.inputs) - begin
+        if left <= 0 or self._error is not None:
+            return
+        outputs, states = outputs[:left], states[:left]
+        inputs = row.inputs[begin : begin + len(states)]
         if suspicious:
-            replayed = engine.replay(row.inputs, row.state, history)
-            if (overflow := _overflow(row, replayed.output, replayed.state)) is not None:
-                outcomes.append(overflow)
-                continue
-        gates = engine.gates_of(row.inputs, row.state, history) if row.gates else None
-        outcomes.append(Computed(output, history[-1].copy(), gates))
-    return outcomes
+            replayed = row.engine.replay(inputs, self._state, states)
+            self._error = _overflow(row, replayed.output, replayed.state, begin)
+        if row.gates:
+            self._gates.append(row.engine.gates_of(inputs, self._state, states))
+        self._outputs[begin : begin + len(outputs)] = outputs
+        self._state = states[-1].copy()
+
+    def outcome(self) -> Outcome:
+        gates = joined(self._gates) if self._row.gates else None
+        return self._error or Computed(self._outputs, self._state, gates)
+
+
+def joined(parts: Sequence[Gates]) -> Gates:
+    """The gates of slices that follow one another, [T, S] each."""
+    if len(parts) == 1:
+        return parts[0]
+    return Gates(
+        np.concatenate([part.reset for part in parts]),
+        np.concatenate([part.update for part in parts]),
+        np.concatenate([part.candidate for part in parts]),
+        np.concatenate([part.hidden for part in parts]),
+    )
 
 
 def _finite(*arrays: NDArray[np.float32]) -> bool:
@@ -143,9 +237,11 @@ def _is_large(inputs: NDArray[Any]) -> bool:
 
 
 def _overflow(
-    row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32]
+    row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32], begin: int = 0
 ) -> InvalidInput | None:
-    """What is wrong with a row whose outputs [T, O] or states [T, S] are not finite.
+    """What is wrong with a row of which outputs [T, O] or states [T, S] are not finite.
+
+    They are those from time step `begin` on.
 
     Such a state would stay so for good, whatever came after.
     """
@@ -153,7 +249,7 @@ def _overflow(
     if not wrong.any():
         return None
     return InvalidInput.at(
-        f"{row.path}[{int(np.argmax(wrong))}]",
+        f"{row.path}[{begin + int(np.argmax(wrong))}]",
         "the model's arithmetic leaves the range of float32 here; send values of the size that "
         "it was trained on",
     )

@@ -112,6 +112,24 @@ class Provenance(_Record):
     hyperparameters: dict[str, Any]
 
 
+class Quantization(_Record):
+    """How a version's weights were rounded, and what that cost.
+
+    `tolerance` is the largest deviation |found − expected| / max(1, |expected|) allowed between
+    the step graph, the sequence graph and what PyTorch answered with the unrounded weights. The
+    differences are the largest absolute ones over the golden sequences, the step graph's state
+    fed back: of outputs in their own units, of states. `scores_before` are the source's.
+    """
+
+    bits: Literal[8]
+    block_size: int = Field(gt=0)
+    source: str
+    tolerance: float = Field(gt=0)
+    output_difference: float = Field(ge=0)
+    state_difference: float = Field(ge=0)
+    scores_before: tuple[Score, ...] = ()
+
+
 class Manifest(_Record):
     """The whole of `manifest.json`; `files` maps each file's name to its SHA-256."""
 
@@ -126,9 +144,10 @@ class Manifest(_Record):
     layers: tuple[Layer, ...] = Field(min_length=1)
     scores: tuple[Score, ...] = ()
     provenance: Provenance | None = None
+    quantization: Quantization | None = None
     files: dict[str, str]
 
-    @property
+    @cached_property
     def state_size(self) -> int:
         return sum(layer.hidden_size for layer in self.layers)
 

@@ -4,7 +4,6 @@ Shapes: B batch, T time steps, F input features, O outputs, S state size. Inputs
 int64 tokens without the last axis.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from service.bundle.bundle import Bundle
 from service.bundle.manifest import Manifest, Tokens
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt
+from service.records import record
 
 _STEP_FETCHES = ["output", "next_state"]
 _GATE_FETCHES = ["output", "next_state", "reset", "update", "candidate"]
 _SEQUENCE_FETCHES = ["output", "states"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gates:
     """What every gate did, and the hidden state that came out: four float32 arrays [..., S]."""
 
@@ -31,7 +31,7 @@ class Gates:
     hidden: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Steps:
     """Answers to one time step of B sessions: output [B, O], state [B, S], gates [B, S] each."""
 

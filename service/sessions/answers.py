@@ -4,7 +4,6 @@ Kept as bytes: the outputs, then where gates were asked for reset, update, candi
 numbers of 4 bytes, row by row, little endian.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
+from service.records import record
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
 _GATE_TENSORS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What T time steps gave: outputs [N, O] float32 or [N] int32, and gates [T, S] each.
 
@@ -29,7 +29,7 @@ class Result:
     gates: Gates | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResultShape:
     """How a result of one request is laid out, before and after its size is known."""
 
@@ -70,7 +70,7 @@ def shape_of_steps(manifest: Manifest, *, gates: bool) -> ResultShape:
     return ResultShape(np.float32, manifest.output.width, manifest.state_size if gates else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """A result, and its session after it. `replayed` where an earlier try was applied."""
 

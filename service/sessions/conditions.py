@@ -1,7 +1,5 @@
 """When a request may change its session: not twice, and only where the caller believes it to be."""
 
-from dataclasses import dataclass
-
 from service.errors import (
     AnswerNotKept,
     PreconditionFailed,
@@ -10,6 +8,7 @@ from service.errors import (
     StepConflict,
     StoreError,
 )
+from service.records import record
 from service.sessions.receipts import Key, Kind, Receipt, recall
 from service.stores.store import Found, Session
 
@@ -17,7 +16,7 @@ ANY = "*"
 """The tag that every session matches."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conditions:
     """`key` makes a retry safe, `at` is the step count that the session must have consumed,
     `if_match` the entity tags of which the session must have one."""

@@ -13,12 +13,12 @@ length u32, then `length` bytes; little endian.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
 
 from service.errors import KeyReused
+from service.records import record
 
 KEPT_RECEIPTS = 8
 KEPT_ANSWER_BYTES = 4096
@@ -46,7 +46,7 @@ class Kind(IntEnum):
 _FORGOTTEN = _KIND.pack(Kind.FORGOTTEN, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Key:
     """An idempotency key and the request that it came with, as digests of 16 and 8 bytes."""
 
@@ -60,7 +60,7 @@ class Key:
         return cls(blake2b(key, digest_size=16).digest(), request.digest())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """One applied request, and the session's version, step and revision after it."""
 

@@ -3,20 +3,25 @@
 A step is atomic: its new state replaces the one it was computed from, or nothing happens. When
 another process changed a session in between, that session is read and computed again. A retry of
 a keyed request is answered from the receipt of its first try.
+
+Short work runs at once. What would hold up the others of the group is put aside, computed on
+another thread, and committed when it comes back.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Computed, Outcome, Row, compute
+from service.batcher.batcher import Aside
+from service.batcher.compute import Computed, Outcome, Row, Stopped, compute, slice_steps
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended, StoreError
+from service.records import record
 from service.sessions.answers import (
     Answer,
     Result,
@@ -26,12 +31,13 @@ from service.sessions.answers import (
     shape_of_steps,
 )
 from service.sessions.changing import MAX_ATTEMPTS, advanced
-from service.sessions.conditions import UNCONDITIONAL, Conditions, admit
+from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.receipts import Key, Kind, Receipt
+from service.sessions.recent import Recent
 from service.stores.store import Found, Replaced, Session, Store
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepRequest:
     """One or more time steps for a session.
 
@@ -45,11 +51,11 @@ class StepRequest:
     conditions: Conditions = UNCONDITIONAL
 
 
-StepOutcome = Answer | Exception
+StepOutcome = Answer | Exception | Aside[Answer]
 _NOTHING = (Kind.ANSWER, b"")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Work:
     """A row to run for a session. A keyed one has the shape of its answer, and a receipt where it
     was applied before and only its answer, too large to keep, is wanted again."""
@@ -61,7 +67,7 @@ class _Work:
     receipt: Receipt | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Advance:
     """An answer that may leave once the session has been replaced."""
 
@@ -69,13 +75,19 @@ class _Advance:
     answer: Answer
 
 
+_Entry = _Work | StepOutcome
+
+
 class Stepper:
     """Applies groups of steps to a store's sessions; a session is in a group at most once."""
 
-    def __init__(self, models: Models, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, models: Models, store: Store, clock: Callable[[], float], recent: Recent
+    ) -> None:
         self._models = models
         self._store = store
         self._clock = clock
+        self._recent = recent
 
     def run(self, requests: Sequence[StepRequest]) -> list[StepOutcome]:
         """Outcomes in the order of the requests. Raises StoreError for all of them."""
@@ -95,16 +107,12 @@ class Stepper:
     def _attempt(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
         """One read, one computation, one commit; None for a request that lost a race."""
         now = self._clock()
-        found = self._store.read([request.session_id for request in requests])
-        prepared = [
-            self._prepare(request, session, now)
-            for request, session in zip(requests, found, strict=True)
-        ]
-        computed = iter(compute([entry.row for entry in prepared if isinstance(entry, _Work)]))
+        entries = self._put_aside(requests, self._prepared(requests, now))
+        computed = iter(compute([entry.row for entry in entries if isinstance(entry, _Work)]))
         return self._commit(
             [
                 _finish(entry, next(computed), now) if isinstance(entry, _Work) else entry
-                for entry in prepared
+                for entry in entries
             ]
         )
 
@@ -114,6 +122,21 @@ class Stepper:
             return self._attempt(requests)
         except Exception as error:
             return [error] * len(requests)
+
+    def _prepared(self, requests: Sequence[StepRequest], now: float) -> list[_Entry]:
+        """What to compute for each request, from the store where it is not known already."""
+        known = self._recent.find([request.session_id for request in requests])
+        entries: list[_Entry | None] = [
+            None if session is None else self._prepare(request, session, now)
+            for request, session in zip(requests, known, strict=True)
+        ]
+        # A session that is not quite recent is good for computing, but not for refusing.
+        unknown = [i for i, entry in enumerate(entries) if not isinstance(entry, _Work)]
+        if unknown:
+            found = self._store.read([requests[index].session_id for index in unknown])
+            for index, session in zip(unknown, found, strict=True):
+                entries[index] = self._prepare(requests[index], session, now)
+        return cast(list[_Entry], entries)
 
     def _prepare(
         self, request: StepRequest, found: Found, now: float
@@ -130,6 +153,47 @@ class Stepper:
         except Exception as error:  # this request's own fault; its neighbours go on
             return error
 
+    def _put_aside(
+        self, requests: Sequence[StepRequest], entries: Sequence[_Entry]
+    ) -> list[_Entry]:
+        """One slice of time steps in all runs at once, besides single ones; the rest later."""
+        result, steps = list(entries), 0
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, _Work) or len(entry.row.inputs) == 1:
+                continue
+            steps += len(entry.row.inputs)
+            if steps > slice_steps(entry.row.engine.manifest):
+                steps -= len(entry.row.inputs)
+                result[index] = self._aside(requests[index], entry)
+        return result
+
+    def _aside(self, request: StepRequest, work: _Work, attempts: int = 1) -> Aside[Answer]:
+        def run(wanted: Callable[[], bool]) -> Callable[[], StepOutcome]:
+            def pause() -> None:
+                if not wanted():
+                    raise Stopped
+
+            pause()
+            computed = compute([work.row], pause)[0]
+            return partial(self._finish_aside, request, work, computed, attempts)
+
+        return Aside(run)
+
+    def _finish_aside(
+        self, request: StepRequest, work: _Work, computed: Outcome, attempts: int
+    ) -> StepOutcome:
+        """Commit what was computed aside; once more from the start where the session has moved."""
+        now = self._clock()
+        # What took longer than the session had to live does not bring it back.
+        alive(work.session, request.session_id, now)
+        (outcome,) = self._commit([_finish(work, computed, now)])
+        if outcome is not None:
+            return outcome
+        if attempts == MAX_ATTEMPTS:
+            return SessionContended(request.session_id)
+        (entry,) = self._prepared([request], now)
+        return self._aside(request, entry, attempts + 1) if isinstance(entry, _Work) else entry
+
     def _commit(self, outcomes: Sequence[_Advance | StepOutcome]) -> list[StepOutcome | None]:
         """Replace all sessions that advance; None in the place of one that lost a race."""
         advances = [outcome.session for outcome in outcomes if isinstance(outcome, _Advance)]
@@ -142,9 +206,15 @@ class Stepper:
     def _replace(self, sessions: Sequence[Session]) -> Sequence[Replaced]:
         """A failed commit is the fault of those who wanted it, not of their neighbours."""
         try:
-            return self._store.replace(sessions)
+            replaced: Sequence[Replaced] = self._store.replace(sessions)
         except StoreError as error:
-            return [error] * len(sessions)
+            replaced = [error] * len(sessions)
+        for session, outcome in zip(sessions, replaced, strict=True):
+            if outcome is True:
+                self._recent.keep(session)
+            else:
+                self._recent.forget(session.session_id)
+        return replaced
 
 
 def _work(request: StepRequest, session: Session, receipt: Receipt | None, engine: Engine) -> _Work:

@@ -6,16 +6,16 @@ Calls come from one thread at a time.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import StoreError
+from service.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session:
     """One session as it is stored.
 

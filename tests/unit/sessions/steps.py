@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from service.batcher.batcher import Aside
 from service.engine.models import Models
 from service.errors import StoreError
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
 from service.sessions.receipts import Key
-from service.sessions.stepping import Stepper, StepRequest
+from service.sessions.recent import Recent
+from service.sessions.stepping import StepOutcome, Stepper, StepRequest
 from service.stores.memory import MemoryStore
 from service.stores.store import Found, Replaced, Session
 from tests.contract.sessions import moved, session
 
 ROW = [20.0, 1000.0, 0.5]
 NOW = 1_000.0
+RECENT_BYTES = 1_000_000
 
 
 class RacedStore(MemoryStore):
@@ -71,9 +74,12 @@ def whole(found: Found) -> Session:
 
 
 def stepper(models: Models, store: MemoryStore) -> Stepper:
-    return Stepper(models, store, lambda: NOW)
+    return Stepper(models, store, lambda: NOW, Recent(RECENT_BYTES))
 
 
-def answered(outcome: Answer | Exception) -> Answer:
+def answered(outcome: StepOutcome) -> Answer:
+    """What comes of it, after what was put aside."""
+    while isinstance(outcome, Aside):
+        outcome = outcome.work(lambda: True)()
     assert isinstance(outcome, Answer), outcome
     return outcome

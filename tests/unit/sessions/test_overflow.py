@@ -14,6 +14,7 @@ from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
 from service.errors import InvalidInput
+from service.sessions.recent import Recent
 from service.sessions.stepping import Stepper, StepRequest
 from service.stores.memory import MemoryStore
 from tests.bundles import plain_report, values_model
@@ -40,7 +41,7 @@ def test_a_state_that_is_not_finite_is_never_stored(small_units: Models, time: i
     store.create(before)
     inputs = np.full((time, 3), [3e38, 3e38, -3e38], np.float32)
     request = StepRequest("s", lambda _: inputs, gates=False)
-    outcome = Stepper(small_units, store, lambda: 0.0).run([request])[0]
+    outcome = Stepper(small_units, store, lambda: 0.0, Recent(0)).run([request])[0]
     assert isinstance(outcome, InvalidInput)
     assert outcome.faults[0].path == "$.inputs[0]"
     assert same(store.read(["s"])[0], before)
