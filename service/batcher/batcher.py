@@ -77,11 +77,11 @@ class Batcher(Generic[Item, Answer]):
         self._idle: set[int] = set()
         # Where an idle lane sleeps: a queue of the standard library wakes faster than a condition.
         self._doorbells: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in runs]
-        self._threads = [
+        self.threads = [
             threading.Thread(target=self._work, args=(lane,), name="batcher", daemon=True)
             for lane in range(len(runs))
         ]
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
 
     def submit(self, key: object, item: Item) -> asyncio.Future[Answer]:
@@ -96,7 +96,7 @@ class Batcher(Generic[Item, Answer]):
         """Refuse new work, finish what is waiting, end the threads."""
         self._closing = True
         self._hand_over()
-        for thread in self._threads:
+        for thread in self.threads:
             await asyncio.to_thread(thread.join)
 
     def _enqueue(

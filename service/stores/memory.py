@@ -56,6 +56,9 @@ class MemoryStore:
             del self._sessions[session_id]
         return len(chosen)
 
+    def another(self) -> None:
+        return None
+
     def close(self) -> None:
         self._sessions.clear()
 

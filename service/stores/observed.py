@@ -1,6 +1,7 @@
 """A store that remembers whether its latest access failed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from service.errors import StoreError, StoreFull
@@ -9,13 +10,25 @@ from service.stores.store import Found, Position, Replaced, Session, Store
 Result = TypeVar("Result")
 
 
+@dataclass(slots=True)
+class Observation:
+    """`failure` of the latest access; None when it went well. A full store still reads, and
+    counts."""
+
+    failure: StoreError | None = None
+
+
 class ObservedStore:
     """Any store, watched: readiness asks it instead of probing a store that hangs."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, observation: Observation | None = None) -> None:
+        """Several may share an observation: ways of different threads to one store."""
         self._store = store
-        self.failure: StoreError | None = None
-        """Of the latest access; None when it went well. A full store still reads, and counts."""
+        self._observation = observation or Observation()
+
+    @property
+    def failure(self) -> StoreError | None:
+        return self._observation.failure
 
     def create(self, session: Session) -> None:
         self._seen(lambda: self._store.create(session))
@@ -38,6 +51,10 @@ class ObservedStore:
     def purge(self, expired_before: float, limit: int) -> int:
         return self._seen(lambda: self._store.purge(expired_before, limit))
 
+    def another(self) -> "ObservedStore | None":
+        other = self._store.another()
+        return None if other is None else ObservedStore(other, self._observation)
+
     def close(self) -> None:
         self._store.close()
 
@@ -47,7 +64,7 @@ class ObservedStore:
         except StoreFull:
             raise
         except StoreError as error:
-            self.failure = error
+            self._observation.failure = error
             raise
-        self.failure = None
+        self._observation.failure = None
         return result

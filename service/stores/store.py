@@ -93,5 +93,11 @@ class Store(Protocol):
         Any of them, in any order. A store that forgets by itself may find fewer than there were.
         """
 
+    def another(self) -> "Store | None":
+        """The same store for one more thread; None where that would win nothing.
+
+        Worth it where each access is a round trip, in which the other thread can work.
+        """
+
     def close(self) -> None:
         """Release everything. No other call follows."""

@@ -83,6 +83,9 @@ class Cluster:
             self._refresh_soon()
         return replies
 
+    def another(self) -> "Cluster":
+        return Cluster(self._seeds, self._access)
+
     def close(self) -> None:
         for link in self._links.values():
             link.close()

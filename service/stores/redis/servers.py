@@ -28,6 +28,9 @@ class Servers(Protocol):
     def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
         """Send all, one round trip for each node; answers in order. See `Reply` for failures."""
 
+    def another(self) -> "Servers":
+        """The same over connections of its own, for one more thread. Raises StoreError."""
+
     def close(self) -> None:
         """Close all connections; a later exchange would open them again."""
 
@@ -38,7 +41,7 @@ class SingleServer:
     def __init__(self, node: Node, access: Access) -> None:
         self._link = Link(node, access)
         self._patience = Patience(access)
-        self._timeout_seconds = access.timeout_seconds
+        self._access = access
 
     def together(self, partitions: Sequence[int]) -> list[list[int]]:
         count = len(partitions)
@@ -58,13 +61,16 @@ class SingleServer:
         except StoreError as error:
             self._patience.lost(node, started)
             return [error] * len(commands)
-        replies = self._link.receive(time.monotonic() + self._timeout_seconds)
+        replies = self._link.receive(time.monotonic() + self._access.timeout_seconds)
         if not self._link.is_connected:
             self._patience.lost(node, started)
         return [
             refusal(f"MOVED {reply}", f"Redis {node}") if isinstance(reply, AskError) else reply
             for reply in replies
         ]
+
+    def another(self) -> "SingleServer":
+        return SingleServer(self._link.node, self._access)
 
     def close(self) -> None:
         self._link.close()

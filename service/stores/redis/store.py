@@ -119,6 +119,9 @@ class RedisStore:
     def purge(self, expired_before: float, limit: int) -> int:
         return purge(self._exchange, expired_before, limit)
 
+    def another(self) -> "RedisStore":
+        return RedisStore(self._exchange.servers.another(), self._retention_seconds)
+
     def close(self) -> None:
         self._exchange.servers.close()
 

@@ -183,6 +183,9 @@ class SqliteStore:
         slot = expiry_slot(expired_before)
         return self._connection.execute(_PURGE, (slot, expired_before, limit)).rowcount
 
+    def another(self) -> None:
+        return None
+
     def close(self) -> None:
         self.file.close()
 

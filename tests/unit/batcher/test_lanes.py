@@ -1,0 +1,226 @@
+"""Several lanes, and work that is put aside: what overlaps, what waits, what is never lost."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from service.batcher.batcher import Aside, Batcher
+from service.errors import Overloaded
+
+DEADLINE = 10.0
+
+
+class Lane:
+    """Answers with its own name, once the test lets it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.groups: list[list[object]] = []
+        self.started = threading.Semaphore(0)
+        self.allowed = threading.Semaphore(0)
+
+    def __call__(self, items: Sequence[object]) -> Sequence[object]:
+        self.groups.append(list(items))
+        self.started.release()
+        assert self.allowed.acquire(timeout=DEADLINE)
+        return [self.name] * len(items)
+
+
+async def started(lane: Lane) -> None:
+    assert await asyncio.to_thread(lane.started.acquire, timeout=DEADLINE)
+
+
+async def one_of(*lanes: Lane) -> Lane:
+    """The lane that took the group."""
+    deadline = asyncio.get_running_loop().time() + DEADLINE
+    while asyncio.get_running_loop().time() < deadline:
+        for lane in lanes:
+            if lane.started.acquire(blocking=False):
+                return lane
+        await asyncio.sleep(0.001)
+    raise AssertionError("no lane has begun")
+
+
+async def two_lanes() -> tuple[Batcher[object, object], Lane, Lane]:
+    """A batcher whose first and second lane are at work on `first` and `second`."""
+    lanes = Lane("a"), Lane("b")
+    batcher: Batcher[object, object] = Batcher(*lanes, max_batch=10, max_queue=100)
+    batcher.submit("first", 1)
+    busy = await one_of(*lanes)
+    batcher.submit("second", 2)
+    idle = lanes[1] if busy is lanes[0] else lanes[0]
+    await started(idle)
+    return batcher, busy, idle
+
+
+async def test_a_second_group_runs_while_the_first_is_under_way() -> None:
+    batcher, busy, idle = await two_lanes()
+    assert (busy.groups, idle.groups) == ([[1]], [[2]])
+    for lane in (busy, idle):
+        lane.allowed.release()
+    await asyncio.wait_for(batcher.close(), DEADLINE)
+
+
+async def test_a_key_that_runs_on_one_lane_is_not_taken_by_another() -> None:
+    batcher, busy, idle = await two_lanes()
+    again, other = batcher.submit("first", 3), batcher.submit("other", 4)
+    idle.allowed.release()
+    await started(idle)
+    assert idle.groups == [[2], [4]]
+    idle.allowed.release()
+    assert await other == idle.name
+    assert not again.done()
+    for lane in (busy, idle):
+        lane.allowed.release(10)
+    assert await asyncio.wait_for(again, DEADLINE)
+    assert [3] in busy.groups + idle.groups
+    await batcher.close()
+
+
+async def test_calls_run_on_the_first_lane_after_what_came_before() -> None:
+    ran: list[str] = []
+
+    def note(name: str) -> Callable[[Sequence[object]], Sequence[object]]:
+        def run(items: Sequence[object]) -> Sequence[object]:
+            ran.append(f"{name}{items[0]}" if len(items) == 1 else f"{name}{list(items)}")
+            return items
+
+        return run
+
+    batcher: Batcher[object, object] = Batcher(note("a"), note("b"), max_batch=9, max_queue=99)
+    for number in range(50):
+        thread = asyncio.ensure_future(
+            batcher.call("key", lambda: threading.current_thread() is batcher.threads[0])
+        )
+        item = batcher.submit("key", number)
+        assert await asyncio.wait_for(thread, DEADLINE)
+        assert await asyncio.wait_for(item, DEADLINE) == number
+    assert len(ran) == 50
+    await batcher.close()
+
+
+class Elsewhere:
+    """A place for work that is put aside, which the test does when it likes."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], None]] = []
+        self.came = threading.Semaphore(0)
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        self.work.append(work)
+        self.came.release()
+
+    async def do(self) -> None:
+        assert await asyncio.to_thread(self.came.acquire, timeout=DEADLINE)
+        await asyncio.to_thread(self.work.pop(0))
+
+
+def long_or_short(items: Sequence[str]) -> Sequence[str | Aside[str]]:
+    return [Aside(lambda _: lambda: "done") if item == "long" else item for item in items]
+
+
+def waiting_elsewhere(elsewhere: Callable[[Callable[[], None]], None]) -> Batcher[str, str]:
+    return Batcher(long_or_short, max_batch=10, max_queue=10, elsewhere=elsewhere)
+
+
+async def test_what_is_put_aside_holds_up_its_own_key_alone() -> None:
+    elsewhere = Elsewhere()
+    batcher = waiting_elsewhere(elsewhere)
+    long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
+    assert await batcher.submit("other", "another") == "another"
+    call = asyncio.ensure_future(batcher.call("key", lambda: "called"))
+    await asyncio.sleep(0)
+    assert not any(one.done() for one in (long, behind, call))
+    await elsewhere.do()
+    everything = asyncio.gather(long, behind, call)
+    assert list(await asyncio.wait_for(everything, DEADLINE)) == ["done", "short", "called"]
+    await batcher.close()
+
+
+async def test_a_caller_that_goes_frees_its_key() -> None:
+    elsewhere = Elsewhere()
+    batcher = waiting_elsewhere(elsewhere)
+    long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
+    await asyncio.sleep(0)
+    long.cancel()
+    await elsewhere.do()
+    assert await asyncio.wait_for(behind, DEADLINE) == "short"
+    await batcher.close()
+
+
+async def test_work_aside_knows_whether_its_caller_is_still_there() -> None:
+    elsewhere, seen = Elsewhere(), list[bool]()
+
+    def work(wanted: Callable[[], bool]) -> Callable[[], str]:
+        seen.append(wanted())
+        return lambda: "done"
+
+    batcher: Batcher[str, str] = Batcher(
+        lambda items: [Aside(work)] * len(items), max_batch=9, max_queue=9, elsewhere=elsewhere
+    )
+    stays, goes = batcher.submit("stays", "x"), batcher.submit("goes", "x")
+    await asyncio.sleep(0)
+    goes.cancel()
+    await elsewhere.do()
+    await elsewhere.do()
+    assert await stays == "done"
+    assert seen == [True, False]
+    await batcher.close()
+
+
+async def test_work_aside_that_fails_or_is_refused_is_for_its_caller_alone() -> None:
+    def refuse(_: Callable[[], None]) -> None:
+        raise Overloaded("no room")
+
+    batcher = waiting_elsewhere(refuse)
+    long, short = batcher.submit("a", "long"), batcher.submit("b", "short")
+    with pytest.raises(Overloaded, match="no room"):
+        await long
+    assert await short == "short"
+    assert await batcher.submit("a", "short") == "short"
+    await batcher.close()
+
+    def fail(_: Callable[[], bool]) -> Callable[[], str]:
+        raise ZeroDivisionError
+
+    elsewhere = Elsewhere()
+    batcher = Batcher(
+        lambda items: [Aside(fail) if item == "long" else item for item in items],
+        max_batch=10,
+        max_queue=10,
+        elsewhere=elsewhere,
+    )
+    long, behind = batcher.submit("a", "long"), batcher.submit("a", "short")
+    await elsewhere.do()
+    with pytest.raises(ZeroDivisionError):
+        await long
+    assert await behind == "short"
+    await batcher.close()
+
+
+async def test_work_may_be_put_aside_again() -> None:
+    elsewhere = Elsewhere()
+    batcher: Batcher[str, str] = Batcher(
+        lambda items: [Aside(lambda _: lambda: Aside(lambda _: lambda: "late"))] * len(items),
+        max_batch=10,
+        max_queue=10,
+        elsewhere=elsewhere,
+    )
+    long = batcher.submit("key", "long")
+    await elsewhere.do()
+    await elsewhere.do()
+    assert await asyncio.wait_for(long, DEADLINE) == "late"
+    await batcher.close()
+
+
+async def test_closing_waits_for_what_is_aside() -> None:
+    elsewhere = Elsewhere()
+    batcher = waiting_elsewhere(elsewhere)
+    long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(batcher.close())
+    await elsewhere.do()
+    await asyncio.wait_for(closing, DEADLINE)
+    assert [await long, await behind] == ["done", "short"]
