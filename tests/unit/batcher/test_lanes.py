@@ -112,8 +112,16 @@ class Elsewhere:
         self.work.append(work)
         self.came.release()
 
+    async def wait(self, count: int = 1) -> None:
+        """Until so much more has been put aside."""
+        for _ in range(count):
+            assert await asyncio.to_thread(self.came.acquire, timeout=DEADLINE)
+
     async def do(self) -> None:
-        assert await asyncio.to_thread(self.came.acquire, timeout=DEADLINE)
+        await self.wait()
+        await self.do_next()
+
+    async def do_next(self) -> None:
         await asyncio.to_thread(self.work.pop(0))
 
 
@@ -143,9 +151,9 @@ async def test_a_caller_that_goes_frees_its_key() -> None:
     elsewhere = Elsewhere()
     batcher = waiting_elsewhere(elsewhere)
     long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
-    await asyncio.sleep(0)
+    await elsewhere.wait()
     long.cancel()
-    await elsewhere.do()
+    await elsewhere.do_next()
     assert await asyncio.wait_for(behind, DEADLINE) == "short"
     await batcher.close()
 
@@ -161,10 +169,10 @@ async def test_work_aside_knows_whether_its_caller_is_still_there() -> None:
         lambda items: [Aside(work)] * len(items), max_batch=9, max_queue=9, elsewhere=elsewhere
     )
     stays, goes = batcher.submit("stays", "x"), batcher.submit("goes", "x")
-    await asyncio.sleep(0)
+    await elsewhere.wait(2)
     goes.cancel()
-    await elsewhere.do()
-    await elsewhere.do()
+    await elsewhere.do_next()
+    await elsewhere.do_next()
     assert await stays == "done"
     assert seen == [True, False]
     await batcher.close()
