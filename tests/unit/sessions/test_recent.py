@@ -1,0 +1,176 @@
+"""Sessions that are not read again: what they are good for, and what not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from service.batcher.batcher import Aside
+from service.batcher.compute import Stopped
+from service.engine.models import Models
+from service.errors import SessionExpired, SessionNotFound, StepConflict
+from service.sessions.recent import OVERHEAD_BYTES, Recent
+from service.sessions.stepping import Stepper
+from service.stores.memory import MemoryStore
+from service.stores.store import Found
+from tests.contract.sessions import session
+from tests.unit.sessions.steps import (
+    NOW,
+    ROW,
+    RacedStore,
+    answered,
+    request,
+    rival_step,
+    stepper,
+    weather,
+    whole,
+)
+
+
+class CountingStore(MemoryStore):
+    """A real store that counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[list[str]] = []
+
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
+        self.reads.append(list(session_ids))
+        return super().read(session_ids)
+
+
+@pytest.fixture
+def counting() -> CountingStore:
+    store = CountingStore()
+    for session_id in "ab":
+        store.create(weather(session_id))
+    return store
+
+
+def test_a_session_is_read_once(models: Models, counting: CountingStore) -> None:
+    run = stepper(models, counting).run
+    for expected in (8, 9, 10):
+        assert answered(run([request("a")])[0]).step == expected
+    assert answered(run([request("a"), request("b")])[1]).step == 8
+    assert counting.reads == [["a"], ["b"]]
+
+
+def test_without_room_every_step_reads(models: Models, counting: CountingStore) -> None:
+    run = Stepper(models, counting, lambda: NOW, Recent(0)).run
+    for _ in range(3):
+        run([request("a")])
+    assert counting.reads == [["a"]] * 3
+
+
+def test_another_process_was_faster(models: Models, counting: CountingStore) -> None:
+    run = stepper(models, counting).run
+    run([request("a")])
+    rival_step(counting, "a")
+    assert answered(run([request("a")])[0]).step == 109
+
+
+def test_a_condition_is_not_refused_for_what_was_true_before(
+    models: Models, counting: CountingStore
+) -> None:
+    run = stepper(models, counting).run
+    run([request("a")])
+    rival_step(counting, "a")
+    assert answered(run([request("a", at=108)])[0]).step == 109
+    rival_step(counting, "a")
+    refused = run([request("a", at=109), request("b")])
+    assert isinstance(refused[0], StepConflict)
+    assert refused[0].step == 209
+    assert answered(refused[1]).step == 8
+
+
+def test_a_session_ended_elsewhere_is_gone(models: Models, counting: CountingStore) -> None:
+    run = stepper(models, counting).run
+    run([request("a")])
+    counting.delete("a")
+    assert isinstance(run([request("a")])[0], SessionNotFound)
+
+
+def test_a_session_made_anew_elsewhere_is_the_new_one(
+    models: Models, counting: CountingStore
+) -> None:
+    run = stepper(models, counting).run
+    for _ in range(3):
+        run([request("a")])
+    counting.delete("a")
+    counting.create(weather("a", revision=1_000))
+    assert answered(run([request("a")])[0]).step == 8
+
+
+def test_those_used_last_stay() -> None:
+    size = OVERHEAD_BYTES + 4 * 2 + len(b"{}")
+    recent = Recent(3 * size)
+    for session_id in ("a", "b", "c", "a", "d"):
+        recent.keep(session(session_id, state=np.zeros(2, np.float32)))
+    kept = recent.find(["a", "b", "c", "d"])
+    assert [found is not None for found in kept] == [True, False, True, True]
+    recent.forget("a")
+    recent.keep(session("e", state=np.zeros(2, np.float32)))
+    assert recent.find(["a", "c"])[0] is None
+    assert recent.find(["c"])[0] is not None
+
+
+LONG = [ROW] * 3000
+
+
+def test_long_work_is_put_aside_and_gives_the_same(models: Models, counting: CountingStore) -> None:
+    run = stepper(models, counting).run
+    long, short = run([request("a", LONG), request("b")])
+    assert isinstance(long, Aside)
+    assert answered(short).step == 8
+    assert whole(counting.read(["a"])[0]).step == 7
+    assert answered(long).step == 7 + len(LONG)
+    for row in LONG[1:]:
+        run([request("b", [row])])
+    states = [whole(found).state for found in counting.read(["a", "b"])]
+    np.testing.assert_allclose(states[0], states[1], atol=1e-5)
+
+
+def test_several_that_are_long_together(models: Models) -> None:
+    store = MemoryStore()
+    for session_id in "abcd":
+        store.create(weather(session_id))
+    outcomes = stepper(models, store).run([request(one, LONG[:600]) for one in "abcd"])
+    assert [isinstance(outcome, Aside) for outcome in outcomes] == [False, True, True, True]
+    assert [answered(outcome).step for outcome in outcomes] == [607] * 4
+
+
+def test_long_work_that_lost_a_race_is_done_again(models: Models) -> None:
+    store = RacedStore(lambda store: rival_step(store, "a"), times=2)
+    store.create(weather("a"))
+    outcome = stepper(models, store).run([request("a", LONG)])[0]
+    assert answered(outcome).step == 207 + len(LONG)
+
+
+def test_long_work_does_not_bring_an_expired_session_back(models: Models) -> None:
+    now = [NOW]
+    store = MemoryStore()
+    store.create(weather("a"))
+    (long,) = Stepper(models, store, lambda: now[0], Recent(0)).run([request("a", LONG)])
+    assert isinstance(long, Aside)
+    finish = long.work(lambda: True)
+    now[0] += 60
+    with pytest.raises(SessionExpired):
+        finish()
+    assert whole(store.read(["a"])[0]).step == 7
+
+
+def test_long_work_for_nobody_ends_and_changes_nothing(models: Models) -> None:
+    store = MemoryStore()
+    store.create(weather("a"))
+    (long,) = stepper(models, store).run([request("a", LONG)])
+    assert isinstance(long, Aside)
+    asked: list[int] = []
+
+    def wanted() -> bool:
+        asked.append(1)
+        return len(asked) < 2
+
+    with pytest.raises(Stopped):
+        long.work(wanted)
+    assert len(asked) == 2
+    assert whole(store.read(["a"])[0]).step == 7
