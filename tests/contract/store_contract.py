@@ -25,6 +25,17 @@ class StoreContract:
         store.create(session())
         assert same(store.read(["s"])[0], session())
 
+    def test_another_way_to_it_leads_to_the_same_sessions(self, store: Store) -> None:
+        other = store.another()
+        if other is None:  # more threads would win nothing
+            return
+        store.create(session())
+        assert same(other.read(["s"])[0], session())
+        assert other.replace([moved(session())]) == [True]
+        assert store.replace([moved(session())]) == [False]
+        other.close()
+        assert same(store.read(["s"])[0], moved(session()))
+
     def test_an_id_is_created_once(self, store: Store) -> None:
         store.create(session())
         with pytest.raises(SessionExists, match="'s'"):

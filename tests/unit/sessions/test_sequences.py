@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+from contextlib import aclosing
 from functools import partial
 
 import pytest
 
-from service.errors import Overloaded
+from service.errors import Overloaded, ShuttingDown
 from service.sessions.sequences import Sequences
 
 
@@ -81,3 +82,51 @@ async def test_work_that_has_waited_too_long_is_not_done() -> None:
         await second
     assert not done
     sequences.close()
+
+
+async def taken(sequences: Sequences, name: str, parts: int, order: list[str]) -> None:
+    async with aclosing(sequences.take_turns(iter(range(parts)))) as turns:
+        async for part in turns:
+            order += [f"{name}{part}"]
+
+
+async def test_long_work_takes_turns() -> None:
+    sequences = Sequences(max_waiting=10)
+    order: list[str] = []
+    hold = threading.Event()
+    held = asyncio.create_task(sequences.run(lambda: hold.wait(10)))
+    await asyncio.sleep(0)
+    long = asyncio.create_task(taken(sequences, "long", 6, order))
+    short = asyncio.create_task(taken(sequences, "short", 2, order))
+    await asyncio.sleep(0)
+    hold.set()
+    await asyncio.gather(held, long, short)
+    assert order.index("short1") < order.index("long3")
+    assert [part for part in order if part.startswith("long")] == [f"long{n}" for n in range(6)]
+    sequences.close()
+
+
+async def test_what_has_begun_is_not_refused_any_more() -> None:
+    sequences = Sequences(max_waiting=1)
+    parts = sequences.take_turns(iter(range(3)))
+    assert await anext(parts) == 0
+    gate = threading.Event()
+    other = asyncio.create_task(sequences.run(lambda: gate.wait(10)))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(anext(parts))
+    with pytest.raises(Overloaded):
+        await anext(sequences.take_turns(iter(range(3))))
+    gate.set()
+    assert await other
+    assert await second == 1
+    assert [part async for part in parts] == [2]
+    sequences.close()
+
+
+async def test_turns_end_when_the_service_stops() -> None:
+    sequences = Sequences(max_waiting=1)
+    parts = sequences.take_turns(iter(range(3)))
+    assert await anext(parts) == 0
+    sequences.close()
+    with pytest.raises(ShuttingDown):
+        await anext(parts)

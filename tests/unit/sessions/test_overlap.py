@@ -1,0 +1,72 @@
+"""A store far away: while one group waits for it, others are computed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.engine.models import Models
+from service.sessions.sequences import Sequences
+from service.sessions.sessions import Sessions
+from service.sessions.stepping import StepRequest
+from service.stores.memory import MemoryStore
+from service.stores.store import Found, Replaced, Session
+from tests.contract.sessions import session
+
+ROUND_TRIP_SECONDS = 0.02
+ROUNDS = 6
+CLIENTS = 12
+
+
+class FarStore(MemoryStore):
+    """A real store behind round trips; `lanes` threads may be under way at once."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__()
+        self._lanes = lanes
+
+    def read(self, session_ids: Sequence[str]) -> list[Found]:
+        time.sleep(ROUND_TRIP_SECONDS)
+        return super().read(session_ids)
+
+    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
+        time.sleep(ROUND_TRIP_SECONDS)
+        return super().replace(sessions)
+
+    def another(self) -> "FarStore | None":  # type: ignore[override]
+        if self._lanes == 1:
+            return None
+        self._lanes -= 1
+        return self
+
+
+async def seconds(models: Models, lanes: int) -> float:
+    """How long clients take that begin at different times and step one session each."""
+    store = FarStore(lanes)
+    sequences = Sequences(1)
+    limits = {"max_sessions": 100, "max_batch": 100, "max_queue": 100}
+    sessions = Sessions(models, store, time.time, sequences, ttl_seconds=60, **limits)
+    for number in range(CLIENTS):
+        state = np.zeros(6, np.float32)
+        store.create(session(f"s{number}", version=1, step=0, state=state, expires_at=2e10))
+    row = np.array([[20.0, 1000.0, 0.5]], np.float32)
+
+    async def client(number: int) -> int:
+        await asyncio.sleep(number * 2 * ROUND_TRIP_SECONDS / CLIENTS)
+        for _ in range(ROUNDS):
+            answer = await sessions.step(StepRequest(f"s{number}", lambda _: row, gates=False))
+        return answer.step
+
+    begin = time.perf_counter()
+    steps = await asyncio.gather(*map(client, range(CLIENTS)))
+    taken = time.perf_counter() - begin
+    assert steps == [ROUNDS] * CLIENTS
+    await sessions.close()
+    sequences.close()
+    return taken
+
+
+async def test_lanes_overlap_round_trips(models: Models) -> None:
+    # A client of one lane waits for the group before its own, and then for its own.
+    assert await seconds(models, 3) < 0.8 * await seconds(models, 1)
