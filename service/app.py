@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from service.api.application import build_api
 from service.api.context import Context
+from service.api.many_steps import ManyStepsEndpoint, ManyStepsShortcut
 from service.api.steps import StepsEndpoint, StepsShortcut
 from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
@@ -25,6 +26,7 @@ from service.sessions.sessions import Sessions
 from service.settings import Settings
 from service.stores.open import open_store, shown
 from service.stores.store import Store
+from service.stream.endpoint import StreamEndpoint
 
 PURGE_INTERVAL_SECONDS = 3600.0
 
@@ -90,13 +92,19 @@ def create_app(
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_wait_seconds=settings.max_wait_seconds,
+        recent_bytes=settings.recent_bytes,
     )
     steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
-    context = Context(settings, models, sessions, sequences, steps, readiness or Readiness())
+    readiness = readiness or Readiness()
+    stream = StreamEndpoint(sessions, models, settings.max_numbers)
+    many_steps = ManyStepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
+    context = Context(settings, models, sessions, sequences, steps, many_steps, readiness)
     api = build_api(context, _lifespan)
     api.state.watch = watch or watch_of(settings, models)
     api.include_router(inspector)
-    return StepsShortcut(api, steps)
+    api.router.routes.append(stream.route)
+    readiness.before_closing.append(stream.finish)
+    return StepsShortcut(ManyStepsShortcut(api, many_steps), steps)
 
 
 @asynccontextmanager
@@ -111,8 +119,8 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     with suppress(asyncio.CancelledError):
         await purging
     await watch.close()
-    context.sequences.close()
     await context.sessions.close()
+    context.sequences.close()
     log.info("stopped", pid=os.getpid())
 
 

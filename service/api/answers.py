@@ -19,17 +19,22 @@ def to_json(answer: object) -> bytes:
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def numbers_of(steps: int, manifest: Manifest, gates: GateSelection | None) -> int:
+    """How many numbers so many time steps take: outputs, states, gates."""
+    return steps * (manifest.output.width + manifest.state_size * (5 if gates else 1))
+
+
 def check_size(
     steps: int, manifest: Manifest, gates: GateSelection | None, max_numbers: int
 ) -> None:
     """Raises InvalidInput where so many time steps would take more numbers than are allowed."""
-    per_step = manifest.output.width + manifest.state_size * (5 if gates else 1)
-    if steps * per_step > max_numbers:
+    numbers = numbers_of(steps, manifest, gates)
+    if numbers > max_numbers:
         raise InvalidInput.at(
             "$",
-            f"{steps} time steps take {steps * per_step} numbers (outputs, states"
+            f"{steps} time steps take {numbers} numbers (outputs, states"
             f"{', gates' if gates else ''}), at most {max_numbers} are allowed; send at most "
-            f"{max_numbers // per_step} steps at once",
+            f"{max_numbers // numbers_of(1, manifest, gates)} steps at once",
         )
 
 

@@ -13,12 +13,13 @@ from service import __version__
 from service.api import (
     docs_routes,
     health_routes,
+    many_steps_routes,
     model_routes,
     movement_routes,
     session_routes,
 )
 from service.api.context import Context
-from service.api.openapi import add_problem_schema
+from service.api.openapi import add_schemas
 from service.api.problems import ProblemAnswer, answer_error, answer_status, json_path
 from service.errors import Fault, GatewiseError, InvalidInput
 
@@ -26,16 +27,17 @@ _ROUTERS = (
     model_routes.router,
     session_routes.router,
     movement_routes.router,
+    many_steps_routes.router,
     health_routes.router,
     docs_routes.router,
 )
 
 
 class _Api(FastAPI):
-    """FastAPI whose document also describes the problems that routes answer."""
+    """FastAPI whose document also describes problems and events."""
 
     def openapi(self) -> dict[str, Any]:
-        return add_problem_schema(super().openapi())
+        return add_schemas(super().openapi())
 
 
 def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:

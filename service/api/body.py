@@ -12,7 +12,7 @@ from service.errors import BodyTooLarge, Fault, MalformedBody
 
 Body = TypeVar("Body", bound=BaseModel)
 
-_LONG_BODY_BYTES = 64 * 1024
+LONG_BODY_BYTES = 64 * 1024
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
@@ -53,7 +53,7 @@ async def read_json(
 
 async def parse_aside(body: bytes, model: type[Body]) -> Body:
     """As `parse_body`; a long one would hold up everybody else on the event loop."""
-    if len(body) > _LONG_BODY_BYTES:
+    if len(body) > LONG_BODY_BYTES:
         return await asyncio.to_thread(parse_body, body, model)
     return parse_body(body, model)
 

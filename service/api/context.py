@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.api.many_steps import ManyStepsEndpoint
 from service.api.steps import StepsEndpoint
 from service.engine.models import Models
 from service.sessions.readiness import Readiness
@@ -22,6 +23,7 @@ class Context:
     sessions: Sessions
     sequences: Sequences
     steps: StepsEndpoint
+    many_steps: ManyStepsEndpoint
     readiness: Readiness
 
 

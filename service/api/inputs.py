@@ -11,10 +11,8 @@ from service.api.problems import invalid
 from service.bundle.manifest import InputSignature, Tokens
 from service.errors import Fault, InvalidInput
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-Number = Annotated[
-    float, Field(strict=True, allow_inf_nan=False, ge=-_FLOAT32_MAX, le=_FLOAT32_MAX)
-]
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 """A finite number that float32 can hold. Booleans and strings are not numbers."""
 
 _FIRST_FAULT = Field(fail_fast=True)

@@ -10,10 +10,11 @@ from service.api.answers import to_json
 from service.api.body import read_json
 from service.api.conditions import etag, mark, read_conditions, unchanged
 from service.api.context import Ctx
+from service.api.events import stream_events, wants_events
 from service.api.movements import render_aside, session_headers
-from service.api.openapi import CONDITIONAL, KEYED, gives, takes
+from service.api.openapi import CONDITIONAL, KEYED, gives, takes, with_events
 from service.api.requests import RolloutBody, StateBody, StepsBody
-from service.api.rollouts import render_rollout, rollout_request
+from service.api.rollouts import render_parts, render_rollout, rollout_request
 from service.api.schemas import RolloutAnswer, StateAnswer, StepsAnswer
 from service.stores.store import Session
 
@@ -40,14 +41,27 @@ async def apply_steps(session_id: str, request: Request, context: Ctx) -> Respon
 @router.post(
     "/rollout",
     response_class=Response,
-    responses=gives(RolloutAnswer, *_PROBLEMS),
+    responses=with_events(
+        gives(RolloutAnswer, *_PROBLEMS),
+        "Done; with `Accept: text/event-stream` every output as an event `output` (OutputEvent) "
+        "when it is computed, then `done` (DoneEvent), or `error` (ProblemDetails)",
+        'event: output\ndata: {"index":0,"output":[371.1]}\n\n'
+        'event: done\ndata: {"session_id":"station-7","step":1,"etag":"\\"5f\\""}\n\n',
+    ),
     openapi_extra=takes(RolloutBody, {"inputs": [[371.3]], "steps": 12}, KEYED + CONDITIONAL),
 )
 async def roll_out(session_id: str, request: Request, context: Ctx) -> Response:
-    """Apply time steps, then feed the outputs back: a forecast, or text that goes on."""
+    """Apply time steps, then feed the outputs back: a forecast, or text that goes on.
+
+    With `Accept: text/event-stream` every output is sent as soon as it is computed. The session
+    moves at the end, with `done`; whoever goes away before leaves it as it was.
+    """
     raw, body = await read_json(request, context.settings.max_body_bytes, RolloutBody)
     conditions = read_conditions(request.headers.raw, b"rollout", raw, body.at)
     rollout, seed = rollout_request(session_id, body, conditions, context.settings.max_numbers)
+    if wants_events(request.headers.getlist("accept")):
+        parts = context.sessions.stream_rollout(rollout)
+        return await stream_events(render_parts(parts, body, seed))
     answer = await context.sessions.rollout(rollout)
     headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
     rendered = await render_aside(answer, partial(render_rollout, answer, body, seed))

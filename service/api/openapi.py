@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from service.api.events import EVENTS
 from service.api.problems import MEDIA_TYPE
-from service.api.schemas import SESSION_ANSWERS, ProblemDetails
+from service.api.schemas import SESSION_ANSWERS, DoneEvent, OutputEvent, ProblemDetails
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -72,10 +73,19 @@ def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> 
     return described
 
 
-def add_problem_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Put what `gives` refers to among the document's schemas."""
-    schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+def with_events(responses: Responses, description: str, example: str) -> Responses:
+    """The same, whose answer can also be had as server-sent events."""
+    done = responses[200]
+    content = {EVENTS: {"schema": {"type": "string"}, "example": example}}
+    described = {"description": description, "content": content}
+    return responses | {200: done | described}
+
+
+def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """Put what `gives` and `with_events` speak of among the document's schemas."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(schema.pop("$defs", {}))
-    schemas["ProblemDetails"] = schema
+    for model in (ProblemDetails, OutputEvent, DoneEvent):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     return document

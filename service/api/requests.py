@@ -25,6 +25,8 @@ MAX_STEP = 2**53 - 1
 
 MAX_ROLLOUT_STEPS = 100_000
 MAX_METADATA_BYTES = 4096
+MAX_ITEMS = 1024
+"""Of one request for many sessions: a few batches, and a quarter of the queue's default."""
 
 At = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None,
@@ -70,6 +72,30 @@ class StepsBody(_Request):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         return _exactly_one(self, self.inputs, self.text)
+
+
+class StepsItem(StepsBody):
+    """Steps for one of many sessions."""
+
+    session_id: str
+    key: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        default=None, description="As `Idempotency-Key`, for this item alone."
+    )
+    if_match: str | None = Field(default=None, description="As the header, for this item alone.")
+
+
+_ITEMS_SCHEMA = {
+    "type": "array",
+    "items": StepsItem.model_json_schema(),
+    "minItems": 1,
+    "maxItems": MAX_ITEMS,
+}
+
+
+class ManyStepsBody(_Request):
+    """Steps for many sessions; those of one session are applied in their order."""
+
+    items: Annotated[list[Any], WithJsonSchema(_ITEMS_SCHEMA)]
 
 
 class RolloutBody(_Request):

@@ -1,21 +1,26 @@
 """POST /v1/sessions/{session_id}/rollout: own outputs fed back."""
 
 import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from service.api.answers import check_size, to_json
+from service.api.conditions import etag
+from service.api.events import render_event
 from service.api.gates import render_gates
 from service.api.inputs import encode_text
-from service.api.movements import decode_source, describe
+from service.api.movements import decode_source, describe, render_aside
 from service.api.requests import RolloutBody
 from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.errors import Fault, InvalidInput
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
 from service.sessions.feedback import Plan, Sampling
-from service.sessions.rollouts import RolloutRequest
+from service.sessions.rollouts import RolloutRequest, Shown
 
 _SEED_BITS = 53
 """As many as every JSON reader keeps exactly."""
@@ -44,26 +49,73 @@ def rollout_request(
 
 def render_rollout(answer: Answer, body: RolloutBody, seed: int) -> bytes:
     """The answer's JSON."""
-    manifest, result = answer.manifest, answer.result
     rendered = describe(answer)
-    if isinstance(manifest.output, Probabilities):
-        rendered |= _render_tokens(answer, body, seed)
+    if isinstance(answer.manifest.output, Probabilities):
+        tokens = answer.result.outputs.tolist()
+        rendered |= {"tokens": tokens, "seed": seed} | _render_text(answer, body, tokens)
     else:
-        rendered["outputs"] = np.ascontiguousarray(result.outputs)
-    if body.gates is not None and result.gates is not None:
-        rendered["gates"] = render_gates(result.gates, body.gates, manifest.layers)
-    return to_json(rendered)
+        rendered["outputs"] = np.ascontiguousarray(answer.result.outputs)
+    return to_json(rendered | _render_gates(answer, body))
 
 
-def _render_tokens(answer: Answer, body: RolloutBody, seed: int) -> dict[str, Any]:
-    tokens: list[int] = answer.result.outputs.tolist()
-    rendered: dict[str, Any] = {"tokens": tokens, "seed": seed}
-    signature = answer.manifest.input
-    if isinstance(signature, Tokens) and signature.vocabulary is not None:
-        text = "".join(signature.vocabulary[token] for token in tokens)
-        rendered["text"] = text
-        rendered["stopped"] = any(text.endswith(end) for end in body.stop)
-    return rendered
+async def render_parts(
+    parts: AsyncGenerator[Shown | Answer], body: RolloutBody, seed: int
+) -> AsyncGenerator[bytes]:
+    """A streamed rollout as events: `output` for each output, at the end `done`."""
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Shown):
+                yield _render_shown(part)
+            else:
+                yield await render_aside(part, partial(_render_done, part, body, seed))
+
+
+def _render_shown(shown: Shown) -> bytes:
+    """An event for every output: `{"index", "output"}`, or `{"index", "token", "text"?}`."""
+    vocabulary = _vocabulary(shown.manifest)
+    is_token = isinstance(shown.manifest.output, Probabilities)
+    events = []
+    for index, output in enumerate(shown.outputs, shown.index):
+        data: dict[str, Any] = {"index": index}
+        if is_token:
+            data["token"] = int(output)
+            if vocabulary is not None:
+                data["text"] = vocabulary[int(output)]
+        else:
+            data["output"] = np.ascontiguousarray(output)
+        events.append(render_event("output", to_json(data)))
+    return b"".join(events)
+
+
+def _render_done(answer: Answer, body: RolloutBody, seed: int) -> bytes:
+    """The last event: what the answer's JSON and its headers have besides the outputs."""
+    done = describe(answer) | {"etag": etag(answer.revision)}
+    if answer.replayed:
+        done["replayed"] = True
+    if isinstance(answer.manifest.output, Probabilities):
+        done |= {"seed": seed} | _render_text(answer, body, answer.result.outputs.tolist())
+        # The events have said it already.
+        done.pop("text", None)
+    return render_event("done", to_json(done | _render_gates(answer, body)))
+
+
+def _render_text(answer: Answer, body: RolloutBody, tokens: list[int]) -> dict[str, Any]:
+    vocabulary = _vocabulary(answer.manifest)
+    if vocabulary is None:
+        return {}
+    text = "".join(vocabulary[token] for token in tokens)
+    return {"text": text, "stopped": any(text.endswith(end) for end in body.stop)}
+
+
+def _vocabulary(manifest: Manifest) -> tuple[str, ...] | None:
+    return manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None
+
+
+def _render_gates(answer: Answer, body: RolloutBody) -> dict[str, Any]:
+    gates = answer.result.gates
+    if body.gates is None or gates is None:
+        return {}
+    return {"gates": render_gates(gates, body.gates, answer.manifest.layers)}
 
 
 def _seed_of(body: RolloutBody, conditions: Conditions) -> int:

@@ -49,6 +49,15 @@ class StepsAnswer(_Answer):
     gates: GatesAnswer | None = None
 
 
+class StepsItemAnswer(StepsAnswer):
+    """Steps of one of many sessions that were applied."""
+
+    etag: str = Field(description="As the header `ETag`.")
+    replayed: bool | None = Field(
+        default=None, description="`true` where an earlier try had been applied."
+    )
+
+
 class RolloutAnswer(_Answer):
     session_id: str
     model: str
@@ -167,6 +176,46 @@ class ProblemDetails(_Answer):
     applied_step: int | None = Field(
         default=None, description="Where it was after the request, if that was applied before."
     )
+
+
+class StepsItemProblem(_Answer):
+    """Steps of one of many sessions that were not applied; the others are not concerned."""
+
+    session_id: str | None = None
+    problem: ProblemDetails
+    etag: str | None = Field(default=None, description="Where the session is.")
+    retry_after: int | None = Field(default=None, description="Seconds to wait.")
+
+
+class ManyStepsAnswer(_Answer):
+    items: list[StepsItemAnswer | StepsItemProblem] = Field(
+        description="In the order of the request."
+    )
+
+
+class OutputEvent(_Answer):
+    """`event: output` of a streamed rollout."""
+
+    index: int
+    output: list[float] | None = Field(default=None, description="Of a model of values.")
+    token: int | None = Field(default=None, description="Of a token model.")
+    text: str | None = Field(default=None, description="Of a character model.")
+
+
+class DoneEvent(_Answer):
+    """`event: done` of a streamed rollout: the session has moved."""
+
+    session_id: str
+    model: str
+    version: int
+    step: int = Field(description="Time steps that this session has consumed.")
+    etag: str = Field(description="As the header `ETag`.")
+    replayed: bool | None = Field(
+        default=None, description="`true` where an earlier try had been applied."
+    )
+    seed: int | None = Field(default=None, description="With which the tokens were drawn.")
+    stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
+    gates: GatesAnswer | None = None
 
 
 SESSION_ANSWERS = (SessionAnswer, StepsAnswer, RolloutAnswer, StateAnswer, MigrationAnswer)

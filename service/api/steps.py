@@ -6,6 +6,7 @@ also registered with FastAPI, which describes it in OpenAPI and takes what the s
 Both end in `StepsEndpoint.answer`.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from service.sessions.stepping import StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +53,34 @@ class StepsEndpoint:
         raw = await read_body(scope, receive, self._max_body_bytes)
         body = await parse_aside(raw, StepsBody)
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
-        answer = await self._sessions.step(self._request(session_id, body, conditions))
-        rendered = await render_aside(answer, partial(_render, answer, body))
-        return Answered(rendered, [_JSON, *session_headers(answer)])
-
-    def _request(self, session_id: str, body: StepsBody, conditions: Conditions) -> StepRequest:
-        def decode(manifest: Manifest) -> NDArray[Any]:
-            inputs = decode_source(body, manifest)
-            check_size(len(inputs), manifest, body.gates, self._max_numbers)
-            return inputs
-
-        return StepRequest(session_id, decode, body.gates is not None, conditions)
+        request = steps_request(session_id, body, conditions, self._max_numbers)
+        answer = await self._sessions.step(request)
+        rendered = await render_aside(answer, lambda: to_json(render_steps(answer, body)))
+        return Answered(rendered, [JSON, *session_headers(answer)])
 
 
-def _render(answer: Answer, body: StepsBody) -> bytes:
+def steps_request(
+    session_id: str, body: StepsBody, conditions: Conditions, max_numbers: int
+) -> StepRequest:
+    """The steps of a body, whose inputs are looked at when the session's model is known."""
+
+    decode = partial(_decode, body, max_numbers)
+    return StepRequest(session_id, decode, body.gates is not None, conditions)
+
+
+def _decode(body: StepsBody, max_numbers: int, manifest: Manifest) -> NDArray[Any]:
+    inputs = decode_source(body, manifest)
+    check_size(len(inputs), manifest, body.gates, max_numbers)
+    return inputs
+
+
+def render_steps(answer: Answer, body: StepsBody) -> dict[str, Any]:
+    """The fields of an answer to steps, ready for `to_json`."""
     manifest, result = answer.manifest, answer.result
     rendered = describe(answer) | render_outputs(result.outputs, manifest)
     if body.gates is not None and result.gates is not None:
         rendered["gates"] = render_gates(result.gates, body.gates, manifest.layers)
-    return to_json(rendered)
+    return rendered
 
 
 class StepsShortcut:
@@ -85,16 +95,21 @@ class StepsShortcut:
         if session_id is None:
             await self._app(scope, receive, send)
             return
-        try:
-            answered = await self._endpoint.answer(session_id, scope, receive)
-            status, body, headers = 200, answered.body, answered.headers
-        except Exception as error:  # every error is answered; none may reach the server
-            problem = answer_error(error)
-            status, body = problem.status, problem.body
-            headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_answer(self._endpoint.answer(session_id, scope, receive), send)
+
+
+async def send_answer(answering: Awaitable[Answered], send: Send) -> None:
+    """Send what is awaited, or the problem that it raises."""
+    try:
+        answered = await answering
+        status, body, headers = 200, answered.body, answered.headers
+    except Exception as error:  # every error is answered; none may reach the server
+        problem = answer_error(error)
+        status, body = problem.status, problem.body
+        headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _session_of(scope: Scope) -> str | None:

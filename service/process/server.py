@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from multiprocessing import parent_process
 from os import getpid
 from types import FrameType
@@ -19,6 +20,8 @@ from service.settings import Settings
 
 LAST_WORD_SECONDS = 0.2
 """From the end of accepting to the end of connections on which nothing is asked."""
+
+WEBSOCKET_PATIENCE_SECONDS = 60.0
 
 _CLOSE = (b"connection", b"close")
 
@@ -59,6 +62,12 @@ def run(app: ASGIApp, listener: socket.socket, readiness: Readiness, settings: S
         log_config=None,
         timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
         server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        # Compressing a step's numbers takes longer than computing them.
+        ws_per_message_deflate=False,
+        # A client with a full window is not read, so that its pong waits, too.
+        ws_ping_timeout=WEBSOCKET_PATIENCE_SECONDS,
     )
     _Server(config, readiness, settings.drain_seconds).run(sockets=[listener])
 
@@ -103,7 +112,18 @@ class _Server(uvicorn.Server):
             listener.close()
         # uvicorn closes connections on which nothing was asked yet, whatever is on its way there.
         await asyncio.sleep(LAST_WORD_SECONDS)
+        await self._finish_streams()
         await super().shutdown(sockets)
+
+    async def _finish_streams(self) -> None:
+        """uvicorn closes WebSockets at once, whatever they still wait for. Both share the grace."""
+        began, grace = time.monotonic(), self.config.timeout_graceful_shutdown or 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                for finish in self._readiness.before_closing:
+                    await finish()
+        left = grace - (time.monotonic() - began)
+        self.config.timeout_graceful_shutdown = max(0, math.ceil(left))
 
     def _seconds_left(self) -> float:
         return self._stop_at - time.monotonic()

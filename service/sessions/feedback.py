@@ -5,7 +5,7 @@ last of them is the first one shown; it is fed back, gives the second, and so on
 has not been consumed: N outputs after T time steps of input take T + N − 1 time steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +77,30 @@ def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
 
 
 def roll(engine: Engine, plan: Plan, state: NDArray[np.float32]) -> Rolled:
-    """Run a plan from the state [S]; deterministic. Raises InvalidInput where numbers overflow."""
+    """All of `rolling` at once."""
+    outputs = rolling(engine, plan, state)
+    while True:
+        try:
+            next(outputs)
+        except StopIteration as end:
+            rolled: Rolled = end.value
+            return rolled
+
+
+def rolling(
+    engine: Engine, plan: Plan, state: NDArray[np.float32]
+) -> Generator[NDArray[Any], None, Rolled]:
+    """Run a plan from the state [S]: every output, [O] or a token [], as soon as it is known.
+
+    Deterministic. Returns the whole. Raises InvalidInput where numbers overflow.
+    """
     begun = compute([Row(engine, plan.inputs, state, plan.gates, alone=True)])[0]
     if isinstance(begun, Exception):
         raise begun
     is_token = isinstance(engine.manifest.output, Probabilities)
     choose = _Chooser(plan.sampling) if is_token else _same
     shown = [choose(begun.outputs[-1])]
+    yield shown[-1]
     gates = [begun.gates]
     state = begun.state
     while len(shown) < plan.steps and not (is_token and _stops(shown, plan.sampling.stop)):
@@ -94,6 +111,7 @@ def roll(engine: Engine, plan: Plan, state: NDArray[np.float32]) -> Rolled:
         state = stepped.state
         gates.append(stepped.gates)
         shown.append(choose(stepped.outputs[0]))
+        yield shown[-1]
     outputs = np.array(shown, np.int32 if is_token else np.float32)
     result = Result(outputs, _joined(gates) if plan.gates else None)
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)

@@ -1,6 +1,7 @@
 """Whether a balancer may send requests here."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from service.errors import Overloaded, ShuttingDown, StoreError
@@ -14,6 +15,8 @@ class Readiness:
 
     def __init__(self) -> None:
         self.draining = False
+        self.before_closing: list[Callable[[], Awaitable[None]]] = []
+        """What is to be finished when no new connections are taken any more."""
 
     async def check(self, sessions: Sessions) -> None:
         """Raises ShuttingDown while the process drains, StoreError when the store fails.

@@ -1,22 +1,25 @@
 """A rollout of a session: read, roll on a thread of its own, compare and set."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended
-from service.sessions.answers import Answer, Result, kept_in
+from service.sessions.answers import Answer, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
-from service.sessions.feedback import Plan, check_feedback, roll, shape_of_rollout
+from service.sessions.feedback import Plan, check_feedback, rolling, shape_of_rollout
 from service.sessions.receipts import Kind, Receipt
 from service.sessions.sequences import Sequences
+from service.sessions.slices import SLICE_SECONDS, Slices
 from service.sessions.stepping import StepRequest
 from service.stores.store import Session, Store
 
@@ -30,6 +33,19 @@ class RolloutRequest:
     plan: Callable[[Manifest], Plan]
     advance: bool = True
     conditions: Conditions = UNCONDITIONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Some outputs of a rollout, [O] or a token [] each; `index` is the first one's."""
+
+    manifest: Manifest
+    index: int
+    outputs: list[NDArray[Any]]
+
+
+_Outputs = Generator[NDArray[Any], None, tuple[Session | None, Answer]]
+"""Yields every output; returns the session to be stored, if any, and the answer."""
 
 
 class Rollouts:
@@ -51,34 +67,59 @@ class Rollouts:
 
     async def run(self, request: RolloutRequest) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
-        for _ in range(MAX_ATTEMPTS):
-            session, receipt = await self._batcher.call(
-                request.session_id, lambda: self._admit(request)
-            )
-            version = session.version if receipt is None else receipt.version
-            engine = self._models.version(session.model, version)
-            check_feedback(engine.manifest)
-            if receipt is not None:
-                return await self._sequences.run(
-                    partial(_again, request, receipt, session.session_id, engine)
-                )
-            after, result = await self._sequences.run(partial(self._roll, request, session, engine))
-            if not request.advance or await self._commit(after):
-                return Answer.after(after, engine.manifest, result)
-        raise SessionContended(request.session_id)
+        for _ in range(MAX_ATTEMPTS - 1):
+            with suppress(SessionContended):
+                return await self._once(request)
+        return await self._once(request)
+
+    async def _once(self, request: RolloutRequest) -> Answer:
+        async with aclosing(self.stream(request, first_seconds=SLICE_SECONDS)) as parts:
+            answers = [part async for part in parts if isinstance(part, Answer)]
+        return answers[0]
+
+    async def stream(
+        self, request: RolloutRequest, *, first_seconds: float = 0.0
+    ) -> AsyncGenerator[Shown | Answer]:
+        """The outputs as they are computed, and at the end, after the commit, the answer.
+
+        Until then nothing has happened to the session, and whoever stops taking leaves it as it
+        was. Raises as `Sessions.step` does; SessionContended where another writer was faster.
+        """
+        session, receipt = await self._batcher.call(
+            request.session_id, lambda: self._admit(request)
+        )
+        version = session.version if receipt is None else receipt.version
+        engine = self._models.version(session.model, version)
+        check_feedback(engine.manifest)
+        outputs = (
+            self._roll(request, session, engine)
+            if receipt is None
+            else _again(request, receipt, session.session_id, engine)
+        )
+        slices = Slices(outputs, first_seconds=first_seconds)
+        count = 0
+        async with aclosing(self._sequences.take_turns(slices)) as turns:
+            async for shown in turns:
+                if shown:
+                    yield Shown(engine.manifest, count, shown)
+                    count += len(shown)
+                if slices.result is not None:
+                    break
+        assert slices.result is not None
+        after, answer = slices.result
+        if after is not None:
+            await self._commit(after)
+        yield answer
 
     def _admit(self, request: RolloutRequest) -> tuple[Session, Receipt | None]:
         found = self._store.read([request.session_id])[0]
         return admit(found, request.session_id, request.conditions, self._clock())
 
-    def _roll(
-        self, request: RolloutRequest, session: Session, engine: Engine
-    ) -> tuple[Session, Result]:
-        """The session after the rollout, not stored yet, and what the rollout gave."""
+    def _roll(self, request: RolloutRequest, session: Session, engine: Engine) -> _Outputs:
         plan = request.plan(engine.manifest)
-        rolled = roll(engine, plan, session.state)
+        rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
-            return session, rolled.result
+            return None, Answer.after(session, engine.manifest, rolled.result)
         after = advanced(
             # What took longer than the session had to live does not bring it back.
             alive(session, session.session_id, self._clock()),
@@ -88,17 +129,20 @@ class Rollouts:
             state=rolled.state,
             kept=kept_in(shape_of_rollout(engine.manifest, plan), rolled.result, session.state),
         )
-        return after, rolled.result
+        return after, Answer.after(after, engine.manifest, rolled.result)
 
-    async def _commit(self, after: Session) -> bool:
-        return await self._batcher.call(after.session_id, lambda: committed(self._store, after))
+    async def _commit(self, after: Session) -> None:
+        if not await self._batcher.call(after.session_id, lambda: committed(self._store, after)):
+            raise SessionContended(after.session_id)
 
 
-def _again(request: RolloutRequest, receipt: Receipt, session_id: str, engine: Engine) -> Answer:
-    """The answer of a rollout that was applied before."""
+def _again(request: RolloutRequest, receipt: Receipt, session_id: str, engine: Engine) -> _Outputs:
+    """The outputs of a rollout that was applied before."""
     plan = request.plan(engine.manifest)
     if receipt.kind is Kind.BEFORE:
-        result = roll(engine, plan, np.frombuffer(receipt.content, np.float32)).result
+        before = np.frombuffer(receipt.content, np.float32)
+        result = (yield from rolling(engine, plan, before)).result
     else:
         result = shape_of_rollout(engine.manifest, plan).unpack(receipt.content)
-    return Answer.again(receipt, session_id, engine.manifest, result)
+        yield from result.outputs
+    return None, Answer.again(receipt, session_id, engine.manifest, result)

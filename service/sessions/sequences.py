@@ -2,17 +2,23 @@
 
 import asyncio
 import math
+import os
+import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from service.batcher.waiting import waited_too_long
 from service.errors import Overloaded, ShuttingDown
 
 Result = TypeVar("Result")
 _END = object()
+
+PRIORITY = 10
+"""Of the thread, as `nice` counts: about a tenth of a busy core is left to long work."""
 
 
 class Sequences:
@@ -22,7 +28,10 @@ class Sequences:
         self._max_waiting = max_waiting
         self._max_wait_seconds = max_wait_seconds
         self._waiting = 0
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sequences")
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="sequences", initializer=_step_back
+        )
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, after all work that came earlier. Raises Overloaded."""
@@ -41,20 +50,31 @@ class Sequences:
             yield cast(Result, part)
             part = await self._submit(partial(next, parts, _END))
 
+    def start(self, work: Callable[[], None]) -> None:
+        """Have this done after all work that came earlier. Raises Overloaded, ShuttingDown.
+
+        From any thread, and for work that looks itself whether it is still wanted.
+        """
+        self._check_room()
+        self._begin(work)
+
     def _check_room(self) -> None:
         if self._waiting >= self._max_waiting:
             raise Overloaded(f"{self._waiting} requests for sequences are waiting already")
 
     async def _submit(self, work: Callable[[], Result]) -> Result:
-        loop = asyncio.get_running_loop()
+        return await asyncio.wrap_future(self._begin(work))
+
+    def _begin(self, work: Callable[[], Result]) -> Future[Result]:
         try:
             running = self._executor.submit(work)
         except RuntimeError:
             raise ShuttingDown("the service is stopping; nothing was applied") from None
-        self._waiting += 1
+        with self._lock:
+            self._waiting += 1
         # A caller may go away while its work runs: the place is free when the work is over.
-        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
-        return await asyncio.wrap_future(running)
+        running.add_done_callback(self._leave)
+        return running
 
     def close(self) -> None:
         """Drop what has not begun; what runs ends by itself, for nobody."""
@@ -65,5 +85,12 @@ class Sequences:
             raise waited_too_long(self._max_wait_seconds)
         return work()
 
-    def _leave(self) -> None:
-        self._waiting -= 1
+    def _leave(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+
+def _step_back() -> None:
+    """Let the other threads of this process go first: a step is short, this work is long."""
+    if sys.platform == "linux":  # elsewhere the priority is that of the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,10 +25,11 @@ from service.sessions.capacity import Capacity
 from service.sessions.changing import MAX_ATTEMPTS, change
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.receipts import Key
-from service.sessions.rollouts import RolloutRequest, Rollouts
+from service.sessions.recent import Recent
+from service.sessions.rollouts import RolloutRequest, Rollouts, Shown
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import Stepper, StepRequest
-from service.stores.observed import ObservedStore
+from service.stores.observed import ObservedStore, lanes_of
 from service.stores.store import Position, Session, Store
 
 PURGE_LIMIT = 200
@@ -68,17 +69,21 @@ class Sessions:
         max_batch: int,
         max_queue: int,
         max_wait_seconds: float = math.inf,
+        recent_bytes: int = 0,
     ) -> None:
         self._models = models
         self._store = ObservedStore(store)
+        self._lanes = lanes_of(self._store)
         self._clock = clock
         self._capacity = Capacity(self._store, clock, max_sessions)
         self._births = Births(self._store, clock, self._capacity, ttl_seconds)
+        recent = Recent(recent_bytes)
         self._batcher: Batcher[StepRequest, Answer] = Batcher(
-            Stepper(models, self._store, clock).run,
+            *(Stepper(models, lane, clock, recent).run for lane in self._lanes),
             max_batch=max_batch,
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
+            elsewhere=sequences.start,
         )
         self._rollouts = Rollouts(models, self._store, clock, self._batcher, sequences)
 
@@ -158,6 +163,10 @@ class Sessions:
     async def rollout(self, request: RolloutRequest) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""
         return await self._rollouts.run(request)
+
+    def stream_rollout(self, request: RolloutRequest) -> AsyncGenerator[Shown | Answer]:
+        """As `rollout`, with the outputs as they are computed: see `Rollouts.stream`."""
+        return self._rollouts.stream(request)
 
     async def replace_state(
         self,
@@ -243,7 +252,8 @@ class Sessions:
     async def close(self) -> None:
         """Finish what is under way, then release the store."""
         await self._batcher.close()
-        self._store.close()
+        for lane in self._lanes:
+            lane.close()
 
     async def _change(
         self, session_id: str, conditions: Conditions, apply: Callable[[Session], Session]

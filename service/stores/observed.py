@@ -9,6 +9,9 @@ from service.stores.store import Found, Position, Replaced, Session, Store
 
 Result = TypeVar("Result")
 
+MAX_LANES = 3
+"""One group of sessions is read while another is computed and a third is committed."""
+
 
 @dataclass(slots=True)
 class Observation:
@@ -68,3 +71,11 @@ class ObservedStore:
             raise
         self._observation.failure = None
         return result
+
+
+def lanes_of(store: ObservedStore) -> list[ObservedStore]:
+    """The ways to a store that are worth a thread each: several where accesses are round trips."""
+    lanes = [store]
+    while len(lanes) < MAX_LANES and (other := store.another()) is not None:
+        lanes.append(other)
+    return lanes

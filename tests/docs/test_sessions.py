@@ -1,13 +1,13 @@
 """The examples of docs/sessions.md are run as printed; its figures are those of the code."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.api.conditions import MAX_KEY_BYTES
-from service.api.requests import MAX_METADATA_BYTES
+from service.api.events import WAITING_SECONDS
+from service.api.requests import MAX_ITEMS, MAX_METADATA_BYTES
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
 from tests.docs.console import as_json, examples_of, matches, run
 from tests.service_process import ServiceProcess, running_service
@@ -29,12 +29,18 @@ def demo_service(
 
 def test_examples_answer_what_is_shown(demo_service: ServiceProcess) -> None:
     examples = examples_of(DOCUMENT)
-    assert len(examples) == 4
+    assert len(examples) == 6
     printed = [run(example.command, demo_service.url) for example in examples]
     for example, found in zip(examples, printed, strict=True):
-        shown = as_json(example.shown)
-        assert matches(shown, json.loads(found), tolerance=TOLERANCE), f"{example}\n{found}"
+        read = events_in if example.shown.startswith("event: ") else as_json
+        assert matches(read(example.shown), read(found), tolerance=TOLERANCE), f"{example}\n{found}"
     assert printed[1] == printed[2], "a retry gets the same bytes"
+
+
+def events_in(text: str) -> object:
+    """Server-sent events as a list of their names and data."""
+    lines = [event.split("\n") for event in text.strip().split("\n\n")]
+    return [[name, as_json(data.removeprefix("data: "))] for name, data in lines]
 
 
 def test_figures_are_those_of_the_code() -> None:
@@ -44,5 +50,8 @@ def test_figures_are_those_of_the_code() -> None:
         f"**{KEPT_ANSWER_BYTES:,} bytes**",
         f"1 to {MAX_KEY_BYTES} bytes",
         f"up to {MAX_METADATA_BYTES // 1024} KiB",
+        f"up to {MAX_ITEMS:,} items",
+        f"at most {KEPT_RECEIPTS} items of one session",
+        f"every {WAITING_SECONDS:.0f} seconds",
     ):
         assert figure in text, figure

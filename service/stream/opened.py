@@ -1,0 +1,66 @@
+"""The sessions that one socket has open, by their ids and by the handles that stand for them."""
+
+from dataclasses import dataclass
+
+from service.bundle.manifest import Manifest
+from service.errors import InvalidInput
+
+MAX_OPENED = 65_536
+"""Sessions of one socket. More take another socket."""
+
+
+@dataclass(slots=True, eq=False)
+class Opened:
+    """A session on this socket."""
+
+    session_id: str
+    handle: int
+    per_step: int
+    """Numbers that a time step holds in memory until it is answered, about."""
+    per_step_with_gates: int
+    keyed: int = 0
+    """Requests under way that rely on the receipts that a session keeps."""
+
+    def numbers(self, steps: int, *, gates: bool) -> int:
+        return steps * (self.per_step_with_gates if gates else self.per_step)
+
+
+class OpenedSessions:
+    """Handles count from 1 and are not used again on the same socket."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Opened] = {}
+        self._by_handle: dict[int, Opened] = {}
+        self._next = 1
+
+    def open(self, session_id: str, manifest: Manifest) -> Opened:
+        """The same handle again for one that is open already. Raises InvalidInput."""
+        found = self._by_id.get(session_id)
+        if found is not None:
+            return found
+        if len(self._by_id) >= MAX_OPENED:
+            raise InvalidInput.at(
+                "$", f"{MAX_OPENED} sessions are open on this socket; close some or use another"
+            )
+        outputs, state = manifest.output.width, manifest.state_size
+        opened = Opened(session_id, self._next, outputs + state, outputs + 5 * state)
+        self._next += 1
+        self._by_id[session_id] = self._by_handle[opened.handle] = opened
+        return opened
+
+    def named(self, session_id: str) -> Opened:
+        """Raises InvalidInput."""
+        try:
+            return self._by_id[session_id]
+        except KeyError:
+            raise InvalidInput.at(
+                "$.session_id", f"{session_id!r} is not open on this socket; send `open` first"
+            ) from None
+
+    def by_handle(self, handle: int) -> Opened | None:
+        return self._by_handle.get(handle)
+
+    def close(self, session_id: str) -> None:
+        opened = self._by_id.pop(session_id, None)
+        if opened is not None:
+            del self._by_handle[opened.handle]
