@@ -6,6 +6,8 @@ PIP_FLAGS ?=
 REPOSITORY ?= models
 # For example SOAK_FLAGS="--store sqlite-workers --steps 1000000 --kills 100 --seed 1".
 SOAK_FLAGS ?=
+# For example BENCH_FLAGS="--rounds 3 --rows single_step".
+BENCH_FLAGS ?=
 PORT ?= 8000
 
 VENV := .venv
@@ -13,10 +15,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test check format bench soak docs clean
+.PHONY: help setup models run test check format bench bench-peers bench-growth soak docs clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## Make the environment in .venv with pinned dependencies
 
@@ -46,10 +48,14 @@ format: setup ## Format the code and sort imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Measure one HTTP step and the GRU layer against what they are compared with
-	$(BIN)/python -m benchmarks.gru_layer
-	$(BIN)/python -m benchmarks.http_step
-	$(BIN)/python -m benchmarks.durability
+bench: setup ## Measure every figure of the design beside its target: a table, JSON and a picture
+	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+bench-peers: setup ## Make the environments of the servers to compare with (2 GB, in .peers)
+	$(BIN)/python -m benchmarks.peers.setup
+
+bench-growth: setup ## Measure how figures grow with sessions, time steps, width and connections
+	$(BIN)/python -m benchmarks.growth $(BENCH_FLAGS)
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
 	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)

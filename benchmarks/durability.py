@@ -11,14 +11,11 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
-from benchmarks.http_step import HIDDEN_SIZE, SESSIONS, STEP, create_sessions, need_wrk
 from benchmarks.servers import Server, gatewise
-from benchmarks.wrk import Load, measure
-from model_export.package import publish
-from tests.bundles import values_model
+from benchmarks.workload import SESSIONS, STEP, STEPS_PATH, create_sessions, workplace
+from benchmarks.wrk import Load, measure, need_wrk
 
 ROUNDS = 7
 SECONDS = 2
@@ -49,9 +46,7 @@ def main() -> None:
 
 def run() -> dict[str, float]:
     """Steps per second, medians over the rounds, and ratios taken within each round."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        publish(values_model("bench", hidden_sizes=(HIDDEN_SIZE,)), folder / "models")
+    with workplace() as folder:
         servers = {
             "memory": gatewise(folder / "models", "memory://"),
             "sqlite": gatewise(folder / "models", f"sqlite:///{folder}/bench.db"),
@@ -78,7 +73,7 @@ def _measure(servers: dict[str, Server]) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     for _ in range(ROUNDS):
         for name, (store, keyed) in CANDIDATES.items():
-            load = Load(servers[store].url, "/v1/sessions/s{n}/steps", STEP, SESSIONS, keyed)
+            load = Load(servers[store].url, STEPS_PATH, STEP, SESSIONS, keyed)
             measured = measure(load, connections=CONNECTIONS, seconds=SECONDS)
             rates[name].append(measured.requests_per_second)
     return rates

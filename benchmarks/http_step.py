@@ -15,31 +15,26 @@ busy server with the tight loop's figure, or for an idle one with the served fig
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 import timeit
 from pathlib import Path
 
-import httpx
 import numpy as np
 
-from benchmarks.empty_apps import BUNDLE_VARIABLE
 from benchmarks.servers import Server, gatewise, uvicorn_app
-from benchmarks.wrk import Load, measure
-from model_export.package import publish
-from service.bundle.bundle import read_bundle
-from service.engine.engine import Engine
-from service.engine.provider import Provider
-from tests.bundles import values_model
+from benchmarks.workload import (
+    SESSIONS,
+    STEP,
+    STEPS_PATH,
+    create_sessions,
+    engine_of,
+    workplace,
+)
+from benchmarks.wrk import Load, measure, need_wrk
 
-HIDDEN_SIZE = 64
 ROUNDS = 5
 SECONDS = 2
-SESSIONS = 64
-STEP = '{"inputs": [[20.5, 1003.0, 0.4]]}'
 
 RAW = "raw ASGI, no work"
 BARE = "raw ASGI and a bare step"
@@ -70,18 +65,9 @@ def main() -> None:
 CLAIM = "durable / (empty endpoint + 4 bare steps): {}, bare step {}"
 
 
-def need_wrk() -> None:
-    """Ends the program where wrk is not installed."""
-    if shutil.which("wrk") is None:
-        sys.exit("needs wrk: apt-get install wrk")
-
-
 def run() -> dict[str, float]:
     """Costs in µs per request, medians over the rounds, and ratios taken within each round."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bundle = publish(values_model("bench", hidden_sizes=(HIDDEN_SIZE,)), folder / "models")
-        os.environ[BUNDLE_VARIABLE] = str(bundle)
+    with workplace() as folder:
         servers = {
             RAW: uvicorn_app("benchmarks.empty_apps:raw"),
             BARE: uvicorn_app("benchmarks.empty_apps:bare_step"),
@@ -94,7 +80,7 @@ def run() -> dict[str, float]:
         finally:
             for server in servers.values():
                 server.stop()
-        tight = _tight_loop_us(bundle)
+        tight = _tight_loop_us(folder)
     return {"bare step in a tight loop, µs": tight} | _figures(idle, busy, tight)
 
 
@@ -105,7 +91,7 @@ def _measure(servers: dict[str, Server]) -> tuple[Costs, Costs]:
     busy: Costs = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            path = "/v1/sessions/s{n}/steps" if name in (MEMORY, DURABLE) else "/empty"
+            path = STEPS_PATH if name in (MEMORY, DURABLE) else "/empty"
             load = Load(server.url, path, STEP, SESSIONS)
             idle[name].append(measure(load, connections=1, seconds=SECONDS).p50_us)
             rate = measure(load, connections=32, seconds=SECONDS).requests_per_second
@@ -133,18 +119,11 @@ def _served_step_us(cost: dict[str, float]) -> float:
     return cost[BARE] - cost[RAW]
 
 
-def _tight_loop_us(bundle: Path) -> float:
-    engine = Engine(read_bundle(bundle), Provider())
+def _tight_loop_us(folder: Path) -> float:
+    engine = engine_of(folder)
     inputs, state = np.array([[20.5, 1003.0, 0.4]], np.float32), engine.initial_states(1)
     timer = timeit.Timer(lambda: engine.step(inputs, state, gates=False))
     return min(timer.repeat(10, 1000)) * 1000
-
-
-def create_sessions(server: Server) -> None:
-    """The sessions s0, s1, … that the load steps."""
-    for number in range(SESSIONS):
-        body = {"model": "bench", "session_id": f"s{number}"}
-        httpx.post(f"{server.url}/v1/sessions", json=body).raise_for_status()
 
 
 if __name__ == "__main__":

@@ -1,33 +1,73 @@
-"""Servers to measure, each a process of its own on the first core."""
+"""Servers to measure, each with all its processes on the first core."""
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import httpx
 
 from tests.service_process import free_port
 
 SERVER_CORE = "0"
-START_DEADLINE_SECONDS = 20.0
+START_DEADLINE_SECONDS = 60.0
+STOP_DEADLINE_SECONDS = 30.0
 
 
 class Server:
-    """A running process that listens at `url`."""
+    """A running process that listens at `url`. As a context it stops when the block ends."""
 
-    def __init__(self, command: list[str], port: int) -> None:
+    def __init__(
+        self, command: list[str], port: int, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it and wait until it listens. Raises RuntimeError when it does not."""
         self.url = f"http://127.0.0.1:{port}"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
+        # A session of its own, so that what it starts can be stopped with it.
         self._process = subprocess.Popen(
             ["taskset", "--cpu-list", SERVER_CORE, *command],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def stop(self) -> None:
+        """End it by SIGTERM, then whatever is left of its processes by SIGKILL."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=STOP_DEADLINE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_DEADLINE_SECONDS
@@ -38,14 +78,16 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
-        raise RuntimeError(f"{self.url} did not start")
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace")[-2000:]
+        raise RuntimeError(f"{self.url} did not start: {said}")
 
 
-def gatewise(repository: Path, store: str) -> Server:
+def gatewise(repository: Path, store: str, *flags: str) -> Server:
     """The service with one process on a repository."""
     port = free_port()
-    flags = ["--repository", str(repository), "--store", store, "--port", str(port)]
-    return Server([sys.executable, "-m", "service", *flags], port)
+    command = [sys.executable, "-m", "service", "--repository", str(repository), "--store", store]
+    return Server([*command, "--port", str(port), "--drain-seconds", "0", *flags], port)
 
 
 def uvicorn_app(app: str) -> Server:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.filled_store import bytes_on_disk, fill
+from benchmarks.filled_store import bytes_on_disk, fill, given
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 
@@ -24,3 +24,13 @@ def test_bytes_on_disk_are_those_of_all_files(tmp_path: Path) -> None:
     fill(file, 0, 100, 64)
     assert bytes_on_disk(file) >= 100 * 4 * 64
     assert bytes_on_disk(file) == sum(part.stat().st_size for part in tmp_path.iterdir())
+
+
+def test_ids_are_given_as_the_service_gives_them(tmp_path: Path) -> None:
+    file = tmp_path / "filled.db"
+    fill(file, 0, 2, 4, given)
+    store = SqliteStore(file)
+    found = store.page(model="bench", after=("", ""), limit=10)
+    store.close()
+    assert [len(session.session_id) for session in found] == [32, 32]
+    assert found[0].revision != found[1].revision

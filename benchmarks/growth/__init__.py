@@ -1,0 +1,1 @@
+"""How the figures grow: with the sessions, the time steps, the width, the connections."""

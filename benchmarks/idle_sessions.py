@@ -1,0 +1,29 @@
+"""What a session costs that nobody uses: bytes on disk beside the bare state."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.filled_store import bytes_on_disk, fill, given
+from benchmarks.row import Plan, Row
+from benchmarks.workload import HIDDEN_SIZE
+
+SESSIONS = 1_000_000
+STATE_BYTES = 4 * HIDDEN_SIZE
+TARGET = 2 * STATE_BYTES + 200
+
+
+def rows(plan: Plan) -> list[Row]:  # noqa: ARG001
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "idle.db"
+        fill(file, 0, SESSIONS, HIDDEN_SIZE, given)
+        each = bytes_on_disk(file) / SESSIONS
+    return [
+        Row(
+            f"an idle session on disk, of {SESSIONS:,}",
+            [each],
+            TARGET,
+            "at most",
+            "bytes",
+            {"bare state, bytes": STATE_BYTES},
+        )
+    ]
