@@ -3,6 +3,7 @@
 import click
 
 from model_export.commands.demos import demos
+from model_export.commands.quantize import quantize
 from model_export.commands.train import train_command
 from model_export.commands.verify import verify
 from model_export.errors import ModelExportError
@@ -26,6 +27,7 @@ def main() -> None:
 main.add_command(train_command)
 main.add_command(demos)
 main.add_command(verify)
+main.add_command(quantize)
 
 if __name__ == "__main__":
     main(prog_name="python -m model_export")

@@ -1,17 +1,28 @@
 """Running a network over data as a caller streams it, and showing its scores."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from model_export.model.network import Network
 from service.bundle.manifest import Score
 
 CHUNK = 1024
 
 
-def stream(network: Network, inputs: Tensor) -> Iterator[Tensor]:
+class Predictor(Protocol):
+    """What can be scored: a `Network`, or a bundle's step graph as the service runs it."""
+
+    training: bool
+
+    def __call__(self, inputs: Tensor, state: Tensor, /) -> Any: ...  # noqa: ANN401 (as Module)
+    def initial_state(self, batch: int) -> Tensor: ...
+    def eval(self) -> Any: ...  # noqa: ANN401
+    def train(self, mode: bool, /) -> Any: ...  # noqa: ANN401
+
+
+def stream(network: Predictor, inputs: Tensor) -> Iterator[Tensor]:
     """Outputs for inputs [B, T, …] in chunks of time, the state carried from zeros throughout.
 
     Chunks bound the memory: [B, ≤ CHUNK, O] each. The network is in evaluation mode meanwhile.

@@ -51,6 +51,14 @@ class Recipe:
         }
 
 
+def recipe_from_dict(recorded: dict[str, Any]) -> Recipe:
+    """The recipe that `Recipe.to_dict` was taken from. Raises TypeError where it is of another."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()
+    }
+    return Recipe(**values)
+
+
 _DEFAULTS: dict[TaskName, dict[str, Any]] = {
     "characters": {"hidden_size": 256, "epochs": 8, "patience": 3, "decay": 0.7, "batch_size": 64},
     "forecast": {

@@ -1,5 +1,6 @@
 """What the commands that make a model have in common: train, show the scores, publish."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import click
 
 from model_export.evaluate import score_table
 from model_export.recipe import Recipe
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 repository_option = click.option(
     "--repository",
@@ -20,6 +23,13 @@ runs_option = click.option(
     default=Path("runs"),
     help="The folder for checkpoints, RUNS/NAME/.",
 )
+
+
+def valid_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """What a manifest takes for a name. Raises click.BadParameter."""
+    if name is not None and not _NAME.fullmatch(name):
+        raise click.BadParameter("letters, digits, '.', '_' and '-', at most 128, no '.' first")
+    return name
 
 
 def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) -> None:

@@ -1,23 +1,15 @@
 """`python -m model_export train`"""
 
-import re
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
-from model_export.commands.making import make_model, repository_option, runs_option
+from model_export.commands.making import make_model, repository_option, runs_option, valid_name
 from model_export.recipe import TaskName, recipe_for
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _COUNT = click.IntRange(min=1)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
-
-
-def _valid_name(_: click.Context, __: click.Parameter, name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise click.BadParameter("letters, digits, '.', '_' and '-', at most 128, no '.' first")
-    return name
 
 
 def _comma_list(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -58,7 +50,7 @@ class _Hyperparameters(TypedDict):
     required=True,
     help="A UTF-8 text or CSV file, or built-in data: pydoc (text) or co2 (table).",
 )
-@click.option("--name", required=True, callback=_valid_name, help="What the model is served as.")
+@click.option("--name", required=True, callback=valid_name, help="What the model is served as.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in RUNS/NAME, exactly.")
 @repository_option
 @runs_option

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from model_export.report.figures import as_data_address, best_epoch, learning_curve
 from model_export.report.gate_pictures import STEPS, gate_figures
+from model_export.report.template import template
 from model_export.trained import TrainedModel
 from model_export.verify.verify import Check
 from service.bundle.manifest import Probabilities, Score, Tokens, Values
@@ -44,15 +43,7 @@ def write_report(
     file: Path, trained: TrainedModel, engine: Engine, checks: Sequence[Check]
 ) -> None:
     """Write the page: one file without scripts, and without anything fetched from elsewhere."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("page.html")
-    file.write_text(template.render(_content(trained, engine, checks)), "utf-8")
+    file.write_text(template("page.html").render(_content(trained, engine, checks)), "utf-8")
 
 
 def _content(trained: TrainedModel, engine: Engine, checks: Sequence[Check]) -> dict[str, Any]:

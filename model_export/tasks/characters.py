@@ -13,7 +13,7 @@ from torch.nn import functional
 from model_export.data.source import Source, Split
 from model_export.data.text import Text, load_text
 from model_export.errors import DataError
-from model_export.evaluate import stream
+from model_export.evaluate import Predictor, stream
 from model_export.model.network import Network, NetworkConfig, SoftmaxHead, TokensFront
 from model_export.recipe import Recipe
 from model_export.tasks.ngrams import ngram_bits
@@ -90,7 +90,7 @@ class Characters:
         rows = max(1, min(_VALIDATION_ROWS, len(part) // 512))
         return _bits(network, part[: len(part) // rows * rows].view(rows, -1))
 
-    def test_scores(self, network: Network) -> tuple[Score, ...]:
+    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """Bits per character; the state is carried through the validation part into the test."""
         train, validation = self.split.train, self.split.validation
         tokens = self._tokens
@@ -114,7 +114,7 @@ class Characters:
             )
 
 
-def _bits(network: Network, tokens: Tensor, skip: int = 0) -> float:
+def _bits(network: Predictor, tokens: Tensor, skip: int = 0) -> float:
     """Mean bits per character of tokens [B, N], each row's first `skip` predictions left out."""
     targets = tokens[:, 1:]
     chunks, position = [], 0

@@ -12,7 +12,7 @@ from torch.nn import functional
 from model_export.data.source import Source, Split
 from model_export.data.table import Table, load_table
 from model_export.errors import DataError
-from model_export.evaluate import stream
+from model_export.evaluate import Predictor, stream
 from model_export.model.network import Network, NetworkConfig, ResidualHead, ValuesFront
 from model_export.recipe import Recipe
 from model_export.tasks.naive import estimated_season, naive_forecasts
@@ -94,7 +94,7 @@ class Forecast:
         errors = self._errors(network, self.split.train, self.split.validation)
         return float(np.nanmean((errors / self._step.numpy()) ** 2))
 
-    def test_scores(self, network: Network) -> tuple[Score, ...]:
+    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """MAE and RMSE of each column in its unit; filled-in values do not count."""
         start = self.split.validation
         errors = {"model": self._errors(network, start, self.split.total)}
@@ -117,7 +117,7 @@ class Forecast:
             unit = self.input.units[column]
             yield Score(metric=metric + of, unit=unit, model=model, baselines=figures)
 
-    def _errors(self, network: Network, start: int, end: int) -> NDArray[np.float64]:
+    def _errors(self, network: Predictor, start: int, end: int) -> NDArray[np.float64]:
         """Forecast − truth of rows [start, end), NaN where the truth was filled in."""
         outputs = torch.cat(list(stream(network, self._series[None, : end - 1])), dim=1)[0]
         errors = outputs[start - 1 :].double().numpy() - self._table.values[start:end]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model_export.data.source import Source
+from model_export.evaluate import Predictor
 from model_export.model.network import Network, NetworkConfig
 from service.bundle.manifest import Probabilities, Score, Tokens, Values
 
@@ -61,5 +62,5 @@ class Task(Protocol):
     def validation_loss(self, network: Network) -> float:
         """The loss on the validation part, in evaluation mode."""
 
-    def test_scores(self, network: Network) -> tuple[Score, ...]:
+    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """The network beside its baselines on the test part."""

@@ -1,7 +1,10 @@
 """The checks that a bundle must pass, with the very engine that will serve it.
 
 Each compares step graph, sequence graph, golden vectors of PyTorch and the float64 reference with
-one another, to `TOLERANCE` relative to max(1, |expected|).
+one another, to `TOLERANCE` relative to max(1, |expected|). The step graph of a version with 8-bit
+weights rounds its activations too, and the golden vectors are those of the unrounded weights:
+there the tolerance of the manifest holds. Its sequence graph has to meet the equations, with the
+rounded weights, as closely as any other.
 """
 
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ from model_export.verify.reference import trace_layer
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
-from service.engine.golden import TOLERANCE, deviation, replay
+from service.engine.golden import TOLERANCE, deviation, replay, tolerance_of
 from service.engine.provider import Provider
 from service.errors import GatewiseError
 
@@ -27,14 +30,15 @@ SHAPES = ((1, 1), (1, 2), (3, 17), (2, 64))
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was compared and the largest deviation that was found."""
+    """What was compared, the largest deviation that was found and the largest allowed."""
 
     name: str
     deviation: float
+    allowed: float = TOLERANCE
 
     @property
     def passed(self) -> bool:
-        return self.deviation <= TOLERANCE
+        return self.deviation <= self.allowed
 
 
 def verify(bundle: Bundle, provider: Provider) -> list[Check]:
@@ -42,7 +46,10 @@ def verify(bundle: Bundle, provider: Provider) -> list[Check]:
     try:
         engine = Engine(bundle, provider)
         probe = Probe(bundle.sequence_graph.read_bytes(), provider)
-        checks = [Check("golden vectors of PyTorch, both graphs", replay(engine))]
+        golden = Check(
+            "golden vectors of PyTorch, both graphs", replay(engine), tolerance_of(engine.manifest)
+        )
+        checks = [golden]
         checks += list(_checks(engine, probe))
     except GatewiseError as error:
         raise ExportError(f"verification failed: {error}") from error
@@ -50,27 +57,35 @@ def verify(bundle: Bundle, provider: Provider) -> list[Check]:
         if not check.passed:
             raise ExportError(
                 f"verification failed: {check.name}: off by {check.deviation:.2g}, "
-                f"allowed is {TOLERANCE:g}"
+                f"allowed is {check.allowed:g}"
             )
     return checks
 
 
 def _checks(engine: Engine, probe: Probe) -> Iterator[Check]:
     random = np.random.default_rng(0)
+    of_steps = tolerance_of(engine.manifest)
     for batch, time in SHAPES:
         inputs = _inputs(engine, random, batch, time)
         state = random.uniform(-1, 1, (batch, engine.manifest.state_size)).astype(np.float32)
         output, states = engine.sequence(inputs, state)
         shape = f"B={batch} T={time}"
-        for name, found, expected in (
-            *_fed_back(engine, inputs, state, output, states),
-            *_alone(engine, inputs, state, output),
+        for allowed, (name, found, expected) in (
+            *_allowing(of_steps, _fed_back(engine, inputs, state, output, states)),
+            *_allowing(of_steps, _step_alone(engine, inputs[:, 0], state)),
+            *_allowing(TOLERANCE, _alone(engine, inputs, state, output)),
             *_reference(engine, probe, inputs, state, states),
         ):
-            yield Check(f"{name}, {shape}", deviation(found, expected))
+            yield Check(f"{name}, {shape}", deviation(found, expected), allowed)
 
 
 Comparison = tuple[str, NDArray[Any], NDArray[Any]]
+
+
+def _allowing(
+    tolerance: float, comparisons: Iterator[Comparison]
+) -> Iterator[tuple[float, Comparison]]:
+    return ((tolerance, comparison) for comparison in comparisons)
 
 
 def _fed_back(
@@ -100,14 +115,29 @@ def _alone(
         yield f"row {row} alone", engine.sequence(inputs[one], state[one])[0], output[one]
 
 
+def _step_alone(
+    engine: Engine, inputs: NDArray[Any], state: NDArray[np.float32]
+) -> Iterator[Comparison]:
+    """The same for one step."""
+    together = engine.step(inputs, state, gates=False)
+    for row in range(len(inputs)):
+        one = slice(row, row + 1)
+        alone = engine.step(inputs[one], state[one], gates=False)
+        yield f"step of row {row} alone", alone.state, together.state[one]
+
+
 def _reference(
     engine: Engine,
     probe: Probe,
     inputs: NDArray[Any],
     state: NDArray[np.float32],
     states: NDArray[np.float32],
-) -> Iterator[Comparison]:
-    """States and gates of every layer against the float64 equations."""
+) -> Iterator[tuple[float, Comparison]]:
+    """States and gates of every layer against the float64 equations.
+
+    The states are the sequence graph's, the gates the step graph's.
+    """
+    of_steps = tolerance_of(engine.manifest)
     seen = probe.inputs_of(inputs, state)
     gates = [engine.gates_of(inputs[row], state[row], states[row]) for row in range(len(inputs))]
     for index, (layer, gru, x) in enumerate(
@@ -118,7 +148,8 @@ def _reference(
         for name in ("hidden", "reset", "update", "candidate"):
             expected = getattr(trace, name).transpose(1, 0, 2)
             found = _stacked(gates, name)[:, :, layer.span]
-            yield f"{name} of layer {index} against the equations", found, expected
+            allowed = TOLERANCE if name == "hidden" else of_steps
+            yield allowed, (f"{name} of layer {index} against the equations", found, expected)
 
 
 def _stacked(gates: list[Gates], name: str) -> NDArray[np.float32]:

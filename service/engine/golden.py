@@ -5,11 +5,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.errors import GoldenMismatch
 
 TOLERANCE = 1e-5
 """Largest |found − expected| / max(1, |expected|) that counts as equal in float32."""
+
+
+def tolerance_of(manifest: Manifest) -> float:
+    """`TOLERANCE`, or what the manifest of a version with rounded weights says."""
+    return TOLERANCE if manifest.quantization is None else manifest.quantization.tolerance
 
 
 def replay(engine: Engine) -> float:
@@ -53,9 +59,10 @@ def deviation(found: NDArray[Any], expected: NDArray[Any]) -> float:
 
 def _compare(engine: Engine, what: str, found: NDArray[Any], expected: NDArray[Any]) -> float:
     off = deviation(found, expected)
-    if not off <= TOLERANCE:
+    allowed = tolerance_of(engine.manifest)
+    if not off <= allowed:
         raise GoldenMismatch(
-            f"{engine.bundle.folder}: {what} is off by {off:.2g} (tolerance {TOLERANCE:g}) "
+            f"{engine.bundle.folder}: {what} is off by {off:.2g} (tolerance {allowed:g}) "
             f"on {engine.provider}; train or export the version again on this kind of machine"
         )
     return off

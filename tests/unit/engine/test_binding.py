@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from service.engine.binding import KEPT, Bound
 from service.engine.models import Models
@@ -56,7 +57,7 @@ def test_an_answer_outlives_the_next_run(
 
 def test_inputs_that_are_not_contiguous(session: onnxruntime.InferenceSession, device: str) -> None:
     wide = np.arange(12, dtype=np.float32).reshape(2, 6)
-    feed = {"input": wide[:, ::2], "state": wide / 12}
+    feed: dict[str, NDArray[np.float32]] = {"input": wide[:, ::2], "state": wide / np.float32(12)}
     found = Bound(session, device).run(FETCHES, feed)
     for one, other in zip(found, session.run(FETCHES, feed), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)

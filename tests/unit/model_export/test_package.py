@@ -76,7 +76,7 @@ def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert visible_and_hidden(tmp_path) == []
 
 
-@pytest.mark.parametrize("at", ["verify", "write_report", "_move_into_place"])
+@pytest.mark.parametrize("at", ["verify", "write_report", "move_into_place"])
 def test_a_failure_half_way_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
@@ -97,7 +97,7 @@ from model_export import package
 from tests.bundles import plain_report, values_model
 
 package.write_report = plain_report
-package._move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
+package.move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
 package.publish(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
 """
 

@@ -1,0 +1,67 @@
+"""A new version of a model in a repository, all of it or nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model_export.errors import ExportError
+from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.manifest import MANIFEST_FILE, Manifest
+from service.bundle.repository import is_version
+
+
+@contextmanager
+def staging(repository: Path) -> Iterator[Path]:
+    """A hidden folder in the repository, so that the last rename stays on one file system."""
+    repository.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".staging-", dir=repository))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def next_version(model: Path) -> int:
+    """One above every version that the folder of a model holds."""
+    if not model.is_dir():
+        return 1
+    taken = [int(child.name) for child in model.iterdir() if is_version(child)]
+    return max(taken, default=0) + 1
+
+
+def seal(folder: Path, manifest: Manifest) -> Bundle:
+    """Write the manifest over whatever files are there, and read the bundle as the service will."""
+    files = {file.name: sha256_of(file) for file in folder.iterdir() if file.name != MANIFEST_FILE}
+    sealed = manifest.model_copy(update={"files": dict(sorted(files.items()))})
+    (folder / MANIFEST_FILE).write_text(sealed.model_dump_json(indent=2) + "\n", "utf-8")
+    return read_bundle(folder)
+
+
+def move_into_place(staged: Path, folder: Path) -> Path:
+    """Flush everything to the disk and rename. Raises ExportError where the folder exists."""
+    for file in (*staged.iterdir(), staged):
+        _flush(file)
+    # mkdtemp makes folders for their owner alone; a service may run as another user.
+    staged.chmod(0o755)
+    folder.parent.mkdir(exist_ok=True)
+    try:
+        staged.rename(folder)
+    except OSError as error:
+        raise ExportError(
+            f"{folder} appeared while it was being made; publish again ({error.strerror})"
+        ) from error
+    _flush(folder.parent)
+    _flush(folder.parent.parent)
+    return folder
+
+
+def _flush(path: Path) -> None:
+    """Have a file or a folder on the disk before anything points to it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
