@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
+from service.api.long_numbers import take_inputs
 from service.api.problems import invalid
 from service.errors import BodyTooLarge, Fault, MalformedBody
 
@@ -52,10 +53,21 @@ async def read_json(
 
 
 async def parse_aside(body: bytes, model: type[Body]) -> Body:
-    """As `parse_body`; a long one would hold up everybody else on the event loop."""
+    """As `parse_body`; a long one would hold up everybody else on the event loop.
+
+    Of a long one, `inputs` may be an array instead of a list.
+    """
     if len(body) > LONG_BODY_BYTES:
-        return await asyncio.to_thread(parse_body, body, model)
+        return await asyncio.to_thread(_parse_long, body, model)
     return parse_body(body, model)
+
+
+def _parse_long(body: bytes, model: type[Body]) -> Body:
+    taken = take_inputs(body)
+    if taken is None:
+        return parse_body(body, model)
+    rest, inputs = taken
+    return parse_body(rest, model).model_copy(update={"inputs": inputs})
 
 
 async def _next_part(receive: Receive) -> Message:

@@ -38,6 +38,10 @@ def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArra
     else:
         adapter, dtype = _matrix(signature.width), np.float32
         expected = "a list of time steps, each a list of numbers"
+    if isinstance(value, np.ndarray):
+        if _fits(value, signature):
+            return value.astype(dtype)
+        value = value.tolist()
     if not isinstance(value, list):
         raise InvalidInput.at(path, f"expected {expected}")
     if not value:
@@ -76,6 +80,14 @@ def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float3
             path, f"{len(state)} numbers, but this model's state has {state_size}"
         )
     return state
+
+
+def _fits(inputs: NDArray[Any], signature: InputSignature) -> bool:
+    """Whether an array, read from numbers alone, is a sequence for the model."""
+    if isinstance(signature, Tokens):
+        return inputs.ndim == 1 and bool((inputs.min() >= 0) & (inputs.max() < signature.size))
+    # Of numbers that are not finite, neither comparison is true.
+    return inputs.shape[1:] == (signature.width,) and bool(np.abs(inputs).max() <= FLOAT32_MAX)
 
 
 @cache

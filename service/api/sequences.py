@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.api.answers import check_size, render_outputs, to_json
-from service.api.body import parse_body
+from service.api.answers import check_size, render_outputs
+from service.api.body import LONG_BODY_BYTES, parse_body
 from service.api.gates import check_selection, render_gates
 from service.api.inputs import decode_inputs, decode_state, encode_text
+from service.api.long_numbers import long_json, take_sequences
 from service.api.requests import SequencesBody
 from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
@@ -18,7 +19,7 @@ from service.errors import InvalidInput
 
 def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
     """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
-    body = parse_body(raw, SequencesBody)
+    body = _parse(raw)
     manifest = engine.manifest
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
@@ -29,13 +30,21 @@ def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
         Row(engine, sequence, state, gates=body.gates is not None, path=f"$.inputs[{index}]")
         for index, (sequence, state) in enumerate(zip(inputs, states, strict=True))
     ]
-    return to_json(
+    return long_json(
         {
             "model": manifest.name,
             "version": manifest.version,
             "sequences": [_render(outcome, body, manifest) for outcome in compute(rows)],
         }
     )
+
+
+def _parse(raw: bytes) -> SequencesBody:
+    taken = take_sequences(raw) if len(raw) > LONG_BODY_BYTES else None
+    if taken is None:
+        return parse_body(raw, SequencesBody)
+    rest, inputs = taken
+    return parse_body(rest, SequencesBody).model_copy(update={"inputs": inputs})
 
 
 def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:

@@ -14,10 +14,11 @@ from typing import Any
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.answers import check_size, render_outputs, to_json
+from service.api.answers import check_size, render_outputs
 from service.api.body import parse_aside, read_body
 from service.api.conditions import read_conditions
 from service.api.gates import render_gates
+from service.api.long_numbers import long_json
 from service.api.movements import decode_source, describe, render_aside, session_headers
 from service.api.problems import answer_error
 from service.api.requests import StepsBody
@@ -55,7 +56,7 @@ class StepsEndpoint:
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
         request = steps_request(session_id, body, conditions, self._max_numbers)
         answer = await self._sessions.step(request)
-        rendered = await render_aside(answer, lambda: to_json(render_steps(answer, body)))
+        rendered = await render_aside(answer, lambda: long_json(render_steps(answer, body)))
         return Answered(rendered, [JSON, *session_headers(answer)])
 
 
