@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
-from service.batcher.waiting import Task, Waiting, waited_too_long
+from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
 from service.errors import Overloaded, ShuttingDown
 
 Item = TypeVar("Item")
@@ -71,6 +71,7 @@ class Batcher(Generic[Item, Answer]):
         self._max_wait_seconds = max_wait_seconds
         self._elsewhere = elsewhere
         self._arriving: list[Task] = []
+        self._loop: asyncio.AbstractEventLoop
         self._lock = threading.Lock()
         self._waiting = Waiting(max_batch, self._refuse)
         self._closing = False
@@ -86,11 +87,15 @@ class Batcher(Generic[Item, Answer]):
 
     def submit(self, key: object, item: Item) -> asyncio.Future[Answer]:
         """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
-        return self._enqueue(key, item=item)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.enqueue(key, future, item=item)
+        return future
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
         """What `function` returns, run on the first lane after all earlier tasks of `key`."""
-        return cast(Result, await self._enqueue(key, call=function, lane=0))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.enqueue(key, future, call=function, lane=0)
+        return await future
 
     async def close(self) -> None:
         """Refuse new work, finish what is waiting, end the threads."""
@@ -99,26 +104,26 @@ class Batcher(Generic[Item, Answer]):
         for thread in self.threads:
             await asyncio.to_thread(thread.join)
 
-    def _enqueue(
+    def enqueue(
         self,
         key: object,
+        reply: Reply,
         *,
         item: Item | None = None,
         call: Callable[[], object] | None = None,
         lane: int | None = None,
-    ) -> asyncio.Future[Any]:
+    ) -> None:
+        """As `submit` or `call`, for whoever has many and does not want a future for each."""
         if self._closing:
             raise ShuttingDown("the service is stopping; nothing was applied")
         if len(self._arriving) + len(self._waiting) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
         if not self._arriving:
             # All that this turn of the event loop brings wakes a lane once, as one group.
-            loop.call_soon(self._hand_over)
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
-        self._arriving.append(Task(key, future, expires_at, item, call, lane))
-        return future
+        self._arriving.append(Task(key, reply, expires_at, item, call, lane))
 
     def _hand_over(self) -> None:
         arrived, self._arriving = self._arriving, []
@@ -179,21 +184,21 @@ class Batcher(Generic[Item, Answer]):
             pairs = [pair for pair in pairs if not isinstance(pair[1], Aside)]
             tasks, outcomes = [task for task, _ in pairs], [outcome for _, outcome in pairs]
         self._release(tasks)
-        _answer(tasks, outcomes)
+        self._answer(tasks, outcomes)
 
     def _put_aside(self, lane: int, task: Task, aside: Aside[Answer]) -> None:
         def work() -> None:
             try:
-                finish = aside.work(lambda: not task.future.cancelled())
+                finish = aside.work(lambda: not task.reply.cancelled())
             except Exception as error:  # raised on the lane, as if it had happened there
                 finish = partial(_return, error)
-            self._resume(Task(task.key, task.future, math.inf, None, finish, lane, resumes=True))
+            self._resume(Task(task.key, task.reply, math.inf, None, finish, lane, resumes=True))
 
         try:
             self._elsewhere(work)
         except Exception as error:  # too much is aside already: for this caller alone
             self._release([task])
-            _answer([task], [error])
+            self._answer([task], [error])
 
     def _release(self, tasks: Sequence[Task]) -> None:
         with self._lock:
@@ -202,8 +207,12 @@ class Batcher(Generic[Item, Answer]):
             if len(self._waiting) or self._closing:
                 self._ring()
 
+    def _answer(self, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
+        if tasks:
+            self._loop.call_soon_threadsafe(_resolve, tasks, outcomes)
+
     def _refuse(self, task: Task) -> None:
-        _answer([task], [waited_too_long(self._max_wait_seconds)])
+        self._answer([task], [waited_too_long(self._max_wait_seconds)])
 
 
 def _outcome(call: Callable[[], object]) -> object:
@@ -217,17 +226,12 @@ def _return(error: Exception) -> Exception:
     return error
 
 
-def _answer(tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
-    if tasks:
-        tasks[0].future.get_loop().call_soon_threadsafe(_resolve, tasks, outcomes)
-
-
 def _resolve(group: Sequence[Task], outcomes: Sequence[object]) -> None:
     """Back on the event loop: hand every outcome to whoever waits for it."""
     for task, outcome in zip(group, outcomes, strict=True):
-        if task.future.cancelled():
+        if task.reply.cancelled():
             continue
         if isinstance(outcome, Exception):
-            task.future.set_exception(outcome)
+            task.reply.set_exception(outcome)
         else:
-            task.future.set_result(outcome)
+            task.reply.set_result(outcome)

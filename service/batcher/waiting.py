@@ -1,13 +1,20 @@
 """Who waits, who may go next: tasks in order of arrival, those of one key one after the other."""
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from service.errors import Overloaded
+
+
+class Reply(Protocol):
+    """Who waits for an outcome, which comes on the event loop: an asyncio.Future is one."""
+
+    def cancelled(self) -> bool: ...
+    def set_result(self, result: Any, /) -> None: ...  # noqa: ANN401 - as a Future has it
+    def set_exception(self, exception: Exception, /) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +26,7 @@ class Task:
     """
 
     key: object
-    future: asyncio.Future[Any]
+    reply: Reply
     expires_at: float
     item: Any = None
     call: Callable[[], object] | None = None
@@ -83,7 +90,7 @@ class Waiting:
 
     def is_wanted(self, task: Task) -> bool:
         """False for one whose caller has gone, or waits for too long, which is refused."""
-        if task.future.cancelled():
+        if task.reply.cancelled():
             return False
         if task.expires_at < time.monotonic():
             self._refuse(task)

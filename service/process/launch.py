@@ -20,6 +20,10 @@ MARGIN_SECONDS = 10.0
 """What a worker may take to stop beyond what the settings allow, before it is killed."""
 
 
+SWITCH_SECONDS = 0.001
+"""How long the event loop waits at most for a thread that works on long sequences in Python."""
+
+
 def serve_here(
     settings: Settings,
     models: Models,
@@ -31,6 +35,7 @@ def serve_here(
     readiness = Readiness()
     app = create_app(settings, models, store, watch=watch, readiness=readiness)
     _leave_out_of_collections()
+    sys.setswitchinterval(SWITCH_SECONDS)
     run(app, listener, readiness, settings)
 
 

@@ -17,8 +17,8 @@ from service.errors import Overloaded, ShuttingDown
 Result = TypeVar("Result")
 _END = object()
 
-PRIORITY = 10
-"""Of the thread, as `nice` counts: about a tenth of a busy core is left to long work."""
+PRIORITY = 15
+"""Of the thread, as `nice` counts: a thirtieth of a busy core is left to long work."""
 
 
 class Sequences:

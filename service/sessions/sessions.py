@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
+from service.batcher.waiting import Reply
 from service.engine.models import Models
 from service.errors import (
     Fault,
@@ -34,7 +35,6 @@ from service.stores.store import Position, Session, Store
 
 PURGE_LIMIT = 200
 """Most sessions forgotten at once: steps wait meanwhile."""
-
 
 _PROBES = [f"\N{NULL}probe {number}" for number in range(32)]
 """Ids that no session has, on every node of a cluster: they show whether the store answers."""
@@ -159,6 +159,10 @@ class Sessions:
         Raises Overloaded and ShuttingDown at once; the rest is the future's.
         """
         return self._batcher.submit(request.session_id, request)
+
+    def send_step(self, request: StepRequest, reply: Reply) -> None:
+        """As `start_step`; the reply is told on the event loop, without a turn of its own."""
+        self._batcher.enqueue(request.session_id, reply, item=request)
 
     async def rollout(self, request: RolloutRequest) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""

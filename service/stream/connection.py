@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
 import structlog
 from starlette.types import Message, Receive, Send
 
-from service.errors import Overloaded, ShuttingDown
+from service.errors import Overloaded
 from service.sessions.answers import Answer
 from service.sessions.sessions import Sessions
 from service.sessions.stepping import StepRequest
@@ -53,7 +52,7 @@ class Connection:
         while True:
             if window.is_open(pending.numbers) and not needs_receipts(opened, keyed=pending.keyed):
                 try:
-                    future = self.sessions.start_step(request)
+                    self.sessions.send_step(request, _StepReply(self, pending))
                     break
                 except Overloaded as error:
                     # Refusing one of several steps of a session would let later ones pass it.
@@ -66,7 +65,6 @@ class Connection:
             await window.moved()
         self._take(pending)
         self._computing += 1
-        future.add_done_callback(partial(self._on_step, pending))
 
     def fail(self, pending: PendingStep, error: Exception) -> None:
         """Answer steps that are not enqueued."""
@@ -107,13 +105,10 @@ class Connection:
         self.window.take(pending.numbers)
         pending.opened.keyed += pending.keyed
 
-    def _on_step(self, pending: PendingStep, future: "asyncio.Future[Answer]") -> None:
+    def on_step(self, pending: PendingStep, outcome: Answer | Exception) -> None:
+        """Steps that were enqueued are done."""
         self._computing -= 1
-        if future.cancelled():
-            pending.outcome = ShuttingDown("the service is stopping; nothing was applied")
-        else:
-            failure = future.exception()
-            pending.outcome = future.result() if failure is None else _expected(failure)
+        pending.outcome = outcome
         self._put(pending)
 
     def _put(self, finished: Finished) -> None:
@@ -165,5 +160,20 @@ async def _rendered(finished: Sequence[Finished]) -> list[str | bytes]:
     return render(finished)
 
 
-def _expected(failure: BaseException) -> Exception:
-    return failure if isinstance(failure, Exception) else RuntimeError(repr(failure))
+class _StepReply:
+    """Takes what comes of a step, whether its client is still there or not."""
+
+    __slots__ = ("_connection", "_pending")
+
+    def __init__(self, connection: Connection, pending: PendingStep) -> None:
+        self._connection = connection
+        self._pending = pending
+
+    def cancelled(self) -> bool:
+        return False
+
+    def set_result(self, answer: Answer) -> None:
+        self._connection.on_step(self._pending, answer)
+
+    def set_exception(self, error: Exception) -> None:
+        self._connection.on_step(self._pending, error)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from starlette.types import Message
 
+from service.batcher.waiting import Reply
 from service.errors import Overloaded
 from service.sessions.receipts import KEPT_RECEIPTS
 from service.sessions.sessions import Sessions
@@ -23,15 +24,13 @@ class HeldSessions:
     """Steps that are under way until the test fails them."""
 
     def __init__(self) -> None:
-        self.under_way: list[asyncio.Future[Any]] = []
+        self.under_way: list[Reply] = []
         self.room = 10_000
 
-    def start_step(self, _: StepRequest) -> "asyncio.Future[Any]":
+    def send_step(self, _: StepRequest, reply: Reply) -> None:
         if len(self.under_way) >= self.room:
             raise Overloaded("full")
-        future = asyncio.get_running_loop().create_future()
-        self.under_way.append(future)
-        return future
+        self.under_way.append(reply)
 
     def answer_first(self) -> None:
         self.under_way.pop(0).set_exception(ValueError("answered"))
