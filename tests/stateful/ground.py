@@ -45,6 +45,9 @@ misfits = st.sampled_from([0] * 12 + [-1, 1])
 moments = st.sampled_from([None, None, None, 0, 0, -1, 2])
 """How far `at` is from the truth; None says nothing."""
 
+RECENT_BYTES = 3_000
+"""Room for two sessions: the one used next is sometimes there and sometimes not."""
+
 
 class Ground(RuleBasedStateMachine):
     """Subclasses name a place and a capacity; mixins bring the rules."""
@@ -87,6 +90,7 @@ class Ground(RuleBasedStateMachine):
             max_sessions=self.max_sessions,
             max_batch=8,
             max_queue=64,
+            recent_bytes=RECENT_BYTES,
         )
 
     def close(self, replicas: Sequence[Sessions]) -> None:

@@ -112,4 +112,4 @@ def test_in_redis(engines: Sequence[Engine], one_redis: OneRedis) -> None:
 
 
 def test_in_a_redis_cluster(engines: Sequence[Engine], redis_of_three: RedisOfThree) -> None:
-    check(redis_of_three, engines, 30)
+    check(redis_of_three, engines, 40)
