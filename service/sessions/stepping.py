@@ -130,8 +130,7 @@ class Stepper:
             None if session is None else self._prepare(request, session, now)
             for request, session in zip(requests, known, strict=True)
         ]
-        # A session that is not quite recent is good for computing, but not for refusing.
-        unknown = [i for i, entry in enumerate(entries) if not isinstance(entry, _Work)]
+        unknown = [i for i, entry in enumerate(entries) if not _advances(entry)]
         if unknown:
             found = self._store.read([requests[index].session_id for index in unknown])
             for index, session in zip(unknown, found, strict=True):
@@ -215,6 +214,14 @@ class Stepper:
             else:
                 self._recent.forget(session.session_id)
         return replaced
+
+
+def _advances(entry: _Entry | None) -> bool:
+    """Whether compare and set will tell if it was prepared from what a session was before.
+
+    Refusals and answers of earlier tries end without it.
+    """
+    return isinstance(entry, _Work) and entry.receipt is None
 
 
 def _work(request: StepRequest, session: Session, receipt: Receipt | None, engine: Engine) -> _Work:
