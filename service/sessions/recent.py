@@ -29,6 +29,10 @@ class Recent:
     def find(self, session_ids: Sequence[str]) -> list[Session | None]:
         return [*map(self._sessions.get, session_ids)]
 
+    def is_kept(self, session: Session) -> bool:
+        """Whether it is this very copy that is found here."""
+        return self._sessions.get(session.session_id) is session
+
     def keep(self, session: Session) -> None:
         """In place of an older one under its id; those used longest ago make room."""
         self.forget(session.session_id)

@@ -111,7 +111,7 @@ class Stepper:
         computed = iter(compute([entry.row for entry in entries if isinstance(entry, _Work)]))
         return self._commit(
             [
-                _finish(entry, next(computed), now) if isinstance(entry, _Work) else entry
+                self._finished(entry, next(computed), now) if isinstance(entry, _Work) else entry
                 for entry in entries
             ]
         )
@@ -183,9 +183,7 @@ class Stepper:
     ) -> StepOutcome:
         """Commit what was computed aside; once more from the start where the session has moved."""
         now = self._clock()
-        # What took longer than the session had to live does not bring it back.
-        alive(work.session, request.session_id, now)
-        (outcome,) = self._commit([_finish(work, computed, now)])
+        (outcome,) = self._commit([self._finished(work, computed, now)])
         if outcome is not None:
             return outcome
         if attempts == MAX_ATTEMPTS:
@@ -193,7 +191,19 @@ class Stepper:
         (entry,) = self._prepared([request], now)
         return self._aside(request, entry, attempts + 1) if isinstance(entry, _Work) else entry
 
-    def _commit(self, outcomes: Sequence[_Advance | StepOutcome]) -> list[StepOutcome | None]:
+    def _finished(
+        self, work: _Work, computed: Outcome, now: float
+    ) -> _Advance | StepOutcome | None:
+        """None where it failed for what a session was before: then the store says what it is."""
+        finished = _finish(work, computed, now)
+        if isinstance(finished, Exception) and self._recent.is_kept(work.session):
+            self._recent.forget(work.session.session_id)
+            return None
+        return finished
+
+    def _commit(
+        self, outcomes: Sequence[_Advance | StepOutcome | None]
+    ) -> list[StepOutcome | None]:
         """Replace all sessions that advance; None in the place of one that lost a race."""
         advances = [outcome.session for outcome in outcomes if isinstance(outcome, _Advance)]
         replaced = iter(self._replace(advances) if advances else ())
@@ -241,6 +251,8 @@ def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcom
         return computed
     result = Result(computed.outputs, computed.gates)
     try:
+        # What took longer than the session had to live does not bring it back.
+        alive(work.session, work.session.session_id, now)
         return _applied(work, computed, result, now)
     except Exception as error:  # damaged receipts, say: this session's own fault
         return error
