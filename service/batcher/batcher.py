@@ -160,8 +160,11 @@ class Batcher(Generic[Item, Answer]):
         while True:
             with self._lock:
                 group = self._waiting.take(lane)
-                if group or (self._closing and self._waiting.over and not self._arriving):
+                if group:
                     return group
+                if self._closing and self._waiting.over and not self._arriving:
+                    self._ring()  # the others may have looked a moment too early
+                    return []
                 self._idle.add(lane)
             self._doorbells[lane].get()
 

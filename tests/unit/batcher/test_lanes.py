@@ -232,3 +232,18 @@ async def test_closing_waits_for_what_is_aside() -> None:
     await elsewhere.do()
     await asyncio.wait_for(closing, DEADLINE)
     assert [await long, await behind] == ["done", "short"]
+
+
+async def test_lanes_that_sleep_end_when_the_last_work_aside_is_for_nobody() -> None:
+    for _ in range(50):
+        elsewhere = Elsewhere()
+        batcher: Batcher[str, str] = Batcher(
+            *[long_or_short] * 3, max_batch=10, max_queue=10, elsewhere=elsewhere
+        )
+        long = batcher.submit("key", "long")
+        await elsewhere.wait()
+        closing = asyncio.create_task(batcher.close())
+        await asyncio.sleep(0)
+        long.cancel()
+        await elsewhere.do_next()
+        await asyncio.wait_for(closing, DEADLINE)
