@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
 from service.errors import Overloaded, ShuttingDown
@@ -107,7 +107,7 @@ class Batcher(Generic[Item, Answer]):
     def enqueue(
         self,
         key: object,
-        reply: Reply,
+        reply: Reply[Any],
         *,
         item: Item | None = None,
         call: Callable[[], object] | None = None,

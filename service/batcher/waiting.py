@@ -4,16 +4,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from service.errors import Overloaded
 
+Answer_contra = TypeVar("Answer_contra", contravariant=True)
 
-class Reply(Protocol):
+
+class Reply(Protocol[Answer_contra]):
     """Who waits for an outcome, which comes on the event loop: an asyncio.Future is one."""
 
     def cancelled(self) -> bool: ...
-    def set_result(self, result: Any, /) -> None: ...  # noqa: ANN401 - as a Future has it
+    def set_result(self, result: Answer_contra, /) -> None: ...
     def set_exception(self, exception: Exception, /) -> None: ...
 
 
@@ -26,7 +28,7 @@ class Task:
     """
 
     key: object
-    reply: Reply
+    reply: Reply[Any]
     expires_at: float
     item: Any = None
     call: Callable[[], object] | None = None

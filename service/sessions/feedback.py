@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Row, compute
+from service.batcher.compute import Row, compute, joined
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
-from service.engine.engine import Engine, Gates
+from service.engine.engine import Engine
 from service.errors import InvalidInput
 from service.sessions.answers import Result, ResultShape
 
@@ -113,7 +113,9 @@ def rolling(
         shown.append(choose(stepped.outputs[0]))
         yield shown[-1]
     outputs = np.array(shown, np.int32 if is_token else np.float32)
-    result = Result(outputs, _joined(gates) if plan.gates else None)
+    result = Result(
+        outputs, joined([part for part in gates if part is not None]) if plan.gates else None
+    )
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
 
 
@@ -153,14 +155,4 @@ def _explained(error: Exception, shown: int) -> Exception:
         return error
     return InvalidInput.at(
         "$.steps", f"the model's own outputs leave the range of float32 after {shown} of them"
-    )
-
-
-def _joined(gates: Sequence[Gates | None]) -> Gates:
-    parts = [part for part in gates if part is not None]
-    return Gates(
-        np.concatenate([part.reset for part in parts]),
-        np.concatenate([part.update for part in parts]),
-        np.concatenate([part.candidate for part in parts]),
-        np.concatenate([part.hidden for part in parts]),
     )

@@ -160,7 +160,7 @@ class Sessions:
         """
         return self._batcher.submit(request.session_id, request)
 
-    def send_step(self, request: StepRequest, reply: Reply) -> None:
+    def send_step(self, request: StepRequest, reply: Reply[Answer]) -> None:
         """As `start_step`; the reply is told on the event loop, without a turn of its own."""
         self._batcher.enqueue(request.session_id, reply, item=request)
 

@@ -24,10 +24,10 @@ class HeldSessions:
     """Steps that are under way until the test fails them."""
 
     def __init__(self) -> None:
-        self.under_way: list[Reply] = []
+        self.under_way: list[Reply[Any]] = []
         self.room = 10_000
 
-    def send_step(self, _: StepRequest, reply: Reply) -> None:
+    def send_step(self, _: StepRequest, reply: Reply[Any]) -> None:
         if len(self.under_way) >= self.room:
             raise Overloaded("full")
         self.under_way.append(reply)
