@@ -4,7 +4,7 @@ from benchmarks import durability, gru_layer, http_step
 from benchmarks.row import Plan, Row
 
 
-def rows(plan: Plan) -> list[Row]:  # noqa: ARG001
+def rows(_: Plan) -> list[Row]:
     step, store = http_step.run(), durability.run()
     seconds = gru_layer.measure(30)
     layers = [taken for name, taken in seconds.items() if name.startswith("GRULayer")]

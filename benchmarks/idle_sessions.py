@@ -12,7 +12,7 @@ STATE_BYTES = 4 * HIDDEN_SIZE
 TARGET = 2 * STATE_BYTES + 200
 
 
-def rows(plan: Plan) -> list[Row]:  # noqa: ARG001
+def rows(_: Plan) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "idle.db"
         fill(file, 0, SESSIONS, HIDDEN_SIZE, given)

@@ -1,7 +1,7 @@
 """Running a network over data as a caller streams it, and showing its scores."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ class Predictor(Protocol):
 
     training: bool
 
-    def __call__(self, inputs: Tensor, state: Tensor, /) -> Any: ...  # noqa: ANN401 (as Module)
+    def __call__(self, inputs: Tensor, state: Tensor, /) -> tuple[Tensor, Tensor]: ...
     def initial_state(self, batch: int) -> Tensor: ...
-    def eval(self) -> Any: ...  # noqa: ANN401
-    def train(self, mode: bool, /) -> Any: ...  # noqa: ANN401
+    def eval(self) -> object: ...
+    def train(self, mode: bool, /) -> object: ...
 
 
 def stream(network: Predictor, inputs: Tensor) -> Iterator[Tensor]:

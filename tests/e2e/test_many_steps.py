@@ -82,7 +82,7 @@ def test_items_fail_one_by_one(client: httpx.Client) -> None:
     sessions = [new_session(client, "weather") for _ in range(4)]
     tag = client.get(f"/v1/sessions/{sessions[3]}").headers["etag"]
     step: dict[str, Any] = {"inputs": [[20, 1000, 0.5]]}
-    items = [
+    items: list[Any] = [
         {"session_id": sessions[0]} | step,
         {"session_id": "nobody"} | step,
         {"session_id": sessions[1], "at": 1} | step,
@@ -93,7 +93,7 @@ def test_items_fail_one_by_one(client: httpx.Client) -> None:
         {"session_id": sessions[0]} | step,
         5,
     ]
-    answered = send(client, items)  # type: ignore[arg-type]
+    answered = send(client, items)
     assert codes(answered) == [
         None,
         "session_not_found",

@@ -13,7 +13,7 @@ class Step:
     def __init__(self) -> None:
         self.model = StepModel()
 
-    @bentoml.api  # type: ignore[untyped-decorator]
+    @bentoml.api
     async def step(self, session_id: str, inputs: list[list[float]]) -> list[list[float]]:
         return self.model.step(session_id, inputs)
 

@@ -7,8 +7,8 @@ import litserve
 from benchmarks.peers.step import StepModel, port
 
 
-class StepAPI(litserve.LitAPI):  # type: ignore[misc]
-    def setup(self, device: str) -> None:  # noqa: ARG002
+class StepAPI(litserve.LitAPI):
+    def setup(self, _: str) -> None:
         self.model = StepModel()
 
     def decode_request(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 from benchmarks.peers.step import StepModel, port
 
 
-class StepRuntime(MLModel):  # type: ignore[misc]
+class StepRuntime(MLModel):
     async def load(self) -> bool:
         self.model = StepModel()
         return True

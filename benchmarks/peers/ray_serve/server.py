@@ -11,7 +11,6 @@ from starlette.requests import Request
 from benchmarks.peers.step import StepModel, port
 
 
-@serve.deployment(num_replicas=1, max_ongoing_requests=512)
 class Step:
     def __init__(self) -> None:
         self.model = StepModel()
@@ -26,5 +25,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": port()})
-    serve.run(Step.bind())  # type: ignore[attr-defined]
+    deployment = serve.deployment(num_replicas=1, max_ongoing_requests=512)(Step)
+    serve.run(deployment.bind())
     signal.pause()
