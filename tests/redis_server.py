@@ -27,8 +27,9 @@ class RedisServer:
     """A Redis process with a folder of its own; `url` opens a store in it.
 
     It keeps its port and its folder over restarts. What it said is shown when it does not start.
-    With `append_only`, what it confirmed survives `kill`; with `everysec` not quite, since Redis
-    puts off writing while a flush is under way.
+    With `append_only`, what it confirmed survives `kill`: Redis writes before it answers, and what
+    is written outlives the process. With `everysec` not quite, since Redis puts off writing while
+    a flush is under way; with `always` every answer waits for the disk, a slow one for seconds.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class RedisServer:
         folder: Path,
         *,
         append_only: bool = False,
-        append_fsync: Literal["always", "everysec"] = "always",
+        append_fsync: Literal["always", "everysec", "no"] = "no",
         max_memory: str = "0",
         password: str | None = None,
         options: Sequence[str] = (),

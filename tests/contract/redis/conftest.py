@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from service.stores.store import Store
-from tests.contract.redis.stores import opened
+from tests.contract.redis.stores import PATIENCE_SECONDS, opened
 from tests.redis_server import RedisServer, running
 
 
@@ -19,7 +19,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def store(server: RedisServer) -> Iterator[Store]:
+def timeout_seconds() -> float:
+    """How long the store waits for an answer; files of tests with failures make it short."""
+    return PATIENCE_SECONDS
+
+
+@pytest.fixture
+def store(server: RedisServer, timeout_seconds: float) -> Iterator[Store]:
     server.ask("FLUSHALL")
-    with closing(opened(server.url)) as store:
+    with closing(opened(server.url, timeout_seconds=timeout_seconds)) as store:
         yield store

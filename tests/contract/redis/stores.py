@@ -7,12 +7,20 @@ from tests.redis_server import RedisServer
 
 RETENTION_SECONDS = 86400.0
 TIMEOUT_SECONDS = 0.5
+"""A short patience, for what is to fail."""
+PATIENCE_SECONDS = 10.0
+"""For what is to succeed, on a busy machine too."""
 
 
-def opened(url: str, *, retention_seconds: float = RETENTION_SECONDS) -> Store:
-    """The store of a URL, with a short patience."""
+def opened(
+    url: str,
+    *,
+    retention_seconds: float = RETENTION_SECONDS,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Store:
+    """The store of a URL."""
     return open_store(
-        url, "normal", retention_seconds=retention_seconds, timeout_seconds=TIMEOUT_SECONDS
+        url, "normal", retention_seconds=retention_seconds, timeout_seconds=timeout_seconds
     )
 
 

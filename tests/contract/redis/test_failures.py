@@ -19,6 +19,11 @@ from tests.redis_relay import Relay
 from tests.redis_server import DEADLINE_SECONDS, RedisServer, running, wait_until
 
 
+@pytest.fixture
+def timeout_seconds() -> float:
+    return TIMEOUT_SECONDS
+
+
 def all_replaced(outcomes: list[Replaced]) -> list[bool]:
     """What was replaced; raises what one of them failed with."""
     for outcome in outcomes:

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from service.stores.store import Store
-from tests.contract.redis.stores import opened
+from tests.contract.redis.stores import PATIENCE_SECONDS, opened
 from tests.redis_server import RedisCluster, running
 
 
@@ -19,8 +19,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
 
 
 @pytest.fixture
-def store(cluster: RedisCluster) -> Iterator[Store]:
+def timeout_seconds() -> float:
+    """How long the store waits for an answer; files of tests with failures make it short."""
+    return PATIENCE_SECONDS
+
+
+@pytest.fixture
+def store(cluster: RedisCluster, timeout_seconds: float) -> Iterator[Store]:
     for node in cluster.nodes:
         node.ask("FLUSHALL")
-    with closing(opened(cluster.url)) as store:
+    with closing(opened(cluster.url, timeout_seconds=timeout_seconds)) as store:
         yield store

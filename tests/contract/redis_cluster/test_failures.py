@@ -15,6 +15,11 @@ from tests.redis_server import RedisCluster, RedisServer, wait_until
 IDS = [str(number) for number in range(60)]
 
 
+@pytest.fixture
+def timeout_seconds() -> float:
+    return TIMEOUT_SECONDS
+
+
 def on(cluster: RedisCluster, node: RedisServer, ids: list[str]) -> list[bool]:
     return [cluster.owner(home_of(one).key) is node for one in ids]
 
