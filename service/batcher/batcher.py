@@ -11,15 +11,16 @@ while another is computed and a third is committed.
 
 import asyncio
 import math
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
+from service.batcher.wakeups import Mailbox, Pipe
 from service.errors import Overloaded, ShuttingDown
 
 Item = TypeVar("Item")
@@ -71,13 +72,12 @@ class Batcher(Generic[Item, Answer]):
         self._max_wait_seconds = max_wait_seconds
         self._elsewhere = elsewhere
         self._arriving: list[Task] = []
-        self._loop: asyncio.AbstractEventLoop
+        self._answered = Mailbox(_resolve)
         self._lock = threading.Lock()
         self._waiting = Waiting(max_batch, self._refuse)
         self._closing = False
         self._idle: set[int] = set()
-        # Where an idle lane sleeps: a queue of the standard library wakes faster than a condition.
-        self._doorbells: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in runs]
+        self._doorbells = [Pipe() for _ in runs]  # where idle lanes sleep
         self.threads = [
             threading.Thread(target=self._work, args=(lane,), name="batcher", daemon=True)
             for lane in range(len(runs))
@@ -103,6 +103,9 @@ class Batcher(Generic[Item, Answer]):
         self._hand_over()
         for thread in self.threads:
             await asyncio.to_thread(thread.join)
+        self._answered.close()
+        for doorbell in self._doorbells:
+            doorbell.close()
 
     def enqueue(
         self,
@@ -120,8 +123,8 @@ class Batcher(Generic[Item, Answer]):
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
         if not self._arriving:
             # All that this turn of the event loop brings wakes a lane once, as one group.
-            self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._hand_over)
+            self._answered.attach()
+            asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
         self._arriving.append(Task(key, reply, expires_at, item, call, lane))
 
@@ -129,17 +132,18 @@ class Batcher(Generic[Item, Answer]):
         arrived, self._arriving = self._arriving, []
         with self._lock:
             self._waiting.add(arrived)
-            self._ring()
+        self._ring()
 
     def _resume(self, task: Task) -> None:
         with self._lock:
             self._waiting.resume(task)
-            self._ring()
+        self._ring()
 
     def _ring(self) -> None:
-        for lane in self._idle:
-            self._doorbells[lane].put(None)
-        self._idle.clear()
+        """Wake the lanes that sleep; not under the lock, which they would wait for."""
+        while self._idle:
+            with suppress(KeyError):  # another thread may have been faster
+                self._doorbells[self._idle.pop()].ring()
 
     def _work(self, lane: int) -> None:
         while group := self._next_group(lane):
@@ -162,11 +166,13 @@ class Batcher(Generic[Item, Answer]):
                 group = self._waiting.take(lane)
                 if group:
                     return group
-                if self._closing and self._waiting.over and not self._arriving:
-                    self._ring()  # the others may have looked a moment too early
-                    return []
-                self._idle.add(lane)
-            self._doorbells[lane].get()
+                over = self._closing and self._waiting.over and not self._arriving
+                if not over:
+                    self._idle.add(lane)
+            if over:
+                self._ring()  # the others may have looked a moment too early
+                return []
+            self._doorbells[lane].heard()
 
     def _run_items(self, lane: int, tasks: list[Task]) -> Sequence[object]:
         try:
@@ -206,13 +212,13 @@ class Batcher(Generic[Item, Answer]):
     def _release(self, tasks: Sequence[Task]) -> None:
         with self._lock:
             self._waiting.release(tasks)
-            # Others wait for these keys, or for the end; a lane that runs will see them anyway.
-            if len(self._waiting) or self._closing:
-                self._ring()
+        # Others wait for these keys, or for the end; a lane that runs will see them anyway.
+        if len(self._waiting) or self._closing:
+            self._ring()
 
     def _answer(self, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
         if tasks:
-            self._loop.call_soon_threadsafe(_resolve, tasks, outcomes)
+            self._answered.put((tasks, outcomes))
 
     def _refuse(self, task: Task) -> None:
         self._answer([task], [waited_too_long(self._max_wait_seconds)])
@@ -229,8 +235,9 @@ def _return(error: Exception) -> Exception:
     return error
 
 
-def _resolve(group: Sequence[Task], outcomes: Sequence[object]) -> None:
+def _resolve(answered: tuple[Sequence[Task], Sequence[object]]) -> None:
     """Back on the event loop: hand every outcome to whoever waits for it."""
+    group, outcomes = answered
     for task, outcome in zip(group, outcomes, strict=True):
         if task.reply.cancelled():
             continue
