@@ -14,7 +14,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -141,9 +140,10 @@ class Batcher(Generic[Item, Answer]):
 
     def _ring(self) -> None:
         """Wake the lanes that sleep; not under the lock, which they would wait for."""
-        while self._idle:
-            with suppress(KeyError):  # another thread may have been faster
-                self._doorbells[self._idle.pop()].ring()
+        # As they are now: one that was rung may do its work and sleep again before `ring` returns.
+        for lane in tuple(self._idle):
+            self._idle.discard(lane)
+            self._doorbells[lane].ring()
 
     def _work(self, lane: int) -> None:
         while group := self._next_group(lane):
