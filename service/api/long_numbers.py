@@ -69,7 +69,7 @@ def take_sequences(raw: bytes) -> tuple[bytes, list[NDArray[Any]]] | None:
 
 
 def long_json(answer: object) -> bytes:
-    """As `to_json`, in pieces where there are large arrays."""
+    """As `to_json`, in pieces where there are large arrays; slower for a short one."""
     return b"".join(_written(answer))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.answers import check_size, render_outputs
+from service.api.answers import check_size, render_outputs, to_json
 from service.api.body import parse_aside, read_body
 from service.api.conditions import read_conditions
 from service.api.gates import render_gates
@@ -56,8 +56,7 @@ class StepsEndpoint:
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
         request = steps_request(session_id, body, conditions, self._max_numbers)
         answer = await self._sessions.step(request)
-        rendered = await render_aside(answer, lambda: long_json(render_steps(answer, body)))
-        return Answered(rendered, [JSON, *session_headers(answer)])
+        return Answered(await _rendered(answer, body), [JSON, *session_headers(answer)])
 
 
 def steps_request(
@@ -73,6 +72,12 @@ def _decode(body: StepsBody, max_numbers: int, manifest: Manifest) -> NDArray[An
     inputs = decode_source(body, manifest)
     check_size(len(inputs), manifest, body.gates, max_numbers)
     return inputs
+
+
+async def _rendered(answer: Answer, body: StepsBody) -> bytes:
+    if len(answer.result.outputs) == 1:
+        return to_json(render_steps(answer, body))
+    return await render_aside(answer, lambda: long_json(render_steps(answer, body)))
 
 
 def render_steps(answer: Answer, body: StepsBody) -> dict[str, Any]:
