@@ -94,4 +94,5 @@ def uvicorn_app(app: str) -> Server:
     """Any ASGI app on the same server with the same settings."""
     port = free_port()
     flags = ["--port", str(port), "--no-access-log", "--log-level", "error"]
+    flags += ["--no-proxy-headers", "--no-server-header"]
     return Server([sys.executable, "-m", "uvicorn", app, *flags], port)

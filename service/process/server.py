@@ -59,6 +59,8 @@ def run(app: ASGIApp, listener: socket.socket, readiness: Readiness, settings: S
     config = uvicorn.Config(
         app,
         access_log=False,
+        # Nothing here asks for a client's address or scheme.
+        proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
         server_header=False,
