@@ -4,7 +4,7 @@
 
 Inputs and states begin and end in the host's memory each step, as they do in the service, whose
 states live in a store. The step graph runs plainly, and with its buffers kept on the device
-(service.engine.binding). Without a GPU that ONNX Runtime and PyTorch can both use it says so, and
+(benchmarks.binding). Without a GPU that ONNX Runtime and PyTorch can both use it says so, and
 measures nothing. The model has reset "after", which is what GRUCell computes.
 """
 
@@ -19,9 +19,9 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.binding import Bound
 from model_export.package import publish
 from service.bundle.bundle import read_bundle
-from service.engine.binding import Bound
 from service.engine.provider import Provider
 from tests.bundles import values_model
 

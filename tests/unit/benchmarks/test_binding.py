@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from service.engine.binding import KEPT, Bound
+from benchmarks.binding import KEPT, Bound
 from service.engine.models import Models
 from service.engine.provider import Provider
 
