@@ -86,6 +86,8 @@ def compute(rows: Sequence[Row], pause: Pause = go_on) -> list[Outcome]:
 
     Raises what `pause` raises.
     """
+    if len(rows) == 1:
+        return _run_isolated(rows, pause)
     outcomes: list[Outcome | None] = [None] * len(rows)
     for indices in _compatible(rows):
         group = [rows[index] for index in indices]
@@ -126,23 +128,28 @@ def _run(group: Sequence[Row], pause: Pause) -> list[Outcome]:
 
 
 def _run_steps(group: Sequence[Row]) -> list[Outcome]:
-    inputs = np.concatenate([row.inputs for row in group])
-    steps = group[0].engine.step(
-        inputs, _stacked_states(group), gates=any(row.gates for row in group)
-    )
+    if len(group) == 1:
+        inputs, gates = group[0].inputs, group[0].gates
+    else:
+        inputs = np.concatenate([row.inputs for row in group])
+        gates = any(row.gates for row in group)
+    steps = group[0].engine.step(inputs, _stacked_states(group), gates=gates)
     finite = _finite(steps.output, steps.state)
     outcomes: list[Outcome] = []
     for index, row in enumerate(group):
         one = slice(index, index + 1)
         overflow = None if finite else _overflow(row, steps.output[one], steps.state[one])
-        gates = _row_of(steps.gates, one) if row.gates and steps.gates else None
+        recorded = _row_of(steps.gates, one) if row.gates and steps.gates else None
         # A view would keep the states of the whole batch in memory as long as this one.
-        outcomes.append(overflow or Computed(steps.output[one], steps.state[index].copy(), gates))
+        state = steps.state[index].copy()
+        outcomes.append(overflow or Computed(steps.output[one], state, recorded))
     return outcomes
 
 
 def _stacked_states(group: Sequence[Row]) -> NDArray[np.float32]:
-    """[B, S]; several times as fast as np.stack, which matters for a group of one."""
+    """[B, S]; several times as fast as np.stack."""
+    if len(group) == 1:
+        return group[0].state[np.newaxis]
     return np.concatenate([row.state for row in group]).reshape(len(group), -1)
 
 

@@ -8,6 +8,7 @@ pipe gives the lock away first, and two are enough.
 
 import asyncio
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -18,11 +19,12 @@ _MANY_RINGS = 4096
 
 
 class Pipe:
-    """Both ends of one."""
+    """Both ends of one, closed at the latest when nobody has it any more."""
 
     def __init__(self) -> None:
         self.read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
+        self.close = weakref.finalize(self, _close, self.read_end, self._write_end)
 
     def ring(self) -> None:
         """Wake whoever reads."""
@@ -32,9 +34,10 @@ class Pipe:
         """Wait until it was rung, and take all rings as one."""
         os.read(self.read_end, _MANY_RINGS)
 
-    def close(self) -> None:
-        os.close(self.read_end)
-        os.close(self._write_end)
+
+def _close(*ends: int) -> None:
+    for end in ends:
+        os.close(end)
 
 
 class Mailbox(Generic[Item]):
@@ -65,6 +68,7 @@ class Mailbox(Generic[Item]):
         """Deliver what is there, and no more. On the event loop, when no thread puts any more."""
         if self._loop is not None:
             self._loop.remove_reader(self._pipe.read_end)
+            self._loop = None
         self._take_all()
         self._pipe.close()
 
