@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from service.api.application import build_api
 from service.api.context import Context
+from service.api.exchanges import Exchanges
 from service.api.many_steps import ManyStepsEndpoint, ManyStepsShortcut
 from service.api.steps import StepsEndpoint, StepsShortcut
 from service.bundle.repository import read_repository
@@ -104,7 +105,9 @@ def create_app(
     api.include_router(inspector)
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)
-    return StepsShortcut(ManyStepsShortcut(api, many_steps), steps)
+    exchanges = Exchanges(access_log=settings.access_log)
+    rest = ManyStepsShortcut(exchanges.around(api), many_steps, exchanges)
+    return StepsShortcut(rest, steps, exchanges)
 
 
 @asynccontextmanager

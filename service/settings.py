@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe event that is logged."
     )
+    access_log: bool = Field(
+        default=False,
+        description="Log every request when it is answered: route, status, duration and id.",
+    )
     log_format: Literal["json", "console"] = Field(
         default="json", description="One JSON object a line, or text for a person."
     )

@@ -14,6 +14,7 @@ from service.api import (
     docs_routes,
     health_routes,
     many_steps_routes,
+    metrics_routes,
     model_routes,
     movement_routes,
     session_routes,
@@ -29,6 +30,7 @@ _ROUTERS = (
     movement_routes.router,
     many_steps_routes.router,
     health_routes.router,
+    metrics_routes.router,
     docs_routes.router,
 )
 

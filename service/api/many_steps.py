@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.answers import numbers_of, to_json
 from service.api.body import LONG_BODY_BYTES, read_body
 from service.api.conditions import etag, read_conditions
+from service.api.exchanges import Exchanges
 from service.api.gates import check_selection
 from service.api.items import Item, ItemOrFault, read_items
 from service.api.movements import decode_source
@@ -178,12 +179,13 @@ def _render_problem(item: ItemOrFault, error: Answer | Exception, index: int) ->
 class ManyStepsShortcut:
     """Answers `POST /v1/steps` itself and passes everything else on to the app."""
 
-    def __init__(self, app: ASGIApp, endpoint: ManyStepsEndpoint) -> None:
+    def __init__(self, app: ASGIApp, endpoint: ManyStepsEndpoint, exchanges: Exchanges) -> None:
         self._app = app
         self._endpoint = endpoint
+        self._figures = exchanges.route("POST", PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            await send_answer(self._endpoint.answer(scope, receive), send)
+            await send_answer(self._endpoint.answer(scope, receive), scope, send, self._figures)
         else:
             await self._app(scope, receive, send)

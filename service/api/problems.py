@@ -22,6 +22,7 @@ from service.errors import (
     MalformedBody,
     SessionMoved,
 )
+from service.metrics.catalogue import PROBLEMS as PROBLEMS_COUNTED
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -97,6 +98,7 @@ def problem_of(error: Exception) -> Problem:
 def answer_error(error: Exception) -> ProblemAnswer:
     """Render any exception. An unexpected one is logged and keeps its text to itself."""
     problem = problem_of(error)
+    PROBLEMS_COUNTED.labels(problem.code).inc()
     if problem is INTERNAL:
         log.error("request_failed", exc_info=error)
         return _render(problem, "something unexpected happened; the log has the details", ())

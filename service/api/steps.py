@@ -9,6 +9,7 @@ Both end in `StepsEndpoint.answer`.
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,10 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.answers import check_size, render_outputs, to_json
 from service.api.body import parse_aside, read_body
 from service.api.conditions import read_conditions
+from service.api.exchanges import LEFT, Exchanges, RouteFigures
 from service.api.gates import render_gates
 from service.api.long_numbers import long_json
 from service.api.movements import decode_source, describe, render_aside, session_headers
 from service.api.problems import answer_error
+from service.api.request_ids import HEADER, begin_request
 from service.api.requests import StepsBody
 from service.bundle.manifest import Manifest
 from service.sessions.answers import Answer
@@ -30,6 +33,7 @@ from service.sessions.stepping import StepRequest
 
 _PREFIX = "/v1/sessions/"
 _SUFFIX = "/steps"
+_TEMPLATE = f"{_PREFIX}{{session_id}}{_SUFFIX}"
 JSON = (b"content-type", b"application/json")
 
 
@@ -92,30 +96,41 @@ def render_steps(answer: Answer, body: StepsBody) -> dict[str, Any]:
 class StepsShortcut:
     """Answers the hot route itself and passes everything else on to the app."""
 
-    def __init__(self, app: ASGIApp, endpoint: StepsEndpoint) -> None:
+    def __init__(self, app: ASGIApp, endpoint: StepsEndpoint, exchanges: Exchanges) -> None:
         self._app = app
         self._endpoint = endpoint
+        self._figures = exchanges.route("POST", _TEMPLATE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id = _session_of(scope)
         if session_id is None:
             await self._app(scope, receive, send)
             return
-        await send_answer(self._endpoint.answer(session_id, scope, receive), send)
+        answering = self._endpoint.answer(session_id, scope, receive)
+        await send_answer(answering, scope, send, self._figures)
 
 
-async def send_answer(answering: Awaitable[Answered], send: Send) -> None:
+async def send_answer(
+    answering: Awaitable[Answered], scope: Scope, send: Send, figures: RouteFigures
+) -> None:
     """Send what is awaited, or the problem that it raises."""
+    began = perf_counter()
+    request_id = begin_request(scope)
+    status = LEFT
     try:
-        answered = await answering
-        status, body, headers = 200, answered.body, answered.headers
-    except Exception as error:  # every error is answered; none may reach the server
-        problem = answer_error(error)
-        status, body = problem.status, problem.body
-        headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        try:
+            answered = await answering
+            status, body, headers = 200, answered.body, answered.headers
+        except Exception as error:  # every error is answered; none may reach the server
+            problem = answer_error(error)
+            status, body = problem.status, problem.body
+            headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
+        length = (b"content-length", str(len(body)).encode())
+        headers = [*headers, length, (HEADER, request_id)]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+    finally:
+        figures.observe(status, perf_counter() - began)
 
 
 def _session_of(scope: Scope) -> str | None:

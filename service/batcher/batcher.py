@@ -21,10 +21,13 @@ from typing import Any, Generic, TypeVar
 from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
 from service.batcher.wakeups import Mailbox, Pipe
 from service.errors import Overloaded, ShuttingDown
+from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
+
+_SIZE, _LENGTH, _WAIT = BATCH_SIZE.labels(), QUEUE_LENGTH.labels(), QUEUE_SECONDS.labels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Batcher(Generic[Item, Answer]):
         arrived, self._arriving = self._arriving, []
         with self._lock:
             self._waiting.add(arrived)
+            _LENGTH.set(len(self._waiting))
         self._ring()
 
     def _resume(self, task: Task) -> None:
@@ -147,8 +151,10 @@ class Batcher(Generic[Item, Answer]):
 
     def _work(self, lane: int) -> None:
         while group := self._next_group(lane):
+            self._time_wait(group[0])
             items = [task for task in group if task.call is None]
             if items:
+                _SIZE.observe(len(items))
                 self._conclude(lane, items, self._run_items(lane, items))
             for task in group:
                 if task.call is None:
@@ -159,12 +165,18 @@ class Batcher(Generic[Item, Answer]):
                 else:
                     self._release([task])
 
+    def _time_wait(self, task: Task) -> None:
+        waited = time.monotonic() - (task.expires_at - self._max_wait_seconds)
+        if waited >= 0:  # a task that never expires does not say when it came
+            _WAIT.observe(waited)
+
     def _next_group(self, lane: int) -> list[Task]:
         """Waits for one; empty when it is over."""
         while True:
             with self._lock:
                 group = self._waiting.take(lane)
                 if group:
+                    _LENGTH.set(len(self._waiting))
                     return group
                 over = self._closing and self._waiting.over and not self._arriving
                 if not over:

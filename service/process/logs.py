@@ -7,6 +7,7 @@ import sys
 import orjson
 import structlog
 
+from service.api.request_ids import current_request_id
 from service.settings import Settings
 
 
@@ -14,6 +15,7 @@ def configure(settings: Settings) -> None:
     """Send events of at least `log_level` to standard error in the chosen format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([_add_pid] if settings.workers > 1 else []),
@@ -41,6 +43,16 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _add_request_id(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Of the request that the event is about, where there is one."""
+    request_id = current_request_id()
+    if request_id is not None:
+        event["request_id"] = request_id
+    return event
 
 
 def _add_pid(

@@ -23,6 +23,8 @@ SETTLED_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 30.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+Target = Callable[[socket.socket, int], None]
+
 log = structlog.get_logger()
 
 
@@ -30,15 +32,17 @@ log = structlog.get_logger()
 class _Place:
     """Where one worker runs after the other; the next may start at `due_at`."""
 
+    number: int
     process: SpawnProcess | None = None
     started_at: float = 0.0
     due_at: float = 0.0
     failures: int = 0
 
-    def start(self, target: Callable[[socket.socket], None], listener: socket.socket) -> None:
+    def start(self, target: Target, listener: socket.socket) -> None:
         self.started_at = time.monotonic()
         # Not a fork: locks that threads of ONNX Runtime or SQLite hold would stay locked in it.
-        self.process = get_context("spawn").Process(target=target, args=(listener,), name="worker")
+        args = (listener, self.number)
+        self.process = get_context("spawn").Process(target=target, args=args, name="worker")
         with _blocked_signals():
             self.process.start()
 
@@ -62,16 +66,19 @@ class Supervisor:
 
     def __init__(
         self,
-        target: Callable[[socket.socket], None],
+        target: Target,
         listener: socket.socket,
         count: int,
         *,
         patience_seconds: float,
     ) -> None:
-        """`target` is pickled for each process; told to stop, it ends within `patience_seconds`."""
+        """`target` is pickled for each process; told to stop, it ends within `patience_seconds`.
+
+        It gets the listener and the number of the process's place, below `count`.
+        """
         self._target = target
         self._listener = listener
-        self._places = [_Place() for _ in range(count)]
+        self._places = [_Place(number) for number in range(count)]
         self._patience_seconds = patience_seconds
 
     def run(self) -> int:

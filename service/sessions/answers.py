@@ -4,6 +4,7 @@ Kept as bytes: the outputs, then where gates were asked for reset, update, candi
 numbers of 4 bytes, row by row, little endian.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
+from service.metrics.catalogue import REPLAYS, STEPS
 from service.records import record
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
 _GATE_TENSORS = 4
+_REPLAYS = REPLAYS.labels()
 
 
 @record
@@ -91,6 +94,21 @@ class Answer:
     ) -> "Answer":
         """What the first try answered."""
         return cls(session_id, manifest, receipt.step, receipt.revision, result, replayed=True)
+
+
+def count_answers(outcomes: Iterable[object]) -> None:
+    """Of a group that is stored: the time steps in all, and the answers that are given again."""
+    applied: dict[str, int] = {}
+    for answer in outcomes:
+        if not isinstance(answer, Answer):
+            continue
+        if answer.replayed:
+            _REPLAYS.inc()
+        else:
+            model = answer.manifest.name
+            applied[model] = applied.get(model, 0) + len(answer.result.outputs)
+    for model, steps in applied.items():
+        STEPS.labels(model).inc(steps)
 
 
 def is_kept(shape: ResultShape, outputs: int) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.errors import SessionExists, StoreError
+from service.metrics.catalogue import REPLAYS
 from service.sessions.capacity import Capacity
 from service.sessions.changing import as_left
 from service.sessions.conditions import alive
@@ -104,6 +105,7 @@ class Births:
         birth = None if found is None else recall(found.receipts, key)
         if birth is None or birth.kind is not Kind.BIRTH:
             return None
+        REPLAYS.labels().inc()
         session = as_left(alive(found, session_id, self._clock()), birth)
         return replace(session, expires_at=session.created_at + session.ttl_seconds)
 

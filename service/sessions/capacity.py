@@ -4,12 +4,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from service.errors import StoreError, TooManySessions
+from service.metrics.catalogue import SESSIONS
 from service.stores.store import Store
 
 COUNTED_FOR_SECONDS = 1.0
 """Counting walks through an index of all sessions; this long one count is relied on."""
 FULL_FOR_SECONDS = 0.1
 """And this long where it refuses, since sessions expire and others end them."""
+
+
+_SESSIONS = SESSIONS.labels()
 
 
 class Capacity:
@@ -35,7 +39,7 @@ class Capacity:
         if not 0 <= age <= (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
-                self._living = self._store.count(now)
+                self._know(self._store.count(now))
             self._counted_at = now
         if self._living >= self._max_sessions:
             raise TooManySessions(
@@ -45,8 +49,12 @@ class Capacity:
 
     def created(self) -> None:
         """One more lives."""
-        self._living += 1
+        self._know(self._living + 1)
 
     def ended(self) -> None:
         """One fewer lives."""
-        self._living -= 1
+        self._know(self._living - 1)
+
+    def _know(self, living: int) -> None:
+        self._living = living
+        _SESSIONS.note(living)

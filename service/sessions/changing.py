@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import SessionContended, StoreError
+from service.metrics.catalogue import REPLAYS
 from service.sessions.conditions import Conditions, admit
 from service.sessions.receipts import Key, Kind, Receipt, remember
 from service.stores.store import Session, Store
@@ -31,6 +32,7 @@ def change(
         now = clock()
         session, receipt = admit(store.read([session_id])[0], session_id, conditions, now)
         if receipt is not None:
+            REPLAYS.labels().inc()
             return as_left(session, receipt), True
         changed = apply(session)
         if changed is session and conditions.key is None:

@@ -13,6 +13,7 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended
+from service.metrics.catalogue import REPLAYS, STEPS
 from service.sessions.answers import Answer, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
@@ -109,6 +110,9 @@ class Rollouts:
         after, answer = slices.result
         if after is not None:
             await self._commit(after)
+            STEPS.labels(after.model).inc(after.step - session.step)
+        elif answer.replayed:
+            REPLAYS.labels().inc()
         yield answer
 
     def _admit(self, request: RolloutRequest) -> tuple[Session, Receipt | None]:

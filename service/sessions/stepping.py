@@ -21,11 +21,13 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended, StoreError
+from service.metrics.catalogue import COMPUTE_SECONDS
 from service.records import record
 from service.sessions.answers import (
     Answer,
     Result,
     ResultShape,
+    count_answers,
     is_kept,
     kept_in,
     shape_of_steps,
@@ -53,6 +55,7 @@ class StepRequest:
 
 StepOutcome = Answer | Exception | Aside[Answer]
 _NOTHING = (Kind.ANSWER, b"")
+_LANE, _ASIDE = COMPUTE_SECONDS.labels("lane"), COMPUTE_SECONDS.labels("aside")
 
 
 @record
@@ -108,7 +111,8 @@ class Stepper:
         """One read, one computation, one commit; None for a request that lost a race."""
         now = self._clock()
         entries = self._put_aside(requests, self._prepared(requests, now))
-        computed = iter(compute([entry.row for entry in entries if isinstance(entry, _Work)]))
+        rows = [entry.row for entry in entries if isinstance(entry, _Work)]
+        computed = iter(_LANE.time(compute, rows) if rows else ())
         return self._commit(
             [
                 self._finished(entry, next(computed), now) if isinstance(entry, _Work) else entry
@@ -173,7 +177,7 @@ class Stepper:
                     raise Stopped
 
             pause()
-            computed = compute([work.row], pause)[0]
+            computed = _ASIDE.time(compute, [work.row], pause)[0]
             return partial(self._finish_aside, request, work, computed, attempts)
 
         return Aside(run)
@@ -207,10 +211,12 @@ class Stepper:
         """Replace all sessions that advance; None in the place of one that lost a race."""
         advances = [outcome.session for outcome in outcomes if isinstance(outcome, _Advance)]
         replaced = iter(self._replace(advances) if advances else ())
-        return [
+        committed = [
             _committed(outcome.answer, next(replaced)) if isinstance(outcome, _Advance) else outcome
             for outcome in outcomes
         ]
+        count_answers(committed)
+        return committed
 
     def _replace(self, sessions: Sequence[Session]) -> Sequence[Replaced]:
         """A failed commit is the fault of those who wanted it, not of their neighbours."""

@@ -4,10 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.errors import StoreError, StoreFull
+from service.errors import CommitUnknown, StoreError, StoreFull
+from service.metrics.catalogue import CONFLICTS, STORE_ERRORS, STORE_SECONDS
+from service.metrics.instruments import Distribution
 from service.stores.store import Found, Position, Replaced, Session, Store
 
 Result = TypeVar("Result")
+
+_CREATE, _READ, _REPLACE, _DELETE, _PAGE, _COUNT, _PURGE = (
+    STORE_SECONDS.labels(operation)
+    for operation in ("create", "read", "replace", "delete", "page", "count", "purge")
+)
+_CONFLICTS = CONFLICTS.labels()
 
 MAX_LANES = 3
 """One group of sessions is read while another is computed and a third is committed."""
@@ -34,25 +42,31 @@ class ObservedStore:
         return self._observation.failure
 
     def create(self, session: Session) -> None:
-        self._seen(lambda: self._store.create(session))
+        self._seen(lambda: self._store.create(session), _CREATE)
 
     def read(self, session_ids: Sequence[str]) -> list[Found]:
-        return self._seen(lambda: self._store.read(session_ids))
+        found = self._seen(lambda: self._store.read(session_ids), _READ)
+        _count_failures(found)
+        return found
 
     def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
-        return self._seen(lambda: self._store.replace(sessions))
+        replaced = self._seen(lambda: self._store.replace(sessions), _REPLACE)
+        if not all(one is True for one in replaced):
+            _CONFLICTS.inc(sum(one is False for one in replaced))
+            _count_failures(replaced)
+        return replaced
 
     def delete(self, session_id: str, revision: int | None = None) -> bool:
-        return self._seen(lambda: self._store.delete(session_id, revision))
+        return self._seen(lambda: self._store.delete(session_id, revision), _DELETE)
 
     def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
-        return self._seen(lambda: self._store.page(model=model, after=after, limit=limit))
+        return self._seen(lambda: self._store.page(model=model, after=after, limit=limit), _PAGE)
 
     def count(self, now: float) -> int:
-        return self._seen(lambda: self._store.count(now))
+        return self._seen(lambda: self._store.count(now), _COUNT)
 
     def purge(self, expired_before: float, limit: int) -> int:
-        return self._seen(lambda: self._store.purge(expired_before, limit))
+        return self._seen(lambda: self._store.purge(expired_before, limit), _PURGE)
 
     def another(self) -> "ObservedStore | None":
         other = self._store.another()
@@ -61,16 +75,26 @@ class ObservedStore:
     def close(self) -> None:
         self._store.close()
 
-    def _seen(self, access: Callable[[], Result]) -> Result:
+    def _seen(self, access: Callable[[], Result], seconds: Distribution) -> Result:
         try:
-            result = access()
-        except StoreFull:
-            raise
+            result = seconds.time(access)
         except StoreError as error:
-            self._observation.failure = error
+            _count_failures([error])
+            if not isinstance(error, StoreFull):
+                self._observation.failure = error
             raise
         self._observation.failure = None
         return result
+
+
+def _count_failures(outcomes: Sequence[object]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, StoreFull):
+            STORE_ERRORS.labels("full").inc()
+        elif isinstance(outcome, CommitUnknown):
+            STORE_ERRORS.labels("commit_unknown").inc()
+        elif isinstance(outcome, StoreError):
+            STORE_ERRORS.labels("unavailable").inc()
 
 
 def lanes_of(store: ObservedStore) -> list[ObservedStore]:

@@ -1,0 +1,1 @@
+"""What an operator can count and time: every metric, where its numbers are, how it is shown."""

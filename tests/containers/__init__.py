@@ -1,0 +1,1 @@
+"""The images and the compose stack, run by a real Docker: hardened, killed, scaled, upgraded."""
