@@ -29,7 +29,7 @@ from service.stores.open import open_store, shown
 from service.stores.store import Store
 from service.stream.endpoint import StreamEndpoint
 
-PURGE_INTERVAL_SECONDS = 3600.0
+PURGE_INTERVAL_SECONDS = 60.0
 
 log = structlog.get_logger()
 

@@ -5,6 +5,7 @@ themselves what they have answered: a layer around them would cost them a tenth 
 """
 
 from collections.abc import Awaitable
+from functools import cache
 from time import perf_counter
 
 import structlog
@@ -13,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.events import EVENTS
 from service.api.request_ids import HEADER, begin_request
 from service.metrics.catalogue import HTTP_REQUESTS, HTTP_SECONDS, OPEN_STREAMS
-from service.metrics.instruments import Count
 
 LEFT = 499
 """The status of a request whose client has gone before its answer, as nginx logs it."""
@@ -28,23 +28,19 @@ log = structlog.get_logger()
 
 
 class RouteFigures:
-    """The figures of one method of one route. For the thread of the event loop alone."""
+    """The figures of one method of one route."""
 
     def __init__(self, method: str, route: str, *, access_log: bool) -> None:
         self._method = method
         self._route = route
         self._access_log = access_log
-        self._counts: dict[int, Count] = {}
+        self._count_of = cache(lambda status: HTTP_REQUESTS.labels(method, route, str(status)))
         self._seconds = HTTP_SECONDS.labels(method, route)
 
     def observe(self, status: int, seconds: float) -> None:
         """One request has been answered."""
-        count = self._counts.get(status)
-        if count is None:
-            count = HTTP_REQUESTS.labels(self._method, self._route, str(status))
-            self._counts[status] = count
-        count.inc_alone()
-        self._seconds.observe_alone(seconds)
+        self._count_of(status).inc()
+        self._seconds.observe(seconds)
         if self._access_log:
             log.info(
                 "request",
@@ -103,7 +99,7 @@ class Exchanges:
             await app(scope, receive, send_on)
         finally:
             if streams:
-                _OPEN_EVENTS.inc(-1)
+                _OPEN_EVENTS.dec()
             figures = self.route(scope["method"], _template(scope))
             figures.observe(status, perf_counter() - began)
 
@@ -115,7 +111,7 @@ class Exchanges:
         try:
             await app(scope, receive, send)
         finally:
-            _OPEN_WEBSOCKETS.inc(-1)
+            _OPEN_WEBSOCKETS.dec()
             if self._access_log:
                 seconds = round(perf_counter() - began, 6)
                 log.info("websocket", route=_template(scope), duration_seconds=seconds)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from service.api.context import Ctx
-from service.metrics.exposition import METRICS, ModelInfo
+from service.metrics.exposition import ModelInfo, render
 
 router = APIRouter(tags=["health"])
 
@@ -22,5 +22,5 @@ def metrics(request: Request, context: Ctx) -> Response:
         ModelInfo(engine.manifest.name, engine.manifest.version, engine.provider)
         for engine in context.models
     ]
-    content, content_type = METRICS.render(request.headers.get("accept", ""), models)
+    content, content_type = render(request.headers.get("accept", ""), models)
     return Response(content, headers={"content-type": content_type})

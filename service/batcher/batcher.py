@@ -27,8 +27,6 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
-_SIZE, _LENGTH, _WAIT = BATCH_SIZE.labels(), QUEUE_LENGTH.labels(), QUEUE_SECONDS.labels()
-
 
 @dataclass(frozen=True, slots=True)
 class Aside(Generic[Answer]):
@@ -134,7 +132,7 @@ class Batcher(Generic[Item, Answer]):
         arrived, self._arriving = self._arriving, []
         with self._lock:
             self._waiting.add(arrived)
-            _LENGTH.set(len(self._waiting))
+            QUEUE_LENGTH.set(len(self._waiting))
         self._ring()
 
     def _resume(self, task: Task) -> None:
@@ -154,7 +152,7 @@ class Batcher(Generic[Item, Answer]):
             self._time_wait(group[0])
             items = [task for task in group if task.call is None]
             if items:
-                _SIZE.observe(len(items))
+                BATCH_SIZE.observe(len(items))
                 self._conclude(lane, items, self._run_items(lane, items))
             for task in group:
                 if task.call is None:
@@ -168,7 +166,7 @@ class Batcher(Generic[Item, Answer]):
     def _time_wait(self, task: Task) -> None:
         waited = time.monotonic() - (task.expires_at - self._max_wait_seconds)
         if waited >= 0:  # a task that never expires does not say when it came
-            _WAIT.observe(waited)
+            QUEUE_SECONDS.observe(waited)
 
     def _next_group(self, lane: int) -> list[Task]:
         """Waits for one; empty when it is over."""
@@ -176,7 +174,7 @@ class Batcher(Generic[Item, Answer]):
             with self._lock:
                 group = self._waiting.take(lane)
                 if group:
-                    _LENGTH.set(len(self._waiting))
+                    QUEUE_LENGTH.set(len(self._waiting))
                     return group
                 over = self._closing and self._waiting.over and not self._arriving
                 if not over:

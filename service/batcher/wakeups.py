@@ -25,6 +25,8 @@ class Pipe:
         self.read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
         self.close = weakref.finalize(self, _close, self.read_end, self._write_end)
+        # Threads that nobody has stopped may still listen when the interpreter ends.
+        self.close.atexit = False
 
     def ring(self) -> None:
         """Wake whoever reads."""

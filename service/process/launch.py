@@ -9,8 +9,7 @@ from service.app import create_app, store_of, watch_of
 from service.engine.models import Models
 from service.engine.watch import Watch
 from service.errors import StoreError
-from service.metrics.exposition import METRICS
-from service.metrics.memory import Memory
+from service.metrics.workers import counted_together, forget_open
 from service.process import logs
 from service.process.server import exit_on_signals, run
 from service.process.supervisor import Supervisor
@@ -49,15 +48,17 @@ def _leave_out_of_collections() -> None:
 
 def serve_together(settings: Settings, listener: socket.socket) -> int:
     """Serve with `settings.workers` processes; returns the exit status of them all."""
-    return Supervisor(
-        partial(_work, settings, Memory(settings.workers)),
-        listener,
-        settings.workers,
-        patience_seconds=settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS,
-    ).run()
+    with counted_together():
+        return Supervisor(
+            partial(_work, settings),
+            listener,
+            settings.workers,
+            patience_seconds=settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS,
+            on_end=forget_open,
+        ).run()
 
 
-def _work(settings: Settings, memory: Memory, listener: socket.socket, place: int) -> None:
+def _work(settings: Settings, listener: socket.socket) -> None:
     """The whole life of one of several processes.
 
     The first process has seen that all could be served, but perhaps long ago: a version that
@@ -65,7 +66,6 @@ def _work(settings: Settings, memory: Memory, listener: socket.socket, place: in
     """
     exit_on_signals()
     logs.configure(settings)
-    METRICS.share(memory, place)
     models = Models()
     watch = watch_of(settings, models)
     watch.search()

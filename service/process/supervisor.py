@@ -23,7 +23,7 @@ SETTLED_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 30.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-Target = Callable[[socket.socket, int], None]
+Target = Callable[[socket.socket], None]
 
 log = structlog.get_logger()
 
@@ -32,7 +32,6 @@ log = structlog.get_logger()
 class _Place:
     """Where one worker runs after the other; the next may start at `due_at`."""
 
-    number: int
     process: SpawnProcess | None = None
     started_at: float = 0.0
     due_at: float = 0.0
@@ -41,17 +40,19 @@ class _Place:
     def start(self, target: Target, listener: socket.socket) -> None:
         self.started_at = time.monotonic()
         # Not a fork: locks that threads of ONNX Runtime or SQLite hold would stay locked in it.
-        args = (listener, self.number)
-        self.process = get_context("spawn").Process(target=target, args=args, name="worker")
+        self.process = get_context("spawn").Process(target=target, args=(listener,), name="worker")
         with _blocked_signals():
             self.process.start()
 
     def has_ended(self) -> bool:
         return self.process is not None and not self.process.is_alive()
 
-    def clear(self) -> None:
-        """Plan the next worker: at once after a first failure, then after ever longer pauses."""
-        assert self.process is not None
+    def clear(self) -> int:
+        """Plan the next worker: at once after a first failure, then after ever longer pauses.
+
+        Returns the pid of the one that has ended.
+        """
+        assert self.process is not None and self.process.pid is not None
         pid, status = self.process.pid, self.process.exitcode or 0
         now = time.monotonic()
         failed = status > 0 or now - self.started_at < SETTLED_SECONDS
@@ -59,6 +60,7 @@ class _Place:
         pause = pause_after(self.failures)
         self.process, self.due_at = None, now + pause
         log.warning("worker_ended", worker=pid, status=status, restart_seconds=pause)
+        return pid
 
 
 class Supervisor:
@@ -71,14 +73,16 @@ class Supervisor:
         count: int,
         *,
         patience_seconds: float,
+        on_end: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`target` is pickled for each process; told to stop, it ends within `patience_seconds`.
 
-        It gets the listener and the number of the process's place, below `count`.
+        `on_end` gets the pid of each process that has ended and will be replaced.
         """
         self._target = target
         self._listener = listener
-        self._places = [_Place(number) for number in range(count)]
+        self._places = [_Place() for _ in range(count)]
+        self._on_end = on_end
         self._patience_seconds = patience_seconds
 
     def run(self) -> int:
@@ -96,7 +100,7 @@ class Supervisor:
         while True:
             for place in self._places:
                 if place.has_ended():
-                    place.clear()
+                    self._on_end(place.clear())
                 if place.process is None and place.due_at <= time.monotonic():
                     place.start(self._target, self._listener)
             missing = [place.due_at for place in self._places if place.process is None]

@@ -18,7 +18,6 @@ from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
 _GATE_TENSORS = 4
-_REPLAYS = REPLAYS.labels()
 
 
 @record
@@ -103,7 +102,7 @@ def count_answers(outcomes: Iterable[object]) -> None:
         if not isinstance(answer, Answer):
             continue
         if answer.replayed:
-            _REPLAYS.inc()
+            REPLAYS.inc()
         else:
             model = answer.manifest.name
             applied[model] = applied.get(model, 0) + len(answer.result.outputs)

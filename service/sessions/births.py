@@ -105,7 +105,7 @@ class Births:
         birth = None if found is None else recall(found.receipts, key)
         if birth is None or birth.kind is not Kind.BIRTH:
             return None
-        REPLAYS.labels().inc()
+        REPLAYS.inc()
         session = as_left(alive(found, session_id, self._clock()), birth)
         return replace(session, expires_at=session.created_at + session.ttl_seconds)
 

@@ -13,9 +13,6 @@ FULL_FOR_SECONDS = 0.1
 """And this long where it refuses, since sessions expire and others end them."""
 
 
-_SESSIONS = SESSIONS.labels()
-
-
 class Capacity:
     """Refuses new sessions where `max_sessions` live already; never ends one to make room.
 
@@ -39,13 +36,17 @@ class Capacity:
         if not 0 <= age <= (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
-                self._know(self._store.count(now))
+                self.count()
             self._counted_at = now
         if self._living >= self._max_sessions:
             raise TooManySessions(
                 f"{self._living} sessions live, at most {self._max_sessions} may; "
                 "end some, or start the service with a larger --max-sessions"
             )
+
+    def count(self) -> None:
+        """Ask the store how many live. Raises StoreError."""
+        self._know(self._store.count(self._clock()))
 
     def created(self) -> None:
         """One more lives."""
@@ -57,4 +58,4 @@ class Capacity:
 
     def _know(self, living: int) -> None:
         self._living = living
-        _SESSIONS.note(living)
+        SESSIONS.set(living)

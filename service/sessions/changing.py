@@ -32,7 +32,7 @@ def change(
         now = clock()
         session, receipt = admit(store.read([session_id])[0], session_id, conditions, now)
         if receipt is not None:
-            REPLAYS.labels().inc()
+            REPLAYS.inc()
             return as_left(session, receipt), True
         changed = apply(session)
         if changed is session and conditions.key is None:

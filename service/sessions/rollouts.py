@@ -112,7 +112,7 @@ class Rollouts:
             await self._commit(after)
             STEPS.labels(after.model).inc(after.step - session.step)
         elif answer.replayed:
-            REPLAYS.labels().inc()
+            REPLAYS.inc()
         yield answer
 
     def _admit(self, request: RolloutRequest) -> tuple[Session, Receipt | None]:

@@ -242,7 +242,7 @@ class Sessions:
         return Page(live, end)
 
     async def purge(self, retention_seconds: float) -> int:
-        """Forget the sessions that expired longer ago than `retention_seconds`."""
+        """Forget what expired longer ago than `retention_seconds`, and count what lives."""
         before = self._clock() - retention_seconds
         purged = 0
         while True:
@@ -251,6 +251,7 @@ class Sessions:
             )
             purged += count
             if count < PURGE_LIMIT:
+                await self._batcher.call(object(), self._capacity.count)
                 return purged
 
     async def close(self) -> None:

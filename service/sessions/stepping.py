@@ -9,6 +9,7 @@ another thread, and committed when it comes back.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast
 
@@ -112,7 +113,8 @@ class Stepper:
         now = self._clock()
         entries = self._put_aside(requests, self._prepared(requests, now))
         rows = [entry.row for entry in entries if isinstance(entry, _Work)]
-        computed = iter(_LANE.time(compute, rows) if rows else ())
+        with _LANE.time() if rows else nullcontext():
+            computed = iter(compute(rows))
         return self._commit(
             [
                 self._finished(entry, next(computed), now) if isinstance(entry, _Work) else entry
@@ -177,7 +179,8 @@ class Stepper:
                     raise Stopped
 
             pause()
-            computed = _ASIDE.time(compute, [work.row], pause)[0]
+            with _ASIDE.time():
+                computed = compute([work.row], pause)[0]
             return partial(self._finish_aside, request, work, computed, attempts)
 
         return Aside(run)

@@ -6,16 +6,14 @@ from typing import TypeVar
 
 from service.errors import CommitUnknown, StoreError, StoreFull
 from service.metrics.catalogue import CONFLICTS, STORE_ERRORS, STORE_SECONDS
-from service.metrics.instruments import Distribution
 from service.stores.store import Found, Position, Replaced, Session, Store
 
 Result = TypeVar("Result")
 
-_CREATE, _READ, _REPLACE, _DELETE, _PAGE, _COUNT, _PURGE = (
-    STORE_SECONDS.labels(operation)
+_SECONDS = {
+    operation: STORE_SECONDS.labels(operation)
     for operation in ("create", "read", "replace", "delete", "page", "count", "purge")
-)
-_CONFLICTS = CONFLICTS.labels()
+}
 
 MAX_LANES = 3
 """One group of sessions is read while another is computed and a third is committed."""
@@ -42,31 +40,31 @@ class ObservedStore:
         return self._observation.failure
 
     def create(self, session: Session) -> None:
-        self._seen(lambda: self._store.create(session), _CREATE)
+        self._seen("create", lambda: self._store.create(session))
 
     def read(self, session_ids: Sequence[str]) -> list[Found]:
-        found = self._seen(lambda: self._store.read(session_ids), _READ)
+        found = self._seen("read", lambda: self._store.read(session_ids))
         _count_failures(found)
         return found
 
     def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
-        replaced = self._seen(lambda: self._store.replace(sessions), _REPLACE)
+        replaced = self._seen("replace", lambda: self._store.replace(sessions))
         if not all(one is True for one in replaced):
-            _CONFLICTS.inc(sum(one is False for one in replaced))
+            CONFLICTS.inc(sum(one is False for one in replaced))
             _count_failures(replaced)
         return replaced
 
     def delete(self, session_id: str, revision: int | None = None) -> bool:
-        return self._seen(lambda: self._store.delete(session_id, revision), _DELETE)
+        return self._seen("delete", lambda: self._store.delete(session_id, revision))
 
     def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
-        return self._seen(lambda: self._store.page(model=model, after=after, limit=limit), _PAGE)
+        return self._seen("page", lambda: self._store.page(model=model, after=after, limit=limit))
 
     def count(self, now: float) -> int:
-        return self._seen(lambda: self._store.count(now), _COUNT)
+        return self._seen("count", lambda: self._store.count(now))
 
     def purge(self, expired_before: float, limit: int) -> int:
-        return self._seen(lambda: self._store.purge(expired_before, limit), _PURGE)
+        return self._seen("purge", lambda: self._store.purge(expired_before, limit))
 
     def another(self) -> "ObservedStore | None":
         other = self._store.another()
@@ -75,9 +73,10 @@ class ObservedStore:
     def close(self) -> None:
         self._store.close()
 
-    def _seen(self, access: Callable[[], Result], seconds: Distribution) -> Result:
+    def _seen(self, operation: str, access: Callable[[], Result]) -> Result:
         try:
-            result = seconds.time(access)
+            with _SECONDS[operation].time():
+                result = access()
         except StoreError as error:
             _count_failures([error])
             if not isinstance(error, StoreFull):

@@ -40,7 +40,7 @@ def supervise() -> None:
         sys.exit(Supervisor(ignore_signals, listener, 1, patience_seconds=0.2).run())
 
 
-def ignore_signals(listener: socket.socket, _place: int) -> None:
+def ignore_signals(listener: socket.socket) -> None:
     """A worker that has its supervisor stopped, and does not stop itself."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
