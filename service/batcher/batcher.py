@@ -149,10 +149,9 @@ class Batcher(Generic[Item, Answer]):
 
     def _work(self, lane: int) -> None:
         while group := self._next_group(lane):
-            self._time_wait(group[0])
+            taken_at = time.monotonic()
             items = [task for task in group if task.call is None]
             if items:
-                BATCH_SIZE.observe(len(items))
                 self._conclude(lane, items, self._run_items(lane, items))
             for task in group:
                 if task.call is None:
@@ -162,9 +161,14 @@ class Batcher(Generic[Item, Answer]):
                     self._conclude(lane, [task], [_outcome(task.call)])
                 else:
                     self._release([task])
+            # When all have their answers: nobody waits for what is counted.
+            self._count(group[0], len(items), taken_at)
 
-    def _time_wait(self, task: Task) -> None:
-        waited = time.monotonic() - (task.expires_at - self._max_wait_seconds)
+    def _count(self, first: Task, items: int, taken_at: float) -> None:
+        QUEUE_LENGTH.set(len(self._waiting))
+        if items:
+            BATCH_SIZE.observe(items)
+        waited = taken_at - (first.expires_at - self._max_wait_seconds)
         if waited >= 0:  # a task that never expires does not say when it came
             QUEUE_SECONDS.observe(waited)
 
@@ -174,7 +178,6 @@ class Batcher(Generic[Item, Answer]):
             with self._lock:
                 group = self._waiting.take(lane)
                 if group:
-                    QUEUE_LENGTH.set(len(self._waiting))
                     return group
                 over = self._closing and self._waiting.over and not self._arriving
                 if not over:
