@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test check format bench bench-peers bench-growth soak docs clean
+.PHONY: help setup models run test containers check format bench bench-peers bench-growth soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ run: models ## Train what is missing and serve it on port 8000
 
 test: models ## Run all tests; says at the end what it left out and how to add it
 	$(BIN)/python -m pytest
+
+containers: models ## Build the images and break the compose stacks under load (needs a running Docker; about 9 minutes)
+	$(BIN)/python -m pytest tests/containers
 
 check: models ## What CI runs: format, lint, types, import rules, and the tests as `make test`
 	$(BIN)/ruff format --check .

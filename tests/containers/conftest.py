@@ -1,6 +1,5 @@
 """Images built from this checkout. Where no Docker runs, these tests are left out."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from service.engine.engine import Engine
 from service.engine.models import load_models
 from service.engine.provider import Provider
 from tests.containers.docker import is_running
-from tests.containers.stack import IMAGES, ROOT, Stack, stack
+from tests.containers.stack import IMAGES, Stack, stack
 from tests.faults.figures import Figures
 from tests.system_programs import leave_out
 
@@ -56,24 +55,6 @@ def replicas(images: dict[str, str], demo_repository: Path) -> Iterator[Stack]:
 def demo_engines(demo_repository: Path) -> Sequence[Engine]:
     """What the containers serve, in this process."""
     return list(load_models(read_repository(demo_repository), Provider()))
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of the files that git knows or would know, for tests that change some."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        if (ROOT / name).is_file():
-            copy = tmp_path / "checkout" / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((ROOT / name).read_bytes())
-            copy.chmod((ROOT / name).stat().st_mode)
-    return tmp_path / "checkout"
 
 
 @pytest.fixture

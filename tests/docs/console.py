@@ -4,6 +4,7 @@ import json
 import math
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +24,10 @@ class Example:
     shown: str
 
 
-def examples_of(document: Path) -> list[Example]:
-    """Every example of a document, in order."""
+def examples_of(document: Path, section: str = "") -> list[Example]:
+    """Every example of a document in order, or those below a heading, up to the next one."""
     found: list[Example] = []
-    for block in _BLOCK.findall(document.read_text("utf-8")):
+    for block in _BLOCK.findall(_below(section, document.read_text("utf-8"))):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
             length = 1 + _continued(lines)
@@ -35,20 +36,37 @@ def examples_of(document: Path) -> list[Example]:
     return found
 
 
+def _below(heading: str, text: str) -> str:
+    if not heading:
+        return text
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"no heading {heading}"
+    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
 def _continued(lines: list[str]) -> int:
     """How many of the leading lines end in a backslash."""
     return next((count for count, line in enumerate(lines) if not line.endswith("\\")), len(lines))
 
 
-def run(command: str, url: str) -> str:
+def run(
+    command: str,
+    url: str,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 60,
+) -> str:
     """Run a command as printed, but against `url`; returns what it prints."""
     required("curl")
     printed = command.replace("http://localhost:8000", url).replace("localhost:8000", url)
     finished = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", printed],
+        cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
     assert finished.returncode == 0, f"{command}\n{finished.stderr}"
