@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,16 +244,13 @@ class Sessions:
 
     async def purge(self, retention_seconds: float) -> int:
         """Forget what expired longer ago than `retention_seconds`, and count what lives."""
-        before = self._clock() - retention_seconds
+        expired_before = self._clock() - retention_seconds
+        forget = partial(self._store.purge, expired_before, PURGE_LIMIT)
         purged = 0
-        while True:
-            count = await self._batcher.call(
-                object(), lambda: self._store.purge(before, PURGE_LIMIT)
-            )
-            purged += count
-            if count < PURGE_LIMIT:
-                await self._batcher.call(object(), self._capacity.count)
-                return purged
+        while some := await self._batcher.call(object(), forget):
+            purged += some
+        await self._batcher.call(object(), self._capacity.count)
+        return purged
 
     async def close(self) -> None:
         """Finish what is under way, then release the store."""
