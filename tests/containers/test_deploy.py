@@ -124,7 +124,7 @@ def test_sessions_outlive_an_upgrade(reader: Reader) -> None:
 
 @pytest.mark.timeout(300)
 def test_redis_comes_back_from_a_backup(reader: Reader) -> None:
-    reader.follow("### Redis", after="redis-cli --rdb", then=STEP.format("in-redis"))
+    reader.follow("### Redis", after="redis rm ", then=STEP.format("in-redis"))
     assert reader.count("in-redis") == 1, "as it was when the copy was made"
     reader.type(STEP.format("in-redis"))
 
