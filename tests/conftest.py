@@ -1,5 +1,6 @@
 """Fixtures that several layers of tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from service.bundle.repository import read_repository
 from service.engine.models import Models, load_models
 from service.engine.provider import Provider
 from tests.bundles import served_models
+from tests.faults.figures import Figures
 from tests.system_programs import left_out
 
 
@@ -42,3 +44,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the very end what a missing program left out, and how to add it."""
     for line in left_out(terminalreporter.stats.get("skipped", [])):
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture
+def figures(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Figures]:
+    """What a run counts; printed when it is over, under the first line of the test's docstring."""
+    counted = Figures()
+    yield counted
+    counted.show(request.function.__doc__.splitlines()[0], capsys)

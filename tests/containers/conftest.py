@@ -11,7 +11,6 @@ from service.engine.models import load_models
 from service.engine.provider import Provider
 from tests.containers.docker import is_running
 from tests.containers.stack import IMAGES, Stack, stack
-from tests.faults.figures import Figures
 from tests.system_programs import leave_out
 
 
@@ -55,13 +54,3 @@ def replicas(images: dict[str, str], demo_repository: Path) -> Iterator[Stack]:
 def demo_engines(demo_repository: Path) -> Sequence[Engine]:
     """What the containers serve, in this process."""
     return list(load_models(read_repository(demo_repository), Provider()))
-
-
-@pytest.fixture
-def figures(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Figures]:
-    """What a run counts; printed when it is over, under the first line of the test's docstring."""
-    counted = Figures()
-    yield counted
-    counted.show(request.function.__doc__.splitlines()[0], capsys)
