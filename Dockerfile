@@ -88,7 +88,7 @@ COPY --from=download /downloaded /
 FROM ${PYTHON} AS system
 # The numbers are fixed: volumes keep them.
 RUN python -m pip uninstall --quiet --yes --root-user-action ignore pip setuptools wheel \
-    && rm -rf /usr/local/lib/python3.11/ensurepip /usr/local/bin/pip* /root/.cache \
+    && rm -rf /usr/local/lib/python3.11/ensurepip /usr/local/bin/pip* \
     && groupadd --gid 10001 gatewise \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin gatewise \
     && mkdir /models /data /runs && chown gatewise:gatewise /models /data /runs

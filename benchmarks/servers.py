@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import httpx
 
@@ -29,20 +29,20 @@ class Server:
     ) -> None:
         """Start it and wait until it listens. Raises RuntimeError when it does not."""
         self.url = f"http://127.0.0.1:{port}"
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
-        # A session of its own, so that what it starts can be stopped with it.
-        self._process = subprocess.Popen(
-            ["taskset", "--cpu-list", SERVER_CORE, *command],
-            stdout=self._log,
-            stderr=self._log,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-        )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
+        with tempfile.TemporaryFile() as log:
+            # A session of its own, so that what it starts can be stopped with it.
+            self._process = subprocess.Popen(
+                ["taskset", "--cpu-list", SERVER_CORE, *command],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+            try:
+                self._wait(log)
+            except BaseException:
+                self.stop()
+                raise
 
     @property
     def pid(self) -> int:
@@ -56,7 +56,6 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._log.close()
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +68,7 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _wait(self) -> None:
+    def _wait(self, log: IO[bytes]) -> None:
         deadline = time.monotonic() + START_DEADLINE_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -78,8 +77,8 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
-        self._log.seek(0)
-        said = self._log.read().decode(errors="replace")[-2000:]
+        log.seek(0)
+        said = log.read().decode(errors="replace")[-2000:]
         raise RuntimeError(f"{self.url} did not start: {said}")
 
 

@@ -1,6 +1,7 @@
 """Fixtures that several layers of tests share."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def figures(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Figures]:
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints past pytest's capture, for what a test measures."""
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return write
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Iterator[Figures]:
     """What a run counts; printed when it is over, under the first line of the test's docstring."""
     counted = Figures()
     yield counted
-    counted.show(request.function.__doc__.splitlines()[0], capsys)
+    title = request.function.__doc__.splitlines()[0]
+    say(f"{title}\n\n{counted.table()}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from statsmodels.datasets import co2
 
 from model_export.data.source import Source, decode, digest, read_bytes
 from model_export.errors import DataError
@@ -125,8 +126,6 @@ def _filled(
 
 
 def _co2() -> Table:
-    from statsmodels.datasets import co2  # noqa: PLC0415  (pandas is slow to import)
-
     values = co2.load_pandas().data["co2"].to_numpy(np.float64, copy=True)[:, None]
     description = "statsmodels.datasets.co2, weekly CO2 at Mauna Loa 1958-2001"
     return _filled(("co2",), values, description, digest(values.tobytes()))

@@ -50,7 +50,7 @@ class GRULayer(nn.Module):
         weights = GRUWeights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         if torch.compiler.is_exporting():
             reset_after = int(self.reset == "after")
-            states: Tensor = gru(x, h0, *weights, reset_after, self.hidden_size)
+            states: Tensor = gru(x, h0, list(weights), reset_after)
             return states
         if self.reset == "after":
             return gru_reset_after(x, h0, weights)

@@ -4,7 +4,7 @@ torch.onnx decomposes nn.GRU into a loop unrolled over time. An operator of our 
 the traced graph and is translated to the ONNX GRU operator, for either reset variant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -19,24 +19,15 @@ OnnxValue: TypeAlias = Any
 
 
 @torch.library.custom_op("gatewise::gru", mutates_args=())
-def gru(  # noqa: PLR0917  (an operator's arguments are positional)
-    x: Tensor,
-    h0: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    linear_before_reset: int,
-    hidden_size: int,  # noqa: ARG001  (an attribute of the ONNX operator)
-) -> Tensor:
-    """All states [T, B, H] of one layer for x [T, B, I] from h0 [B, H]; weights as in nn.GRU.
+def gru(x: Tensor, h0: Tensor, weights: list[Tensor], linear_before_reset: int) -> Tensor:
+    """All states [T, B, H] of one layer for x [T, B, I] from h0 [B, H].
 
-    `linear_before_reset` is ONNX's name: 1 for reset "after", 0 for reset "before".
+    `weights` are those of GRUWeights in order. `linear_before_reset` is ONNX's name: 1 for reset
+    "after", 0 for reset "before".
     """
-    weights = GRUWeights(weight_ih, weight_hh, bias_ih, bias_hh)
     if linear_before_reset:
-        return gru_reset_after(x, h0, weights)
-    return gru_reset_before(x, h0, weights)
+        return gru_reset_after(x, h0, GRUWeights(*weights))
+    return gru_reset_before(x, h0, GRUWeights(*weights))
 
 
 @gru.register_fake
@@ -57,17 +48,12 @@ def _integers(*values: int) -> OnnxValue:
     return op.Constant(value_ints=list(values))
 
 
-def _gru_in_onnx(  # noqa: PLR0917  (the operator's own signature)
-    x: OnnxValue,
-    h0: OnnxValue,
-    weight_ih: OnnxValue,
-    weight_hh: OnnxValue,
-    bias_ih: OnnxValue,
-    bias_hh: OnnxValue,
-    linear_before_reset: int,
-    hidden_size: int,
+def _gru_in_onnx(
+    x: OnnxValue, h0: OnnxValue, weights: Sequence[OnnxValue], linear_before_reset: int
 ) -> OnnxValue:
     """https://onnx.ai/onnx/operators/onnx__GRU.html"""
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    hidden_size = weight_hh.shape[1]
 
     def one_direction(tensor: OnnxValue) -> OnnxValue:
         return op.Unsqueeze(tensor, _integers(0))

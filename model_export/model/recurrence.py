@@ -4,6 +4,7 @@ Reset "after" is the formulation of nn.GRU, and runs on torch's own fused kernel
 has no kernel in torch; here it is a hand-written autograd function.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -37,8 +38,7 @@ def gru_reset_before(x: Tensor, h0: Tensor, weights: GRUWeights) -> Tensor:
     x is [T, B, I], h0 [B, H]. Differentiable once in every argument.
     """
     bias = weights.bias_ih + weights.bias_hh
-    states: Tensor = _ResetBefore.apply(x, h0, weights.weight_ih, weights.weight_hh, bias)  # type: ignore[no-untyped-call]
-    return states
+    return _reset_before(x, h0, weights.weight_ih, weights.weight_hh, bias)
 
 
 class _Saved(Protocol):
@@ -57,9 +57,8 @@ class _ResetBefore(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0917  (autograd passes positions)
-        ctx: FunctionCtx, x: Tensor, h0: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
-    ) -> Tensor:
+    def forward(ctx: FunctionCtx, *tensors: Tensor) -> Tensor:
+        x, h0, weight_ih, weight_hh, bias = tensors
         T, B, _ = x.shape
         H = h0.shape[1]
         gates = torch.addmm(bias[: 2 * H], x.flatten(0, 1), weight_ih[: 2 * H].t())
@@ -95,6 +94,9 @@ class _ResetBefore(torch.autograd.Function):
         )
         grad_x = (flat @ weight_ih).view_as(x) if ctx.needs_input_grad[0] else None
         return grad_x, grad_h0, flat.t() @ flat_x, grad_weight_hh, flat.sum(0)
+
+
+_reset_before: Callable[..., Tensor] = _ResetBefore.apply
 
 
 def _through_time(

@@ -32,7 +32,7 @@ def render(accept: str, models: Iterable[ModelInfo]) -> tuple[bytes, str]:
     registry.register(_Known(list(models)))
     PlatformCollector(registry)
     if folder := os.environ.get(FOLDER):
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, folder)
     else:
         registry.register(REGISTRY)
         ProcessCollector(registry=registry)

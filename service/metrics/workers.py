@@ -28,4 +28,4 @@ def counted_together() -> Iterator[None]:
 
 def forget_open(pid: int) -> None:
     """Of a process that has ended, what it counted stays; what it had open is open no more."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid)

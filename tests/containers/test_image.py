@@ -2,12 +2,11 @@
 
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.containers.docker import docker, inspect, run
 from tests.containers.stack import ROOT, wait_until
@@ -98,17 +97,14 @@ def test_steps_a_session_with_nothing_allowed(image: str, demo_repository: Path)
         wait_until(lambda: _is_healthy(name), lambda: str(inspect(name)["State"]["Health"]))
 
 
-def test_starts_in_time(
-    image: str, demo_repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_starts_in_time(image: str, demo_repository: Path, say: Callable[[str], None]) -> None:
     taken = []
     for _ in range(STARTS):
         began = time.monotonic()
         with container(image, demo_repository) as (name, url):
             wait_until_ready(name, url)
             taken.append(time.monotonic() - began)
-    with capsys.disabled():
-        print(f"\nstarts: {', '.join(f'{seconds:.2f} s' for seconds in taken)}")  # noqa: T201
+    say(f"starts: {', '.join(f'{seconds:.2f} s' for seconds in taken)}")
     assert min(taken) < MAX_START_SECONDS
 
 

@@ -1,6 +1,6 @@
 """The replicas stack under load, while everything in it is killed, scaled and upgraded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -28,7 +28,7 @@ async def test_no_session_loses_or_repeats_a_step(
     replicas: Stack,
     demo_engines: Sequence[Engine],
     figures: Figures,
-    capsys: pytest.CaptureFixture[str],
+    say: Callable[[str], None],
 ) -> None:
     """Three containers behind a balancer, on Redis."""
     deployment = ReplicasStack(replicas, figures)
@@ -39,9 +39,8 @@ async def test_no_session_loses_or_repeats_a_step(
     now = replicas.containers("replica")
     assert [inspect(one)["Config"]["Labels"][LABEL] for one in now] == [NEW_REVISION] * 3
     lost = figures.sessions - figures.states_compared
-    with capsys.disabled():
-        print(  # noqa: T201
-            f"\ncontainers: {figures.sessions:,} sessions, {figures.steps:,} steps, "
-            f"{figures.kills} kills, {lost} lost"
-        )
+    say(
+        f"containers: {figures.sessions:,} sessions, {figures.steps:,} steps, "
+        f"{figures.kills} kills, {lost} lost"
+    )
     assert lost == 0

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +27,20 @@ def session(session_id: str = "s", **fields: object) -> Session:
         expires_at=CREATED_AT + 60.5,
         ttl_seconds=60.5,
     )
-    return replace(made, **fields)  # type: ignore[arg-type]
+    given: dict[str, Any] = fields
+    return replace(made, **given)
 
 
 def moved(before: Session, **fields: object) -> Session:
     """What a step makes of a session: the next revision, another state."""
     state = before.state + np.float32(1)
-    changed = {"revision": before.revision + 1, "step": before.step + 1, "state": state, **fields}
-    return replace(before, **changed)  # type: ignore[arg-type]
+    changed: dict[str, Any] = {
+        "revision": before.revision + 1,
+        "step": before.step + 1,
+        "state": state,
+        **fields,
+    }
+    return replace(before, **changed)
 
 
 def same(found: Found, expected: Session | None) -> bool:

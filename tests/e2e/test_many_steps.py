@@ -168,10 +168,11 @@ def test_a_request_that_is_wrong_as_a_whole(
 
 
 def test_one_tag_for_many_is_refused(client: httpx.Client) -> None:
-    item = {"session_id": new_session(client, "weather"), "inputs": weather_inputs(1)}
+    session_id = new_session(client, "weather")
+    item = {"session_id": session_id, "inputs": weather_inputs(1)}
     refused = client.post("/v1/steps", json={"items": [item]}, headers={"if-match": "*"})
     assert refused.status_code == 422
-    assert state_of(client, item["session_id"])["step"] == 0  # type: ignore[arg-type]
+    assert state_of(client, session_id)["step"] == 0
 
 
 def test_a_retry_of_the_whole_moves_nothing_even_after_kill_9(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -58,13 +59,13 @@ class Client:
         message = {"type": "step", "session_id": name, "inputs": [INPUTS[name][number]], **fields}
         socket.send(json.dumps(message))
 
-    def _take(self, answer: dict[str, object]) -> None:
+    def _take(self, answer: dict[str, Any]) -> None:
         assert answer["type"] == "step", answer
         number = int(str(answer["id"]).split("-")[-1])
         assert answer["step"] == number + 1
         outputs = self.outputs[str(answer["session_id"])]
         assert number not in outputs, "answered twice"
-        [outputs[number]] = answer["outputs"]  # type: ignore[misc]
+        [outputs[number]] = answer["outputs"]
         self.replayed += answer.get("replayed", False) is True
 
 

@@ -1,12 +1,9 @@
 """What a fault run counts, and how it is printed."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import pytest
 
 
 @dataclass
@@ -65,11 +62,6 @@ class Figures:
 
     def note(self, event: str) -> None:
         self.fault_log.append(f"{self.seconds:8.3f} s  {event}")
-
-    def show(self, title: str, capsys: pytest.CaptureFixture[str]) -> None:
-        """Print them past pytest's capture."""
-        with capsys.disabled():
-            sys.stdout.write(f"\n{title}\n\n{self.table()}\n")
 
     def table(self) -> str:
         """Two columns of Markdown."""

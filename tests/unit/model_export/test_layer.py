@@ -88,6 +88,6 @@ def test_reset_before_has_one_bias() -> None:
 def test_the_operator_computes_what_the_layer_does(reset: Reset) -> None:
     layer, x, h0 = layer_and_inputs(reset)
     with torch.no_grad():
-        weights = (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh)
-        states = torch.ops.gatewise.gru(x, h0, *weights, int(reset == "after"), 4)
+        weights = [layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh]
+        states = torch.ops.gatewise.gru(x, h0, weights, int(reset == "after"))
         torch.testing.assert_close(states, layer(x, h0))
