@@ -29,7 +29,7 @@ from service.stores.open import open_store, shown
 from service.stores.store import Store
 from service.stream.endpoint import StreamEndpoint
 
-PURGE_INTERVAL_SECONDS = 60.0
+UPKEEP_INTERVAL_SECONDS = 60.0
 
 log = structlog.get_logger()
 
@@ -115,27 +115,28 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     context: Context = api.state.context
     watch: Watch = api.state.watch
     watch.start()
-    purging = asyncio.create_task(_purge_expired(context))
+    upkeep = asyncio.create_task(_keep_up(context))
     log.info("ready", store=shown(context.settings.store), pid=os.getpid())
     yield
-    purging.cancel()
+    upkeep.cancel()
     with suppress(asyncio.CancelledError):
-        await purging
+        await upkeep
     await watch.close()
     await context.sessions.close()
     context.sequences.close()
     log.info("stopped", pid=os.getpid())
 
 
-async def _purge_expired(context: Context) -> None:
-    """Forget expired sessions now and then; a failing store is tried again the next time."""
+async def _keep_up(context: Context) -> None:
+    """Forget expired sessions and count the others, every minute; a store may fail meanwhile."""
     while True:
         try:
             purged = await context.sessions.purge(context.settings.expired_retention_seconds)
             if purged:
                 log.info("sessions_purged", count=purged)
+            await context.sessions.count()
         except Exception as error:  # whatever it is, the next time may go well
             log.warning(
-                "purge_failed", detail=str(error), exc_info=not isinstance(error, GatewiseError)
+                "upkeep_failed", detail=str(error), exc_info=not isinstance(error, GatewiseError)
             )
-        await asyncio.sleep(PURGE_INTERVAL_SECONDS)
+        await asyncio.sleep(UPKEEP_INTERVAL_SECONDS)

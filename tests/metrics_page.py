@@ -8,15 +8,20 @@ from prometheus_client.parser import text_string_to_metric_families
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
-def read_metrics(client: httpx.Client) -> dict[Series, float]:
-    """Every series with its value."""
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
+def series_in(text: str) -> dict[Series, float]:
+    """Every series of a page with its value."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def read_metrics(client: httpx.Client) -> dict[Series, float]:
+    """What a service shows now."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return series_in(answer.text)
 
 
 def value_of(series: Mapping[Series, float], name: str, **labels: str) -> float:

@@ -2,9 +2,8 @@
 
 import signal
 import subprocess
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,8 @@ from redis.exceptions import RedisError
 
 from tests.service_process import free_port
 from tests.system_programs import required
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
-DEADLINE_SECONDS = 10.0
 Answer = Any
 """What redis-py makes of an answer."""
 _SLOTS = 16384
@@ -70,7 +69,7 @@ class RedisServer:
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         try:
-            wait_until(self._answers, f"Redis did not start:\n{self.log()}")
+            wait_until(self._answers, lambda: f"Redis did not start:\n{self.log()}")
         except BaseException:
             self.kill()
             raise
@@ -173,7 +172,9 @@ class RedisCluster:
 
     def wait_until_whole(self) -> None:
         """Until every node sees all slots served, as after a node came back."""
-        wait_until(lambda: all(map(_sees_all, self.nodes)), "the cluster did not become whole")
+        wait_until(
+            lambda: all(map(_sees_all, self.nodes)), lambda: "the cluster did not become whole"
+        )
 
     def owner(self, key: bytes) -> RedisServer:
         """The node that has this key."""
@@ -193,14 +194,6 @@ def running(server: RedisServer | RedisCluster) -> Iterator[None]:
         yield
     finally:
         server.kill()
-
-
-def wait_until(holds: Callable[[], bool], failure: str) -> None:
-    """Asks again and again until it holds; fails after the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, failure
-        time.sleep(0.01)
 
 
 def _sees_all(node: RedisServer) -> bool:

@@ -165,7 +165,6 @@ class Batcher(Generic[Item, Answer]):
             self._count(group[0], len(items), taken_at)
 
     def _count(self, first: Task, items: int, taken_at: float) -> None:
-        QUEUE_LENGTH.set(len(self._waiting))
         if items:
             BATCH_SIZE.observe(items)
         waited = taken_at - (first.expires_at - self._max_wait_seconds)
@@ -177,6 +176,7 @@ class Batcher(Generic[Item, Answer]):
         while True:
             with self._lock:
                 group = self._waiting.take(lane)
+                QUEUE_LENGTH.set(len(self._waiting))
                 if group:
                     return group
                 over = self._closing and self._waiting.over and not self._arriving

@@ -29,15 +29,13 @@ class Capacity:
 
     def check(self) -> None:
         """Raises TooManySessions."""
-        now = self._clock()
         full = self._living >= self._max_sessions
-        age = now - self._counted_at
+        age = self._clock() - self._counted_at
         # A clock that was set back makes a count from the future.
         if not 0 <= age <= (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
                 self.count()
-            self._counted_at = now
         if self._living >= self._max_sessions:
             raise TooManySessions(
                 f"{self._living} sessions live, at most {self._max_sessions} may; "
@@ -46,7 +44,8 @@ class Capacity:
 
     def count(self) -> None:
         """Ask the store how many live. Raises StoreError."""
-        self._know(self._store.count(self._clock()))
+        self._counted_at = self._clock()  # also where it fails: not asked again at once
+        self._know(self._store.count(self._counted_at))
 
     def created(self) -> None:
         """One more lives."""

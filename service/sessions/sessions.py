@@ -234,23 +234,24 @@ class Sessions:
 
     async def page(self, *, model: str | None, after: Position, limit: int) -> Page:
         """Live sessions behind a position, at most `limit`, optionally of one model."""
-        found = await self._batcher.call(
-            object(), lambda: self._store.page(model=model, after=after, limit=limit)
-        )
+        read = partial(self._store.page, model=model, after=after, limit=limit)
+        found = await self._batcher.call(object(), read)
         now = self._clock()
         live = [session for session in found if session.expires_at > now]
         end = (found[-1].model, found[-1].session_id) if len(found) == limit else None
         return Page(live, end)
 
     async def purge(self, retention_seconds: float) -> int:
-        """Forget what expired longer ago than `retention_seconds`, and count what lives."""
-        expired_before = self._clock() - retention_seconds
-        forget = partial(self._store.purge, expired_before, PURGE_LIMIT)
+        """Forget what expired longer ago than `retention_seconds`; returns how many."""
+        forget = partial(self._store.purge, self._clock() - retention_seconds, PURGE_LIMIT)
         purged = 0
         while some := await self._batcher.call(object(), forget):
             purged += some
-        await self._batcher.call(object(), self._capacity.count)
         return purged
+
+    async def count(self) -> None:
+        """Ask the store how many live, for the metrics and for the bound on their number."""
+        await self._batcher.call(object(), self._capacity.count)
 
     async def close(self) -> None:
         """Finish what is under way, then release the store."""

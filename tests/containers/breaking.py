@@ -8,10 +8,11 @@ from functools import partial
 from random import Random
 
 from tests.containers.docker import inspect
-from tests.containers.stack import Stack, is_healthy, wait_until
+from tests.containers.stack import PATIENCE_SECONDS, Stack, is_healthy
 from tests.faults.deployment import breaking
 from tests.faults.figures import Figures
 from tests.faults.schedule import Fault
+from tests.waiting import wait_until
 
 NEW_REVISION = "upgraded-under-load"
 _LANES = 8
@@ -103,4 +104,4 @@ def _is_back(container: str, killed: int) -> bool:
 
 async def _until(holds: Callable[[], bool]) -> None:
     """Fails after the deadline."""
-    await asyncio.to_thread(wait_until, holds, lambda: "it does not come back")
+    await asyncio.to_thread(wait_until, holds, lambda: "it does not come back", PATIENCE_SECONDS)

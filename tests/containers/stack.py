@@ -2,16 +2,14 @@
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from tests.containers.docker import DockerError, docker, inspect, program
 from tests.faults.replica import quiet_port
+from tests.waiting import is_ready, wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 90.0
@@ -70,7 +68,9 @@ class Stack:
         )
 
     def wait_until_ready(self) -> None:
-        wait_until(self._is_ready, lambda: f"not ready:\n{self.logs()}")
+        wait_until(
+            lambda: is_ready(self.url), lambda: f"not ready:\n{self.logs()}", PATIENCE_SECONDS
+        )
 
     def logs(self) -> str:
         return self.compose("logs", "--tail", "30", profile="*")
@@ -78,12 +78,6 @@ class Stack:
     def down(self) -> None:
         """Everything goes, volumes too."""
         self.compose("down", "--volumes", "--timeout", "1", profile="*")
-
-    def _is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 @contextmanager
@@ -105,14 +99,6 @@ def wheels() -> dict[str, str]:
         check=False,
     ).stdout.split()
     return {"WHEELS": found[0]} if found and Path(found[0]).is_dir() else {}
-
-
-def wait_until(holds: Callable[[], bool], failure: Callable[[], str]) -> None:
-    """Asks again and again until it holds; fails after the deadline."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, failure()
-        time.sleep(0.1)
 
 
 def is_healthy(container: str) -> bool:

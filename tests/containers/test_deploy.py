@@ -1,23 +1,20 @@
 """docs/deploy.md and the README's curl lines, as somebody with nothing but Docker types them."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from docs.settings_table import README
-from tests.containers.docker import docker
-from tests.containers.stack import ROOT, Stack, stack, wait_until
-from tests.docs.console import as_json, examples_of, matches, run
+from tests.containers.docker import docker, program
+from tests.containers.stack import PATIENCE_SECONDS, ROOT, Stack, stack
+from tests.docs.console import as_json, check, examples_of, run
+from tests.docs.test_readme import WORKED
+from tests.waiting import wait_until
 
 DOCUMENT = ROOT / "docs" / "deploy.md"
-WORKED = examples_of(README)[:6]
-TOLERANCE = 0.15
-"""In ppm, or of a gate's mean: models are trained anew on every machine."""
 DEADLINE_SECONDS = 600.0
-BUILT = ("gatewise:offline",)
+OFFLINE = "gatewise:offline"
 STEP = "curl -sf localhost:8000/v1/sessions/{}/steps -d '{{\"inputs\": [[371.2]]}}'"
 
 
@@ -37,17 +34,16 @@ class Reader:
             seconds=DEADLINE_SECONDS,
         )
 
-    def follow(self, section: str, *, after: str = "", then: str = "") -> None:
+    def follow(self, section: str, *, then: str = "", after: str = "") -> None:
         """Type all commands below a heading; what they print is what is shown.
 
-        After the one that contains `after`, type `then`.
+        Type `then` as well, after the one command that contains `after`.
         """
         examples = examples_of(DOCUMENT, section)
-        assert examples and sum(after in example.command for example in examples) >= 1
+        assert examples
+        assert not then or sum(after in example.command for example in examples) == 1
         for example in examples:
-            printed = self.type(example.command)
-            if example.shown:
-                assert matches(as_json(example.shown), as_json(printed), tolerance=0), printed
+            check(example, self.type(example.command), tolerance=0)
             if then and after in example.command:
                 self.type(then)
 
@@ -73,20 +69,16 @@ def reader(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     """In a clean checkout, whose images are built already; nothing is trained."""
     assert images
     checkout = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.decode().split("\0")):
+    listed = program(
+        *("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"), folder=ROOT
+    )
+    for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
     with stack("deploy", checkout) as made:
         yield Reader(made)
-    for image in BUILT:
-        subprocess.run(["docker", "rmi", image], capture_output=True, check=False)
+    docker("rmi", "--force", OFFLINE)
 
 
 @pytest.mark.timeout(600)
@@ -95,9 +87,7 @@ def test_one_command_in_a_clean_checkout_answers_the_readme(reader: Reader) -> N
     reader.follow("## One command")
     assert "localhost:8000/v1/sessions" in WORKED[0].command
     for example in WORKED:
-        printed = reader.type(example.command)
-        shown = as_json(example.shown) if example.shown else None
-        assert shown is None or matches(shown, as_json(printed), tolerance=TOLERANCE), printed
+        check(example, reader.type(example.command))
     assert "Gatewise" in reader.type("curl -s http://localhost:8000/")
 
 
@@ -106,7 +96,7 @@ def test_models_of_ones_own(reader: Reader, repository: Path) -> None:
     shutil.copytree(repository, reader.stack.folder / "models")
     reader.follow("### Models of your own")
     served = [path.name for path in repository.iterdir()]
-    wait_until(lambda: reader.serves(served), lambda: f"{served} are not found")
+    wait_until(lambda: reader.serves(served), lambda: f"{served} are not found", PATIENCE_SECONDS)
 
 
 @pytest.mark.timeout(600)
@@ -139,5 +129,5 @@ def test_sqlite_comes_back_from_a_backup(reader: Reader) -> None:
 @pytest.mark.timeout(600)
 def test_builds_without_an_index(reader: Reader) -> None:
     reader.follow("## Without a package index")
-    printed = docker("run", "--rm", "--network", "none", *BUILT, "--help")
+    printed = docker("run", "--rm", "--network", "none", OFFLINE, "--help")
     assert "--repository" in printed

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 
 from tests.containers.docker import docker, inspect, run
-from tests.containers.stack import ROOT, wait_until
+from tests.containers.stack import PATIENCE_SECONDS, ROOT
 from tests.faults.replica import quiet_port
+from tests.waiting import is_ready, wait_until
 
 MAX_BYTES = 400_000_000
 MAX_START_SECONDS = 3.0
@@ -39,7 +40,7 @@ def container(image: str, models: Path, *flags: str) -> Iterator[tuple[str, str]
 
 
 def wait_until_ready(name: str, url: str) -> None:
-    wait_until(lambda: _answers(url), lambda: run("docker", "logs", name).stderr)
+    wait_until(lambda: is_ready(url), lambda: run("docker", "logs", name).stderr, PATIENCE_SECONDS)
 
 
 def test_is_small_labelled_and_runs_as_nobody_in_particular(image: str) -> None:
@@ -94,7 +95,11 @@ def test_steps_a_session_with_nothing_allowed(image: str, demo_repository: Path)
         assert fields["NoNewPrivs"] == "1"
         written = run("docker", "exec", name, "touch", "/opt/gatewise/new")
         assert "Read-only file system" in written.stderr
-        wait_until(lambda: _is_healthy(name), lambda: str(inspect(name)["State"]["Health"]))
+        wait_until(
+            lambda: _is_healthy(name),
+            lambda: str(inspect(name)["State"]["Health"]),
+            PATIENCE_SECONDS,
+        )
 
 
 def test_starts_in_time(image: str, demo_repository: Path, say: Callable[[str], None]) -> None:
@@ -116,7 +121,9 @@ def test_sigterm_drains_and_ends_with_status_0(image: str, demo_repository: Path
             *("python", "-m", "service"),
         ]
         docker("kill", "--signal", "SIGTERM", name)
-        wait_until(lambda: not _answers(url), lambda: "it is still ready after SIGTERM")
+        wait_until(
+            lambda: not is_ready(url), lambda: "it is still ready after SIGTERM", PATIENCE_SECONDS
+        )
         served = httpx.post(f"{url}/v1/sessions", json={"model": "co2"})
         assert served.status_code == 201, "it serves on while balancers move away"
         assert docker("wait", name) == "0"
@@ -143,13 +150,6 @@ def test_trains_and_verifies(images: dict[str, str], demo_repository: Path) -> N
         *("-ec", f"{make}; {train} {small}; {verify}; python -m model_export verify /demos/co2/1"),
     )
     assert "published /models/levels/1" in printed
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _is_healthy(name: str) -> bool:

@@ -13,7 +13,8 @@ from tests.system_programs import required
 ELIDED = "…"
 """In a shown answer: a value that is too long to show, or the rest of a list."""
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOLERANCE = 0.15
+"""In ppm, or of a gate's mean: models are trained anew on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,18 @@ class Example:
 def examples_of(document: Path, section: str = "") -> list[Example]:
     """Every example of a document in order, or those below a heading, up to the next one."""
     found: list[Example] = []
-    for block in _BLOCK.findall(_below(section, document.read_text("utf-8"))):
+    for block in blocks_of(_below(section, document.read_text("utf-8")), "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
             length = 1 + _continued(lines)
             command = "\n".join(lines[:length])
             found.append(Example(command, "\n".join(lines[length:]).strip()))
     return found
+
+
+def blocks_of(text: str, language: str) -> list[str]:
+    """What stands in the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def _below(heading: str, text: str) -> str:
@@ -71,6 +77,13 @@ def run(
     )
     assert finished.returncode == 0, f"{command}\n{finished.stderr}"
     return finished.stdout.strip()
+
+
+def check(example: Example, printed: str, *, tolerance: float = TOLERANCE) -> None:
+    """What was printed is what is shown, where anything is."""
+    if example.shown:
+        agree = matches(as_json(example.shown), as_json(printed), tolerance=tolerance)
+        assert agree, f"{example.command}\nprints\n{printed}"
 
 
 def matches(shown: object, real: object, *, tolerance: float) -> bool:

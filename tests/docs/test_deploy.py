@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ import httpx
 import pytest
 
 from service.settings import Settings
+from tests.docs.console import blocks_of
 from tests.e2e.requests import new_session, state_of, weather_inputs
 from tests.raw_websocket import TEXT, client_frame, connect, payloads
 from tests.service_process import ServiceProcess, free_port, running_service
 from tests.system_programs import required
+from tests.waiting import DEADLINE_SECONDS, is_ready, wait_until
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "deploy.md"
-DEADLINE_SECONDS = 10.0
 MAIN = """\
 daemon off;
 pid {folder}/pid;
@@ -71,7 +71,7 @@ def running_nginx(folder: Path, replicas: list[ServiceProcess]) -> Iterator[int]
     """nginx with the page's example, but for the addresses; yields its port."""
     folder.mkdir()
     port = free_port()
-    [example] = re.findall(r"^```nginx\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.M | re.S)
+    [example] = blocks_of(DOCUMENT.read_text("utf-8"), "nginx")
     example, listens = re.subn(r"listen \d+;", f"listen 127.0.0.1:{port};", example)
     for replica in replicas:
         example = re.sub(r"server 10\.\S+;", f"server 127.0.0.1:{replica.port};", example, count=1)
@@ -82,24 +82,13 @@ def running_nginx(folder: Path, replicas: list[ServiceProcess]) -> Iterator[int]
     config.write_text(MAIN.format(folder=folder, user=user, example=example))
     process = subprocess.Popen([required("nginx"), "-e", folder / "errors", "-c", config])
     try:
-        wait_until_it_listens(process, port, folder / "errors")
+        url, errors = f"http://127.0.0.1:{port}", folder / "errors"
+        wait_until(lambda: process.poll() is not None or is_ready(url), errors.read_text)
+        assert process.poll() is None, errors.read_text()
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(DEADLINE_SECONDS)
-
-
-def wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, errors: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/health/live")
-        except httpx.TransportError:
-            assert process.poll() is None, errors.read_text()
-            assert time.monotonic() < deadline, errors.read_text()
-            time.sleep(0.01)
-        else:
-            return
 
 
 def test_everything_that_clients_do_passes(proxied: Proxied) -> None:

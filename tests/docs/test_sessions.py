@@ -9,12 +9,10 @@ from service.api.conditions import MAX_KEY_BYTES
 from service.api.events import WAITING_SECONDS
 from service.api.requests import MAX_ITEMS, MAX_METADATA_BYTES
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
-from tests.docs.console import as_json, examples_of, matches, run
+from tests.docs.console import TOLERANCE, as_json, examples_of, matches, run
 from tests.service_process import ServiceProcess, running_service
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "sessions.md"
-TOLERANCE = 0.15
-"""In ppm: models are trained anew on every machine."""
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.e2e.streams import open_stream
 from tests.metrics_page import Series, read_metrics, value_of
 from tests.redis_server import RedisServer, running
 from tests.service_process import ServiceProcess, running_service
+from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 STEPS = "/v1/sessions/{session_id}/steps"
@@ -28,10 +28,7 @@ ROW = [[20.0, 1000.0, 0.5]]
 
 
 def wait_for(client: httpx.Client, is_there: Callable[[dict[Series, float]], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_there(series := read_metrics(client)):
-        assert time.monotonic() < deadline, series
-        time.sleep(0.02)
+    wait_until(lambda: is_there(read_metrics(client)), lambda: read_metrics(client), seconds=20)
 
 
 def test_prometheus_reads_every_line(client: httpx.Client) -> None:
@@ -110,7 +107,7 @@ def test_steps_groups_and_answers_again_are_counted(client: httpx.Client) -> Non
     moved = answer.json()["step"] - 5
     client.put(f"/v1/sessions/{session_id}/state", json={"step": 0, "state": [1.0]})
     # A group's figures come after its answers.
-    calls = value_of(before, "gatewise_queue_wait_seconds_count") + 5
+    calls = value_of(before, "gatewise_queue_wait_seconds_count") + 6
     wait_for(client, lambda now: value_of(now, "gatewise_queue_wait_seconds_count") >= calls)
     after = read_metrics(client)
 

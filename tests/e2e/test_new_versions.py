@@ -13,6 +13,7 @@ from model_export.package import publish
 from tests.bundles import plain_report, values_model
 from tests.e2e.requests import apply_steps, floats, new_session, weather_inputs
 from tests.service_process import running_service
+from tests.waiting import wait_until
 
 FAST = ("--repository-scan-seconds", "0.1")
 RARELY = ("--repository-scan-seconds", "1000")
@@ -32,13 +33,11 @@ def copy(tmp_path: Path) -> Path:
 
 
 def wait_for_version(client: httpx.Client, model: str, version: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    def is_there() -> bool:
         answer = client.get(f"/v1/models/{model}")
-        if answer.status_code == 200 and answer.json()["version"] == version:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"version {version} of {model} never came")
+        return answer.status_code == 200 and answer.json()["version"] == version
+
+    wait_until(is_there, lambda: f"version {version} of {model} never came", seconds=20)
 
 
 def played(client: httpx.Client, model: str, calls: int) -> list[Any]:
@@ -170,10 +169,11 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
         assert client.post(steps, json={"inputs": weather_inputs(1)}).status_code == 503
         away.rename(copy / "tide" / "1")
         assert client.post(steps, json={"inputs": weather_inputs(1)}).status_code == 503
-        deadline = time.monotonic() + 20
-        while client.post(steps, json={"inputs": weather_inputs(1)}).status_code == 503:
-            assert time.monotonic() < deadline, service.log()
-            time.sleep(0.05)
+        wait_until(
+            lambda: client.post(steps, json={"inputs": weather_inputs(1)}).status_code != 503,
+            service.log,
+            seconds=20,
+        )
 
 
 def test_zero_seconds_mean_never(copy: Path, tmp_path: Path) -> None:

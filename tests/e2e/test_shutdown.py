@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.requests import apply_steps, new_session, state_of
 from tests.e2e.test_survival import send_half_a_request
 from tests.service_process import ServiceProcess, running_service
+from tests.waiting import wait_until
 
 ROW = [20, 1000, 0.5]
 
@@ -73,13 +74,13 @@ def _until(step: Callable[[], object], end: "Future[float]") -> int:
 
 
 def _wait_until_all_step(service: ServiceProcess) -> None:
-    deadline = time.monotonic() + 20
     with httpx.Client(base_url=service.url) as client:
-        while time.monotonic() < deadline:
+
+        def all_step() -> bool:
             sessions = client.get("/v1/sessions").json()["sessions"]
-            if len(sessions) == 4 and min(session["step"] for session in sessions) > 2:
-                return
-    raise AssertionError("the clients never came to step")
+            return len(sessions) == 4 and min(session["step"] for session in sessions) > 2
+
+        wait_until(all_step, service.log, seconds=20)
 
 
 def _statuses(service: ServiceProcess, path: str, until: float) -> list[int]:

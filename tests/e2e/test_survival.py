@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of
 from tests.service_process import ServiceProcess, running_service
+from tests.waiting import wait_until
 
 MODELS = ["weather-deep", "letters"]
 
@@ -84,8 +85,7 @@ def _step_until_it_breaks(service: ServiceProcess, session_id: str) -> int:
 
 def _wait_until_stepped(service: ServiceProcess, session_id: str, step: int) -> None:
     with httpx.Client(base_url=service.url) as client:
-        while state_of(client, session_id)["step"] < step:
-            pass
+        wait_until(lambda: state_of(client, session_id)["step"] >= step, service.log, seconds=20)
 
 
 def test_sigterm_finishes_what_is_under_way_and_exits_0(repository: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from service.stores.open import open_store
 from service.stores.store import Store
-from tests.redis_server import RedisCluster, RedisServer, wait_until
+from tests.redis_server import RedisCluster, RedisServer
+from tests.waiting import wait_until
 
 REMEMBERED_SECONDS = 30 * 86400.0
 """Redis forgets by its own clock, and must not within a history, whose clock runs ahead."""
@@ -145,4 +146,7 @@ def _opened(url: str) -> Store:
 def _write_at_once(server: RedisServer) -> None:
     """With `everysec` Redis may put a write off, and answer, while an earlier one is flushed."""
     server.ask("CONFIG", "SET", "appendfsync", "no")
-    wait_until(lambda: server.ask("CONFIG", "GET", "appendfsync")[1] == b"no", "no such setting")
+    wait_until(
+        lambda: server.ask("CONFIG", "GET", "appendfsync")[1] == b"no",
+        lambda: "no such setting",
+    )

@@ -16,7 +16,8 @@ from service.stores.store import Replaced, Session, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
 from tests.contract.sessions import moved, same, session
 from tests.redis_relay import Relay
-from tests.redis_server import DEADLINE_SECONDS, RedisServer, running, wait_until
+from tests.redis_server import RedisServer, running
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -103,10 +104,10 @@ def test_a_frozen_redis(server: RedisServer, store: Store) -> None:
                 call()
             assert type(raised.value) is StoreError, "nothing was sent, so all is known"
         assert time.monotonic() - started < 2 * TIMEOUT_SECONDS, "it is waited for once"
-    wait_until(lambda: answers(store), "the store did not come back")
+    wait_until(lambda: answers(store), lambda: "the store did not come back")
     assert same(store.read(["b"])[0], second), "no late answer is taken for this one"
     assert store.count(0.0) == 2
-    wait_until(lambda: same(store.read(["a"])[0], moved(first)), "what Redis had is worked off")
+    wait_until(lambda: same(store.read(["a"])[0], moved(first)), lambda: "not worked off")
     assert store.replace([moved(first)]) == [False]
     assert store.replace([moved(moved(first))]) == [True]
 
@@ -117,7 +118,7 @@ def test_a_redis_that_freezes_while_it_is_read(server: RedisServer, store: Store
         with pytest.raises(StoreError, match="did not answer") as raised:
             store.read(["a"])
         assert type(raised.value) is StoreError
-    wait_until(lambda: answers(store), "the store did not come back")
+    wait_until(lambda: answers(store), lambda: "the store did not come back")
     assert same(store.read(["a"])[0], session("a"))
 
 
@@ -126,7 +127,7 @@ def test_a_redis_that_freezes_while_it_is_sent_to(server: RedisServer, store: St
     with server.frozen(), pytest.raises(CommitUnknown):
         # More than fits on the way, so that even sending does not come to its end.
         store.replace([moved(session("a"), state=np.zeros(10_000_000, np.float32))])
-    wait_until(lambda: answers(store), "the store did not come back")
+    wait_until(lambda: answers(store), lambda: "the store did not come back")
     assert same(store.read(["a"])[0], session("a")), "half a command is none"
 
 
@@ -223,7 +224,7 @@ def test_a_disk_that_redis_cannot_write(tmp_path: Path) -> None:
         server.ask("BGSAVE")
         wait_until(
             lambda: server.ask("INFO", "persistence")["rdb_last_bgsave_status"] == "err",
-            "it could be written",
+            lambda: "it could be written",
         )
         with pytest.raises(StoreError, match=r"MISCONF.*disk"):
             store.create(session("new"))

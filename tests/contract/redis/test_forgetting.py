@@ -9,7 +9,8 @@ from service.stores.redis.partitions import home_of
 from service.stores.store import Position, Store
 from tests.contract.redis.stores import created, opened
 from tests.contract.sessions import moved, same, session
-from tests.redis_server import RedisServer, wait_until
+from tests.redis_server import RedisServer
+from tests.waiting import wait_until
 
 FIRST: Position = ("", "")
 
@@ -25,7 +26,7 @@ def test_redis_forgets_by_itself(server: RedisServer, store: Store) -> None:
         assert hasty.replace([renewed]) == [True]
         assert server.ask("PEXPIRETIME", home_of("renewed").key) == int((now + 600.45) * 1000)
         assert hasty.read(["gone"]) != [None], "readable for a while behind its end"
-        wait_until(lambda: hasty.read(["gone"]) == [None], "Redis did not forget")
+        wait_until(lambda: hasty.read(["gone"]) == [None], lambda: "Redis did not forget")
         assert time.time() >= now + 0.4
         page = hasty.page(model=None, after=("", ""), limit=10)
         assert [one.session_id for one in page] == ["kept", "renewed"]
@@ -44,7 +45,7 @@ def test_an_id_that_redis_forgot_is_taken_by_another_model(
     now = time.time()
     with closing(opened(server.url, retention_seconds=0.0)) as hasty:
         hasty.create(session("s", model="first", created_at=now, expires_at=now + 0.1))
-        wait_until(lambda: hasty.read(["s"]) == [None], "Redis did not forget")
+        wait_until(lambda: hasty.read(["s"]) == [None], lambda: "Redis did not forget")
     second = session("s", model="second", created_at=now + 1, expires_at=now + 600)
     store.create(second)
     for model, found in {"first": [], "second": ["s"], None: ["s"]}.items():

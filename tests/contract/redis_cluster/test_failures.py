@@ -10,7 +10,8 @@ from service.stores.redis.partitions import LISTINGS, PARTITION_SLOTS, home_of
 from service.stores.store import Found, Replaced, Session, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
 from tests.contract.sessions import moved, same, session
-from tests.redis_server import RedisCluster, RedisServer, wait_until
+from tests.redis_server import RedisCluster, RedisServer
+from tests.waiting import wait_until
 
 IDS = [str(number) for number in range(60)]
 
@@ -87,7 +88,7 @@ def test_a_node_that_is_frozen_does_not_hold_up_the_others(
     def all_there() -> bool:
         return all(map(same, store.read(IDS), [moved(one) for one in sessions]))
 
-    wait_until(all_there, "what the frozen node had taken was made, once")
+    wait_until(all_there, lambda: "what the frozen node had taken was made, once")
     assert store.replace([moved(moved(one)) for one in sessions]) == [True] * len(IDS)
 
 
@@ -142,7 +143,9 @@ def test_a_node_that_takes_over_is_found(cluster: RedisCluster, store: Store) ->
     failed.kill()
     heir.ask("CLUSTER", "DELSLOTSRANGE", 0, 5460)
     heir.ask("CLUSTER", "ADDSLOTSRANGE", 0, 5460)
-    wait_until(lambda: all(isinstance(one, Session) for one in _created_all(store)), "not found")
+    wait_until(
+        lambda: all(isinstance(one, Session) for one in _created_all(store)), lambda: "not found"
+    )
     assert store.count(0.0) == len(IDS)
 
 

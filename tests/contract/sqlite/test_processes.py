@@ -18,18 +18,12 @@ from service.errors import SessionExists, StoreError
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import moved, same, session
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_SECONDS = 60.0
 IDS = list("abcde")
 TOKEN_BYTES = 8
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        time.sleep(0.005)
 
 
 def test_connections_see_each_others_commits(file: Path, store: SqliteStore) -> None:
@@ -95,7 +89,11 @@ class Stepper:
 
     def wait_for(self, steps: int) -> None:
         start = len(self.tokens())
-        until(self._has_ended_or(start + steps), f"{steps} steps of {self.confirmed.name}")
+        wait_until(
+            self._has_ended_or(start + steps),
+            lambda: f"{steps} steps of {self.confirmed.name}",
+            DEADLINE_SECONDS,
+        )
         assert self._process.poll() is None, self._process.communicate()[1]
 
     def _has_ended_or(self, steps: int) -> Callable[[], bool]:
@@ -187,7 +185,7 @@ def test_the_log_stays_short_while_processes_write_without_a_pause(
             lengths.append(log.stat().st_size)
             return all(writer.poll() is not None for writer in writers)
 
-        until(ended, "the writers end")
+        wait_until(ended, lambda: "the writers end", DEADLINE_SECONDS)
         seconds = [json.loads(writer.communicate()[0]) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert max(lengths) < 40e6
@@ -239,7 +237,11 @@ def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
             seconds.append(time.monotonic() - start)
     assert max(seconds) < 2
     assert sum(one > 0.09 for one in seconds) <= 2 + 2 * sum(seconds), "held up now and then only"
-    until(lambda: step_and_measure(store, group, log) < 14e6, "the log is short again")
+    wait_until(
+        lambda: step_and_measure(store, group, log) < 14e6,
+        lambda: "the log is short again",
+        DEADLINE_SECONDS,
+    )
 
 
 def step_and_measure(store: SqliteStore, group: list[Session], log: Path) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from service.batcher.batcher import Batcher
 from service.errors import Overloaded, ShuttingDown
+from service.metrics.catalogue import REGISTRY
 
 
 class Runner:
@@ -79,6 +80,22 @@ async def test_what_arrives_during_a_run_forms_the_next_group(runner: Runner) ->
     assert await first == "first"
     assert await asyncio.gather(*others) == [1, 2, 3]
     assert runner.groups == [["first"], [1, 2, 3]]
+    await one.close()
+
+
+async def test_the_queue_is_as_long_as_what_waits_not_what_runs(runner: Runner) -> None:
+    one, first = await busy(runner)
+    assert REGISTRY.get_sample_value("gatewise_queue_length") == 0
+    others = submitted(one, ("a", 1), ("first", 2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert REGISTRY.get_sample_value("gatewise_queue_length") == 2
+    runner.allow(1)
+    assert await first == "first"
+    await runner.wait_until_started()
+    assert REGISTRY.get_sample_value("gatewise_queue_length") == 0
+    runner.allow()
+    await asyncio.gather(*others)
     await one.close()
 
 

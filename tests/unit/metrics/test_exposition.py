@@ -5,10 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from service.metrics.exposition import ModelInfo, render
 from service.metrics.workers import FOLDER, counted_together, forget_open
+from tests.metrics_page import series_in, value_of
 
 COUNT = """
 from service.metrics.catalogue import BATCH_SIZE, OPEN_STREAMS, SESSIONS, STEPS
@@ -31,18 +30,10 @@ def run(code: str) -> tuple[int, str]:
     return done.pid, printed
 
 
-def values(text: str) -> dict[str, float]:
-    return {
-        sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
 def test_what_is_running_is_shown() -> None:
     text = render("", [ModelInfo("a", 2, "P")])[0].decode()
     assert 'gatewise_model_info{model="a",provider="P",version="2"} 1.0' in text
-    assert {"python_info", "process_open_fds"} <= {name.partition(" ")[0] for name in values(text)}
+    assert {"python_info", "process_open_fds"} <= {name for name, _ in series_in(text)}
 
 
 def test_one_of_several_answers_for_all() -> None:
@@ -50,15 +41,17 @@ def test_one_of_several_answers_for_all() -> None:
         folder = Path(os.environ[FOLDER])
         first, _ = run(COUNT.format(sessions=7))
         run(COUNT.format(sessions=9))
-        shown = values(run(SHOW)[1])
-        assert shown["gatewise_steps_total m"] == 6
-        assert (shown["gatewise_batch_size_count"], shown["gatewise_batch_size_sum"]) == (2, 10)
-        assert [shown[f"gatewise_batch_size_bucket {le}"] for le in ("4.0", "8.0")] == [0, 2]
-        assert shown["gatewise_sessions"] == 9
-        assert shown["gatewise_open_streams websocket"] == 4
+        shown = series_in(run(SHOW)[1])
+        assert value_of(shown, "gatewise_steps_total", model="m") == 6
+        assert value_of(shown, "gatewise_batch_size_count") == 2
+        assert value_of(shown, "gatewise_batch_size_sum") == 10
+        assert value_of(shown, "gatewise_batch_size_bucket", le="4.0") == 0
+        assert value_of(shown, "gatewise_batch_size_bucket", le="8.0") == 2
+        assert value_of(shown, "gatewise_sessions") == 9
+        assert value_of(shown, "gatewise_open_streams", kind="websocket") == 4
         forget_open(first)
-        shown = values(run(SHOW)[1])
-        assert shown["gatewise_open_streams websocket"] == 2
-        assert shown["gatewise_steps_total m"] == 6
+        shown = series_in(run(SHOW)[1])
+        assert value_of(shown, "gatewise_open_streams", kind="websocket") == 2
+        assert value_of(shown, "gatewise_steps_total", model="m") == 6
     assert FOLDER not in os.environ
     assert not folder.exists()
