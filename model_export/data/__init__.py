@@ -1,0 +1,1 @@
+"""A text or a table, split by time."""

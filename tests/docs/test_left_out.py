@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TEST = "tests/docs/test_readme.py::test_own_data_in_three_commands"
+TEST = "tests/docs/test_readme.py::test_own_data_in_two_commands"
 
 
 def run_without_programs(tmp_path: Path, **environment: str) -> str:

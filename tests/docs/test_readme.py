@@ -4,16 +4,19 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
+import httpx
 import numpy as np
 import pytest
 
 from docs.settings_table import README, with_table
 from tests.docs.console import check, examples_of, run
 from tests.service_process import ServiceProcess, running_service
+from tests.waiting import wait_until
 
 EXAMPLES = examples_of(README)
-WORKED, OWN_DATA = EXAMPLES[:-3], EXAMPLES[-3:]
+WORKED, OWN_DATA = EXAMPLES[:-2], EXAMPLES[-2:]
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +34,17 @@ def test_worked_example_answers_what_is_shown(demo_service: ServiceProcess) -> N
         check(example, run(example.command, demo_service.url))
 
 
-def test_own_data_in_three_commands(tmp_path: Path) -> None:
-    train, serve, ask = OWN_DATA
+def test_own_data_in_two_commands(demo_repository: Path, tmp_path: Path) -> None:
+    """Beside a service that runs already."""
+    train, ask = OWN_DATA
     _write_sensors(tmp_path / "sensors.csv")
+    copytree(demo_repository, tmp_path / "models")
     python = f"cd {tmp_path} && {sys.executable}"
-    run(train.command.replace(".venv/bin/python", python) + " --epochs 2", "")
-    assert serve.command == ".venv/bin/python -m service"
     log = tmp_path / "service.log"
     with running_service(tmp_path / "models", f"sqlite:///{tmp_path}/s.db", log) as service:
+        run(train.command.replace(".venv/bin/python", python) + " --epochs 2", "")
+        sensors = f"{service.url}/v1/models/sensors"
+        wait_until(lambda: httpx.get(sensors).status_code == 200, service.log)
         printed = run(ask.command, service.url)
     check(ask, printed)
     assert len(json.loads(printed)["sequences"][0]["outputs"]) == 2
