@@ -42,6 +42,7 @@ def demo_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `make test` and `make check` train them first.
     """
     folder = tmp_path_factory.mktemp("demos")
+    folder.chmod(0o755)  # the user of a container reads it as well
     for name in DEMOS:
         trained = Path(__file__).parent.parent / "models" / name
         assert trained.is_dir(), "run: make models"
