@@ -32,8 +32,8 @@ from benchmarks.workload import (
 from benchmarks.wrk import Load, measure, need_wrk
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
-from service.engine.models import Models
 from service.engine.provider import Provider
+from service.repository.models import Models
 from service.sessions.changing import advanced
 from service.sessions.recent import Recent
 from service.sessions.stepping import Stepper, StepRequest

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from model_export.errors import ExportError
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.folders import is_version
 from service.bundle.manifest import MANIFEST_FILE, Manifest
-from service.bundle.repository import is_version
 
 
 @contextmanager

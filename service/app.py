@@ -10,24 +10,24 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from service.api.application import build_api
-from service.api.context import Context
-from service.api.exchanges import Exchanges
-from service.api.many_steps import ManyStepsEndpoint, ManyStepsShortcut
-from service.api.steps import StepsEndpoint, StepsShortcut
-from service.bundle.repository import read_repository
-from service.engine.models import Models, load_models
+from service.bundle.folders import read_repository
+from service.edges.http.application import build_api
+from service.edges.http.context import Context
+from service.edges.http.door import Exchanges
+from service.edges.inspector.routes import router as inspector
+from service.edges.v1.many_steps import ManyStepsEndpoint, ManyStepsShortcut
+from service.edges.v1.steps import StepsEndpoint, StepsShortcut
+from service.edges.v1.stream.endpoint import StreamEndpoint
 from service.engine.provider import Provider
-from service.engine.watch import Watch, log_loaded
 from service.errors import GatewiseError, StoreError
-from service.inspector.routes import router as inspector
+from service.repository.models import Models, load_models
+from service.repository.watch import Watch, log_loaded
 from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
 from service.stores.open import open_store, shown
 from service.stores.store import Store
-from service.stream.endpoint import StreamEndpoint
 
 UPKEEP_INTERVAL_SECONDS = 60.0
 

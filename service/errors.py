@@ -1,7 +1,7 @@
 """Everything that can go wrong in the service, as one tree.
 
 No HTTP here: the edge maps each class to a status and a problem type in one table
-(`service/api/problems.py`), and a test walks this tree to see that none is missing.
+(`service/edges/http/problems.py`), and a test walks this tree to see that none is missing.
 
 GatewiseError
 ├── InvalidInput                 the request's content cannot be used; carries the JSON paths

@@ -9,9 +9,9 @@ import pytest
 
 from model_export.demos import DEMOS
 from model_export.package import publish
-from service.bundle.repository import read_repository
-from service.engine.models import Models, load_models
+from service.bundle.folders import read_repository
 from service.engine.provider import Provider
+from service.repository.models import Models, load_models
 from tests.bundles import served_models
 from tests.faults.figures import Figures
 from tests.system_programs import left_out

@@ -44,7 +44,7 @@ def quantize(
     Worth it for hidden sizes of 256 and more. What it costs is measured, and in the manifest.
     """
     from model_export.quantize.quantize import quantize as publish
-    from service.bundle.repository import read_version
+    from service.bundle.folders import read_version
     from service.errors import GatewiseError
 
     options = Options(data, unscored, max_deviation, max_score_loss)

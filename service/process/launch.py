@@ -6,13 +6,13 @@ import sys
 from functools import partial
 
 from service.app import create_app, store_of, watch_of
-from service.engine.models import Models
-from service.engine.watch import Watch
 from service.errors import StoreError
 from service.metrics.workers import counted_together, forget_open
 from service.process import logs
 from service.process.server import exit_on_signals, run
 from service.process.supervisor import Supervisor
+from service.repository.models import Models
+from service.repository.watch import Watch
 from service.sessions.readiness import Readiness
 from service.settings import Settings
 from service.stores.store import Store

@@ -7,7 +7,7 @@ import sys
 import orjson
 import structlog
 
-from service.api.request_ids import current_request_id
+from service.edges.http.request_ids import current_request_id
 from service.settings import Settings
 
 

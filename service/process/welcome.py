@@ -2,9 +2,9 @@
 
 import json
 
-from service.api.examples import example_of
+from service.edges.v1.examples import example_of
 from service.engine.engine import Engine
-from service.engine.models import Models
+from service.repository.models import Models
 
 
 def welcome(url: str, models: Models) -> str:

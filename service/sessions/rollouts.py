@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from service.batcher.batcher import Batcher
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
-from service.engine.models import Models
 from service.errors import SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
+from service.repository.models import Models
 from service.sessions.answers import Answer, kept_in
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive

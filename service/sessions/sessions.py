@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
-from service.engine.models import Models
 from service.errors import (
     Fault,
     InvalidInput,
@@ -21,11 +20,12 @@ from service.errors import (
     StoreError,
     VersionNotFound,
 )
+from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.births import Births, NewSession, chosen_id
 from service.sessions.capacity import Capacity
 from service.sessions.changing import MAX_ATTEMPTS, change
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
+from service.sessions.creation import Births, NewSession, chosen_id
 from service.sessions.receipts import Key
 from service.sessions.recent import Recent
 from service.sessions.rollouts import RolloutRequest, Rollouts, Shown

@@ -20,10 +20,10 @@ from service.batcher.batcher import Aside
 from service.batcher.compute import Computed, Outcome, Row, Stopped, compute, slice_steps
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
-from service.engine.models import Models
 from service.errors import SessionContended, StoreError
 from service.metrics.catalogue import COMPUTE_SECONDS
 from service.records import record
+from service.repository.models import Models
 from service.sessions.answers import (
     Answer,
     Result,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.bundle.repository import read_repository
+from service.bundle.folders import read_repository
 from service.engine.engine import Engine
-from service.engine.models import load_models
 from service.engine.provider import Provider
+from service.repository.models import load_models
 from tests.containers.docker import is_running
 from tests.containers.stack import IMAGES, Stack, stack
 from tests.system_programs import leave_out

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from model_export.model.gates import record
 from model_export.verify.verify import verify
 from service.bundle.bundle import Bundle, read_bundle
+from service.bundle.folders import version_folders
 from service.bundle.manifest import REPORT_FILE
-from service.bundle.repository import version_folders
 from service.engine.golden import TOLERANCE, deviation
 from service.engine.provider import Provider
 from tests.demos.rebuilt import rebuilt_network

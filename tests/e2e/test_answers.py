@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from service.api.schemas import (
+from service.edges.v1.schemas import (
     ModelAnswer,
     ModelsAnswer,
     SequencesAnswer,

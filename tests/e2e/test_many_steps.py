@@ -7,8 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.api.requests import MAX_ITEMS
-from service.api.schemas import ManyStepsAnswer, StepsItemProblem
+from service.edges.v1.requests import MAX_ITEMS
+from service.edges.v1.schemas import ManyStepsAnswer, StepsItemProblem
 from service.sessions.receipts import KEPT_RECEIPTS
 from tests.e2e.bad_bodies import GATES, GOOD, LETTERS_STEPS, WEATHER_STEPS, Bad
 from tests.e2e.requests import (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import ClientConnection
 
-from service.stream.window import MAX_UNANSWERED
+from service.edges.v1.stream.window import MAX_UNANSWERED
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of, weather_inputs
 from tests.e2e.streams import ask, block, open_stream, opened, parse, records
 from tests.service_process import ServiceProcess

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from service.stream.window import MAX_UNANSWERED
+from service.edges.v1.stream.window import MAX_UNANSWERED
 from tests import raw_websocket
 from tests.e2e.conftest import MAX_BODY_BYTES
 from tests.e2e.requests import new_session, weather_inputs

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from service.engine.engine import Engine
-from service.engine.models import Models
+from service.repository.models import Models
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from model_export.package import publish
-from service.bundle.repository import read_repository
-from service.engine.models import load_models
+from service.bundle.folders import read_repository
 from service.engine.provider import Provider
+from service.repository.models import load_models
 from tests.bundles import served_models
 from tests.faults.deployment import Replicas, on_redis, on_sqlite, on_sqlite_with_workers
 from tests.faults.fault_run import Load, fault_run

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from model_export import package
 from model_export.model.config import TokensFront
 from model_export.model.network import Network
-from service.bundle.repository import read_repository
+from service.bundle.folders import read_repository
 from service.engine.engine import Engine
-from service.engine.models import Models, load_models
 from service.engine.provider import Provider
+from service.repository.models import Models, load_models
 from tests.bundles import complementary_models, plain_report, served_models
 from tests.oracle import Oracle, Trace
 

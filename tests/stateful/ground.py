@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from numpy.typing import NDArray
 
 from service.engine.engine import Engine
-from service.engine.models import Models
 from service.errors import SessionExpired, SessionNotFound
-from service.sessions.births import NewSession
+from service.repository.models import Models
 from service.sessions.conditions import ANY, Conditions
+from service.sessions.creation import NewSession
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.stores.store import Session

@@ -5,7 +5,7 @@ import pytest
 from hypothesis.stateful import precondition, rule
 
 from service.errors import SessionExpired, SessionMoved, SessionNotFound
-from service.sessions.births import NewSession
+from service.sessions.creation import NewSession
 from service.stores.store import Position
 from tests.stateful.ground import Ground, numbers, replicas, tags, waits
 from tests.stateful.requests import Create

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
-from service.sessions.births import NewSession
+from service.sessions.creation import NewSession
 from service.sessions.feedback import Sampling
 from tests.stateful.changes import LONG, Changes
 from tests.stateful.expected import Expected

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from service.errors import GatewiseError
 from service.sessions.answers import Answer
-from service.sessions.births import NewSession
 from service.sessions.conditions import UNCONDITIONAL, Conditions
+from service.sessions.creation import NewSession
 from service.sessions.feedback import Plan, Sampling
 from service.sessions.receipts import Key
 from service.sessions.rollouts import RolloutRequest

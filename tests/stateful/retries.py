@@ -5,7 +5,7 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
-from service.sessions.births import NewSession
+from service.sessions.creation import NewSession
 from service.sessions.receipts import Key
 from tests.stateful.ground import Ground, numbers, replicas, seeds, waits
 from tests.stateful.requests import (

@@ -13,14 +13,14 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from model_export import package
-from service.bundle.repository import read_repository
+from service.bundle.folders import read_repository
 from service.engine.engine import Engine
-from service.engine.models import load_models
 from service.engine.provider import Provider
+from service.repository.models import load_models
 from tests.bundles import plain_report, tokens_model, values_model
 from tests.oracle import Oracle
 from tests.redis_server import RedisCluster, RedisServer, running
-from tests.stateful.births import Births
+from tests.stateful.creation import Births
 from tests.stateful.places import Memory, OneRedis, Place, RedisOfThree, Sqlite
 from tests.stateful.races import Races
 from tests.stateful.retries import Retries

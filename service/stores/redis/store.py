@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from service.errors import SessionExists, StoreError
 from service.stores.place import place_of
 from service.stores.record import decode, encode, stamp
-from service.stores.redis.adoption import adopt
 from service.stores.redis.exchange import Exchange
 from service.stores.redis.index import page_of, purge
 from service.stores.redis.link import Reply
@@ -19,6 +18,7 @@ from service.stores.redis.partitions import (
     home_of,
 )
 from service.stores.redis.refusals import refusal
+from service.stores.redis.schema import adopt
 from service.stores.redis.scripts import COUNT, CREATE, DELETE, REPLACE, Command
 from service.stores.redis.servers import Servers
 from service.stores.store import Found, Position, Replaced, Session

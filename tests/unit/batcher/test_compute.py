@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.batcher.compute import Computed, Row, compute
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine
-from service.engine.models import Models
+from service.repository.models import Models
 from tests.bundles import served_models
 from tests.oracle import Oracle, Trace, assert_agrees
 

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.binding import KEPT, Bound
-from service.engine.models import Models
 from service.engine.provider import Provider
+from service.repository.models import Models
 
 FETCHES = ["output", "next_state", "reset"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from service.bundle.bundle import GOLDEN_ARRAYS, read_bundle, sha256_of
+from service.bundle.folders import read_repository
 from service.bundle.manifest import Manifest, Tokens, layers_of
-from service.bundle.repository import read_repository
 from service.errors import BundleCorrupt, BundleIncomplete
 
 

@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
 from service.engine.engine import Engine
 from service.engine.golden import TOLERANCE, deviation, replay
-from service.engine.models import Models
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt, GoldenMismatch, ProviderUnavailable
+from service.repository.models import Models
 
 
 @pytest.fixture

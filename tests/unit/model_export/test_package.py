@@ -17,9 +17,9 @@ from model_export.package import publish
 from model_export.rewrite import graphs
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
-from service.bundle.repository import read_repository
-from service.engine.models import load_models
+from service.bundle.folders import read_repository
 from service.engine.provider import Provider
+from service.repository.models import load_models
 from tests.bundles import plain_report, values_model
 
 TINY = values_model("tiny", hidden_sizes=(2,))

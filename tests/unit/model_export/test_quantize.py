@@ -26,11 +26,11 @@ from model_export.tasks.registry import load_task
 from model_export.trained import Curve, TrainedModel
 from model_export.verify.verify import verify
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.folders import read_repository
 from service.bundle.manifest import Reset
-from service.bundle.repository import read_repository
 from service.engine.golden import TOLERANCE
-from service.engine.models import load_models
 from service.engine.provider import Provider
+from service.repository.models import load_models
 from tests.bundles import PROVENANCE, plain_report, values_model
 
 SIZE = 256

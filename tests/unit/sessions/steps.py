@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from service.batcher.batcher import Aside
-from service.engine.models import Models
 from service.errors import StoreError
+from service.repository.models import Models
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
 from service.sessions.receipts import Key

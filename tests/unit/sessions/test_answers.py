@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from service.engine.engine import Gates
-from service.engine.models import Models
+from service.repository.models import Models
 from service.sessions.answers import (
     Answer,
     Result,

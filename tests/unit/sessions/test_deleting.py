@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.engine.models import Models
 from service.errors import PreconditionFailed, SessionContended, SessionNotFound
+from service.repository.models import Models
 from service.sessions.conditions import ANY, UNCONDITIONAL, Conditions, tag
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from model_export import package
 from model_export.model.config import ResidualHead
 from model_export.model.network import Network
+from service.bundle.folders import read_repository
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
-from service.bundle.repository import read_repository
 from service.engine.engine import Engine
-from service.engine.models import Models, load_models
 from service.engine.provider import Provider
 from service.errors import InvalidInput
+from service.repository.models import Models, load_models
 from service.sessions.feedback import Plan, Rolled, Sampling, check_feedback, roll, shape_of_rollout
 from tests.bundles import plain_report, served_models, values_model
 from tests.oracle import Oracle, Trace, assert_agrees

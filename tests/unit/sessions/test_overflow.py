@@ -10,10 +10,10 @@ import pytest
 from model_export import package
 from model_export.model.config import ValuesFront
 from model_export.model.network import Network
-from service.bundle.repository import read_repository
-from service.engine.models import Models, load_models
+from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.errors import InvalidInput
+from service.repository.models import Models, load_models
 from service.sessions.recent import Recent
 from service.sessions.stepping import Stepper, StepRequest
 from service.stores.memory import MemoryStore

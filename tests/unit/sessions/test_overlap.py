@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from service.engine.models import Models
+from service.repository.models import Models
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.sessions.stepping import StepRequest

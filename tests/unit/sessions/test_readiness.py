@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from service.engine.models import Models
 from service.errors import ShuttingDown, StoreError
+from service.repository.models import Models
 from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions

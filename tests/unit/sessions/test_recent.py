@@ -7,8 +7,8 @@ import pytest
 
 from service.batcher.batcher import Aside
 from service.batcher.compute import Stopped
-from service.engine.models import Models
 from service.errors import SessionExpired, SessionNotFound, StepConflict
+from service.repository.models import Models
 from service.sessions.recent import OVERHEAD_BYTES, Recent
 from service.sessions.stepping import Stepper, StepRequest
 from service.stores.memory import MemoryStore

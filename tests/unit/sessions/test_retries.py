@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from service.engine.models import Models
 from service.errors import (
     AnswerNotKept,
     CommitUnknown,
@@ -13,6 +12,7 @@ from service.errors import (
     PreconditionFailed,
     StepConflict,
 )
+from service.repository.models import Models
 from service.sessions.conditions import ANY, tag
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS, Key
 from service.stores.memory import MemoryStore

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from service.bundle.manifest import Manifest
-from service.engine.models import Models
 from service.errors import SessionContended
+from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.births import NewSession
 from service.sessions.conditions import UNCONDITIONAL, Conditions
+from service.sessions.creation import NewSession
 from service.sessions.feedback import Plan, Sampling, roll, rolling
 from service.sessions.receipts import Key
 from service.sessions.rollouts import RolloutRequest, Shown

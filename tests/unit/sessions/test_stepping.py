@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
-from service.engine.models import Models
 from service.errors import (
     InvalidInput,
     SessionContended,
@@ -16,6 +15,7 @@ from service.errors import (
     StoreError,
     VersionUnavailable,
 )
+from service.repository.models import Models
 from service.sessions.answers import Answer
 from service.sessions.changing import MAX_ATTEMPTS
 from service.sessions.stepping import StepRequest

@@ -1,1 +1,0 @@
-"""The HTTP edge: translates requests into calls and answers into JSON. Decides nothing."""

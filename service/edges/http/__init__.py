@@ -1,0 +1,1 @@
+"""What every protocol over HTTP shares: the door, bodies, headers, problems, events."""

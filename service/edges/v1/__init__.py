@@ -1,0 +1,1 @@
+"""`/v1`: JSON over HTTP, and a WebSocket for many sessions."""

@@ -1,0 +1,171 @@
+"""The items of `POST /v1/steps`: from the bytes of a body to one record each.
+
+Hundreds of items come with a few numbers each. A pass of pydantic over every one costs several
+times what the steps do, so plain items are looked at by hand and the numbers of all of them become
+one array. Whatever does not look plain takes the slow way, which finds the words for what is wrong.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from service.edges.http.conditions import read_tags
+from service.edges.http.problems import invalid
+from service.edges.v1.inputs import FLOAT32_MAX
+from service.edges.v1.requests import MAX_ITEMS, StepsItem
+from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
+from service.sessions.conditions import UNCONDITIONAL, Conditions
+from service.sessions.receipts import KEPT_RECEIPTS, Key
+
+_PLAIN_FIELDS = {"session_id", "inputs"}
+_NUMBERS = {int, float}
+_TOO_MANY_KEYS = InvalidInput.at(
+    "$.session_id",
+    f"with keys, one request takes at most {KEPT_RECEIPTS} items of one session; send several "
+    "time steps in one item",
+)
+
+
+@dataclass(slots=True)
+class Item:
+    """One session's steps. `rows` [T, F] float32 are its inputs where these are plain numbers."""
+
+    session_id: str
+    inputs: list[Any] | None
+    body: StepsItem | None
+    """None for an item that has nothing but a session and inputs."""
+    conditions: Conditions
+    rows: NDArray[np.float32] | None = None
+
+
+ItemOrFault = Item | GatewiseError
+
+
+def read_items(raw: bytes, request_key: Key | None) -> list[ItemOrFault]:
+    """Every item of a body, or what is wrong with it; paths in faults begin at the item.
+
+    An item without a key of its own has one made from the request's, if there is one. Raises
+    MalformedBody, InvalidInput for what concerns the request as a whole.
+    """
+    found = _items_of(_parsed(raw))
+    items = [_read_item(index, value, request_key) for index, value in enumerate(found)]
+    _refuse_too_many_keys(items)
+    _convert([item for item in items if isinstance(item, Item)])
+    return items
+
+
+def _parsed(raw: bytes) -> object:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        # This one takes NaN and numbers of any size, which only the items that have them pay for.
+        try:
+            return from_json(raw)
+        except ValueError as error:
+            raise MalformedBody([Fault("$", f"the body is not valid JSON: {error}")]) from None
+
+
+def _items_of(body: object) -> list[Any]:
+    if not isinstance(body, dict):
+        raise MalformedBody([Fault("$", "the body must be a JSON object")])
+    if strange := [name for name in body if name != "items"]:
+        raise InvalidInput(Fault(f"$.{name}", "there is no such field") for name in strange)
+    items = body.get("items")
+    if not isinstance(items, list) or not items:
+        raise InvalidInput.at("$.items", "expected a list of at least one item")
+    if len(items) > MAX_ITEMS:
+        raise InvalidInput.at("$.items", f"{len(items)} items, at most {MAX_ITEMS} are taken")
+    return items
+
+
+def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFault:
+    key = None if request_key is None else _key_of_place(request_key, index)
+    if (plain := _plain(value)) is not None:
+        return Item(*plain, None, UNCONDITIONAL if key is None else Conditions(key))
+    if not isinstance(value, dict):
+        return InvalidInput.at("$", "an item must be a JSON object")
+    try:
+        body = StepsItem.model_validate(value)
+        tags = None if body.if_match is None else read_tags(body.if_match.encode(), "$.if_match")
+        if body.key is not None:
+            key = Key.of(body.key.encode(), b"many-steps-item", orjson.dumps(value))
+    except ValidationError as error:
+        return InvalidInput(invalid(error).faults)
+    except InvalidInput as error:
+        return error
+    except orjson.JSONEncodeError as error:
+        return InvalidInput.at("$", str(error))
+    return Item(body.session_id, body.inputs, body, Conditions(key, body.at, tags))
+
+
+def _plain(value: object) -> tuple[str, list[Any]] | None:
+    """The session and the inputs of an item that has nothing else."""
+    if type(value) is not dict or value.keys() != _PLAIN_FIELDS:
+        return None
+    session_id, inputs = value["session_id"], value["inputs"]
+    return (session_id, inputs) if type(session_id) is str and type(inputs) is list else None
+
+
+def _key_of_place(request_key: Key, index: int) -> Key:
+    place = blake2b(request_key.key + index.to_bytes(4, "little"), digest_size=16)
+    return Key(place.digest(), request_key.request)
+
+
+def _refuse_too_many_keys(items: list[ItemOrFault]) -> None:
+    """More keyed items of one session than it keeps receipts would not be safe to retry."""
+    keyed = [
+        item.session_id
+        for item in items
+        if isinstance(item, Item) and item.conditions.key is not None
+    ]
+    if len(set(keyed)) == len(keyed):
+        return
+    seen: Counter[str] = Counter()
+    for index, item in enumerate(items):
+        if isinstance(item, Item) and item.conditions.key is not None:
+            seen[item.session_id] += 1
+            if seen[item.session_id] > KEPT_RECEIPTS:
+                items[index] = _TOO_MANY_KEYS
+
+
+def _convert(items: Sequence[Item]) -> None:
+    """Give the `rows` to all items whose inputs are matrices, those of one width in one go."""
+    by_width: defaultdict[int, list[Item]] = defaultdict(list)
+    for item in items:
+        if item.inputs and type(item.inputs[0]) is list:
+            by_width[len(item.inputs[0])].append(item)
+    for width, alike in by_width.items():
+        matrix = _matrix([row for item in alike for row in item.inputs or ()], width)
+        if matrix is not None:
+            for item, begin, end in _spans(alike):
+                item.rows = matrix[begin:end]
+
+
+def _spans(items: Sequence[Item]) -> Iterator[tuple[Item, int, int]]:
+    end = 0
+    for item in items:
+        begin, end = end, end + len(item.inputs or ())
+        yield item, begin, end
+
+
+def _matrix(rows: list[Any], width: int) -> NDArray[np.float32] | None:
+    """The rows as float32 [N, width]; None where they are not that many finite numbers each."""
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
+        return None
+    if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+        return None
+    try:
+        matrix = np.array(rows, np.float64)
+    except OverflowError:
+        return None
+    # Written so that NaN does not pass.
+    return matrix.astype(np.float32) if (np.abs(matrix) <= FLOAT32_MAX).all() else None

@@ -1,0 +1,219 @@
+"""Bodies of requests to `/v1` as records."""
+
+import json
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from service.edges.v1.gates import OptionalGates
+from service.edges.v1.inputs import StateVector
+
+Body = TypeVar("Body", bound=BaseModel)
+
+# Safe in a path as it is; a leading dot is not, since clients resolve `.` and `..` themselves.
+SESSION_ID_PATTERN = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$"
+MAX_STEP = 2**53 - 1
+"""The largest count that every JSON reader keeps exactly, far below what stores can hold."""
+
+
+MAX_ROLLOUT_STEPS = 100_000
+MAX_METADATA_BYTES = 4096
+MAX_ITEMS = 1024
+"""Of one request for many sessions: a few batches, and a quarter of the queue's default."""
+
+At = Annotated[
+    Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None,
+    Field(description="Apply only if the session has consumed exactly so many time steps."),
+]
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(metadata_bytes(metadata))
+    except ValueError:
+        raise ValueError("NaN and infinity are not JSON") from None
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"metadata takes {size} bytes, at most {MAX_METADATA_BYTES} are kept")
+    return metadata
+
+
+def metadata_bytes(metadata: dict[str, Any]) -> bytes:
+    """As it is stored: JSON in UTF-8, numbers of any length."""
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+Metadata = Annotated[
+    Annotated[dict[str, Any], AfterValidator(_small)] | None,
+    Field(description="A JSON object of your own, kept with the session and shown with it."),
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepsBody(_Request):
+    """One or more time steps for a session: `inputs`, or `text` for character models."""
+
+    inputs: list[Any] | None = Field(
+        default=None, description="[[f, …F], …T], or [id, …T] for a token model."
+    )
+    text: str | None = Field(default=None, description="One time step a character.")
+    gates: OptionalGates = None
+    at: At = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        return _exactly_one(self, self.inputs, self.text)
+
+
+class StepsItem(StepsBody):
+    """Steps for one of many sessions."""
+
+    session_id: str
+    key: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        default=None, description="As `Idempotency-Key`, for this item alone."
+    )
+    if_match: str | None = Field(default=None, description="As the header, for this item alone.")
+
+
+_ITEMS_SCHEMA = {
+    "type": "array",
+    "items": StepsItem.model_json_schema(),
+    "minItems": 1,
+    "maxItems": MAX_ITEMS,
+}
+
+
+class ManyStepsBody(_Request):
+    """Steps for many sessions; those of one session are applied in their order."""
+
+    items: Annotated[list[Any], WithJsonSchema(_ITEMS_SCHEMA)]
+
+
+class RolloutBody(_Request):
+    """Time steps to begin with, then so many outputs, each fed back as the next input."""
+
+    inputs: list[Any] | None = Field(
+        default=None, description="[[f, …F], …T], or [id, …T] for a token model."
+    )
+    text: str | None = Field(default=None, description="One time step a character.")
+    steps: Annotated[int, Field(strict=True, ge=1, le=MAX_ROLLOUT_STEPS)] = Field(
+        description="How many outputs to show; all but the last are fed back."
+    )
+    advance: Annotated[bool, Field(strict=True)] = Field(
+        default=True, description="False looks ahead and leaves the session as it is."
+    )
+    temperature: Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)] = Field(
+        default=1.0, description="Token models: 0 takes the most likely token every time."
+    )
+    top_k: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="Token models: draw from the k most likely tokens only."
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None = Field(
+        default=None, description="Token models: makes the draws repeatable; the answer names it."
+    )
+    stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)] = Field(
+        default=[], description="Character models: end after one of these texts."
+    )
+    gates: OptionalGates = None
+    at: At = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        return _exactly_one(self, self.inputs, self.text)
+
+
+_TEXT_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {"type": "null"},
+    ],
+    "default": None,
+    "description": "One text, or a list of texts.",
+}
+
+
+class SequencesBody(_Request):
+    """Whole sequences: `inputs`, or `text` for character models. Lengths may differ."""
+
+    inputs: list[Any] | None = Field(
+        default=None,
+        min_length=1,
+        description="[[[f, …F], …T], …B], or [[id, …T], …B] for a token model.",
+    )
+    # Checked where it is encoded: the paths of a union's errors name its branches.
+    text: Annotated[Any, WithJsonSchema(_TEXT_SCHEMA)] = None
+    initial_states: list[Any] | None = Field(
+        default=None, description="[[…S], …B]: the state before each sequence; zeros by default."
+    )
+    gates: OptionalGates = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        return _exactly_one(self, self.inputs, self.text)
+
+
+def _exactly_one(body: Body, inputs: object, text: object) -> Body:
+    if (inputs is None) == (text is None):
+        raise ValueError("send either `inputs` or `text`")
+    return body
+
+
+SessionId = Annotated[
+    Annotated[str, Field(pattern=SESSION_ID_PATTERN)] | None,
+    Field(description="Chosen by the service if left out."),
+]
+TtlSeconds = Annotated[
+    Annotated[float, Field(strict=True, ge=0.001, le=10 * 366 * 86400)] | None,
+    Field(description="Life after the last use."),
+]
+
+
+class SessionBody(_Request):
+    """A new session."""
+
+    model: str
+    session_id: SessionId = None
+    ttl_seconds: TtlSeconds = None
+    metadata: Metadata = None
+    state: StateVector | None = Field(
+        default=None, description="[…S]: the state to begin with; zeros by default."
+    )
+
+
+class ForkBody(_Request):
+    """A new session that goes on from where this one is; what is left out is inherited."""
+
+    session_id: SessionId = None
+    ttl_seconds: TtlSeconds = None
+    metadata: Metadata = None
+
+
+class MigrateBody(_Request):
+    """Another version of the session's model."""
+
+    version: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="The latest if left out."
+    )
+
+
+class StateBody(_Request):
+    """Another state for a session, and the count of steps that it stands for."""
+
+    step: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)]
+    state: StateVector
+    model: str | None = Field(
+        default=None, description="Where the state comes from; refused if not the session's."
+    )
+    version: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="Likewise."
+    )

@@ -1,0 +1,89 @@
+"""POST /v1/models/{model}/sequences: whole sequences in, everything out, nothing kept."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batcher.compute import Outcome, Row, compute
+from service.bundle.manifest import Manifest
+from service.edges.http.body import LONG_BODY_BYTES, parse_body
+from service.edges.http.long_numbers import long_json, take_sequences
+from service.edges.v1.answers import check_size, render_outputs
+from service.edges.v1.gates import check_selection, render_gates
+from service.edges.v1.inputs import decode_inputs, decode_state, encode_text
+from service.edges.v1.requests import SequencesBody
+from service.engine.engine import Engine
+from service.errors import InvalidInput
+
+
+def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
+    """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
+    body = _parse(raw)
+    manifest = engine.manifest
+    if body.gates is not None:
+        check_selection(body.gates, manifest.layers)
+    inputs = _inputs(body, manifest)
+    check_size(sum(map(len, inputs)), manifest, body.gates, max_numbers)
+    states = _initial_states(body, engine, len(inputs))
+    rows = [
+        Row(engine, sequence, state, gates=body.gates is not None, path=f"$.inputs[{index}]")
+        for index, (sequence, state) in enumerate(zip(inputs, states, strict=True))
+    ]
+    return long_json(
+        {
+            "model": manifest.name,
+            "version": manifest.version,
+            "sequences": [_render(outcome, body, manifest) for outcome in compute(rows)],
+        }
+    )
+
+
+def _parse(raw: bytes) -> SequencesBody:
+    taken = take_sequences(raw) if len(raw) > LONG_BODY_BYTES else None
+    if taken is None:
+        return parse_body(raw, SequencesBody)
+    rest, inputs = taken
+    return parse_body(rest, SequencesBody).model_copy(update={"inputs": inputs})
+
+
+def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
+    if isinstance(body.text, list) and body.text:
+        return [
+            encode_text(text, manifest.input, f"$.text[{index}]")
+            for index, text in enumerate(body.text)
+        ]
+    if body.text is not None:
+        return [encode_text(body.text, manifest.input, "$.text")]
+    return [
+        decode_inputs(sequence, manifest.input, f"$.inputs[{index}]")
+        for index, sequence in enumerate(body.inputs or ())
+    ]
+
+
+def _initial_states(body: SequencesBody, engine: Engine, batch: int) -> NDArray[np.float32]:
+    if body.initial_states is None:
+        return engine.initial_states(batch)
+    if len(body.initial_states) != batch:
+        raise InvalidInput.at(
+            "$.initial_states",
+            f"{len(body.initial_states)} states for {batch} sequences; send one for each",
+        )
+    size = engine.manifest.state_size
+    return np.stack(
+        [
+            decode_state(state, size, f"$.initial_states[{index}]")
+            for index, state in enumerate(body.initial_states)
+        ]
+    )
+
+
+def _render(computed: Outcome, body: SequencesBody, manifest: Manifest) -> dict[str, Any]:
+    """One sequence's part of the answer. A sequence that failed fails the request."""
+    if isinstance(computed, Exception):
+        raise computed
+    rendered = render_outputs(computed.outputs, manifest)
+    rendered["state"] = computed.state
+    if body.gates is not None and computed.gates is not None:
+        rendered["gates"] = render_gates(computed.gates, body.gates, manifest.layers)
+    return rendered

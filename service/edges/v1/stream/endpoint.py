@@ -1,0 +1,60 @@
+"""WS /v1/stream: the handshake, and the goodbye when the service stops."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from service.edges.v1.stream.connection import Connection
+from service.edges.v1.stream.requests import Requests
+from service.repository.models import Models
+from service.sessions.sessions import Sessions
+
+PATH = "/v1/stream"
+
+
+class StreamEndpoint:
+    """Plain ASGI: a framework's WebSocket object would cost as much as a step."""
+
+    def __init__(self, sessions: Sessions, models: Models, max_numbers: int) -> None:
+        self._sessions = sessions
+        self._models = models
+        self._max_numbers = max_numbers
+        self._connections: set[Connection] = set()
+
+    @property
+    def route(self) -> WebSocketRoute:
+        return WebSocketRoute(PATH, self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if not _same_origin(scope):
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        connection = Connection(self._sessions, send, self._max_numbers)
+        requests = Requests(connection, self._sessions, self._models, self._max_numbers)
+        self._connections.add(connection)
+        try:
+            await connection.run(receive, requests.take)
+        finally:
+            self._connections.discard(connection)
+
+    async def finish(self) -> None:
+        """Answer what is under way on every socket and close it, so that clients reconnect."""
+        ends = []
+        for connection in self._connections:
+            connection.stop()
+            ends.append(connection.closed.wait())
+        await asyncio.gather(*ends)
+
+
+def _same_origin(scope: Scope) -> bool:
+    """Browsers let every page connect to any host: a foreign one must not use a user's service."""
+    headers = dict(scope["headers"])
+    origin: bytes | None = headers.get(b"origin")
+    if origin is None:
+        return True
+    host: bytes = headers.get(b"host", b"")
+    return urlsplit(origin.decode("latin-1")).netloc == host.decode("latin-1")

@@ -1,0 +1,1 @@
+"""The models that are served: their folders, their versions, and the watch for new ones."""
