@@ -4,9 +4,9 @@ While a group runs, new requests gather in the queue and form the next one: no t
 for company. Stores and ONNX Runtime are used from these threads alone, so the event loop is never
 held up by either.
 
-A lane is one thread with its own way to the store. One lane is right for a store on this machine;
-where each access to the store is a round trip, several lanes overlap them: one group is read
-while another is computed and a third is committed.
+A worker is one thread with its own way to the store. One is right for a store on this machine;
+where each access to the store is a round trip, several overlap them: one group is read while
+another is computed and a third is committed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
-from service.batcher.wakeups import Mailbox, Pipe
+from service.batcher.wakeups import CompletionQueue, Wakeup
 from service.errors import Overloaded, ShuttingDown
 from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS
 
@@ -29,22 +29,22 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Aside(Generic[Answer]):
-    """In place of an answer: `work` would hold up the lane for too long.
+class Deferred(Generic[Answer]):
+    """In place of an answer: `work` would hold up the worker for too long.
 
     It runs somewhere else, and is told by its argument whether its caller is still there. What it
-    returns is called on the same lane and gives the answer. Tasks of the key wait meanwhile.
+    returns is called on the same worker and gives the answer. Tasks of the key wait meanwhile.
     """
 
-    work: "Callable[[Callable[[], bool]], Callable[[], Answer | Exception | Aside[Answer]]]"
+    work: "Callable[[Callable[[], bool]], Callable[[], Answer | Exception | Deferred[Answer]]]"
 
 
-Elsewhere = Callable[[Callable[[], None]], None]
+Executor = Callable[[Callable[[], None]], None]
 """Has a function run on some other thread, soon and certainly; raises what refuses it."""
 
 
-def _nowhere(_: Callable[[], None]) -> None:
-    raise RuntimeError("there is no place for work that is put aside")
+def _no_executor(_: Callable[[], None]) -> None:
+    raise RuntimeError("there is no executor for deferred work")
 
 
 class Batcher(Generic[Item, Answer]):
@@ -55,32 +55,32 @@ class Batcher(Generic[Item, Answer]):
 
     def __init__(
         self,
-        *runs: Callable[[Sequence[Item]], Sequence[Answer | Exception | Aside[Answer]]],
+        *runs: Callable[[Sequence[Item]], Sequence[Answer | Exception | Deferred[Answer]]],
         max_batch: int,
         max_queue: int,
         max_wait_seconds: float = math.inf,
-        elsewhere: Elsewhere = _nowhere,
+        executor: Executor = _no_executor,
     ) -> None:
-        """Each of `runs` is a lane and answers groups, one at a time.
+        """Each of `runs` is a worker and answers groups, one at a time.
 
-        An exception in an item's place is raised to its caller only. Calls run on the first lane.
+        An exception in an item's place is raised to its caller only. Calls run on the first worker.
         What has waited for longer than `max_wait_seconds` is refused: whoever sent it may have
-        given up long ago and done something else. Aside work is done `elsewhere`.
+        given up long ago and done something else. Deferred work runs on `executor`.
         """
         self._runs = runs
         self._max_queue = max_queue
         self._max_wait_seconds = max_wait_seconds
-        self._elsewhere = elsewhere
+        self._executor = executor
         self._arriving: list[Task] = []
-        self._answered = Mailbox(_resolve)
+        self._completed = CompletionQueue(_resolve)
         self._lock = threading.Lock()
         self._waiting = Waiting(max_batch, self._refuse)
         self._closing = False
         self._idle: set[int] = set()
-        self._doorbells = [Pipe() for _ in runs]  # where idle lanes sleep
+        self._wakeups = [Wakeup() for _ in runs]  # where idle workers sleep
         self.threads = [
-            threading.Thread(target=self._work, args=(lane,), name="batcher", daemon=True)
-            for lane in range(len(runs))
+            threading.Thread(target=self._work, args=(worker,), name="batcher", daemon=True)
+            for worker in range(len(runs))
         ]
         for thread in self.threads:
             thread.start()
@@ -92,9 +92,9 @@ class Batcher(Generic[Item, Answer]):
         return future
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
-        """What `function` returns, run on the first lane after all earlier tasks of `key`."""
+        """What `function` returns, run on the first worker after all earlier tasks of `key`."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.enqueue(key, future, call=function, lane=0)
+        self.enqueue(key, future, call=function, worker=0)
         return await future
 
     async def close(self) -> None:
@@ -103,9 +103,9 @@ class Batcher(Generic[Item, Answer]):
         self._hand_over()
         for thread in self.threads:
             await asyncio.to_thread(thread.join)
-        self._answered.close()
-        for doorbell in self._doorbells:
-            doorbell.close()
+        self._completed.close()
+        for wakeup in self._wakeups:
+            wakeup.close()
 
     def enqueue(
         self,
@@ -114,7 +114,7 @@ class Batcher(Generic[Item, Answer]):
         *,
         item: Item | None = None,
         call: Callable[[], object] | None = None,
-        lane: int | None = None,
+        worker: int | None = None,
     ) -> None:
         """As `submit` or `call`, for whoever has many and does not want a future for each."""
         if self._closing:
@@ -122,43 +122,43 @@ class Batcher(Generic[Item, Answer]):
         if len(self._arriving) + len(self._waiting) >= self._max_queue:
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
         if not self._arriving:
-            # All that this turn of the event loop brings wakes a lane once, as one group.
-            self._answered.attach()
+            # All that this turn of the event loop brings wakes a worker once, as one group.
+            self._completed.attach()
             asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
-        self._arriving.append(Task(key, reply, expires_at, item, call, lane))
+        self._arriving.append(Task(key, reply, expires_at, item, call, worker))
 
     def _hand_over(self) -> None:
         arrived, self._arriving = self._arriving, []
         with self._lock:
             self._waiting.add(arrived)
             QUEUE_LENGTH.set(len(self._waiting))
-        self._ring()
+        self._wake_workers()
 
     def _resume(self, task: Task) -> None:
         with self._lock:
             self._waiting.resume(task)
-        self._ring()
+        self._wake_workers()
 
-    def _ring(self) -> None:
-        """Wake the lanes that sleep; not under the lock, which they would wait for."""
-        # As they are now: one that was rung may do its work and sleep again before `ring` returns.
-        for lane in tuple(self._idle):
-            self._idle.discard(lane)
-            self._doorbells[lane].ring()
+    def _wake_workers(self) -> None:
+        """Wake the workers that sleep; not under the lock, which they would wait for."""
+        # A copy: one that is woken may do its work and sleep again before `wake` returns.
+        for worker in tuple(self._idle):
+            self._idle.discard(worker)
+            self._wakeups[worker].wake()
 
-    def _work(self, lane: int) -> None:
-        while group := self._next_group(lane):
+    def _work(self, worker: int) -> None:
+        while group := self._next_group(worker):
             taken_at = time.monotonic()
             items = [task for task in group if task.call is None]
             if items:
-                self._conclude(lane, items, self._run_items(lane, items))
+                self._conclude(worker, items, self._run_items(worker, items))
             for task in group:
                 if task.call is None:
                     continue
                 # A slow store may have taken all the time that this one had.
                 if self._waiting.is_wanted(task):
-                    self._conclude(lane, [task], [_outcome(task.call)])
+                    self._conclude(worker, [task], [_outcome(task.call)])
                 else:
                     self._release([task])
             # When all have their answers: nobody waits for what is counted.
@@ -171,67 +171,67 @@ class Batcher(Generic[Item, Answer]):
         if waited >= 0:  # a task that never expires does not say when it came
             QUEUE_SECONDS.observe(waited)
 
-    def _next_group(self, lane: int) -> list[Task]:
+    def _next_group(self, worker: int) -> list[Task]:
         """Waits for one; empty when it is over."""
         while True:
             with self._lock:
-                group = self._waiting.take(lane)
+                group = self._waiting.take(worker)
                 QUEUE_LENGTH.set(len(self._waiting))
                 if group:
                     return group
                 over = self._closing and self._waiting.over and not self._arriving
                 if not over:
-                    self._idle.add(lane)
+                    self._idle.add(worker)
             if over:
-                self._ring()  # the others may have looked a moment too early
+                self._wake_workers()  # the others may have looked a moment too early
                 return []
-            self._doorbells[lane].heard()
+            self._wakeups[worker].wait()
 
-    def _run_items(self, lane: int, tasks: list[Task]) -> Sequence[object]:
+    def _run_items(self, worker: int, tasks: list[Task]) -> Sequence[object]:
         try:
-            answers = self._runs[lane]([task.item for task in tasks])
+            answers = self._runs[worker]([task.item for task in tasks])
         except Exception as error:  # a failed commit, say, concerns the whole group
             return [error] * len(tasks)
         if len(answers) != len(tasks):
             return [RuntimeError(f"{len(answers)} answers to {len(tasks)} items")] * len(tasks)
         return answers
 
-    def _conclude(self, lane: int, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
-        """Answer the tasks that are done, and put the others aside."""
-        if any(isinstance(outcome, Aside) for outcome in outcomes):
+    def _conclude(self, worker: int, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
+        """Answer the tasks that are done, and defer the others."""
+        if any(isinstance(outcome, Deferred) for outcome in outcomes):
             pairs = list(zip(tasks, outcomes, strict=True))
             for task, outcome in pairs:
-                if isinstance(outcome, Aside):
-                    self._put_aside(lane, task, outcome)
-            pairs = [pair for pair in pairs if not isinstance(pair[1], Aside)]
+                if isinstance(outcome, Deferred):
+                    self._defer(worker, task, outcome)
+            pairs = [pair for pair in pairs if not isinstance(pair[1], Deferred)]
             tasks, outcomes = [task for task, _ in pairs], [outcome for _, outcome in pairs]
         self._release(tasks)
         self._answer(tasks, outcomes)
 
-    def _put_aside(self, lane: int, task: Task, aside: Aside[Answer]) -> None:
+    def _defer(self, worker: int, task: Task, deferred: Deferred[Answer]) -> None:
         def work() -> None:
             try:
-                finish = aside.work(lambda: not task.reply.cancelled())
-            except Exception as error:  # raised on the lane, as if it had happened there
+                finish = deferred.work(lambda: not task.reply.cancelled())
+            except Exception as error:  # raised on the worker, as if it had happened there
                 finish = partial(_return, error)
-            self._resume(Task(task.key, task.reply, math.inf, None, finish, lane, resumes=True))
+            self._resume(Task(task.key, task.reply, math.inf, None, finish, worker, resumes=True))
 
         try:
-            self._elsewhere(work)
-        except Exception as error:  # too much is aside already: for this caller alone
+            self._executor(work)
+        except Exception as error:  # too much is deferred already: for this caller alone
             self._release([task])
             self._answer([task], [error])
 
     def _release(self, tasks: Sequence[Task]) -> None:
         with self._lock:
             self._waiting.release(tasks)
-        # Others wait for these keys, or for the end; a lane that runs will see them anyway.
+        # Others wait for these keys, or for the end; a worker that runs will see them anyway.
         if len(self._waiting) or self._closing:
-            self._ring()
+            self._wake_workers()
 
     def _answer(self, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
         if tasks:
-            self._answered.put((tasks, outcomes))
+            self._completed.put((tasks, outcomes))
 
     def _refuse(self, task: Task) -> None:
         self._answer([task], [waited_too_long(self._max_wait_seconds)])

@@ -23,8 +23,8 @@ class Reply(Protocol[Answer_contra]):
 class Task:
     """A request in the queue: an item for a group's run, or a call of its own.
 
-    One with a `lane` runs on that lane only. One that `resumes` goes on with work of its key that
-    was put aside, which all others of the key wait for.
+    One with a `worker` runs on that worker only. One that `resumes` goes on with deferred work of
+    its key, which all others of the key wait for.
     """
 
     key: object
@@ -32,12 +32,12 @@ class Task:
     expires_at: float
     item: Any = None
     call: Callable[[], object] | None = None
-    lane: int | None = None
+    worker: int | None = None
     resumes: bool = False
 
 
 class Waiting:
-    """The queue of a batcher with several lanes. Its owner sees to it that one thread is in here.
+    """The queue of a batcher with several workers. Its owner sees to it that one thread is in here.
 
     From `take` until `release` a key is held: no other task of it is taken meanwhile.
     """
@@ -54,18 +54,18 @@ class Waiting:
 
     @property
     def over(self) -> bool:
-        """Nothing waits, nothing runs and nothing is put aside."""
+        """Nothing waits, nothing runs and nothing is deferred."""
         return not self._tasks and not self._held
 
     def add(self, tasks: Iterable[Task]) -> None:
         self._tasks.extend(tasks)
 
     def resume(self, task: Task) -> None:
-        """Let a task go on that was put aside, in front of all that came later."""
+        """Let a task go on that was deferred, in front of all that came later."""
         self._tasks.appendleft(task)
 
-    def take(self, lane: int) -> list[Task]:
-        """The longest group for a lane without two tasks of one key, in order of arrival."""
+    def take(self, worker: int) -> list[Task]:
+        """The longest group for a worker without two tasks of one key, in order of arrival."""
         group: list[Task] = []
         passed: set[object] = set()
         later: deque[Task] = deque()
@@ -74,7 +74,7 @@ class Waiting:
             task = tasks.popleft()
             if not task.resumes and (task.key in held or task.key in passed):
                 later.append(task)
-            elif task.lane is not None and task.lane != lane:
+            elif task.worker is not None and task.worker != worker:
                 passed.add(task.key)
                 later.append(task)
             elif self.is_wanted(task):

@@ -1,4 +1,4 @@
-"""How the event loop wakes a lane, and a lane the event loop.
+"""How the event loop wakes a worker, and a worker the event loop.
 
 A thread that is woken wants the interpreter's lock at once. Python's own queues and
 `call_soon_threadsafe` wake it while they hold that lock, so that on a busy core it starts, waits
@@ -15,11 +15,11 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_MANY_RINGS = 4096
+_MANY_WAKEUPS = 4096
 
 
-class Pipe:
-    """Both ends of one, closed at the latest when nobody has it any more."""
+class Wakeup:
+    """A pipe on which one thread sleeps; closed at the latest when nobody has it any more."""
 
     def __init__(self) -> None:
         self.read_end, self._write_end = os.pipe()
@@ -28,13 +28,13 @@ class Pipe:
         # Threads that nobody has stopped may still listen when the interpreter ends.
         self.close.atexit = False
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake whoever reads."""
         os.write(self._write_end, b"\0")
 
-    def heard(self) -> None:
-        """Wait until it was rung, and take all rings as one."""
-        os.read(self.read_end, _MANY_RINGS)
+    def wait(self) -> None:
+        """Wait until somebody woke it, and take all wakes as one."""
+        os.read(self.read_end, _MANY_WAKEUPS)
 
 
 def _close(*ends: int) -> None:
@@ -42,43 +42,43 @@ def _close(*ends: int) -> None:
         os.close(end)
 
 
-class Mailbox(Generic[Item]):
+class CompletionQueue(Generic[Item]):
     """What threads have for an event loop, handed over there in order."""
 
     def __init__(self, receive: Callable[[Item], None]) -> None:
         self._receive = receive
-        self._letters: deque[Item] = deque()
-        self._pipe = Pipe()
-        self._rung = False
+        self._completions: deque[Item] = deque()
+        self._wakeup = Wakeup()
+        self._woken = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self) -> None:
         """To the running event loop, if not yet done."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._pipe.read_end, self._deliver)
+            self._loop.add_reader(self._wakeup.read_end, self._deliver)
 
-    def put(self, letter: Item) -> None:
+    def put(self, completion: Item) -> None:
         """From any thread."""
-        self._letters.append(letter)
-        # Looked at after the letter is in, reset before the letters are taken: none is left lying.
-        if not self._rung:
-            self._rung = True
-            self._pipe.ring()
+        self._completions.append(completion)
+        # Looked at after the completion is in, reset before they are taken: none is forgotten.
+        if not self._woken:
+            self._woken = True
+            self._wakeup.wake()
 
     def close(self) -> None:
         """Deliver what is there, and no more. On the event loop, when no thread puts any more."""
         if self._loop is not None:
-            self._loop.remove_reader(self._pipe.read_end)
+            self._loop.remove_reader(self._wakeup.read_end)
             self._loop = None
         self._take_all()
-        self._pipe.close()
+        self._wakeup.close()
 
     def _deliver(self) -> None:
-        self._pipe.heard()
-        self._rung = False
+        self._wakeup.wait()
+        self._woken = False
         self._take_all()
 
     def _take_all(self) -> None:
-        while self._letters:
-            self._receive(self._letters.popleft())
+        while self._completions:
+            self._receive(self._completions.popleft())

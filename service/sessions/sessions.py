@@ -74,17 +74,17 @@ class Sessions:
     ) -> None:
         self._models = models
         self._store = ObservedStore(store)
-        self._lanes = lanes_of(self._store)
+        self._stores = lanes_of(self._store)
         self._clock = clock
         self._capacity = Capacity(self._store, clock, max_sessions)
         self._births = Births(self._store, clock, self._capacity, ttl_seconds)
         recent = Recent(recent_bytes)
         self._batcher: Batcher[StepRequest, Answer] = Batcher(
-            *(Stepper(models, lane, clock, recent).run for lane in self._lanes),
+            *(Stepper(models, one, clock, recent).run for one in self._stores),
             max_batch=max_batch,
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
-            elsewhere=sequences.start,
+            executor=sequences.start,
         )
         self._rollouts = Rollouts(models, self._store, clock, self._batcher, sequences)
 
@@ -256,8 +256,8 @@ class Sessions:
     async def close(self) -> None:
         """Finish what is under way, then release the store."""
         await self._batcher.close()
-        for lane in self._lanes:
-            lane.close()
+        for one in self._stores:
+            one.close()
 
     async def _change(
         self, session_id: str, conditions: Conditions, apply: Callable[[Session], Session]

@@ -4,7 +4,7 @@ A step is atomic: its new state replaces the one it was computed from, or nothin
 another process changed a session in between, that session is read and computed again. A retry of
 a keyed request is answered from the receipt of its first try.
 
-Short work runs at once. What would hold up the others of the group is put aside, computed on
+Short work runs at once. What would hold up the others of the group is deferred, computed on
 another thread, and committed when it comes back.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.batcher import Aside
+from service.batcher.batcher import Deferred
 from service.batcher.compute import Computed, Outcome, Row, Stopped, compute, slice_steps
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
@@ -54,9 +54,9 @@ class StepRequest:
     conditions: Conditions = UNCONDITIONAL
 
 
-StepOutcome = Answer | Exception | Aside[Answer]
+StepOutcome = Answer | Exception | Deferred[Answer]
 _NOTHING = (Kind.ANSWER, b"")
-_LANE, _ASIDE = COMPUTE_SECONDS.labels("lane"), COMPUTE_SECONDS.labels("aside")
+_ON_WORKER, _DEFERRED = COMPUTE_SECONDS.labels("worker"), COMPUTE_SECONDS.labels("deferred")
 
 
 @record
@@ -111,9 +111,9 @@ class Stepper:
     def _attempt(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
         """One read, one computation, one commit; None for a request that lost a race."""
         now = self._clock()
-        entries = self._put_aside(requests, self._prepared(requests, now))
+        entries = self._defer(requests, self._prepared(requests, now))
         rows = [entry.row for entry in entries if isinstance(entry, _Work)]
-        with _LANE.time() if rows else nullcontext():
+        with _ON_WORKER.time() if rows else nullcontext():
             computed = iter(compute(rows))
         return self._commit(
             [
@@ -158,9 +158,7 @@ class Stepper:
         except Exception as error:  # this request's own fault; its neighbours go on
             return error
 
-    def _put_aside(
-        self, requests: Sequence[StepRequest], entries: Sequence[_Entry]
-    ) -> list[_Entry]:
+    def _defer(self, requests: Sequence[StepRequest], entries: Sequence[_Entry]) -> list[_Entry]:
         """One slice of time steps in all runs at once, besides single ones; the rest later."""
         result, steps = list(entries), 0
         for index, entry in enumerate(entries):
@@ -169,26 +167,26 @@ class Stepper:
             steps += len(entry.row.inputs)
             if steps > slice_steps(entry.row.engine.manifest):
                 steps -= len(entry.row.inputs)
-                result[index] = self._aside(requests[index], entry)
+                result[index] = self._deferred(requests[index], entry)
         return result
 
-    def _aside(self, request: StepRequest, work: _Work, attempts: int = 1) -> Aside[Answer]:
+    def _deferred(self, request: StepRequest, work: _Work, attempts: int = 1) -> Deferred[Answer]:
         def run(wanted: Callable[[], bool]) -> Callable[[], StepOutcome]:
             def pause() -> None:
                 if not wanted():
                     raise Stopped
 
             pause()
-            with _ASIDE.time():
+            with _DEFERRED.time():
                 computed = compute([work.row], pause)[0]
-            return partial(self._finish_aside, request, work, computed, attempts)
+            return partial(self._finish_deferred, request, work, computed, attempts)
 
-        return Aside(run)
+        return Deferred(run)
 
-    def _finish_aside(
+    def _finish_deferred(
         self, request: StepRequest, work: _Work, computed: Outcome, attempts: int
     ) -> StepOutcome:
-        """Commit what was computed aside; once more from the start where the session has moved."""
+        """Commit what was deferred; once more from the start where the session has moved."""
         now = self._clock()
         (outcome,) = self._commit([self._finished(work, computed, now)])
         if outcome is not None:
@@ -196,7 +194,7 @@ class Stepper:
         if attempts == MAX_ATTEMPTS:
             return SessionContended(request.session_id)
         (entry,) = self._prepared([request], now)
-        return self._aside(request, entry, attempts + 1) if isinstance(entry, _Work) else entry
+        return self._deferred(request, entry, attempts + 1) if isinstance(entry, _Work) else entry
 
     def _finished(
         self, work: _Work, computed: Outcome, now: float

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from service.batcher.batcher import Batcher
-from service.batcher.wakeups import Mailbox, Pipe
+from service.batcher.wakeups import CompletionQueue, Wakeup
 
 DEADLINE = 10.0
 THREADS, LETTERS = 4, 5_000
@@ -17,12 +17,12 @@ async def test_nothing_that_threads_put_is_lost_or_passes_another() -> None:
     received: list[tuple[int, int]] = []
     done = asyncio.Event()
 
-    def receive(letter: tuple[int, int]) -> None:
-        received.append(letter)
+    def receive(completion: tuple[int, int]) -> None:
+        received.append(completion)
         if len(received) == THREADS * LETTERS:
             done.set()
 
-    mailbox = Mailbox(receive)
+    mailbox = CompletionQueue(receive)
     mailbox.attach()
 
     def send(thread: int) -> None:
@@ -41,7 +41,7 @@ async def test_nothing_that_threads_put_is_lost_or_passes_another() -> None:
 
 async def test_what_lies_there_when_it_closes_is_delivered() -> None:
     received: list[str] = []
-    mailbox = Mailbox(received.append)
+    mailbox = CompletionQueue(received.append)
     mailbox.attach()
     mailbox.put("last")
     mailbox.close()
@@ -50,18 +50,18 @@ async def test_what_lies_there_when_it_closes_is_delivered() -> None:
 
 
 def test_several_rings_are_heard_as_one() -> None:
-    pipe = Pipe()
+    pipe = Wakeup()
     for _ in range(3):
-        pipe.ring()
-    pipe.heard()
+        pipe.wake()
+    pipe.wait()
     os.set_blocking(pipe.read_end, False)
     with pytest.raises(BlockingIOError):
-        pipe.heard()
+        pipe.wait()
     pipe.close()
 
 
 def test_both_ends_are_closed_with_the_last_who_has_them() -> None:
-    pipe = Pipe()
+    pipe = Wakeup()
     end = pipe.read_end
     os.fstat(end)
     del pipe
@@ -69,25 +69,25 @@ def test_both_ends_are_closed_with_the_last_who_has_them() -> None:
         os.fstat(end)
 
 
-async def test_a_lane_is_rung_once_for_each_group(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_is_woken_once_for_each_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it has done its work and sleeps again before the ring returns."""
-    rings = 0
-    ring = Pipe.ring
+    wakes = 0
+    ring = Wakeup.wake
 
-    def counted(pipe: Pipe) -> None:
-        nonlocal rings
+    def counted(pipe: Wakeup) -> None:
+        nonlocal wakes
         ring(pipe)
         if threading.current_thread() is threading.main_thread():
-            rings += 1
-            assert rings < 100, "it is rung over and over"
-            time.sleep(0.01)  # as if the lane had had the core meanwhile
+            wakes += 1
+            assert wakes < 100, "it is woken over and over"
+            time.sleep(0.01)  # as if the worker had had the core meanwhile
 
-    monkeypatch.setattr(Pipe, "ring", counted)
+    monkeypatch.setattr(Wakeup, "wake", counted)
 
     def echo(items: Sequence[int]) -> Sequence[int]:
         return items
 
     batcher: Batcher[int, int] = Batcher(echo, max_batch=8, max_queue=8)
     assert [await batcher.submit("key", number) for number in range(5)] == list(range(5))
-    assert 1 <= rings <= 5
+    assert 1 <= wakes <= 5
     await batcher.close()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from service.batcher.batcher import Aside
+from service.batcher.batcher import Deferred
 from service.errors import StoreError
 from service.repository.models import Models
 from service.sessions.answers import Answer
@@ -79,7 +79,7 @@ def stepper(models: Models, store: MemoryStore) -> Stepper:
 
 def answered(outcome: StepOutcome) -> Answer:
     """What comes of it, after what was put aside."""
-    while isinstance(outcome, Aside):
+    while isinstance(outcome, Deferred):
         outcome = outcome.work(lambda: True)()
     assert isinstance(outcome, Answer), outcome
     return outcome

@@ -21,11 +21,11 @@ CLIENTS = 12
 
 
 class FarStore(MemoryStore):
-    """A real store behind round trips; `lanes` threads may be under way at once."""
+    """A real store behind round trips; `workers` threads may be under way at once."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, workers: int) -> None:
         super().__init__()
-        self._lanes = lanes
+        self._stores = workers
         self._under_way = 0
         self._counting = Lock()
         self.most_under_way = 0
@@ -47,15 +47,15 @@ class FarStore(MemoryStore):
             self._under_way -= 1
 
     def another(self) -> "FarStore | None":  # type: ignore[override]
-        if self._lanes == 1:
+        if self._stores == 1:
             return None
-        self._lanes -= 1
+        self._stores -= 1
         return self
 
 
-async def most_under_way(models: Models, lanes: int) -> int:
+async def most_under_way(models: Models, workers: int) -> int:
     """Accesses at once, for clients that begin at different times and step one session each."""
-    store = FarStore(lanes)
+    store = FarStore(workers)
     sequences = Sequences(1)
     limits = {"max_sessions": 100, "max_batch": 100, "max_queue": 100}
     sessions = Sessions(models, store, time.time, sequences, ttl_seconds=60, **limits)
@@ -77,6 +77,6 @@ async def most_under_way(models: Models, lanes: int) -> int:
     return store.most_under_way
 
 
-async def test_lanes_overlap_round_trips(models: Models) -> None:
+async def test_workers_overlap_round_trips(models: Models) -> None:
     assert await most_under_way(models, 1) == 1
     assert await most_under_way(models, 3) == 3

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from service.batcher.batcher import Aside
+from service.batcher.batcher import Deferred
 from service.batcher.compute import Stopped
 from service.errors import SessionExpired, SessionNotFound, StepConflict
 from service.repository.models import Models
@@ -131,10 +131,10 @@ def test_those_used_last_stay() -> None:
 LONG = [ROW] * 3000
 
 
-def test_long_work_is_put_aside_and_gives_the_same(models: Models, counting: CountingStore) -> None:
+def test_long_work_is_deferred_and_gives_the_same(models: Models, counting: CountingStore) -> None:
     run = stepper(models, counting).run
     long, short = run([request("a", LONG), request("b")])
-    assert isinstance(long, Aside)
+    assert isinstance(long, Deferred)
     assert answered(short).step == 8
     assert whole(counting.read(["a"])[0]).step == 7
     assert answered(long).step == 7 + len(LONG)
@@ -149,7 +149,7 @@ def test_several_that_are_long_together(models: Models) -> None:
     for session_id in "abcd":
         store.create(weather(session_id))
     outcomes = stepper(models, store).run([request(one, LONG[:600]) for one in "abcd"])
-    assert [isinstance(outcome, Aside) for outcome in outcomes] == [False, True, True, True]
+    assert [isinstance(outcome, Deferred) for outcome in outcomes] == [False, True, True, True]
     assert [answered(outcome).step for outcome in outcomes] == [607] * 4
 
 
@@ -165,7 +165,7 @@ def test_long_work_does_not_bring_an_expired_session_back(models: Models) -> Non
     store = MemoryStore()
     store.create(weather("a"))
     (long,) = Stepper(models, store, lambda: now[0], Recent(0)).run([request("a", LONG)])
-    assert isinstance(long, Aside)
+    assert isinstance(long, Deferred)
     finish = long.work(lambda: True)
     now[0] += 60
     assert isinstance(finish(), SessionExpired)
@@ -176,7 +176,7 @@ def test_long_work_for_nobody_ends_and_changes_nothing(models: Models) -> None:
     store = MemoryStore()
     store.create(weather("a"))
     (long,) = stepper(models, store).run([request("a", LONG)])
-    assert isinstance(long, Aside)
+    assert isinstance(long, Deferred)
     asked: list[int] = []
 
     def wanted() -> bool:

@@ -1,4 +1,4 @@
-"""Several lanes, and work that is put aside: what overlaps, what waits, what is never lost."""
+"""Several workers, and deferred work: what overlaps, what waits, what is never lost."""
 
 import asyncio
 import threading
@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from service.batcher.batcher import Aside, Batcher
+from service.batcher.batcher import Batcher, Deferred
 from service.errors import Overloaded
 
 DEADLINE = 10.0
 
 
-class Lane:
+class Worker:
     """Answers with its own name, once the test lets it."""
 
     def __init__(self, name: str) -> None:
@@ -28,43 +28,43 @@ class Lane:
         return [self.name] * len(items)
 
 
-async def started(lane: Lane) -> None:
-    assert await asyncio.to_thread(lane.started.acquire, timeout=DEADLINE)
+async def started(worker: Worker) -> None:
+    assert await asyncio.to_thread(worker.started.acquire, timeout=DEADLINE)
 
 
-async def one_of(*lanes: Lane) -> Lane:
-    """The lane that took the group."""
+async def one_of(*workers: Worker) -> Worker:
+    """The worker that took the group."""
     deadline = asyncio.get_running_loop().time() + DEADLINE
     while asyncio.get_running_loop().time() < deadline:
-        for lane in lanes:
-            if lane.started.acquire(blocking=False):
-                return lane
+        for worker in workers:
+            if worker.started.acquire(blocking=False):
+                return worker
         await asyncio.sleep(0.001)
-    raise AssertionError("no lane has begun")
+    raise AssertionError("no worker has begun")
 
 
-async def two_lanes() -> tuple[Batcher[object, object], Lane, Lane]:
-    """A batcher whose first and second lane are at work on `first` and `second`."""
-    lanes = Lane("a"), Lane("b")
-    batcher: Batcher[object, object] = Batcher(*lanes, max_batch=10, max_queue=100)
+async def two_workers() -> tuple[Batcher[object, object], Worker, Worker]:
+    """A batcher whose first and second worker are at work on `first` and `second`."""
+    workers = Worker("a"), Worker("b")
+    batcher: Batcher[object, object] = Batcher(*workers, max_batch=10, max_queue=100)
     batcher.submit("first", 1)
-    busy = await one_of(*lanes)
+    busy = await one_of(*workers)
     batcher.submit("second", 2)
-    idle = lanes[1] if busy is lanes[0] else lanes[0]
+    idle = workers[1] if busy is workers[0] else workers[0]
     await started(idle)
     return batcher, busy, idle
 
 
 async def test_a_second_group_runs_while_the_first_is_under_way() -> None:
-    batcher, busy, idle = await two_lanes()
+    batcher, busy, idle = await two_workers()
     assert (busy.groups, idle.groups) == ([[1]], [[2]])
-    for lane in (busy, idle):
-        lane.allowed.release()
+    for worker in (busy, idle):
+        worker.allowed.release()
     await asyncio.wait_for(batcher.close(), DEADLINE)
 
 
-async def test_a_key_that_runs_on_one_lane_is_not_taken_by_another() -> None:
-    batcher, busy, idle = await two_lanes()
+async def test_a_key_that_runs_on_one_worker_is_not_taken_by_another() -> None:
+    batcher, busy, idle = await two_workers()
     again, other = batcher.submit("first", 3), batcher.submit("other", 4)
     idle.allowed.release()
     await started(idle)
@@ -72,14 +72,14 @@ async def test_a_key_that_runs_on_one_lane_is_not_taken_by_another() -> None:
     idle.allowed.release()
     assert await other == idle.name
     assert not again.done()
-    for lane in (busy, idle):
-        lane.allowed.release(10)
+    for worker in (busy, idle):
+        worker.allowed.release(10)
     assert await asyncio.wait_for(again, DEADLINE)
     assert [3] in busy.groups + idle.groups
     await batcher.close()
 
 
-async def test_calls_run_on_the_first_lane_after_what_came_before() -> None:
+async def test_calls_run_on_the_first_worker_after_what_came_before() -> None:
     ran: list[str] = []
 
     def note(name: str) -> Callable[[Sequence[object]], Sequence[object]]:
@@ -101,8 +101,8 @@ async def test_calls_run_on_the_first_lane_after_what_came_before() -> None:
     await batcher.close()
 
 
-class Elsewhere:
-    """A place for work that is put aside, which the test does when it likes."""
+class Executor:
+    """An executor whose deferred work the test does when it likes."""
 
     def __init__(self) -> None:
         self.work: list[Callable[[], None]] = []
@@ -113,7 +113,7 @@ class Elsewhere:
         self.came.release()
 
     async def wait(self, count: int = 1) -> None:
-        """Until so much more has been put aside."""
+        """Until so much more has been deferred."""
         for _ in range(count):
             assert await asyncio.to_thread(self.came.acquire, timeout=DEADLINE)
 
@@ -125,64 +125,64 @@ class Elsewhere:
         await asyncio.to_thread(self.work.pop(0))
 
 
-def long_or_short(items: Sequence[str]) -> Sequence[str | Aside[str]]:
-    return [Aside(lambda _: lambda: "done") if item == "long" else item for item in items]
+def long_or_short(items: Sequence[str]) -> Sequence[str | Deferred[str]]:
+    return [Deferred(lambda _: lambda: "done") if item == "long" else item for item in items]
 
 
-def waiting_elsewhere(elsewhere: Callable[[Callable[[], None]], None]) -> Batcher[str, str]:
-    return Batcher(long_or_short, max_batch=10, max_queue=10, elsewhere=elsewhere)
+def deferring(executor: Callable[[Callable[[], None]], None]) -> Batcher[str, str]:
+    return Batcher(long_or_short, max_batch=10, max_queue=10, executor=executor)
 
 
-async def test_what_is_put_aside_holds_up_its_own_key_alone() -> None:
-    elsewhere = Elsewhere()
-    batcher = waiting_elsewhere(elsewhere)
+async def test_what_is_deferred_holds_up_its_own_key_alone() -> None:
+    executor = Executor()
+    batcher = deferring(executor)
     long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
     assert await batcher.submit("other", "another") == "another"
     call = asyncio.ensure_future(batcher.call("key", lambda: "called"))
     await asyncio.sleep(0)
     assert not any(one.done() for one in (long, behind, call))
-    await elsewhere.do()
+    await executor.do()
     everything = asyncio.gather(long, behind, call)
     assert list(await asyncio.wait_for(everything, DEADLINE)) == ["done", "short", "called"]
     await batcher.close()
 
 
 async def test_a_caller_that_goes_frees_its_key() -> None:
-    elsewhere = Elsewhere()
-    batcher = waiting_elsewhere(elsewhere)
+    executor = Executor()
+    batcher = deferring(executor)
     long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
-    await elsewhere.wait()
+    await executor.wait()
     long.cancel()
-    await elsewhere.do_next()
+    await executor.do_next()
     assert await asyncio.wait_for(behind, DEADLINE) == "short"
     await batcher.close()
 
 
-async def test_work_aside_knows_whether_its_caller_is_still_there() -> None:
-    elsewhere, seen = Elsewhere(), list[bool]()
+async def test_deferred_work_knows_whether_its_caller_is_still_there() -> None:
+    executor, seen = Executor(), list[bool]()
 
     def work(wanted: Callable[[], bool]) -> Callable[[], str]:
         seen.append(wanted())
         return lambda: "done"
 
     batcher: Batcher[str, str] = Batcher(
-        lambda items: [Aside(work)] * len(items), max_batch=9, max_queue=9, elsewhere=elsewhere
+        lambda items: [Deferred(work)] * len(items), max_batch=9, max_queue=9, executor=executor
     )
     stays, goes = batcher.submit("stays", "x"), batcher.submit("goes", "x")
-    await elsewhere.wait(2)
+    await executor.wait(2)
     goes.cancel()
-    await elsewhere.do_next()
-    await elsewhere.do_next()
+    await executor.do_next()
+    await executor.do_next()
     assert await stays == "done"
     assert seen == [True, False]
     await batcher.close()
 
 
-async def test_work_aside_that_fails_or_is_refused_is_for_its_caller_alone() -> None:
+async def test_deferred_work_that_fails_or_is_refused_is_for_its_caller_alone() -> None:
     def refuse(_: Callable[[], None]) -> None:
         raise Overloaded("no room")
 
-    batcher = waiting_elsewhere(refuse)
+    batcher = deferring(refuse)
     long, short = batcher.submit("a", "long"), batcher.submit("b", "short")
     with pytest.raises(Overloaded, match="no room"):
         await long
@@ -193,57 +193,57 @@ async def test_work_aside_that_fails_or_is_refused_is_for_its_caller_alone() -> 
     def fail(_: Callable[[], bool]) -> Callable[[], str]:
         raise ZeroDivisionError
 
-    elsewhere = Elsewhere()
+    executor = Executor()
     batcher = Batcher(
-        lambda items: [Aside(fail) if item == "long" else item for item in items],
+        lambda items: [Deferred(fail) if item == "long" else item for item in items],
         max_batch=10,
         max_queue=10,
-        elsewhere=elsewhere,
+        executor=executor,
     )
     long, behind = batcher.submit("a", "long"), batcher.submit("a", "short")
-    await elsewhere.do()
+    await executor.do()
     with pytest.raises(ZeroDivisionError):
         await long
     assert await behind == "short"
     await batcher.close()
 
 
-async def test_work_may_be_put_aside_again() -> None:
-    elsewhere = Elsewhere()
+async def test_work_may_be_deferred_again() -> None:
+    executor = Executor()
     batcher: Batcher[str, str] = Batcher(
-        lambda items: [Aside(lambda _: lambda: Aside(lambda _: lambda: "late"))] * len(items),
+        lambda items: [Deferred(lambda _: lambda: Deferred(lambda _: lambda: "late"))] * len(items),
         max_batch=10,
         max_queue=10,
-        elsewhere=elsewhere,
+        executor=executor,
     )
     long = batcher.submit("key", "long")
-    await elsewhere.do()
-    await elsewhere.do()
+    await executor.do()
+    await executor.do()
     assert await asyncio.wait_for(long, DEADLINE) == "late"
     await batcher.close()
 
 
-async def test_closing_waits_for_what_is_aside() -> None:
-    elsewhere = Elsewhere()
-    batcher = waiting_elsewhere(elsewhere)
+async def test_closing_waits_for_what_is_deferred() -> None:
+    executor = Executor()
+    batcher = deferring(executor)
     long, behind = batcher.submit("key", "long"), batcher.submit("key", "short")
     await asyncio.sleep(0)
     closing = asyncio.create_task(batcher.close())
-    await elsewhere.do()
+    await executor.do()
     await asyncio.wait_for(closing, DEADLINE)
     assert [await long, await behind] == ["done", "short"]
 
 
-async def test_lanes_that_sleep_end_when_the_last_work_aside_is_for_nobody() -> None:
+async def test_workers_that_sleep_end_when_the_last_deferred_work_is_for_nobody() -> None:
     for _ in range(50):
-        elsewhere = Elsewhere()
+        executor = Executor()
         batcher: Batcher[str, str] = Batcher(
-            *[long_or_short] * 3, max_batch=10, max_queue=10, elsewhere=elsewhere
+            *[long_or_short] * 3, max_batch=10, max_queue=10, executor=executor
         )
         long = batcher.submit("key", "long")
-        await elsewhere.wait()
+        await executor.wait()
         closing = asyncio.create_task(batcher.close())
         await asyncio.sleep(0)
         long.cancel()
-        await elsewhere.do_next()
+        await executor.do_next()
         await asyncio.wait_for(closing, DEADLINE)
