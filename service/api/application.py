@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from service.api import (
 )
 from service.api.context import Context
 from service.api.openapi import add_schemas
+from service.api.origins import check_origin
 from service.api.problems import ProblemAnswer, answer_error, answer_status, json_path
 from service.errors import Fault, GatewiseError, InvalidInput
 
@@ -52,6 +53,7 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(_check_origin)],
     )
     app.state.context = context
     for router in _ROUTERS:
@@ -61,6 +63,10 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_error)
     return app
+
+
+async def _check_origin(request: Request) -> None:
+    check_origin(request.scope)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from service.api.exchanges import Exchanges
 from service.api.gates import check_selection
 from service.api.items import Item, ItemOrFault, read_items
 from service.api.movements import decode_source
+from service.api.origins import check_origin
 from service.api.problems import answer_error
 from service.api.requests import StepsBody
 from service.api.steps import JSON, Answered, render_steps, send_answer
@@ -45,7 +46,8 @@ class ManyStepsEndpoint:
         self._max_numbers = max_numbers
 
     async def answer(self, scope: Scope, receive: Receive) -> Answered:
-        """Raises BodyTooLarge, MalformedBody, InvalidInput for the request as a whole."""
+        """Raises ForeignOrigin, BodyTooLarge, InvalidInput for the request as a whole."""
+        check_origin(scope)
         raw = await read_body(scope, receive, self._max_body_bytes)
         key = _request_key(scope, raw)
         is_long = len(raw) > LONG_BODY_BYTES

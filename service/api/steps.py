@@ -22,6 +22,7 @@ from service.api.exchanges import LEFT, Exchanges, RouteFigures
 from service.api.gates import render_gates
 from service.api.long_numbers import long_json
 from service.api.movements import decode_source, describe, render_aside, session_headers
+from service.api.origins import check_origin
 from service.api.problems import answer_error
 from service.api.request_ids import HEADER, begin_request
 from service.api.requests import StepsBody
@@ -54,7 +55,8 @@ class StepsEndpoint:
         self._max_numbers = max_numbers
 
     async def answer(self, session_id: str, scope: Scope, receive: Receive) -> Answered:
-        """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
+        """Raises what `Sessions.step` raises, ForeignOrigin, BodyTooLarge, InvalidInput."""
+        check_origin(scope)
         raw = await read_body(scope, receive, self._max_body_bytes)
         body = await parse_aside(raw, StepsBody)
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)
