@@ -7,6 +7,7 @@ GatewiseError
 ├── InvalidInput                 the request's content cannot be used; carries the JSON paths
 │   └── MalformedBody            the body is not a JSON object at all
 ├── BodyTooLarge                 the body is longer than the service accepts
+├── ForeignOrigin                a browser sent it for a page of another site
 ├── ModelNotFound                no such model
 │   └── VersionNotFound          no such version of it
 ├── VersionUnavailable           a session's version of its model is not served here (now)
@@ -73,6 +74,10 @@ class MalformedBody(InvalidInput):
 
 class BodyTooLarge(GatewiseError):
     """The body is longer than `max_body_bytes`."""
+
+
+class ForeignOrigin(GatewiseError):
+    """A browser sent the request for a page of another site; nothing was applied."""
 
 
 class ModelNotFound(GatewiseError):

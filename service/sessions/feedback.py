@@ -17,17 +17,7 @@ from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.errors import InvalidInput
 from service.sessions.answers import Result, ResultShape
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is chosen. Temperature 0 takes the most likely; `seed` makes it certain
-    which ones are drawn; `stop` ends the rollout after one of these token sequences."""
-
-    seed: int
-    temperature: float = 1.0
-    top_k: int | None = None
-    stop: tuple[tuple[int, ...], ...] = ()
+from service.sessions.sampling import Chooser, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,7 @@ def rolling(
     if isinstance(begun, Exception):
         raise begun
     is_token = isinstance(engine.manifest.output, Probabilities)
-    choose = _Chooser(plan.sampling) if is_token else _same
+    choose = Chooser(plan.sampling) if is_token else _same
     shown = [choose(begun.outputs[-1])]
     yield shown[-1]
     gates = [begun.gates]
@@ -117,29 +107,6 @@ def rolling(
         outputs, joined([part for part in gates if part is not None]) if plan.gates else None
     )
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
-
-
-class _Chooser:
-    """From probabilities [V] to the next token, int64."""
-
-    def __init__(self, sampling: Sampling) -> None:
-        self._sampling = sampling
-        self._random = np.random.Generator(np.random.PCG64(sampling.seed))
-
-    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        sampling = self._sampling
-        if sampling.temperature == 0:
-            return np.asarray(np.argmax(probabilities), np.int64)
-        with np.errstate(divide="ignore"):
-            logits = np.log(probabilities.astype(np.float64)) / sampling.temperature
-        if sampling.top_k is not None and sampling.top_k < len(logits):
-            # A stable order, so that ties are cut the same way everywhere.
-            logits[np.argsort(-logits, kind="stable")[sampling.top_k :]] = -np.inf
-        cumulated = np.cumsum(np.exp(logits - logits.max()))
-        drawn = self._random.random() * cumulated[-1]
-        chosen = np.searchsorted(cumulated, drawn, side="right")
-        # Rounding may put the draw on the very end of the last interval.
-        return np.asarray(min(int(chosen), len(cumulated) - 1), np.int64)
 
 
 def _same(output: NDArray[np.float32]) -> NDArray[Any]:

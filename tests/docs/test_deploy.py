@@ -120,6 +120,18 @@ def test_everything_that_clients_do_passes(proxied: Proxied) -> None:
     assert client.get("/metrics").status_code == 404
 
 
+def test_pages_of_the_proxys_host_and_port_may_change_something(proxied: Proxied) -> None:
+    statuses = [
+        proxied.client.post(
+            "/v1/sessions",
+            json={"model": "weather"},
+            headers={"origin": f"http://127.0.0.1:{port}"},
+        ).status_code
+        for port in (proxied.port, proxied.replicas[0].port)
+    ]
+    assert statuses == [201, 403]
+
+
 def test_a_body_may_be_as_long_as_the_service_allows(proxied: Proxied) -> None:
     longest = b" " * Settings(repository=Path()).max_body_bytes
     path = f"/v1/sessions/{new_session(proxied.client, 'weather')}/steps"

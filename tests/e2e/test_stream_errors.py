@@ -247,11 +247,24 @@ def _resident_bytes(service: ServiceProcess) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_pages_of_other_hosts_are_refused(service: ServiceProcess) -> None:
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://elsewhere.example",
+        "null",
+        "http://[",
+        "http://]",
+        "http://[::1",
+        "://",
+        "http://x:y",
+    ],
+)
+def test_pages_of_other_hosts_are_refused(service: ServiceProcess, origin: str) -> None:
     url = service.url.replace("http", "ws", 1) + "/v1/stream"
     with pytest.raises(InvalidStatus) as refused:
-        connect(url, origin=Origin("http://elsewhere.example"), proxy=None)
+        connect(url, origin=Origin(origin), proxy=None)
     assert refused.value.response.status_code == 403
+    assert "Traceback" not in service.log()
     with connect(url, origin=Origin(service.url), proxy=None) as socket:
         assert ask(socket, "open", model="weather")["type"] == "open"
 

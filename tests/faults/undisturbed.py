@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
-from service.sessions.feedback import Plan, Sampling, roll
+from service.sessions.feedback import Plan, roll
+from service.sessions.sampling import Sampling
 from tests.faults.requests import Request
 
 Numbers = dict[str, NDArray[Any]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.errors import GatewiseError, InvalidInput
 from service.sessions.conditions import Conditions
-from service.sessions.feedback import Sampling
+from service.sessions.sampling import Sampling
 from service.sessions.stepping import StepRequest
 from tests.stateful.ground import Ground, misfits, moments, numbers, replicas, seeds, tags, waits
 from tests.stateful.requests import (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from service import __version__
 from service.edges.http import docs_routes, health_routes, metrics_routes
 from service.edges.http.context import Context
 from service.edges.http.openapi import add_schemas
+from service.edges.http.origins import check_origin
 from service.edges.http.problems import ProblemAnswer, answer_error, answer_status, json_path
 from service.edges.v1 import many_steps_routes, model_routes, session_routes, step_routes
 from service.errors import Fault, GatewiseError, InvalidInput
@@ -45,6 +46,7 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(_check_origin)],
     )
     app.state.context = context
     for router in _ROUTERS:
@@ -54,6 +56,10 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_error)
     return app
+
+
+async def _check_origin(request: Request) -> None:
+    check_origin(request.scope)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

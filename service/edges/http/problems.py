@@ -42,6 +42,7 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.InvalidInput: Problem(422, "invalid_input", "The input cannot be used"),
     errors.MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
+    errors.ForeignOrigin: Problem(403, "foreign_origin", "A page of another site sent this"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
     errors.VersionNotFound: Problem(404, "version_not_found", "No such version of the model"),
     errors.VersionUnavailable: Problem(

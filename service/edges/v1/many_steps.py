@@ -17,6 +17,7 @@ from service.bundle.manifest import Manifest, Values
 from service.edges.http.body import LONG_BODY_BYTES, read_body
 from service.edges.http.conditions import etag, read_conditions
 from service.edges.http.door import Exchanges
+from service.edges.http.origins import check_origin
 from service.edges.http.problems import answer_error
 from service.edges.v1.answers import numbers_of, to_json
 from service.edges.v1.gates import check_selection
@@ -45,7 +46,8 @@ class ManyStepsEndpoint:
         self._max_numbers = max_numbers
 
     async def answer(self, scope: Scope, receive: Receive) -> Answered:
-        """Raises BodyTooLarge, MalformedBody, InvalidInput for the request as a whole."""
+        """Raises ForeignOrigin, BodyTooLarge, InvalidInput for the request as a whole."""
+        check_origin(scope)
         raw = await read_body(scope, receive, self._max_body_bytes)
         key = _request_key(scope, raw)
         is_long = len(raw) > LONG_BODY_BYTES

@@ -14,7 +14,7 @@ router = APIRouter(tags=["sessions"])
 @router.post(
     PATH,
     response_class=Response,
-    responses=gives(ManyStepsAnswer, 400, 413, 422),
+    responses=gives(ManyStepsAnswer, 400, 403, 413, 422),
     openapi_extra=takes(
         ManyStepsBody,
         {

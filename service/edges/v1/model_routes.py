@@ -49,7 +49,7 @@ async def get_report(model: str, context: Ctx) -> FileResponse:
 @router.post(
     "/{model}/sequences",
     response_class=Response,
-    responses=gives(SequencesAnswer, 400, 404, 413, 422, 503),
+    responses=gives(SequencesAnswer, 400, 403, 404, 413, 422, 503),
     openapi_extra=takes(SequencesBody, {"inputs": [[[371.2], [371.3]]], "gates": True}),
 )
 async def run_sequences(model: str, request: Request, context: Ctx) -> Response:

@@ -19,8 +19,9 @@ from service.edges.v1.step_bodies import decode_source, describe, render_aside
 from service.errors import Fault, InvalidInput
 from service.sessions.answers import Answer
 from service.sessions.conditions import Conditions
-from service.sessions.feedback import Plan, Sampling
+from service.sessions.feedback import Plan
 from service.sessions.rollouts import RolloutRequest, Shown
+from service.sessions.sampling import Sampling
 
 _SEED_BITS = 53
 """As many as every JSON reader keeps exactly."""

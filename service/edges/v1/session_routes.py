@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 @router.post(
     "",
     status_code=201,
-    responses=gives(SessionAnswer, 400, 404, 409, 410, 413, 422, 503, status=201),
+    responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 413, 422, 503, status=201),
     openapi_extra=takes(SessionBody, {"model": "co2"}, KEYED),
 )
 async def create_session(request: Request, response: Response, context: Ctx) -> SessionAnswer:
@@ -81,7 +81,7 @@ async def get_session(
 @router.delete(
     "/{session_id}",
     status_code=204,
-    responses=gives(None, 404, 410, 412, 422, 503, status=204),
+    responses=gives(None, 403, 404, 410, 412, 422, 503, status=204),
     openapi_extra={"parameters": CONDITIONAL},
 )
 async def delete_session(session_id: str, request: Request, context: Ctx) -> None:
@@ -92,7 +92,7 @@ async def delete_session(session_id: str, request: Request, context: Ctx) -> Non
 @router.post(
     "/{session_id}/fork",
     status_code=201,
-    responses=gives(SessionAnswer, 400, 404, 409, 410, 412, 413, 422, 503, status=201),
+    responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 412, 413, 422, 503, status=201),
     openapi_extra=takes(ForkBody, {}, KEYED + CONDITIONAL, required=False),
 )
 async def fork_session(
@@ -111,7 +111,7 @@ async def fork_session(
 
 @router.post(
     "/{session_id}/migrate",
-    responses=gives(MigrationAnswer, 400, 404, 409, 410, 412, 413, 422, 503),
+    responses=gives(MigrationAnswer, 400, 403, 404, 409, 410, 412, 413, 422, 503),
     openapi_extra=takes(MigrateBody, {}, KEYED + CONDITIONAL, required=False),
 )
 async def migrate_session(

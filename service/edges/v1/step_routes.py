@@ -20,7 +20,7 @@ from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"])
 
-_PROBLEMS = (400, 404, 409, 410, 412, 413, 422, 503)
+_PROBLEMS = (400, 403, 404, 409, 410, 412, 413, 422, 503)
 
 
 @router.post(

@@ -20,6 +20,7 @@ from service.edges.http.body import parse_aside, read_body
 from service.edges.http.conditions import read_conditions
 from service.edges.http.door import LEFT, Exchanges, RouteFigures
 from service.edges.http.long_numbers import long_json
+from service.edges.http.origins import check_origin
 from service.edges.http.problems import answer_error
 from service.edges.http.request_ids import HEADER, begin_request
 from service.edges.v1.answers import check_size, render_outputs, to_json
@@ -54,7 +55,8 @@ class StepsEndpoint:
         self._max_numbers = max_numbers
 
     async def answer(self, session_id: str, scope: Scope, receive: Receive) -> Answered:
-        """Raises what `Sessions.step` raises, and BodyTooLarge, MalformedBody, InvalidInput."""
+        """Raises what `Sessions.step` raises, ForeignOrigin, BodyTooLarge, InvalidInput."""
+        check_origin(scope)
         raw = await read_body(scope, receive, self._max_body_bytes)
         body = await parse_aside(raw, StepsBody)
         conditions = read_conditions(scope["headers"], b"steps", raw, body.at)

@@ -20,7 +20,8 @@ from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import InvalidInput
 from service.repository.models import Models, load_models
-from service.sessions.feedback import Plan, Rolled, Sampling, check_feedback, roll, shape_of_rollout
+from service.sessions.feedback import Plan, Rolled, check_feedback, roll, shape_of_rollout
+from service.sessions.sampling import Sampling
 from tests.bundles import plain_report, served_models, values_model
 from tests.oracle import Oracle, Trace, assert_agrees
 

@@ -1,13 +1,14 @@
 """WS /v1/stream: the handshake, and the goodbye when the service stops."""
 
 import asyncio
-from urllib.parse import urlsplit
 
 from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from service.edges.http.origins import check_origin
 from service.edges.v1.stream.connection import Connection
 from service.edges.v1.stream.requests import Requests
+from service.errors import ForeignOrigin
 from service.repository.models import Models
 from service.sessions.sessions import Sessions
 
@@ -29,7 +30,9 @@ class StreamEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if not _same_origin(scope):
+        try:
+            check_origin(scope)
+        except ForeignOrigin:
             await send({"type": "websocket.close"})
             return
         await send({"type": "websocket.accept"})
@@ -48,13 +51,3 @@ class StreamEndpoint:
             connection.stop()
             ends.append(connection.closed.wait())
         await asyncio.gather(*ends)
-
-
-def _same_origin(scope: Scope) -> bool:
-    """Browsers let every page connect to any host: a foreign one must not use a user's service."""
-    headers = dict(scope["headers"])
-    origin: bytes | None = headers.get(b"origin")
-    if origin is None:
-        return True
-    host: bytes = headers.get(b"host", b"")
-    return urlsplit(origin.decode("latin-1")).netloc == host.decode("latin-1")

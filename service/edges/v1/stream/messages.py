@@ -17,7 +17,7 @@ from service.sessions.receipts import Key
 MAX_ID_LENGTH = 255
 
 
-def _checked_id(value: object) -> object:
+def _checked_id(value: object) -> str | int:
     if isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STEP:
@@ -131,9 +131,11 @@ def read_message(found: dict[str, Any]) -> Message:
 
 
 def correlation(found: dict[str, Any]) -> str | int | None:
-    """The id of a message that may have other faults."""
-    value = found.get("id")
-    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+    """The id of a message that may have other faults; None for one that cannot come back."""
+    try:
+        return _checked_id(found.get("id"))
+    except ValueError:
+        return None
 
 
 def key_of(message_id: str | int | None, operation: bytes, raw: str) -> Key | None:

@@ -1,12 +1,12 @@
 """What the messages and the records of one socket ask for."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import orjson
 from starlette.types import Message as Received
 
 from service.edges.http.conditions import etag
@@ -136,7 +136,7 @@ class Requests:
             fields = await self._fields(message, text)
             if message.id is not None:
                 fields = {"id": message.id} | fields
-            frame = orjson.dumps({"type": message.type} | fields).decode()
+            frame = _json({"type": message.type} | fields)
         except Exception as error:  # answered, as every error is
             frame = error_text(message.id, message.session_id, error)
         self._connection.answer(frame)
@@ -194,6 +194,11 @@ async def _aside(text: str, read: Callable[[], Read]) -> Read:
 def _shown(session: Session) -> Fields:
     fields = SessionAnswer.of(session).model_dump(mode="json")
     return fields | {"etag": etag(session.revision)}
+
+
+def _json(fields: Fields) -> str:
+    """Metadata have numbers of any length, which orjson does not write."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def _new(session_id: str | None, message: OpenMessage | ForkMessage) -> NewSession:

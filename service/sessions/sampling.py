@@ -1,0 +1,45 @@
+"""Which token comes next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLDEST = 1e-300
+"""Every lower temperature chooses as this one does: two float32 probabilities that differ have
+logarithms at least 6e-8 apart, and the less likely has no chance left. Nothing overflows at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 takes the most likely; `seed` makes it certain
+    which ones are drawn; `stop` ends the rollout after one of these token sequences."""
+
+    seed: int
+    temperature: float = 1.0
+    top_k: int | None = None
+    stop: tuple[tuple[int, ...], ...] = ()
+
+
+class Chooser:
+    """From probabilities [V] to the next token, int64."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._random = np.random.Generator(np.random.PCG64(sampling.seed))
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        sampling = self._sampling
+        if sampling.temperature == 0:
+            return np.asarray(np.argmax(probabilities), np.int64)
+        with np.errstate(divide="ignore"):
+            logits = np.log(probabilities.astype(np.float64)) / max(sampling.temperature, _COLDEST)
+        if sampling.top_k is not None and sampling.top_k < len(logits):
+            # A stable order, so that ties are cut the same way everywhere.
+            logits[np.argsort(-logits, kind="stable")[sampling.top_k :]] = -np.inf
+        cumulated = np.cumsum(np.exp(logits - logits.max()))
+        drawn = self._random.random() * cumulated[-1]
+        chosen = np.searchsorted(cumulated, drawn, side="right")
+        # Rounding may put the draw on the very end of the last interval.
+        return np.asarray(min(int(chosen), len(cumulated) - 1), np.int64)
