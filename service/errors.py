@@ -4,7 +4,7 @@ No HTTP here: the edge maps each class to a status and a problem type in one tab
 (`service/edges/http/problems.py`), and a test walks this tree to see that none is missing.
 
 GatewiseError
-├── InvalidInput                 the request's content cannot be used; carries the JSON paths
+├── InvalidInput                 the request's content cannot be used; carries the places
 │   └── MalformedBody            the body is not a JSON object at all
 ├── BodyTooLarge                 the body is longer than the service accepts
 ├── ForeignOrigin                a browser sent it for a page of another site
@@ -36,19 +36,36 @@ GatewiseError
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Literal, Self
 
 MAX_FAULTS = 20
 """Most faults that one InvalidInput names."""
 
 
+Place = tuple[str | int, ...]
+"""Where in a request something is, such as ("inputs", 0, 3): names of fields and indexes."""
+
+Part = Literal["body", "headers", "query", "path", "byte"]
+"""What a place begins at. A byte's place is its number, in what cannot be read any further."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: `path` is a JSON path such as `$.inputs[0][3]`."""
+    """One thing wrong with a request. Every edge writes the place in its own way."""
 
-    path: str
+    place: Place
     message: str
+    part: Part = "body"
+
+    def __str__(self) -> str:
+        place = (self.part, *self.place) if self.part != "body" else self.place
+        return f"{'.'.join(map(str, place)) or self.part}: {self.message}"
+
+    def below(self, place: Place) -> "Fault":
+        """The same, in a request of which this one is the part at `place`."""
+        return replace(self, place=(*place, *self.place))
 
 
 class GatewiseError(Exception):
@@ -61,11 +78,11 @@ class InvalidInput(GatewiseError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         # A wrong matrix is wrong everywhere; the answer must not be longer than the request.
         self.faults = tuple(islice(faults, MAX_FAULTS))
-        super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in self.faults))
+        super().__init__("; ".join(map(str, self.faults)))
 
     @classmethod
-    def at(cls, path: str, message: str) -> "InvalidInput":
-        return cls([Fault(path, message)])
+    def at(cls, place: Place, message: str, part: Part = "body") -> Self:
+        return cls([Fault(place, message, part)])
 
 
 class MalformedBody(InvalidInput):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine, Gates
-from service.errors import InvalidInput
+from service.errors import InvalidInput, Place
 from service.records import record
 
 LARGE_INPUT = 1e15
@@ -57,7 +57,7 @@ def go_on() -> None:
 class Row:
     """inputs [T, F] float32 or [T] int64, and the state [S] before the first of them.
 
-    `path` is the JSON path of the inputs in the caller's request. A row that is `alone` shares
+    `place` is where the inputs are in the caller's request. A row that is `alone` shares
     no run with others, so that computing it again gives the same bits.
     """
 
@@ -65,7 +65,7 @@ class Row:
     inputs: NDArray[Any]
     state: NDArray[np.float32]
     gates: bool
-    path: str = "$.inputs"
+    place: Place = ("inputs",)
     alone: bool = False
 
 
@@ -258,7 +258,7 @@ def _overflow(
     if not wrong.any():
         return None
     return InvalidInput.at(
-        f"{row.path}[{begin + int(np.argmax(wrong))}]",
+        (*row.place, begin + int(np.argmax(wrong))),
         "the model's arithmetic leaves the range of float32 here; send values of the size that "
         "it was trained on",
     )

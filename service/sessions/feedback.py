@@ -53,7 +53,7 @@ def check_feedback(manifest: Manifest) -> None:
     )
     if not (feeds_tokens or feeds_values):
         raise InvalidInput.at(
-            "$.steps", f"the outputs of model {manifest.name!r} are not inputs that it takes"
+            ("steps",), f"the outputs of model {manifest.name!r} are not inputs that it takes"
         )
 
 
@@ -121,5 +121,5 @@ def _explained(error: Exception, shown: int) -> Exception:
     if not isinstance(error, InvalidInput):
         return error
     return InvalidInput.at(
-        "$.steps", f"the model's own outputs leave the range of float32 after {shown} of them"
+        ("steps",), f"the model's own outputs leave the range of float32 after {shown} of them"
     )

@@ -296,5 +296,5 @@ def _check_origin(session: Session, model: str | None, version: int | None) -> N
 def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:
     if state is not None and len(state) != state_size:
         raise InvalidInput(
-            [Fault("$.state", f"{len(state)} numbers, but this model's state has {state_size}")]
+            [Fault(("state",), f"{len(state)} numbers, but this model's state has {state_size}")]
         )

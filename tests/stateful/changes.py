@@ -89,7 +89,7 @@ class Changes(Ground):
         session_id = self.name(number)
 
         def decode(_: object) -> NDArray[np.float32]:
-            raise InvalidInput.at("$.inputs", "bad")
+            raise InvalidInput.at(("inputs",), "bad")
 
         good = Step(session_id, self.inputs(session_id, 1, 0))
         good = self.keyed(good) if keyed else good

@@ -14,7 +14,7 @@ from service.edges.http import docs_routes, health_routes, metrics_routes
 from service.edges.http.context import Context
 from service.edges.http.openapi import add_schemas
 from service.edges.http.origins import check_origin
-from service.edges.http.problems import ProblemAnswer, answer_error, answer_status, json_path
+from service.edges.http.problems import ProblemAnswer, answer_error, answer_status
 from service.edges.v1 import many_steps_routes, model_routes, session_routes, step_routes
 from service.errors import Fault, GatewiseError, InvalidInput
 
@@ -69,8 +69,7 @@ async def _on_error(_: Request, error: Exception) -> Response:
 async def _on_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        Fault(json_path(detail["loc"][1:], detail["loc"][0]), detail["msg"])
-        for detail in error.errors()
+        Fault(detail["loc"][1:], detail["msg"], detail["loc"][0]) for detail in error.errors()
     ]
     return _response(answer_error(InvalidInput(faults)))
 

@@ -74,7 +74,7 @@ async def _next_part(receive: Receive) -> Message:
     message = await receive()
     if message["type"] == "http.disconnect":
         # Nobody will read this answer, but what has arrived must not pass for the whole.
-        raise MalformedBody([Fault("$", "the connection closed before the body was complete")])
+        raise MalformedBody([Fault((), "the connection closed before the body was complete")])
     return message
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from fastapi import Response
 
-from service.errors import InvalidInput
+from service.errors import InvalidInput, Part, Place
 from service.sessions.conditions import ANY, Conditions, revision_tag, tag
 from service.sessions.receipts import Key
 from service.stores.store import Session
@@ -30,10 +30,10 @@ def read_conditions(
     for name, value in headers:
         if name == b"idempotency-key":
             if key is not None:
-                raise InvalidInput.at("headers.idempotency-key", "send it once")
+                raise InvalidInput.at(("idempotency-key",), "send it once", "headers")
             key = _checked_key(value)
         elif name == b"if-match":
-            tags = read_tags(value, "headers.if-match") | (tags or frozenset())
+            tags = read_tags(value, ("if-match",), "headers") | (tags or frozenset())
     return Conditions(
         key=None if key is None else Key.of(key, operation, body), at=at, if_match=tags
     )
@@ -45,18 +45,18 @@ def read_preconditions(headers: Headers) -> Conditions:
     return read_conditions(others, b"", b"")
 
 
-def read_tags(value: bytes, path: str) -> frozenset[str]:
+def read_tags(value: bytes, place: Place, part: Part = "body") -> frozenset[str]:
     """The strong tags of a list, or ANY. Raises InvalidInput."""
     text = value.decode("latin-1").strip()
     if text == "*":
         return frozenset([ANY])
-    tags, place = set(), 0
-    while place < len(text):
-        matched = _TAGS.match(text, place)
+    tags, at = set(), 0
+    while at < len(text):
+        matched = _TAGS.match(text, at)
         if matched is None:
-            raise InvalidInput.at(path, 'expected * or a list of tags such as "5f3a"')
+            raise InvalidInput.at(place, 'expected * or a list of tags such as "5f3a"', part)
         weak, tag = matched.groups()
-        place = matched.end()
+        at = matched.end()
         if not weak:
             tags.add(tag)
     return frozenset(tags)
@@ -78,13 +78,13 @@ def unchanged(session: Session, if_none_match: str | None) -> bool:
     """Whether the caller has seen the session as it is."""
     if if_none_match is None:
         return False
-    tags = read_tags(if_none_match.encode("latin-1"), "headers.if-none-match")
+    tags = read_tags(if_none_match.encode("latin-1"), ("if-none-match",), "headers")
     return ANY in tags or tag(session) in tags
 
 
 def _checked_key(value: bytes) -> bytes:
     if not value or len(value) > MAX_KEY_BYTES:
         raise InvalidInput.at(
-            "headers.idempotency-key", f"expected 1 to {MAX_KEY_BYTES} bytes, such as a UUID"
+            ("idempotency-key",), f"expected 1 to {MAX_KEY_BYTES} bytes, such as a UUID", "headers"
         )
     return value

@@ -20,6 +20,7 @@ from service.errors import (
     GatewiseError,
     InvalidInput,
     MalformedBody,
+    Place,
     SessionMoved,
 )
 from service.metrics.catalogue import PROBLEMS as PROBLEMS_COUNTED
@@ -108,7 +109,8 @@ def answer_error(error: Exception) -> ProblemAnswer:
     else:
         log.debug("request_refused", code=problem.code, detail=str(error))
     faults = error.faults if isinstance(error, InvalidInput) else ()
-    rendered = _render(problem, str(error), faults, _whereabouts(error))
+    detail = "; ".join(map(_written, faults)) or str(error)
+    rendered = _render(problem, detail, faults, _whereabouts(error))
     if isinstance(error, SessionMoved):
         rendered.headers["etag"] = f'"{error.tag}"'
     return rendered
@@ -128,23 +130,31 @@ def answer_status(status: int, detail: str) -> ProblemAnswer:
     return _render(problem, detail, ())
 
 
-def invalid(error: ValidationError, prefix: str = "$") -> InvalidInput:
-    """pydantic's findings as faults with JSON paths below `prefix`."""
+def invalid(error: ValidationError, place: Place = ()) -> InvalidInput:
+    """pydantic's findings as faults below a place."""
     found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid":
         reason = found[0].get("ctx", {}).get("error", found[0]["msg"])
-        return MalformedBody([Fault(prefix, f"the body is not valid JSON: {reason}")])
+        return MalformedBody([Fault(place, f"the body is not valid JSON: {reason}")])
     if found[0]["type"] in ("model_type", "model_attributes_type") and not found[0]["loc"]:
-        return MalformedBody([Fault(prefix, "the body must be a JSON object")])
-    return InvalidInput(_fault(detail, prefix) for detail in found)
+        return MalformedBody([Fault(place, "the body must be a JSON object")])
+    return InvalidInput(_fault(detail, place) for detail in found)
 
 
-def json_path(parts: Sequence[int | str], prefix: str = "$") -> str:
-    """("inputs", 0, 3) as `$.inputs[0][3]`."""
-    return prefix + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+def json_path(fault: Fault) -> str:
+    """("inputs", 0, 3) as `$.inputs[0][3]`, a header as `headers.if-match`."""
+    if fault.part == "byte":
+        return f"byte {fault.place[0]}"
+    root = "$" if fault.part == "body" else fault.part
+    names = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in fault.place)
+    return root + "".join(names)
 
 
-def _fault(detail: ErrorDetails, prefix: str) -> Fault:
+def _written(fault: Fault) -> str:
+    return f"{json_path(fault)}: {fault.message}"
+
+
+def _fault(detail: ErrorDetails, below: Place) -> Fault:
     message = detail["msg"]
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
@@ -152,7 +162,7 @@ def _fault(detail: ErrorDetails, prefix: str) -> Fault:
         message = "there is no such field"
     elif detail["type"] == "missing":
         message = "this field is required"
-    return Fault(json_path(detail["loc"], prefix), message)
+    return Fault((*below, *detail["loc"]), message)
 
 
 def _render(
@@ -167,7 +177,7 @@ def _render(
         **(more or {}),
     }
     if faults:
-        body["errors"] = [{"path": fault.path, "message": fault.message} for fault in faults]
+        body["errors"] = [{"path": json_path(fault), "message": fault.message} for fault in faults]
     headers = {"content-type": MEDIA_TYPE}
     if problem.retry_after is not None:
         headers["retry-after"] = str(problem.retry_after)

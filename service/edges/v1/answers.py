@@ -31,7 +31,7 @@ def check_size(
     numbers = numbers_of(steps, manifest, gates)
     if numbers > max_numbers:
         raise InvalidInput.at(
-            "$",
+            (),
             f"{steps} time steps take {numbers} numbers (outputs, states"
             f"{', gates' if gates else ''}), at most {max_numbers} are allowed; send at most "
             f"{max_numbers // numbers_of(1, manifest, gates)} steps at once",

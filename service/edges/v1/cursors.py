@@ -28,5 +28,5 @@ def read_cursor(cursor: str) -> Position:
     except (binascii.Error, ValueError, TypeError):
         model, session_id = None, None
     if not (isinstance(model, str) and isinstance(session_id, str)):
-        raise InvalidInput.at("query.cursor", "not a cursor of this list; begin without one")
+        raise InvalidInput.at(("cursor",), "not a cursor of this list; begin without one", "query")
     return model, session_id

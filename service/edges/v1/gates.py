@@ -84,7 +84,7 @@ def _wrong_layers(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterat
     for index, layer in enumerate(selection.layers or ()):
         if layer >= len(layers):
             message = f"there is no layer {layer}, the model has {len(layers)}"
-            yield Fault(f"$.gates.layers[{index}]", message)
+            yield Fault(("gates", "layers", index), message)
 
 
 def _wrong_units(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
@@ -93,7 +93,7 @@ def _wrong_units(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterato
         for index, unit in enumerate(selection.units or ()):
             if 0 < size <= unit:
                 message = f"layer {layer} has no unit {unit}, it has {size}"
-                yield Fault(f"$.gates.units[{index}]", message)
+                yield Fault(("gates", "units", index), message)
 
 
 def render_gates(

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from service.bundle.manifest import InputSignature, Tokens
 from service.edges.http.problems import invalid
-from service.errors import Fault, InvalidInput
+from service.errors import Fault, InvalidInput, Place
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
@@ -29,7 +29,7 @@ StateVector = Annotated[list[StateNumber], _FIRST_FAULT]
 _STATE = TypeAdapter(StateVector)
 
 
-def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArray[Any]:
+def decode_inputs(value: object, signature: InputSignature, place: Place) -> NDArray[Any]:
     """One sequence: float32 [T, F], or int64 [T] for a token model. Raises InvalidInput."""
     adapter: TypeAdapter[Any]
     dtype: type[np.generic]
@@ -43,41 +43,41 @@ def decode_inputs(value: object, signature: InputSignature, path: str) -> NDArra
             return value.astype(dtype)
         value = value.tolist()
     if not isinstance(value, list):
-        raise InvalidInput.at(path, f"expected {expected}")
+        raise InvalidInput.at(place, f"expected {expected}")
     if not value:
-        raise InvalidInput.at(path, "the sequence is empty; send at least one time step")
+        raise InvalidInput.at(place, "the sequence is empty; send at least one time step")
     try:
         return np.array(adapter.validate_python(value), dtype)
     except ValidationError as error:
-        raise _explained(error, signature, path) from None
+        raise _explained(error, signature, place) from None
 
 
-def encode_text(text: object, signature: InputSignature, path: str) -> NDArray[np.int64]:
+def encode_text(text: object, signature: InputSignature, place: Place) -> NDArray[np.int64]:
     """One token a character, int64 [T]. Raises InvalidInput for a model without a vocabulary."""
     if not isinstance(signature, Tokens) or signature.vocabulary is None:
-        raise InvalidInput.at(path, "this model takes no text; send numbers as `inputs`")
+        raise InvalidInput.at(place, "this model takes no text; send numbers as `inputs`")
     if not isinstance(text, str) or not text:
-        raise InvalidInput.at(path, "expected a text of at least one character")
+        raise InvalidInput.at(place, "expected a text of at least one character")
     ids = signature.ids
     try:
         return np.fromiter((ids[character] for character in text), np.int64, len(text))
     except KeyError:
         raise InvalidInput(
-            Fault(f"{path}[{index}]", f"{character!r} is not in the model's vocabulary")
+            Fault((*place, index), f"{character!r} is not in the model's vocabulary")
             for index, character in enumerate(text)
             if character not in ids
         ) from None
 
 
-def decode_state(value: object, state_size: int, path: str) -> NDArray[np.float32]:
+def decode_state(value: object, state_size: int, place: Place) -> NDArray[np.float32]:
     """A flat state, float32 [S]. Raises InvalidInput."""
     try:
         state = np.array(_STATE.validate_python(value), np.float32)
     except ValidationError as error:
-        raise invalid(error, path) from None
+        raise invalid(error, place) from None
     if len(state) != state_size:
         raise InvalidInput.at(
-            path, f"{len(state)} numbers, but this model's state has {state_size}"
+            place, f"{len(state)} numbers, but this model's state has {state_size}"
         )
     return state
 
@@ -102,15 +102,15 @@ def _tokens(size: int) -> TypeAdapter[list[int]]:
     return TypeAdapter(Annotated[list[token], _FIRST_FAULT])
 
 
-def _explained(error: ValidationError, signature: InputSignature, path: str) -> InvalidInput:
+def _explained(error: ValidationError, signature: InputSignature, place: Place) -> InvalidInput:
     """pydantic speaks of list lengths; a caller wants to know which features are expected."""
-    found = invalid(error, path)
+    found = invalid(error, place)
     if isinstance(signature, Tokens):
         return found
     features = f"expected {signature.width} numbers ({', '.join(signature.names)})"
     return InvalidInput(
         [
-            Fault(fault.path, f"{features}, found {detail['ctx']['actual_length']}")
+            Fault(fault.place, f"{features}, found {detail['ctx']['actual_length']}")
             if detail["type"] in ("too_short", "too_long")
             else fault
             for fault, detail in zip(found.faults, error.errors(include_url=False), strict=False)

@@ -29,7 +29,7 @@ from service.sessions.receipts import KEPT_RECEIPTS, Key
 _PLAIN_FIELDS = {"session_id", "inputs"}
 _NUMBERS = {int, float}
 _TOO_MANY_KEYS = InvalidInput.at(
-    "$.session_id",
+    ("session_id",),
     f"with keys, one request takes at most {KEPT_RECEIPTS} items of one session; send several "
     "time steps in one item",
 )
@@ -71,19 +71,19 @@ def _parsed(raw: bytes) -> object:
         try:
             return from_json(raw)
         except ValueError as error:
-            raise MalformedBody([Fault("$", f"the body is not valid JSON: {error}")]) from None
+            raise MalformedBody([Fault((), f"the body is not valid JSON: {error}")]) from None
 
 
 def _items_of(body: object) -> list[Any]:
     if not isinstance(body, dict):
-        raise MalformedBody([Fault("$", "the body must be a JSON object")])
+        raise MalformedBody([Fault((), "the body must be a JSON object")])
     if strange := [name for name in body if name != "items"]:
-        raise InvalidInput(Fault(f"$.{name}", "there is no such field") for name in strange)
+        raise InvalidInput(Fault((name,), "there is no such field") for name in strange)
     items = body.get("items")
     if not isinstance(items, list) or not items:
-        raise InvalidInput.at("$.items", "expected a list of at least one item")
+        raise InvalidInput.at(("items",), "expected a list of at least one item")
     if len(items) > MAX_ITEMS:
-        raise InvalidInput.at("$.items", f"{len(items)} items, at most {MAX_ITEMS} are taken")
+        raise InvalidInput.at(("items",), f"{len(items)} items, at most {MAX_ITEMS} are taken")
     return items
 
 
@@ -92,10 +92,10 @@ def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFaul
     if (plain := _plain(value)) is not None:
         return Item(*plain, None, UNCONDITIONAL if key is None else Conditions(key))
     if not isinstance(value, dict):
-        return InvalidInput.at("$", "an item must be a JSON object")
+        return InvalidInput.at((), "an item must be a JSON object")
     try:
         body = StepsItem.model_validate(value)
-        tags = None if body.if_match is None else read_tags(body.if_match.encode(), "$.if_match")
+        tags = None if body.if_match is None else read_tags(body.if_match.encode(), ("if_match",))
         if body.key is not None:
             key = Key.of(body.key.encode(), b"many-steps-item", orjson.dumps(value))
     except ValidationError as error:
@@ -103,7 +103,7 @@ def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFaul
     except InvalidInput as error:
         return error
     except orjson.JSONEncodeError as error:
-        return InvalidInput.at("$", str(error))
+        return InvalidInput.at((), str(error))
     return Item(body.session_id, body.inputs, body, Conditions(key, body.at, tags))
 
 

@@ -25,7 +25,7 @@ from service.edges.v1.items import Item, ItemOrFault, read_items
 from service.edges.v1.requests import StepsBody
 from service.edges.v1.step_bodies import decode_source
 from service.edges.v1.steps import JSON, Answered, render_steps, send_answer
-from service.errors import Fault, GatewiseError, InvalidInput, Overloaded, ShuttingDown
+from service.errors import GatewiseError, InvalidInput, Overloaded, ShuttingDown
 from service.sessions.answers import Answer
 from service.sessions.receipts import Key
 from service.sessions.sessions import Sessions
@@ -102,7 +102,7 @@ class _Numbers:
         total = self._total + numbers - self._taken.get(index, 0)
         if total > self._most:
             raise InvalidInput.at(
-                "$",
+                (),
                 f"the items up to this one take {total} numbers (outputs, states, gates), "
                 f"at most {self._most} are allowed; send them in several requests",
             )
@@ -113,7 +113,7 @@ def _request_key(scope: Scope, raw: bytes) -> Key | None:
     conditions = read_conditions(scope["headers"], b"many-steps", raw)
     if conditions.if_match is not None:
         raise InvalidInput.at(
-            "headers.if-match", "the items are many; give each its own `if_match`"
+            ("if-match",), "the items are many; give each its own `if_match`", "headers"
         )
     return conditions.key
 
@@ -163,10 +163,7 @@ def _render_answer(item: Item, answer: Answer) -> dict[str, Any]:
 def _render_problem(item: ItemOrFault, error: Answer | Exception, index: int) -> dict[str, Any]:
     assert isinstance(error, Exception)
     if isinstance(error, InvalidInput):
-        error = InvalidInput(
-            Fault(f"$.items[{index}]{fault.path.removeprefix('$')}", fault.message)
-            for fault in error.faults
-        )
+        error = InvalidInput(fault.below(("items", index)) for fault in error.faults)
     problem = answer_error(error)
     rendered: dict[str, Any] = {"problem": orjson.Fragment(problem.body)}
     if isinstance(item, Item):

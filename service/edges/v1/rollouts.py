@@ -33,7 +33,7 @@ def rollout_request(
     """The request, and the seed that it draws with: the caller's, or one for each key."""
     if conditions.key is not None and not body.advance:
         raise InvalidInput.at(
-            "$.advance",
+            ("advance",),
             "a look ahead changes nothing and leaves no receipt; send it without Idempotency-Key",
         )
     seed = _seed_of(body, conditions)
@@ -135,13 +135,13 @@ def _check_sampling(body: RolloutBody, manifest: Manifest) -> None:
     given = body.model_fields_set & {"temperature", "top_k", "seed", "stop"}
     if given:
         raise InvalidInput(
-            Fault(f"$.{name}", "only token models draw; this one's outputs are values")
+            Fault((name,), "only token models draw; this one's outputs are values")
             for name in sorted(given)
         )
 
 
 def _stop(body: RolloutBody, manifest: Manifest) -> tuple[tuple[int, ...], ...]:
     ends = (
-        encode_text(end, manifest.input, f"$.stop[{index}]") for index, end in enumerate(body.stop)
+        encode_text(end, manifest.input, ("stop", index)) for index, end in enumerate(body.stop)
     )
     return tuple(tuple(end.tolist()) for end in ends)

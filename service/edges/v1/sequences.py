@@ -27,7 +27,7 @@ def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
     check_size(sum(map(len, inputs)), manifest, body.gates, max_numbers)
     states = _initial_states(body, engine, len(inputs))
     rows = [
-        Row(engine, sequence, state, gates=body.gates is not None, path=f"$.inputs[{index}]")
+        Row(engine, sequence, state, gates=body.gates is not None, place=("inputs", index))
         for index, (sequence, state) in enumerate(zip(inputs, states, strict=True))
     ]
     return long_json(
@@ -50,13 +50,13 @@ def _parse(raw: bytes) -> SequencesBody:
 def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
     if isinstance(body.text, list) and body.text:
         return [
-            encode_text(text, manifest.input, f"$.text[{index}]")
+            encode_text(text, manifest.input, ("text", index))
             for index, text in enumerate(body.text)
         ]
     if body.text is not None:
-        return [encode_text(body.text, manifest.input, "$.text")]
+        return [encode_text(body.text, manifest.input, ("text",))]
     return [
-        decode_inputs(sequence, manifest.input, f"$.inputs[{index}]")
+        decode_inputs(sequence, manifest.input, ("inputs", index))
         for index, sequence in enumerate(body.inputs or ())
     ]
 
@@ -66,13 +66,13 @@ def _initial_states(body: SequencesBody, engine: Engine, batch: int) -> NDArray[
         return engine.initial_states(batch)
     if len(body.initial_states) != batch:
         raise InvalidInput.at(
-            "$.initial_states",
+            ("initial_states",),
             f"{len(body.initial_states)} states for {batch} sequences; send one for each",
         )
     size = engine.manifest.state_size
     return np.stack(
         [
-            decode_state(state, size, f"$.initial_states[{index}]")
+            decode_state(state, size, ("initial_states", index))
             for index, state in enumerate(body.initial_states)
         ]
     )

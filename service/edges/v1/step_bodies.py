@@ -29,8 +29,8 @@ def decode_source(body: StepsBody | RolloutBody, manifest: Manifest) -> NDArray[
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
     if body.text is not None:
-        return encode_text(body.text, manifest.input, "$.text")
-    return decode_inputs(body.inputs, manifest.input, "$.inputs")
+        return encode_text(body.text, manifest.input, ("text",))
+    return decode_inputs(body.inputs, manifest.input, ("inputs",))
 
 
 def describe(answer: Answer) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def test_outputs_that_leave_float32_say_how_far_they_came(growing: Engine) -> No
     with pytest.raises(InvalidInput) as raised:
         roll(growing, plan, state)
     (fault,) = raised.value.faults
-    assert fault.path == "$.steps"
+    assert fault.place == ("steps",)
     shown = int(fault.message.rsplit(" ", 3)[1])
     assert 1 <= shown < 100
     longest = roll(growing, replace(plan, steps=shown), state)
@@ -250,7 +250,7 @@ def test_inputs_that_leave_float32_are_named(growing: Engine) -> None:
     inputs = np.full((2, 3), 3.4e38, np.float32)
     with pytest.raises(InvalidInput) as raised:
         roll(growing, Plan(inputs, 3, gates=False, sampling=GREEDY), state_of(growing))
-    assert raised.value.faults[0].path == "$.inputs[0]"
+    assert raised.value.faults[0].place == ("inputs", 0)
 
 
 SIGNATURES = {

@@ -43,5 +43,5 @@ def test_a_state_that_is_not_finite_is_never_stored(small_units: Models, time: i
     request = StepRequest("s", lambda _: inputs, gates=False)
     outcome = Stepper(small_units, store, lambda: 0.0, Recent(0)).run([request])[0]
     assert isinstance(outcome, InvalidInput)
-    assert outcome.faults[0].path == "$.inputs[0]"
+    assert outcome.faults[0].place == ("inputs", 0)
     assert same(store.read(["s"])[0], before)

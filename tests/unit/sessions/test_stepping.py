@@ -128,7 +128,7 @@ def test_each_fault_is_for_its_own_request(models: Models) -> None:
         store.create(one)
 
     def refuse(_: Manifest) -> NDArray[Any]:
-        raise InvalidInput.at("$.inputs", "bad")
+        raise InvalidInput.at(("inputs",), "bad")
 
     outcomes = stepper(models, store).run(
         [

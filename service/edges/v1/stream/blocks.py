@@ -87,12 +87,12 @@ class Block:
         tokens = self.inputs.ndim == 2
         if isinstance(signature, Tokens):
             if not tokens:
-                raise InvalidInput.at("$.inputs", "this model takes tokens, int64 (flag 8)")
+                raise InvalidInput.at(("inputs",), "this model takes tokens, int64 (flag 8)")
         elif tokens:
-            raise InvalidInput.at("$.inputs", "this model takes numbers, float32, not tokens")
+            raise InvalidInput.at(("inputs",), "this model takes numbers, float32, not tokens")
         elif self.inputs.shape[2] != signature.width:
             raise InvalidInput.at(
-                "$.inputs[0]",
+                ("inputs", 0),
                 f"expected {signature.width} numbers ({', '.join(signature.names)}), "
                 f"found {self.inputs.shape[2]}",
             )
@@ -176,11 +176,8 @@ def _check_numbers(inputs: NDArray[Any], signature: InputSignature) -> None:
             expected = f"expected a token from 0 to {signature.size - 1}"
         else:
             expected = "expected a finite number"
-        raise InvalidInput(
-            Fault("$.inputs" + "".join(f"[{part}]" for part in place), expected)
-            for place in wrong.tolist()
-        )
+        raise InvalidInput(Fault(("inputs", *place), expected) for place in wrong.tolist())
 
 
 def _malformed(place: int, message: str) -> MalformedBody:
-    return MalformedBody([Fault(f"byte {place}", message)])
+    return MalformedBody([Fault((place,), message, "byte")])

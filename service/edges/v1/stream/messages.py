@@ -44,7 +44,7 @@ class _Conditional(_Message):
         """Raises InvalidInput."""
         tags = None
         if self.if_match is not None:
-            tags = read_tags(self.if_match.encode("latin-1", "replace"), "$.if_match")
+            tags = read_tags(self.if_match.encode("latin-1", "replace"), ("if_match",))
         return Conditions(key=key_of(self.id, operation, raw), at=at, if_match=tags)
 
 
@@ -123,7 +123,7 @@ def read_message(found: dict[str, Any]) -> Message:
     kind = found.get("type")
     record = _TYPES.get(kind) if isinstance(kind, str) else None
     if record is None:
-        raise InvalidInput.at("$.type", f"expected one of {', '.join(_TYPES)}")
+        raise InvalidInput.at(("type",), f"expected one of {', '.join(_TYPES)}")
     try:
         return record.model_validate(found)
     except ValidationError as error:
@@ -146,4 +146,4 @@ def key_of(message_id: str | int | None, operation: bytes, raw: str) -> Key | No
 
 
 def _malformed(message: str) -> MalformedBody:
-    return MalformedBody([Fault("$", message)])
+    return MalformedBody([Fault((), message)])

@@ -40,7 +40,7 @@ class OpenedSessions:
             return found
         if len(self._by_id) >= MAX_OPENED:
             raise InvalidInput.at(
-                "$", f"{MAX_OPENED} sessions are open on this socket; close some or use another"
+                (), f"{MAX_OPENED} sessions are open on this socket; close some or use another"
             )
         outputs, state = manifest.output.width, manifest.state_size
         opened = Opened(session_id, self._next, outputs + state, outputs + 5 * state)
@@ -54,7 +54,7 @@ class OpenedSessions:
             return self._by_id[session_id]
         except KeyError:
             raise InvalidInput.at(
-                "$.session_id", f"{session_id!r} is not open on this socket; send `open` first"
+                ("session_id",), f"{session_id!r} is not open on this socket; send `open` first"
             ) from None
 
     def by_handle(self, handle: int) -> Opened | None:

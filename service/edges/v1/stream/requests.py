@@ -82,7 +82,7 @@ class Requests:
         for index, (record_id, handle) in enumerate(zip(block.ids, block.handles, strict=True)):
             opened = self._opened.by_handle(handle)
             if opened is None:
-                error = InvalidInput.at("$.handle", f"{handle} is not open on this socket")
+                error = InvalidInput.at(("handle",), f"{handle} is not open on this socket")
                 await self._connection.begin()
                 self._connection.answer(error_block(record_id, handle, error))
                 continue

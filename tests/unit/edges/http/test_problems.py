@@ -98,7 +98,7 @@ def test_a_problem_on_the_wire() -> None:
 
 
 def test_faults_on_the_wire() -> None:
-    answer = answer_error(InvalidInput([Fault("$.a", "is bad"), Fault("$.b[0]", "is worse")]))
+    answer = answer_error(InvalidInput([Fault(("a",), "is bad"), Fault(("b", 0), "is worse")]))
     problem = orjson.loads(answer.body)
     assert problem["detail"] == "$.a: is bad; $.b[0]: is worse"
     assert problem["errors"] == [
@@ -137,10 +137,12 @@ def test_what_is_no_object(body: str) -> None:
 def test_a_matrix_that_is_wrong_everywhere_fills_one_answer_only() -> None:
     found = faults_of('{"numbers": ["x"' + ', "x"' * 999 + "]}").faults
     assert len(found) == MAX_FAULTS
-    assert found[19].path == "$.numbers[19]"
+    assert found[19].place == ("numbers", 19)
 
 
 def test_json_paths() -> None:
-    assert json_path(()) == "$"
-    assert json_path(("inputs", 0, 3)) == "$.inputs[0][3]"
-    assert json_path((1, "a"), "$.b") == "$.b[1].a"
+    assert json_path(Fault((), "")) == "$"
+    assert json_path(Fault(("inputs", 0, 3), "")) == "$.inputs[0][3]"
+    assert json_path(Fault((1, "a"), "").below(("b",))) == "$.b[1].a"
+    assert json_path(Fault(("if-match",), "", "headers")) == "headers.if-match"
+    assert json_path(Fault((24,), "", "byte")) == "byte 24"

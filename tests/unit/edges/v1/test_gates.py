@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from service.bundle.manifest import layers_of
+from service.edges.http.problems import json_path
 from service.edges.v1.gates import GateSelection, OptionalGates, check_selection, render_gates
 from service.engine.engine import Gates
 from service.errors import InvalidInput
@@ -86,7 +87,7 @@ def test_layers_and_units_that_there_are_not(
     try:
         check_selection(GateSelection.model_validate(selection), LAYERS)
     except InvalidInput as error:
-        assert [fault.path for fault in error.faults] == paths
+        assert [json_path(fault) for fault in error.faults] == paths
     else:
         assert not paths
 
