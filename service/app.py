@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -13,13 +12,14 @@ from starlette.types import ASGIApp
 from service.bundle.folders import read_repository
 from service.edges.http.application import build_api
 from service.edges.http.context import Context
-from service.edges.http.door import Exchanges
+from service.edges.http.door import Door
+from service.edges.http.front import Front
 from service.edges.inspector.routes import router as inspector
-from service.edges.v1.many_steps import ManyStepsEndpoint, ManyStepsShortcut
-from service.edges.v1.steps import StepsEndpoint, StepsShortcut
+from service.edges.v1 import routes as v1
 from service.edges.v1.stream.endpoint import StreamEndpoint
 from service.engine.provider import Provider
 from service.errors import GatewiseError, StoreError
+from service.operations.limits import Limits
 from service.repository.models import Models, load_models
 from service.repository.watch import Watch, log_loaded
 from service.sessions.readiness import Readiness
@@ -76,18 +76,18 @@ def create_app(
     settings: Settings,
     models: Models,
     store: Store,
-    clock: Callable[[], float] = time.time,
     *,
     watch: Watch | None = None,
     readiness: Readiness | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application; it closes the store when it shuts down."""
+    limits = Limits(settings.max_numbers)
     sequences = Sequences(settings.max_waiting_sequences, settings.max_wait_seconds)
     sessions = Sessions(
         models,
         store,
-        clock,
         sequences,
+        limits,
         ttl_seconds=settings.session_ttl_seconds,
         max_sessions=settings.max_sessions,
         max_batch=settings.max_batch,
@@ -95,19 +95,15 @@ def create_app(
         max_wait_seconds=settings.max_wait_seconds,
         recent_bytes=settings.recent_bytes,
     )
-    steps = StepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
     readiness = readiness or Readiness()
-    stream = StreamEndpoint(sessions, models, settings.max_numbers)
-    many_steps = ManyStepsEndpoint(sessions, settings.max_body_bytes, settings.max_numbers)
-    context = Context(settings, models, sessions, sequences, steps, many_steps, readiness)
-    api = build_api(context, _lifespan)
+    stream = StreamEndpoint(sessions, models, limits)
+    context = Context(settings, limits, models, sessions, sequences, readiness)
+    api = build_api(context, (*v1.ROUTERS, inspector), v1.EVENTS, _lifespan)
     api.state.watch = watch or watch_of(settings, models)
-    api.include_router(inspector)
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)
-    exchanges = Exchanges(access_log=settings.access_log)
-    rest = ManyStepsShortcut(exchanges.around(api), many_steps, exchanges)
-    return StepsShortcut(rest, steps, exchanges)
+    door = Door(settings.max_body_bytes, access_log=settings.access_log)
+    return Front(door, api, v1.direct_routes(context))
 
 
 @asynccontextmanager
@@ -131,6 +127,7 @@ async def _keep_up(context: Context) -> None:
     """Forget expired sessions and count the others, every minute; a store may fail meanwhile."""
     while True:
         try:
+            await context.sessions.keep_clock()
             purged = await context.sessions.purge(context.settings.expired_retention_seconds)
             if purged:
                 log.info("sessions_purged", count=purged)

@@ -15,18 +15,22 @@ GatewiseError
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
 │   ├── SessionExpired           an id seen, whose time to live has passed
+│   ├── SessionFinished          an id seen, whose session was deleted
 │   ├── SessionExists            an id that is already taken
 │   ├── SessionContended         other writers won every race for this session
 │   ├── StateMismatch            a state does not fit the session's model and version
 │   └── SessionMoved             the session is not where the request wants it; says where it is
 │       ├── PreconditionFailed   `If-Match` names another revision
 │       ├── StepConflict         `at` names another step
+│       ├── SessionFellBack      the store has lost changes of the session that were answered
+│       ├── WriterUnknown        a numbered key of a writer that the session does not know
 │       └── AnswerNotKept        the request was applied, its answer is not kept any more
 ├── TooManySessions              the service holds as many sessions as it may
 ├── Overloaded                   the queue is full
 ├── ShuttingDown                 the service takes no new work
 ├── StoreError                   the store cannot be read or written; nothing was changed
 │   ├── StoreFull                the store has no room for the change
+│   ├── SessionDamaged           what is stored of one session cannot be read
 │   └── CommitUnknown            the store did not say whether it made the change
 ├── BundleError                  a model on disk cannot be served
 │   ├── BundleIncomplete         a file is missing
@@ -135,6 +139,13 @@ class SessionExpired(SessionError):
         super().__init__(session_id, f"session {session_id!r} has expired; create a new one")
 
 
+class SessionFinished(SessionError):
+    """An id whose session was deleted, for as long as that is remembered."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(session_id, f"session {session_id!r} was deleted; create a new one")
+
+
 class SessionExists(SessionError):
     """A client chose an id that is already taken."""
 
@@ -176,14 +187,36 @@ class StepConflict(SessionMoved):
     """`at` names another step count than the session's; nothing was applied."""
 
 
-class AnswerNotKept(SessionMoved):
-    """The request was applied before, once; later ones have taken the place of its answer.
+class SessionFellBack(SessionMoved):
+    """The store has lost changes of the session that were answered; nothing was applied.
 
-    `applied_step` is the session's step count after it.
+    `lost_step` is the step count that the session had once.
+    """
+
+    def __init__(self, session_id: str, *, step: int, tag: str, lost_step: int) -> None:
+        self.lost_step = lost_step
+        super().__init__(
+            session_id,
+            f"the store has lost changes of session {session_id!r}: it had consumed {lost_step} "
+            f"time steps and is at {step} again; nothing was applied. Name the state to go on from "
+            "(`at`, If-Match), or put one",
+            step=step,
+            tag=tag,
+        )
+
+
+class WriterUnknown(SessionMoved):
+    """A numbered key that is not a new writer's first one; nothing was applied."""
+
+
+class AnswerNotKept(SessionMoved):
+    """The request was applied before, or a later one of its writer was; it is not applied now.
+
+    `applied_step` is the session's step count after it, None where only its number is known.
     """
 
     def __init__(
-        self, session_id: str, message: str, *, step: int, tag: str, applied_step: int
+        self, session_id: str, message: str, *, step: int, tag: str, applied_step: int | None
     ) -> None:
         self.applied_step = applied_step
         super().__init__(session_id, message, step=step, tag=tag)
@@ -207,6 +240,22 @@ class StoreError(GatewiseError):
 
 class StoreFull(StoreError):
     """The store has no room for the change; nothing was changed, reading goes on."""
+
+
+class SessionDamaged(StoreError):
+    """What is stored of one session cannot be read. It can be deleted, or restored from a backup.
+
+    `model` is "" where not even that can be read.
+    """
+
+    def __init__(self, session_id: str, reason: str, *, tenant: str = "", model: str = "") -> None:
+        self.session_id = session_id
+        self.tenant = tenant
+        self.model = model
+        super().__init__(
+            f"session {session_id!r} is damaged in the store: {reason}; "
+            "restore a backup, or delete the session"
+        )
 
 
 class CommitUnknown(StoreError):

@@ -108,3 +108,14 @@ SESSIONS = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
+FELL_BACK = Counter(
+    "gatewise_sessions_fell_back_total",
+    "Sessions found at an earlier state than one that was answered: the store has lost changes.",
+    registry=REGISTRY,
+)
+CLOCK_HELD = Gauge(
+    "gatewise_clock_held",
+    "1 while the clock has jumped and nothing expires, until somebody accepts it.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)

@@ -14,6 +14,8 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
 from service.metrics.catalogue import REPLAYS, STEPS
 from service.records import record
+from service.sessions.changing import Kept
+from service.sessions.damage import damaged
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
@@ -54,10 +56,12 @@ class ResultShape:
         return b"".join([result.outputs.tobytes(), *(tensor.tobytes() for tensor in tensors)])
 
     def unpack(self, content: bytes) -> Result:
-        """The reverse of `pack`."""
+        """The reverse of `pack`. Raises ValueError for bytes that are no such result."""
         gate_columns = _GATE_TENSORS * self.state_size
         numbers = len(content) // 4 - gate_columns * self.more_gates
         outputs = numbers // (self.width + gate_columns)
+        if self.size(outputs) != len(content):
+            raise ValueError(f"{len(content)} bytes are no {outputs} outputs")
         split = 4 * outputs * self.width
         shown = np.frombuffer(content[:split], self.dtype)
         if np.issubdtype(self.dtype, np.floating):
@@ -115,8 +119,23 @@ def is_kept(shape: ResultShape, outputs: int) -> bool:
     return shape.size(outputs) <= KEPT_ANSWER_BYTES
 
 
-def kept_in(shape: ResultShape, result: Result, before: NDArray[np.float32]) -> tuple[Kind, bytes]:
+def kept_in(shape: ResultShape, result: Result, before: NDArray[np.float32], digest: bytes) -> Kept:
     """What a receipt holds of a result: its numbers, or the state [S] to compute it from again."""
     if is_kept(shape, len(result.outputs)):
-        return Kind.ANSWER, shape.pack(result)
-    return Kind.BEFORE, before.tobytes()
+        return Kept(digest, Kind.ANSWER, shape.pack(result))
+    return Kept(digest, Kind.BEFORE, before.tobytes())
+
+
+def kept_result(session: Session, receipt: Receipt, shape: ResultShape) -> Result:
+    """What a receipt holds of the answer's numbers. Raises SessionDamaged."""
+    try:
+        return shape.unpack(receipt.content)
+    except ValueError as error:
+        raise damaged(session, f"an answer in its receipts: {error}") from error
+
+
+def state_before(session: Session, receipt: Receipt) -> NDArray[np.float32]:
+    """The state [S] that a receipt holds in place of an answer. Raises SessionDamaged."""
+    if len(receipt.content) != session.state.nbytes:
+        raise damaged(session, "a state in its receipts has another length")
+    return np.frombuffer(receipt.content, np.float32)

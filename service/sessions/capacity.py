@@ -1,6 +1,6 @@
 """How many sessions may live at once."""
 
-from collections.abc import Callable
+import time
 from contextlib import suppress
 
 from service.errors import StoreError, TooManySessions
@@ -20,9 +20,8 @@ class Capacity:
     the same time can overshoot by what the others create in `COUNTED_FOR_SECONDS`.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], max_sessions: int) -> None:
+    def __init__(self, store: Store, max_sessions: int) -> None:
         self._store = store
-        self._clock = clock
         self._max_sessions = max_sessions
         self._living = 0
         self._counted_at = float("-inf")
@@ -30,9 +29,8 @@ class Capacity:
     def check(self) -> None:
         """Raises TooManySessions."""
         full = self._living >= self._max_sessions
-        age = self._clock() - self._counted_at
-        # A clock that was set back makes a count from the future.
-        if not 0 <= age <= (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
+        age = time.monotonic() - self._counted_at
+        if age > (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
                 self.count()
@@ -44,8 +42,8 @@ class Capacity:
 
     def count(self) -> None:
         """Ask the store how many live. Raises StoreError."""
-        self._counted_at = self._clock()  # also where it fails: not asked again at once
-        self._know(self._store.count(self._counted_at))
+        self._counted_at = time.monotonic()  # also where it fails: not asked again at once
+        self._know(self._store.count(self._store.now()))
 
     def created(self) -> None:
         """One more lives."""

@@ -1,4 +1,4 @@
-"""One change of one session that needs no graph: read, check, change, compare and set."""
+"""One change of one session: what it leaves, and the compare and set that makes it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 from service.errors import SessionContended, StoreError
 from service.metrics.catalogue import REPLAYS
-from service.sessions.conditions import Conditions, admit
-from service.sessions.receipts import Key, Kind, Receipt, remember
+from service.operations.keys import Key
+from service.operations.requests import Migrate, PutState
+from service.sessions.admission import admit, answerable
+from service.sessions.reader import Reader
+from service.sessions.receipts import Kind, Receipt, raise_number, remember
+from service.sessions.revisions import fresh_revision
 from service.stores.store import Session, Store
 
 MAX_ATTEMPTS = 10
@@ -18,55 +22,83 @@ MAX_ATTEMPTS = 10
 
 def change(
     store: Store,
-    clock: Callable[[], float],
-    session_id: str,
-    conditions: Conditions,
+    reader: Reader,
+    request: PutState | Migrate,
     apply: Callable[[Session], Session],
+    *,
+    puts_state: bool = False,
 ) -> tuple[Session, bool]:
     """The session as the request left it, and whether an earlier try of it had done so.
 
-    `apply` gives the changed session, or the very same one where there is nothing to change.
-    Raises what `admit` and `apply` raise, StoreError, SessionContended.
+    `apply` gives the changed session, or the very same
+    one where there is nothing to change; `puts_state` says that it leaves nothing of the state.
+    Raises what `admit` and `apply` raise, KeyReused, StoreError, SessionContended.
     """
+    identity, conditions = request.identity, request.conditions
+    digest = request.digest()
     for _ in range(MAX_ATTEMPTS):
-        now = clock()
-        session, receipt = admit(store.read([session_id])[0], session_id, conditions, now)
+        now = store.now()
+        found = reader.read_one(identity)
+        session, receipt = admit(found, identity.session_id, conditions, now, puts_state=puts_state)
         if receipt is not None:
+            receipt.check(digest)
             REPLAYS.inc()
-            return as_left(session, receipt), True
+            return as_left(session, answerable(receipt, session)), True
         changed = apply(session)
-        if changed is session and conditions.key is None:
+        if changed is session and conditions.key is None and session.fell_back_from is None:
             return session, False
-        changed = advanced(changed, now, conditions.key)
-        if committed(store, changed):
+        kept = Kept(digest) if conditions.key is not None else None
+        changed = advanced(changed, store, now, conditions.key, kept)
+        if committed(store, changed, session.revision):
             return changed, False
-    raise SessionContended(session_id)
+    raise SessionContended(identity.session_id)
+
+
+class Kept:
+    """What a keyed request leaves in its receipt: the digest of its meaning, and of its answer
+    what is kept."""
+
+    __slots__ = ("content", "digest", "kind")
+
+    def __init__(self, digest: bytes, kind: Kind = Kind.ANSWER, content: bytes = b"") -> None:
+        self.digest = digest
+        self.kind = kind
+        self.content = content
 
 
 def advanced(
     session: Session,
+    store: Store,
     now: float,
-    key: Key | None,
+    key: Key | None = None,
+    kept: Kept | None = None,
     *,
     step: int | None = None,
     state: NDArray[np.float32] | None = None,
-    kept: tuple[Kind, bytes] = (Kind.ANSWER, b""),
 ) -> Session:
-    """The next revision of a session, alive for another time to live.
+    """A session after one more change, alive for another time to live.
 
-    A keyed request leaves its receipt, with what is `kept` of its answer.
+    A keyed request leaves its receipt, and a numbered one its number. Whatever a request changes,
+    it has named the state that a store fell back to.
     """
     step = session.step if step is None else step
-    revision = session.revision + 1
-    receipts = session.receipts
-    if key is not None:
-        receipts = remember(receipts, Receipt(key, session.version, step, revision, *kept))
+    revision = fresh_revision()
+    receipts, writers = session.receipts, session.writers
+    if key is not None and kept is not None:
+        version = session.version
+        receipts = remember(
+            session,
+            Receipt(key.digest, kept.digest, version, step, revision, kept.kind, kept.content),
+        )
+        if key.number:
+            writers = raise_number(session, key.writer, key.number)
     # Not `replace`, which takes ten times as long.
     return Session(
         session.session_id,
         session.model,
         session.version,
         step,
+        session.changes + 1 if store.counts_changes else 0,
         revision,
         session.state if state is None else state,
         session.created_at,
@@ -74,6 +106,12 @@ def advanced(
         session.ttl_seconds,
         session.metadata,
         receipts,
+        writers,
+        session.constants,
+        session.tenant,
+        None,
+        session.finished,
+        session.row,
     )
 
 
@@ -82,9 +120,9 @@ def as_left(session: Session, receipt: Receipt) -> Session:
     return replace(session, version=receipt.version, step=receipt.step, revision=receipt.revision)
 
 
-def committed(store: Store, session: Session) -> bool:
+def committed(store: Store, session: Session, expected: int) -> bool:
     """Compare and set one session; False after a lost race. Raises StoreError."""
-    replaced = store.replace([session])[0]
+    replaced = store.replace([session], [expected])[0]
     if isinstance(replaced, StoreError):
         raise replaced
     return replaced

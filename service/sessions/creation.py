@@ -1,9 +1,8 @@
 """How sessions begin: new, or from another one; once for each keyed request."""
 
-import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,47 +10,45 @@ from numpy.typing import NDArray
 from service.bundle.manifest import Manifest
 from service.errors import SessionExists, StoreError
 from service.metrics.catalogue import REPLAYS
+from service.operations.keys import Key
+from service.operations.requests import NewSession
+from service.sessions.admission import alive, comparable
 from service.sessions.capacity import Capacity
 from service.sessions.changing import as_left
-from service.sessions.conditions import alive
-from service.sessions.receipts import Key, Kind, Receipt, recall, remember
-from service.stores.store import Session, Store
+from service.sessions.damage import metadata_of
+from service.sessions.reader import Reader
+from service.sessions.receipts import Kind, Receipt, raise_number, recall, remember
+from service.sessions.revisions import fresh_revision
+from service.stores.store import Identity, Session, Store
 
 _NAMESPACE = uuid.UUID("6f2d1c1e-5a0b-4f43-9d57-7d8f0f6b1d11")
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """What a caller may say of a session to be made; None where it leaves the choice to us."""
-
-    session_id: str | None = None
-    ttl_seconds: float | None = None
-    metadata: bytes | None = None
-
-
-class Births:
-    """Makes sessions and puts them into the store. Runs on the batcher's thread."""
+class Creation:
+    """Makes sessions and puts them into the store. Runs on a worker's thread."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], float], capacity: Capacity, ttl_seconds: float
+        self, store: Store, reader: Reader, capacity: Capacity, ttl_seconds: float
     ) -> None:
         self._store = store
-        self._clock = clock
+        self._reader = reader
         self._capacity = capacity
         self._ttl_seconds = ttl_seconds
 
     def begin(
-        self, session_id: str, new: NewSession, manifest: Manifest, state: NDArray[np.float32]
+        self, identity: Identity, new: NewSession, manifest: Manifest, state: NDArray[np.float32]
     ) -> Session:
         """A session of a model at step 0, from a state [S]; not stored yet."""
-        now = self._clock()
+        now = self._store.now()
         ttl = self._ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return Session(
-            session_id=session_id,
+            session_id=identity.session_id,
+            tenant=identity.tenant,
             model=manifest.name,
             version=manifest.version,
             step=0,
-            revision=_first_revision(),
+            changes=self._first_change(),
+            revision=fresh_revision(),
             state=state,
             created_at=now,
             expires_at=now + ttl,
@@ -59,54 +56,70 @@ class Births:
             metadata=b"{}" if new.metadata is None else new.metadata,
         )
 
-    def fork(self, session_id: str, new: NewSession, source: Session) -> Session:
-        """A session that goes on from where `source` is; not stored yet."""
-        now = self._clock()
+    def fork(self, identity: Identity, new: NewSession, source: Session) -> Session:
+        """A session that goes on from where `source` is; not stored yet.
+
+        Raises SessionDamaged where it would inherit damaged metadata.
+        """
+        if new.metadata is None:
+            metadata_of(source)
+        now = self._store.now()
         ttl = source.ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return replace(
             source,
-            session_id=session_id,
-            revision=_first_revision(),
+            session_id=identity.session_id,
+            changes=self._first_change(),
+            revision=fresh_revision(),
             created_at=now,
             expires_at=now + ttl,
             ttl_seconds=ttl,
             metadata=source.metadata if new.metadata is None else new.metadata,
             receipts=b"",
+            writers=b"",
+            fell_back_from=None,
+            row=0,
         )
 
     def once(
-        self, session_id: str, make: Callable[[], Session], key: Key | None
+        self, identity: Identity, make: Callable[[], Session], key: Key | None, digest: bytes
     ) -> tuple[Session, bool]:
         """Store what `make` gives, unless an earlier try of the same keyed request did so.
 
-        Returns the session as it was made, and whether that was earlier. Raises SessionExists,
-        TooManySessions, KeyReused, StoreError, and what `make` raises.
+        `digest` is that of the request's meaning. Returns the session as it was made, and whether
+        that was earlier. Raises SessionExists, TooManySessions, KeyReused, AnswerNotKept,
+        StoreError, and what `make` raises.
         """
-        if key is not None and (born := self._born(session_id, key)) is not None:
-            return born, True
-        session = _with_birth(make(), key)
+        if key is not None and (made := self._made_before(identity, key, digest)) is not None:
+            return made, True
+        session = make()
+        if key is not None:
+            session = _with_receipt(session, key, digest)
         self._capacity.check()
         try:
             # In the place of an expired one: a caller that chooses its ids may begin anew.
             self._store.create(session)
         except SessionExists:
             # Another replica may have been faster with another try of this very request.
-            if key is None or (born := self._born(session_id, key)) is None:
+            if key is None or (made := self._made_before(identity, key, digest)) is None:
                 raise
-            return born, True
+            return made, True
         self._capacity.created()
         return session, False
 
-    def _born(self, session_id: str, key: Key) -> Session | None:
+    def _first_change(self) -> int:
+        return 1 if self._store.counts_changes else 0
+
+    def _made_before(self, identity: Identity, key: Key, digest: bytes) -> Session | None:
         """The session as this keyed request made it; None where it did not."""
-        found = self._store.read([session_id])[0]
+        found = self._reader.read_one(identity)
         if isinstance(found, StoreError):
             raise found
-        birth = None if found is None else recall(found.receipts, key)
-        if birth is None or birth.kind is not Kind.BIRTH:
+        receipt = None if found is None else recall(found, key)
+        if receipt is None or receipt.kind is not Kind.CREATION:
             return None
+        session = as_left(alive(found, identity.session_id, self._store.now()), receipt)
+        comparable(receipt, session).check(digest)
         REPLAYS.inc()
-        session = as_left(alive(found, session_id, self._clock()), birth)
         return replace(session, expires_at=session.created_at + session.ttl_seconds)
 
 
@@ -119,16 +132,12 @@ def chosen_id(session_id: str | None, key: Key | None, scope: str) -> str:
         return session_id
     if key is None:
         return uuid.uuid4().hex
-    return uuid.uuid5(_NAMESPACE, f"{scope}/{key.key.hex()}").hex
+    return uuid.uuid5(_NAMESPACE, f"{scope}/{key.digest.hex()}").hex
 
 
-def _first_revision() -> int:
-    """Anywhere in a large range: a session made anew under an old id shares no revision with it."""
-    return secrets.randbits(48)
-
-
-def _with_birth(session: Session, key: Key | None) -> Session:
-    if key is None:
-        return session
-    birth = Receipt(key, session.version, session.step, session.revision, Kind.BIRTH)
-    return replace(session, receipts=remember(b"", birth))
+def _with_receipt(session: Session, key: Key, digest: bytes) -> Session:
+    receipt = Receipt(
+        key.digest, digest, session.version, session.step, session.revision, Kind.CREATION
+    )
+    writers = raise_number(session, key.writer, key.number) if key.number else b""
+    return replace(session, receipts=remember(session, receipt), writers=writers)

@@ -13,21 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.compute import Row, compute, joined
-from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
+from service.bundle.manifest import Manifest, Probabilities
 from service.engine.engine import Engine
 from service.errors import InvalidInput
+from service.operations.rollout import Plan
+from service.operations.sampling import Chooser
 from service.sessions.answers import Result, ResultShape
-from service.sessions.sampling import Chooser, Sampling
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a rollout of one model does: `inputs` [T, F] or [T] first, then `steps` outputs."""
-
-    inputs: NDArray[Any]
-    steps: int
-    gates: bool
-    sampling: Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +29,6 @@ class Rolled:
     state: NDArray[np.float32]
     steps: int
     """Time steps that were consumed."""
-
-
-def check_feedback(manifest: Manifest) -> None:
-    """Raises InvalidInput for a model whose outputs are not inputs of its own."""
-    taken, given = manifest.input, manifest.output
-    feeds_tokens = (
-        isinstance(taken, Tokens) and isinstance(given, Probabilities) and taken.size == given.width
-    )
-    feeds_values = (
-        isinstance(taken, Values)
-        and isinstance(given, Values)
-        and (taken.names, taken.units) == (given.names, given.units)
-    )
-    if not (feeds_tokens or feeds_values):
-        raise InvalidInput.at(
-            ("steps",), f"the outputs of model {manifest.name!r} are not inputs that it takes"
-        )
 
 
 def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:

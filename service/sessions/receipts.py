@@ -8,26 +8,38 @@ the request that made it. Their answers are kept up to `KEPT_ANSWER_BYTES` in al
 An answer that is too large alone is computed again: its receipt keeps the state before the request
 instead, until the next keyed request takes its place.
 
-As bytes, newest first: key 16, request 8, version u32, step u64, revision u64, kind u8,
-length u32, then `length` bytes; little endian.
+As bytes, newest first: key 16, request 8, version u32, step u64, revision u64, kind u8 (the scheme
+of the request's digest in its upper half), length u32, then `length` bytes; little endian.
+
+`writers` is what numbered keys leave: for the latest `KEPT_WRITERS` writers, newest first, the
+writer's digest (8 bytes) and the highest of its numbers that was applied (u64).
 """
 
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
-from hashlib import blake2b
-from struct import Struct
 
 from service.errors import KeyReused
+from service.operations.keys import Key
 from service.records import record
+from service.sessions.damage import damaged
+from service.stores.store import Session
 
 KEPT_RECEIPTS = 8
 KEPT_ANSWER_BYTES = 4096
+KEPT_WRITERS = 32
 
-_HEAD = Struct("<16s8sIQQBI")
+SCHEME = 1
+"""How the request's digest is made: of its meaning. In scheme 0 it was of a transport's bytes,
+which cannot be compared with another's."""
 
-
-_KIND = Struct("<BI")
+_HEAD = struct.Struct("<16s8sIQQBI")
+_KIND = struct.Struct("<BI")
 _KIND_OFFSET = _HEAD.size - _KIND.size
+_SCHEME_SHIFT = 4
+_KIND_MASK = (1 << _SCHEME_SHIFT) - 1
+_WRITER = struct.Struct("<8sQ")
 
 
 class Kind(IntEnum):
@@ -39,75 +51,108 @@ class Kind(IntEnum):
     """The answer's numbers."""
     BEFORE = 2
     """The state before the request, float32 [S], from which the answer is computed again."""
-    BIRTH = 3
+    CREATION = 3
     """Nothing: the session itself is the answer. Stays for as long as the session."""
-
-
-_FORGOTTEN = _KIND.pack(Kind.FORGOTTEN, 0)
-
-
-@record
-class Key:
-    """An idempotency key and the request that it came with, as digests of 16 and 8 bytes."""
-
-    key: bytes
-    request: bytes
-
-    @classmethod
-    def of(cls, key: bytes, operation: bytes, body: bytes) -> "Key":
-        """`operation` names the route, so that a key is not taken for another route's."""
-        request = blake2b(body, digest_size=8, person=operation)
-        return cls(blake2b(key, digest_size=16).digest(), request.digest())
 
 
 @record
 class Receipt:
-    """One applied request, and the session's version, step and revision after it."""
+    """One applied request, by its key and its meaning (8 bytes), and the session's version, step
+    and revision after it."""
 
-    key: Key
+    key: bytes
+    request: bytes
     version: int
     step: int
     revision: int
     kind: Kind
     content: bytes = b""
+    scheme: int = SCHEME
+
+    def check(self, request: bytes) -> None:
+        """Raises KeyReused where the key comes with another request now."""
+        if self.request != request:
+            raise KeyReused(
+                "this key came with another request before; "
+                "nothing was applied, use a new key for each request"
+            )
 
 
-def recall(receipts: bytes, key: Key) -> Receipt | None:
-    """The receipt of an earlier try of the same request; None for the first try.
+def recall(session: Session, key: Key) -> Receipt | None:
+    """The receipt that an earlier request with the key left; None for the first one.
 
-    Raises KeyReused where the key came with another request.
+    Raises SessionDamaged.
     """
-    if key.key not in receipts:  # most keys are new, and this is one pass in C
-        return None
-    for receipt in _unpack(receipts):
-        if receipt.key.key == key.key:
-            if receipt.key.request != key.request:
-                raise KeyReused(
-                    "this Idempotency-Key came with another request before; "
-                    "nothing was applied, use a new key for each request"
-                )
-            return receipt
+    receipts = session.receipts
+    for wanted in (key.digest, key.earlier):
+        # Most keys are new, and this is one pass in C.
+        if not wanted or wanted not in receipts:
+            continue
+        with _readable(session, "receipts"):
+            for receipt in _unpack(receipts):
+                # Only releases of scheme 0 knew the earlier digest.
+                if receipt.key == wanted and (wanted == key.digest or receipt.scheme == 0):
+                    return receipt
     return None
 
 
-def remember(receipts: bytes, receipt: Receipt) -> bytes:
-    """The receipts with one more, shortened to what is kept."""
+def remember(session: Session, receipt: Receipt) -> bytes:
+    """A session's receipts with one more, shortened to what is kept. Raises SessionDamaged."""
+    with _readable(session, "receipts"):
+        return _joined(session.receipts, receipt)
+
+
+def highest_number(session: Session, writer: bytes) -> int | None:
+    """The highest number of a writer that was applied; None for a writer that is not known.
+
+    Raises SessionDamaged.
+    """
+    if writer not in session.writers:
+        return None
+    with _readable(session, "writers"):
+        return dict(_WRITER.iter_unpack(session.writers)).get(writer)
+
+
+def raise_number(session: Session, writer: bytes, number: int) -> bytes:
+    """A session's writers after one more number was applied, shortened to what is kept.
+
+    Raises SessionDamaged.
+    """
+    with _readable(session, "writers"):
+        others = [entry for entry in _WRITER.iter_unpack(session.writers) if entry[0] != writer]
+    kept = [(writer, number), *others][:KEPT_WRITERS]
+    return b"".join(_WRITER.pack(*entry) for entry in kept)
+
+
+@contextmanager
+def _readable(session: Session, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (struct.error, ValueError) as error:
+        raise damaged(session, f"its {what} cannot be read: {error}") from error
+
+
+def _joined(receipts: bytes, receipt: Receipt) -> bytes:
+    """Raises ValueError, struct.error."""
     kept = [_pack(receipt)]
     count, room = 1, KEPT_ANSWER_BYTES
     if receipt.kind is Kind.ANSWER:
         room -= len(receipt.content)
     begin = copied = 0
     while begin < len(receipts):
-        kind, length = _KIND.unpack_from(receipts, begin + _KIND_OFFSET)
+        packed_kind, length = _KIND.unpack_from(receipts, begin + _KIND_OFFSET)
+        kind = packed_kind & _KIND_MASK
         end = begin + _HEAD.size + length
-        count += kind != Kind.BIRTH
+        _check(kind, end, receipts)
+        count += kind != Kind.CREATION
         if kind == Kind.ANSWER:
             room -= length
-        if count > KEPT_RECEIPTS and kind != Kind.BIRTH:
+        if count > KEPT_RECEIPTS and kind != Kind.CREATION:
             kept.append(receipts[copied:begin])
             copied = end
         elif length and (room < 0 or kind == Kind.BEFORE):
-            kept += receipts[copied : begin + _KIND_OFFSET], _FORGOTTEN
+            forgotten = _KIND.pack((packed_kind & ~_KIND_MASK) | Kind.FORGOTTEN, 0)
+            kept += receipts[copied : begin + _KIND_OFFSET], forgotten
             copied = end
         begin = end
     kept.append(receipts[copied:])
@@ -117,13 +162,22 @@ def remember(receipts: bytes, receipt: Receipt) -> bytes:
 def _unpack(receipts: bytes) -> Iterator[Receipt]:
     place = 0
     while place < len(receipts):
-        key, request, version, step, revision, kind, length = _HEAD.unpack_from(receipts, place)
+        key, request, version, step, revision, packed, length = _HEAD.unpack_from(receipts, place)
         place += _HEAD.size + length
+        scheme, kind = packed >> _SCHEME_SHIFT, packed & _KIND_MASK
+        _check(kind, place, receipts)
         content = receipts[place - length : place]
-        yield Receipt(Key(key, request), version, step, revision, Kind(kind), content)
+        yield Receipt(key, request, version, step, revision, Kind(kind), content, scheme)
+
+
+def _check(kind: int, end: int, receipts: bytes) -> None:
+    if kind > Kind.CREATION:
+        raise ValueError(f"a receipt is of kind {kind}")
+    if end > len(receipts):
+        raise ValueError(f"a receipt ends at byte {end} of {len(receipts)}")
 
 
 def _pack(receipt: Receipt) -> bytes:
-    key, content = receipt.key, receipt.content
-    numbers = (receipt.version, receipt.step, receipt.revision, receipt.kind, len(content))
-    return _HEAD.pack(key.key, key.request, *numbers) + content
+    kind = receipt.kind | receipt.scheme << _SCHEME_SHIFT
+    numbers = (receipt.version, receipt.step, receipt.revision, kind, len(receipt.content))
+    return _HEAD.pack(receipt.key, receipt.request, *numbers) + receipt.content

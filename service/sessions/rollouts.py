@@ -1,11 +1,10 @@
 """A rollout of a session: read, roll on a thread of its own, compare and set."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
@@ -13,27 +12,19 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.errors import SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
+from service.operations.limits import Limits
+from service.operations.requests import Step
+from service.operations.rollout import Plan, Rollout
 from service.repository.models import Models
-from service.sessions.answers import Answer, kept_in
+from service.sessions.admission import admit, alive, answerable
+from service.sessions.answers import Answer, kept_in, kept_result, state_before
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
-from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
-from service.sessions.feedback import Plan, check_feedback, rolling, shape_of_rollout
+from service.sessions.feedback import rolling, shape_of_rollout
+from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
 from service.sessions.sequences import Sequences
 from service.sessions.slices import SLICE_SECONDS, Slices
-from service.sessions.stepping import StepRequest
 from service.stores.store import Session, Store
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutRequest:
-    """A rollout of a session. `plan` knows the caller's inputs once the model is known; it raises
-    InvalidInput. Without `advance` it is a look ahead that leaves the session as it is."""
-
-    session_id: str
-    plan: Callable[[Manifest], Plan]
-    advance: bool = True
-    conditions: Conditions = UNCONDITIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,46 +47,46 @@ class Rollouts:
         self,
         models: Models,
         store: Store,
-        clock: Callable[[], float],
-        batcher: Batcher[StepRequest, Answer],
+        reader: Reader,
+        batcher: Batcher[Step, Answer],
         sequences: Sequences,
+        limits: Limits,
     ) -> None:
         self._models = models
         self._store = store
-        self._clock = clock
+        self._reader = reader
         self._batcher = batcher
         self._sequences = sequences
+        self._limits = limits
 
-    async def run(self, request: RolloutRequest) -> Answer:
+    async def run(self, request: Rollout) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(SessionContended):
                 return await self._once(request)
         return await self._once(request)
 
-    async def _once(self, request: RolloutRequest) -> Answer:
+    async def _once(self, request: Rollout) -> Answer:
         async with aclosing(self.stream(request, first_seconds=SLICE_SECONDS)) as parts:
             answers = [part async for part in parts if isinstance(part, Answer)]
         return answers[0]
 
     async def stream(
-        self, request: RolloutRequest, *, first_seconds: float = 0.0
+        self, request: Rollout, *, first_seconds: float = 0.0
     ) -> AsyncGenerator[Shown | Answer]:
         """The outputs as they are computed, and at the end, after the commit, the answer.
 
         Until then nothing has happened to the session, and whoever stops taking leaves it as it
         was. Raises as `Sessions.step` does; SessionContended where another writer was faster.
         """
-        session, receipt = await self._batcher.call(
-            request.session_id, lambda: self._admit(request)
-        )
+        session, receipt = await self._batcher.call(request.identity, lambda: self._admit(request))
         version = session.version if receipt is None else receipt.version
         engine = self._models.version(session.model, version)
-        check_feedback(engine.manifest)
+        plan = request.plan(engine.manifest, self._limits)
         outputs = (
-            self._roll(request, session, engine)
+            self._roll(request, plan, session, engine)
             if receipt is None
-            else _again(request, receipt, session.session_id, engine)
+            else _again(request, plan, receipt, session, engine)
         )
         slices = Slices(outputs, first_seconds=first_seconds)
         count = 0
@@ -109,44 +100,47 @@ class Rollouts:
         assert slices.result is not None
         after, answer = slices.result
         if after is not None:
-            await self._commit(after)
+            await self._commit(after, session.revision)
             STEPS.labels(after.model).inc(after.step - session.step)
         elif answer.replayed:
             REPLAYS.inc()
         yield answer
 
-    def _admit(self, request: RolloutRequest) -> tuple[Session, Receipt | None]:
-        found = self._store.read([request.session_id])[0]
-        return admit(found, request.session_id, request.conditions, self._clock())
+    def _admit(self, request: Rollout) -> tuple[Session, Receipt | None]:
+        found = self._reader.read_one(request.identity)
+        return admit(found, request.session_id, request.conditions, self._store.now())
 
-    def _roll(self, request: RolloutRequest, session: Session, engine: Engine) -> _Outputs:
-        plan = request.plan(engine.manifest)
+    def _roll(self, request: Rollout, plan: Plan, session: Session, engine: Engine) -> _Outputs:
         rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
             return None, Answer.after(session, engine.manifest, rolled.result)
-        after = advanced(
-            # What took longer than the session had to live does not bring it back.
-            alive(session, session.session_id, self._clock()),
-            self._clock(),
-            request.conditions.key,
-            step=session.step + rolled.steps,
-            state=rolled.state,
-            kept=kept_in(shape_of_rollout(engine.manifest, plan), rolled.result, session.state),
-        )
+        # What took longer than the session had to live does not bring it back.
+        now = self._store.now()
+        alive(session, session.session_id, now)
+        key, kept = request.conditions.key, None
+        if key is not None:
+            shape, digest = shape_of_rollout(engine.manifest, plan), request.digest(plan)
+            kept = kept_in(shape, rolled.result, session.state, digest)
+        step = session.step + rolled.steps
+        after = advanced(session, self._store, now, key, kept, step=step, state=rolled.state)
         return after, Answer.after(after, engine.manifest, rolled.result)
 
-    async def _commit(self, after: Session) -> None:
-        if not await self._batcher.call(after.session_id, lambda: committed(self._store, after)):
+    async def _commit(self, after: Session, expected: int) -> None:
+        if not await self._batcher.call(
+            after.identity, lambda: committed(self._store, after, expected)
+        ):
             raise SessionContended(after.session_id)
 
 
-def _again(request: RolloutRequest, receipt: Receipt, session_id: str, engine: Engine) -> _Outputs:
+def _again(
+    request: Rollout, plan: Plan, receipt: Receipt, session: Session, engine: Engine
+) -> _Outputs:
     """The outputs of a rollout that was applied before."""
-    plan = request.plan(engine.manifest)
-    if receipt.kind is Kind.BEFORE:
-        before = np.frombuffer(receipt.content, np.float32)
+    receipt.check(request.digest(plan))
+    if answerable(receipt, session).kind is Kind.BEFORE:
+        before = state_before(session, receipt)
         result = (yield from rolling(engine, plan, before)).result
     else:
-        result = shape_of_rollout(engine.manifest, plan).unpack(receipt.content)
+        result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
         yield from result.outputs
-    return None, Answer.again(receipt, session_id, engine.manifest, result)
+    return None, Answer.again(receipt, session.session_id, engine.manifest, result)

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,58 +13,75 @@ from numpy.typing import NDArray
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
 from service.errors import (
-    Fault,
     InvalidInput,
-    SessionContended,
-    SessionNotFound,
+    SessionDamaged,
     StateMismatch,
     StoreError,
-    VersionNotFound,
 )
+from service.operations.limits import Limits
+from service.operations.requests import (
+    Create,
+    Delete,
+    Fork,
+    Get,
+    ListSessions,
+    Migrate,
+    PutState,
+    Step,
+)
+from service.operations.rollout import Rollout
 from service.repository.models import Models
+from service.sessions.admission import admit, alive
 from service.sessions.answers import Answer
 from service.sessions.capacity import Capacity
-from service.sessions.changing import MAX_ATTEMPTS, change
-from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
-from service.sessions.creation import Births, NewSession, chosen_id
-from service.sessions.receipts import Key
+from service.sessions.changing import change
+from service.sessions.creation import Creation, chosen_id
+from service.sessions.deletion import delete
+from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.rollouts import RolloutRequest, Rollouts, Shown
+from service.sessions.rollouts import Rollouts, Shown
 from service.sessions.sequences import Sequences
-from service.sessions.stepping import Stepper, StepRequest
-from service.stores.observed import ObservedStore, lanes_of
-from service.stores.store import Position, Session, Store
+from service.sessions.stepping import Stepper
+from service.stores.observed import ObservedStore, stores_for_threads
+from service.stores.store import Identity, Listed, Position, Session, Store
+
+Result = TypeVar("Result")
 
 PURGE_LIMIT = 200
 """Most sessions forgotten at once: steps wait meanwhile."""
 
-_PROBES = [f"\N{NULL}probe {number}" for number in range(32)]
-"""Ids that no session has, on every node of a cluster: they show whether the store answers."""
+_PROBES = [Identity("", f"\N{NULL}probe {number}") for number in range(32)]
+"""No session has these. They are on every node of a cluster, and show whether the store answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some sessions in order of model and id; `cursor` continues behind them, None at the end."""
+    """Some sessions in order of model and id; `cursor` continues behind them, None at the end.
+
+    `damaged` are those among them that cannot be read.
+    """
 
     sessions: list[Session]
+    damaged: list[SessionDamaged]
     cursor: Position | None
 
 
 class Sessions:
     """Create, look up, step, roll out, fork, replace, migrate, list and end sessions.
 
-    Everything that touches the store runs on the batcher's thread, in order of arrival for each
-    session. All methods raise StoreError when the store fails, Overloaded and ShuttingDown.
-    Where they take conditions they raise what `admit` raises, and SessionContended. What they
-    return with a bool is True where an earlier try of the same keyed request had been applied.
+    Everything that touches the store runs on a worker of the batcher, in order of arrival for each
+    session. All methods raise StoreError when the store fails, Overloaded and ShuttingDown. Where
+    requests have conditions, methods raise what `admit` raises, KeyReused and SessionContended.
+    What they return with a bool is True where an earlier try of the same keyed request had been
+    applied.
     """
 
     def __init__(
         self,
         models: Models,
         store: Store,
-        clock: Callable[[], float],
         sequences: Sequences,
+        limits: Limits,
         *,
         ttl_seconds: float,
         max_sessions: int,
@@ -74,180 +92,198 @@ class Sessions:
     ) -> None:
         self._models = models
         self._store = ObservedStore(store)
-        self._stores = lanes_of(self._store)
-        self._clock = clock
-        self._capacity = Capacity(self._store, clock, max_sessions)
-        self._births = Births(self._store, clock, self._capacity, ttl_seconds)
+        self._stores = stores_for_threads(self._store)
+        self._capacity = Capacity(self._store, max_sessions)
         recent = Recent(recent_bytes)
-        self._batcher: Batcher[StepRequest, Answer] = Batcher(
-            *(Stepper(models, one, clock, recent).run for one in self._stores),
+        readers = [Reader(one, recent) for one in self._stores]
+        self._reader = readers[0]
+        self._creation = Creation(self._store, self._reader, self._capacity, ttl_seconds)
+        self._batcher: Batcher[Step, Answer] = Batcher(
+            *(
+                Stepper(models, one, reader, recent, limits).run
+                for one, reader in zip(self._stores, readers, strict=True)
+            ),
             max_batch=max_batch,
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
             executor=sequences.start,
         )
-        self._rollouts = Rollouts(models, self._store, clock, self._batcher, sequences)
+        self._rollouts = Rollouts(
+            models, self._store, self._reader, self._batcher, sequences, limits
+        )
 
     @property
     def store_failure(self) -> StoreError | None:
         """Why the latest access to the store failed; None when it went well."""
         return self._store.failure
 
+    @property
+    def clock_held(self) -> str | None:
+        """Why no session expires at present; None where the clock is trusted."""
+        return self._store.clock_held
+
     async def probe(self) -> None:
         """Raises StoreError where the store serves nobody; a failing part of it is no reason."""
-        await self._batcher.call(object(), lambda: self._store.read(_PROBES))
+        found = await self._batcher.call(object(), lambda: self._store.read(_PROBES))
+        failures = [one for one in found if isinstance(one, StoreError)]
+        if len(failures) == len(found):
+            raise failures[0]
 
-    async def create(
-        self,
-        model: str,
-        new: NewSession,
-        *,
-        state: NDArray[np.float32] | None = None,
-        key: Key | None = None,
-    ) -> tuple[Session, bool]:
-        """A new session on the model's latest version, at step 0.
+    async def create(self, request: Create) -> tuple[Session, bool]:
+        """A new session on the model's default version, at step 0.
 
-        `state` [S] replaces the zeros it would start from. Raises ModelNotFound, InvalidInput for
-        a state of another width, SessionExists, TooManySessions, KeyReused.
+        Raises ModelNotFound, InvalidInput for a state of another width, SessionExists,
+        TooManySessions, KeyReused, AnswerNotKept.
         """
-        session_id = chosen_id(new.session_id, key, "create")
+        new, key, state = request.new, request.key, request.state
+        identity = request.caller.identity(chosen_id(new.session_id, key, "create"))
 
         def make() -> Session:
-            engine = self._models.latest(model)
+            engine = self._models.latest(request.model)
             _check_state(state, engine.manifest.state_size)
             begun = engine.initial_states(1)[0] if state is None else state
-            return self._births.begin(session_id, new, engine.manifest, begun)
+            return self._creation.begin(identity, new, engine.manifest, begun)
 
         return await self._batcher.call(
-            session_id, lambda: self._births.once(session_id, make, key)
+            identity, lambda: self._creation.once(identity, make, key, request.digest())
         )
 
-    async def fork(
-        self, source_id: str, new: NewSession, conditions: Conditions
-    ) -> tuple[Session, bool]:
+    async def fork(self, request: Fork) -> tuple[Session, bool]:
         """A new session that goes on from where another one is; that one stays as it is.
 
         Time to live and metadata are the source's unless `new` says otherwise.
         """
-        key = conditions.key
-        session_id = chosen_id(new.session_id, key, f"fork/{source_id}")
+        source_id, new, key = request.source_id, request.new, request.conditions.key
+        chosen = chosen_id(new.session_id, key, f"fork/{source_id}")
+        identity = request.caller.identity(chosen)
         # The key is the new session's; the conditions are the source's.
-        of_source = replace(conditions, key=None)
+        of_source = replace(request.conditions, key=None)
 
         def make() -> Session:
-            found = self._store.read([source_id])[0]
-            source, _ = admit(found, source_id, of_source, self._clock())
-            return self._births.fork(session_id, new, source)
+            found = self._reader.read_one(request.caller.identity(source_id))
+            source, _ = admit(found, source_id, of_source, self._store.now())
+            return self._creation.fork(identity, new, source)
 
         return await self._batcher.call(
-            session_id, lambda: self._births.once(session_id, make, key)
+            identity, lambda: self._creation.once(identity, make, key, request.digest())
         )
 
-    async def get(self, session_id: str) -> Session:
-        """Raises SessionNotFound, SessionExpired."""
+    async def get(self, request: Get) -> Session:
+        """Raises SessionNotFound, SessionFinished, SessionExpired."""
+        identity = request.identity
         return await self._batcher.call(
-            session_id,
-            lambda: alive(self._store.read([session_id])[0], session_id, self._clock()),
+            identity,
+            lambda: alive(self._reader.read_one(identity), request.session_id, self._store.now()),
         )
 
-    async def step(self, request: StepRequest) -> Answer:
+    async def step(self, request: Step) -> Answer:
         """Apply time steps. Raises InvalidInput, VersionUnavailable."""
         return await self.start_step(request)
 
-    def start_step(self, request: StepRequest) -> asyncio.Future[Answer]:
+    def start_step(self, request: Step) -> asyncio.Future[Answer]:
         """As `step`, in the queue when this returns: the order of calls is that of application.
 
         Raises Overloaded and ShuttingDown at once; the rest is the future's.
         """
-        return self._batcher.submit(request.session_id, request)
+        return self._batcher.submit(request.identity, request)
 
-    def send_step(self, request: StepRequest, reply: Reply[Answer]) -> None:
+    def send_step(self, request: Step, reply: Reply[Answer]) -> None:
         """As `start_step`; the reply is told on the event loop, without a turn of its own."""
-        self._batcher.enqueue(request.session_id, reply, item=request)
+        self._batcher.enqueue(request.identity, reply, item=request)
 
-    async def rollout(self, request: RolloutRequest) -> Answer:
+    async def rollout(self, request: Rollout) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""
         return await self._rollouts.run(request)
 
-    def stream_rollout(self, request: RolloutRequest) -> AsyncGenerator[Shown | Answer]:
+    def stream_rollout(self, request: Rollout) -> AsyncGenerator[Shown | Answer]:
         """As `rollout`, with the outputs as they are computed: see `Rollouts.stream`."""
         return self._rollouts.stream(request)
 
-    async def replace_state(
-        self,
-        session_id: str,
-        step: int,
-        state: NDArray[np.float32],
-        conditions: Conditions = UNCONDITIONAL,
-        *,
-        model: str | None = None,
-        version: int | None = None,
-    ) -> tuple[Session, bool]:
+    async def put_state(self, request: PutState) -> tuple[Session, bool]:
         """Put another step count and state [S] in place.
 
-        Raises StateMismatch where `model` or `version` are given and not the session's.
+        Raises InvalidInput for a state of another width, StateMismatch where it is not of the
+        session's model or version.
         """
 
         def put(session: Session) -> Session:
-            _check_origin(session, model, version)
-            _check_state(state, len(session.state))
-            return replace(session, step=step, state=state)
+            _check_origin(session, request.model, request.version)
+            _check_state(request.state, len(session.state))
+            return replace(session, step=request.step, state=request.state)
 
-        session, replayed = await self._change(session_id, conditions, put)
-        return replace(session, state=state), replayed
+        changed = await self._change(request, put, puts_state=True)
+        return replace(changed[0], state=request.state), changed[1]
 
-    async def migrate(
-        self, session_id: str, version: int | None, conditions: Conditions
-    ) -> tuple[Session, bool]:
-        """Move a session to another version of its model, by default the latest.
+    async def migrate(self, request: Migrate) -> tuple[Session, bool]:
+        """Move a session to another version of its model, by default the default one.
 
         Raises VersionNotFound, StateMismatch where the layers of the two versions differ,
         VersionUnavailable where one of them is not served here, or not yet.
         """
 
         def move(session: Session) -> Session:
-            served = self._models.versions(session.model)
-            chosen = served[-1] if version is None else version
+            name = session.model
+            present = self._models.latest(name).manifest.version
+            chosen = present if request.version is None else request.version
             if chosen == session.version:
                 return session
-            if chosen not in served and chosen < served[-1]:
-                raise VersionNotFound(
-                    f"there is no version {chosen} of model {session.model!r}; "
-                    f"served here: {', '.join(map(str, served))}"
-                )
-            # A higher one may have been published a moment ago.
-            target = self._models.version(session.model, chosen).manifest
-            present = self._models.version(session.model, session.version).manifest
-            if target.layers != present.layers:
+            target = self._models.wanted(name, chosen).manifest
+            source = self._models.version(name, session.version).manifest
+            if target.layers != source.layers:
                 raise StateMismatch(
-                    session_id,
-                    f"version {target.version} of model {session.model!r} has other layers than "
+                    session.session_id,
+                    f"version {target.version} of model {name!r} has other layers than "
                     f"version {session.version}; create a new session on it",
                 )
             return replace(session, version=target.version)
 
-        return await self._change(session_id, conditions, move)
+        return await self._change(request, move)
 
-    async def delete(self, session_id: str, conditions: Conditions = UNCONDITIONAL) -> None:
-        """End a session. Raises SessionNotFound; an expired one can be deleted."""
-        await self._batcher.call(session_id, lambda: self._delete(session_id, conditions))
+    async def delete(self, request: Delete) -> None:
+        """End a session. Raises SessionNotFound, SessionFinished; an expired one can be deleted."""
+        identity = request.identity
 
-    async def page(self, *, model: str | None, after: Position, limit: int) -> Page:
-        """Live sessions behind a position, at most `limit`, optionally of one model."""
-        read = partial(self._store.page, model=model, after=after, limit=limit)
-        found = await self._batcher.call(object(), read)
-        now = self._clock()
-        live = [session for session in found if session.expires_at > now]
-        end = (found[-1].model, found[-1].session_id) if len(found) == limit else None
-        return Page(live, end)
+        def end() -> None:
+            if delete(self._store, self._reader, identity, request.conditions):
+                self._capacity.ended()
+
+        await self._batcher.call(identity, end)
+
+    async def page(self, request: ListSessions) -> Page:
+        """Live sessions behind a place, and which of those there cannot be read."""
+        read = partial(
+            self._store.page,
+            tenant=request.caller.tenant,
+            model=request.model,
+            after=request.after,
+            limit=request.limit,
+        )
+        found: list[Listed] = await self._batcher.call(object(), read)
+        now = self._store.now()
+        live = [one for one in found if isinstance(one, Session) and one.expires_at > now]
+        damaged = [one for one in found if isinstance(one, SessionDamaged)]
+        end = (found[-1].model, found[-1].session_id) if len(found) == request.limit else None
+        return Page(live, damaged, end)
 
     async def purge(self, retention_seconds: float) -> int:
-        """Forget what expired longer ago than `retention_seconds`; returns how many."""
-        forget = partial(self._store.purge, self._clock() - retention_seconds, PURGE_LIMIT)
+        """Forget what expired longer ago than `retention_seconds`; returns how many.
+
+        Nothing while the clock is not trusted.
+        """
+
+        def forget() -> int:
+            if self._store.clock_held is not None:
+                return 0
+            return self._store.purge(self._store.now() - retention_seconds, PURGE_LIMIT)
+
         purged = 0
         while some := await self._batcher.call(object(), forget):
             purged += some
         return purged
+
+    async def keep_clock(self) -> None:
+        """Compare the store's clock with what it showed before."""
+        await self._batcher.call(object(), self._store.refresh_clock)
 
     async def count(self) -> None:
         """Ask the store how many live, for the metrics and for the bound on their number."""
@@ -260,27 +296,16 @@ class Sessions:
             one.close()
 
     async def _change(
-        self, session_id: str, conditions: Conditions, apply: Callable[[Session], Session]
+        self,
+        request: PutState | Migrate,
+        apply: Callable[[Session], Session],
+        *,
+        puts_state: bool = False,
     ) -> tuple[Session, bool]:
         return await self._batcher.call(
-            session_id, lambda: change(self._store, self._clock, session_id, conditions, apply)
+            request.identity,
+            lambda: change(self._store, self._reader, request, apply, puts_state=puts_state),
         )
-
-    def _delete(self, session_id: str, conditions: Conditions) -> None:
-        """By its revision: a late command must not end a session made anew under the id."""
-        for _ in range(MAX_ATTEMPTS):
-            found = self._store.read([session_id])[0]
-            if found is None:
-                raise SessionNotFound(session_id)
-            if conditions.if_match is not None:
-                admit(found, session_id, conditions, self._clock())
-            if isinstance(found, StoreError):
-                raise found
-            if self._store.delete(session_id, found.revision):
-                if found.expires_at > self._clock():
-                    self._capacity.ended()
-                return
-        raise SessionContended(session_id)
 
 
 def _check_origin(session: Session, model: str | None, version: int | None) -> None:
@@ -295,6 +320,6 @@ def _check_origin(session: Session, model: str | None, version: int | None) -> N
 
 def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:
     if state is not None and len(state) != state_size:
-        raise InvalidInput(
-            [Fault(("state",), f"{len(state)} numbers, but this model's state has {state_size}")]
+        raise InvalidInput.at(
+            ("state",), f"{len(state)} numbers, but this model's state has {state_size}"
         )

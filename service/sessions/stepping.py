@@ -11,19 +11,19 @@ another thread, and committed when it comes back.
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import cast
 
 from service.batcher.batcher import Deferred
 from service.batcher.compute import Computed, Outcome, Row, Stopped, compute, slice_steps
-from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.errors import SessionContended, StoreError
 from service.metrics.catalogue import COMPUTE_SECONDS
+from service.operations.keys import Key
+from service.operations.limits import Limits
+from service.operations.requests import Step
 from service.records import record
 from service.repository.models import Models
+from service.sessions.admission import admit, alive, answerable
 from service.sessions.answers import (
     Answer,
     Result,
@@ -31,51 +31,41 @@ from service.sessions.answers import (
     count_answers,
     is_kept,
     kept_in,
+    kept_result,
     shape_of_steps,
+    state_before,
 )
 from service.sessions.changing import MAX_ATTEMPTS, advanced
-from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
-from service.sessions.receipts import Key, Kind, Receipt
+from service.sessions.reader import Reader
+from service.sessions.receipts import Kind, Receipt
 from service.sessions.recent import Recent
 from service.stores.store import Found, Replaced, Session, Store
 
-
-@record
-class StepRequest:
-    """One or more time steps for a session.
-
-    `decode` turns what the caller sent into inputs [T, F] or [T] of the session's model, which
-    is known only once the session has been read; it raises InvalidInput.
-    """
-
-    session_id: str
-    decode: Callable[[Manifest], NDArray[Any]]
-    gates: bool
-    conditions: Conditions = UNCONDITIONAL
-
-
 StepOutcome = Answer | Exception | Deferred[Answer]
-_NOTHING = (Kind.ANSWER, b"")
 _ON_WORKER, _DEFERRED = COMPUTE_SECONDS.labels("worker"), COMPUTE_SECONDS.labels("deferred")
 
 
 @record
 class _Work:
-    """A row to run for a session. A keyed one has the shape of its answer, and a receipt where it
-    was applied before and only its answer, too large to keep, is wanted again."""
+    """A row to run for a session. A keyed one has the digest of its meaning and the shape of its
+    answer, and a receipt where it was applied before and only its answer, too large to keep, is
+    wanted again."""
 
     session: Session
     row: Row
     key: Key | None = None
+    digest: bytes = b""
     shape: ResultShape | None = None
     receipt: Receipt | None = None
 
 
 @record
 class _Advance:
-    """An answer that may leave once the session has been replaced."""
+    """An answer that may leave once the session has been replaced, which had the revision
+    `expected`."""
 
     session: Session
+    expected: int
     answer: Answer
 
 
@@ -86,15 +76,16 @@ class Stepper:
     """Applies groups of steps to a store's sessions; a session is in a group at most once."""
 
     def __init__(
-        self, models: Models, store: Store, clock: Callable[[], float], recent: Recent
+        self, models: Models, store: Store, reader: Reader, recent: Recent, limits: Limits
     ) -> None:
         self._models = models
         self._store = store
-        self._clock = clock
+        self._reader = reader
         self._recent = recent
+        self._limits = limits
 
-    def run(self, requests: Sequence[StepRequest]) -> list[StepOutcome]:
-        """Outcomes in the order of the requests. Raises StoreError for all of them."""
+    def run(self, requests: Sequence[Step]) -> list[StepOutcome]:
+        """Outcomes in the order of the requests."""
         outcomes = self._attempt(requests)
         for _ in range(MAX_ATTEMPTS - 1):
             lost = [index for index, outcome in enumerate(outcomes) if outcome is None]
@@ -108,9 +99,9 @@ class Stepper:
             for request, outcome in zip(requests, outcomes, strict=True)
         ]
 
-    def _attempt(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
+    def _attempt(self, requests: Sequence[Step]) -> list[StepOutcome | None]:
         """One read, one computation, one commit; None for a request that lost a race."""
-        now = self._clock()
+        now = self._store.now()
         entries = self._defer(requests, self._prepared(requests, now))
         rows = [entry.row for entry in entries if isinstance(entry, _Work)]
         with _ON_WORKER.time() if rows else nullcontext():
@@ -122,43 +113,37 @@ class Stepper:
             ]
         )
 
-    def _attempt_again(self, requests: Sequence[StepRequest]) -> list[StepOutcome | None]:
+    def _attempt_again(self, requests: Sequence[Step]) -> list[StepOutcome | None]:
         """Some of the group are committed by now: what fails here concerns the others alone."""
         try:
             return self._attempt(requests)
         except Exception as error:
             return [error] * len(requests)
 
-    def _prepared(self, requests: Sequence[StepRequest], now: float) -> list[_Entry]:
+    def _prepared(self, requests: Sequence[Step], now: float) -> list[_Entry]:
         """What to compute for each request, from the store where it is not known already."""
-        known = self._recent.find([request.session_id for request in requests])
+        known = self._recent.find([request.identity for request in requests])
         entries: list[_Entry | None] = [
             None if session is None else self._prepare(request, session, now)
             for request, session in zip(requests, known, strict=True)
         ]
         unknown = [i for i, entry in enumerate(entries) if not _advances(entry)]
         if unknown:
-            found = self._store.read([requests[index].session_id for index in unknown])
+            found = self._reader.read([requests[index].identity for index in unknown])
             for index, session in zip(unknown, found, strict=True):
                 entries[index] = self._prepare(requests[index], session, now)
         return cast(list[_Entry], entries)
 
-    def _prepare(
-        self, request: StepRequest, found: Found, now: float
-    ) -> _Work | Answer | Exception:
+    def _prepare(self, request: Step, found: Found, now: float) -> _Work | Answer | Exception:
         try:
             session, receipt = admit(found, request.session_id, request.conditions, now)
             version = session.version if receipt is None else receipt.version
             engine = self._models.version(session.model, version)
-            if receipt is not None and receipt.kind is Kind.ANSWER:
-                shape = shape_of_steps(engine.manifest, gates=request.gates)
-                kept = shape.unpack(receipt.content)
-                return Answer.again(receipt, session.session_id, engine.manifest, kept)
-            return _work(request, session, receipt, engine)
+            return _prepared(request, session, receipt, engine, self._limits)
         except Exception as error:  # this request's own fault; its neighbours go on
             return error
 
-    def _defer(self, requests: Sequence[StepRequest], entries: Sequence[_Entry]) -> list[_Entry]:
+    def _defer(self, requests: Sequence[Step], entries: Sequence[_Entry]) -> list[_Entry]:
         """One slice of time steps in all runs at once, besides single ones; the rest later."""
         result, steps = list(entries), 0
         for index, entry in enumerate(entries):
@@ -170,7 +155,7 @@ class Stepper:
                 result[index] = self._deferred(requests[index], entry)
         return result
 
-    def _deferred(self, request: StepRequest, work: _Work, attempts: int = 1) -> Deferred[Answer]:
+    def _deferred(self, request: Step, work: _Work, attempts: int = 1) -> Deferred[Answer]:
         def run(wanted: Callable[[], bool]) -> Callable[[], StepOutcome]:
             def pause() -> None:
                 if not wanted():
@@ -184,10 +169,10 @@ class Stepper:
         return Deferred(run)
 
     def _finish_deferred(
-        self, request: StepRequest, work: _Work, computed: Outcome, attempts: int
+        self, request: Step, work: _Work, computed: Outcome, attempts: int
     ) -> StepOutcome:
         """Commit what was deferred; once more from the start where the session has moved."""
-        now = self._clock()
+        now = self._store.now()
         (outcome,) = self._commit([self._finished(work, computed, now)])
         if outcome is not None:
             return outcome
@@ -200,9 +185,9 @@ class Stepper:
         self, work: _Work, computed: Outcome, now: float
     ) -> _Advance | StepOutcome | None:
         """None where it failed for what a session was before: then the store says what it is."""
-        finished = _finish(work, computed, now)
+        finished = _finish(work, computed, self._store, now)
         if isinstance(finished, Exception) and self._recent.is_kept(work.session):
-            self._recent.forget(work.session.session_id)
+            self._recent.doubt(work.session.identity)
             return None
         return finished
 
@@ -210,7 +195,7 @@ class Stepper:
         self, outcomes: Sequence[_Advance | StepOutcome | None]
     ) -> list[StepOutcome | None]:
         """Replace all sessions that advance; None in the place of one that lost a race."""
-        advances = [outcome.session for outcome in outcomes if isinstance(outcome, _Advance)]
+        advances = [outcome for outcome in outcomes if isinstance(outcome, _Advance)]
         replaced = iter(self._replace(advances) if advances else ())
         committed = [
             _committed(outcome.answer, next(replaced)) if isinstance(outcome, _Advance) else outcome
@@ -219,17 +204,15 @@ class Stepper:
         count_answers(committed)
         return committed
 
-    def _replace(self, sessions: Sequence[Session]) -> Sequence[Replaced]:
-        """A failed commit is the fault of those who wanted it, not of their neighbours."""
-        try:
-            replaced: Sequence[Replaced] = self._store.replace(sessions)
-        except StoreError as error:
-            replaced = [error] * len(sessions)
-        for session, outcome in zip(sessions, replaced, strict=True):
+    def _replace(self, advances: Sequence[_Advance]) -> Sequence[Replaced]:
+        replaced = self._store.replace(
+            [advance.session for advance in advances], [advance.expected for advance in advances]
+        )
+        for advance, outcome in zip(advances, replaced, strict=True):
             if outcome is True:
-                self._recent.keep(session)
+                self._recent.keep(advance.session)
             else:
-                self._recent.forget(session.session_id)
+                self._recent.doubt(advance.session.identity)
         return replaced
 
 
@@ -241,43 +224,58 @@ def _advances(entry: _Entry | None) -> bool:
     return isinstance(entry, _Work) and entry.receipt is None
 
 
-def _work(request: StepRequest, session: Session, receipt: Receipt | None, engine: Engine) -> _Work:
-    inputs = request.decode(engine.manifest)
+def _prepared(
+    request: Step, session: Session, receipt: Receipt | None, engine: Engine, limits: Limits
+) -> _Work | Answer:
+    manifest, gates = engine.manifest, request.gates is not None
+    inputs = request.read(manifest, limits)
     key = request.conditions.key
     if key is None:
-        return _Work(session, Row(engine, inputs, session.state, request.gates))
-    shape = shape_of_steps(engine.manifest, gates=request.gates)
-    before = session.state if receipt is None else np.frombuffer(receipt.content, np.float32)
-    alone = not is_kept(shape, len(inputs))
-    row = Row(engine, inputs, before, request.gates, alone=alone)
-    return _Work(session, row, key, shape, receipt)
+        return _Work(session, Row(engine, inputs, session.state, gates))
+    digest = request.digest(inputs)
+    shape = shape_of_steps(manifest, gates=gates)
+    before = session.state
+    if receipt is not None:
+        receipt.check(digest)
+        if answerable(receipt, session).kind is Kind.ANSWER:
+            kept = kept_result(session, receipt, shape)
+            return Answer.again(receipt, session.session_id, manifest, kept)
+        before = state_before(session, receipt)
+    row = Row(engine, inputs, before, gates, alone=not is_kept(shape, len(inputs)))
+    return _Work(session, row, key, digest, shape, receipt)
 
 
-def _finish(work: _Work, computed: Outcome, now: float) -> _Advance | StepOutcome:
+def _finish(work: _Work, computed: Outcome, store: Store, now: float) -> _Advance | StepOutcome:
     if isinstance(computed, Exception):
         return computed
     result = Result(computed.outputs, computed.gates)
     try:
         # What took longer than the session had to live does not bring it back.
         alive(work.session, work.session.session_id, now)
-        return _applied(work, computed, result, now)
+        return _applied(work, computed, result, store, now)
     except Exception as error:  # damaged receipts, say: this session's own fault
         return error
 
 
-def _applied(work: _Work, computed: Computed, result: Result, now: float) -> _Advance | Answer:
+def _applied(
+    work: _Work, computed: Computed, result: Result, store: Store, now: float
+) -> _Advance | Answer:
     session, manifest = work.session, work.row.engine.manifest
     if work.receipt is not None:
         return Answer.again(work.receipt, session.session_id, manifest, result)
+    kept = None
+    if work.shape is not None:
+        kept = kept_in(work.shape, result, session.state, work.digest)
     after = advanced(
         session,
+        store,
         now,
         work.key,
+        kept,
         step=session.step + len(work.row.inputs),
         state=computed.state,
-        kept=_NOTHING if work.shape is None else kept_in(work.shape, result, session.state),
     )
-    return _Advance(after, Answer.after(after, manifest, result))
+    return _Advance(after, session.revision, Answer.after(after, manifest, result))
 
 
 def _committed(answer: Answer, replaced: Replaced) -> StepOutcome | None:

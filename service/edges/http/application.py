@@ -1,43 +1,42 @@
 """The FastAPI application: routes, and one way for every error to leave."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
-from starlette.types import Lifespan, Scope
+from starlette.types import Lifespan
 
 from service import __version__
 from service.edges.http import docs_routes, health_routes, metrics_routes
 from service.edges.http.context import Context
 from service.edges.http.openapi import add_schemas
-from service.edges.http.origins import check_origin
 from service.edges.http.problems import ProblemAnswer, answer_error, answer_status
-from service.edges.v1 import many_steps_routes, model_routes, session_routes, step_routes
 from service.errors import Fault, GatewiseError, InvalidInput
 
-_ROUTERS = (
-    model_routes.router,
-    session_routes.router,
-    step_routes.router,
-    many_steps_routes.router,
-    health_routes.router,
-    metrics_routes.router,
-    docs_routes.router,
-)
+_OWN_ROUTERS = (health_routes.router, metrics_routes.router, docs_routes.router)
 
 
 class _Api(FastAPI):
-    """FastAPI whose document also describes problems and events."""
+    """FastAPI whose document also describes problems, and what a protocol describes besides."""
+
+    described: tuple[type[BaseModel], ...] = ()
 
     def openapi(self) -> dict[str, Any]:
-        return add_schemas(super().openapi())
+        return add_schemas(super().openapi(), self.described)
 
 
-def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
-    """All of `/v1`, health and docs, around the given parts."""
+def build_api(
+    context: Context,
+    routers: Sequence[APIRouter],
+    described: Sequence[type[BaseModel]],
+    lifespan: Lifespan[FastAPI],
+) -> FastAPI:
+    """The routes of all protocols, health, metrics and docs, around the given parts."""
     app = _Api(
         title="Gatewise",
         version=__version__,
@@ -46,20 +45,16 @@ def build_api(context: Context, lifespan: Lifespan[FastAPI]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        dependencies=[Depends(_check_origin)],
     )
+    app.described = tuple(described)
     app.state.context = context
-    for router in _ROUTERS:
+    for router in (*routers, *_OWN_ROUTERS):
         app.include_router(router)
     app.add_exception_handler(GatewiseError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_error)
     return app
-
-
-async def _check_origin(request: Request) -> None:
-    check_origin(request.scope)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
@@ -78,18 +73,17 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answered = _response(answer_status(error.status_code, str(error.detail)))
     answered.headers.update(error.headers or {})
-    if error.status_code == 405 and (methods := _allowed_methods(request.scope)):
+    if error.status_code == 405 and (methods := _allowed_methods(request)):
         # The framework's own header names the methods of the path's first route only.
         answered.headers["allow"] = ", ".join(sorted(methods))
     return answered
 
 
-def _allowed_methods(scope: Scope) -> set[str]:
-    routes = [route for router in _ROUTERS for route in router.routes]
+def _allowed_methods(request: Request) -> set[str]:
     return {
         method
-        for route in routes
-        if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
+        for route in request.app.routes
+        if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
 

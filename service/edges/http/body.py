@@ -4,12 +4,11 @@ import asyncio
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from service.edges.http.long_numbers import take_inputs
-from service.edges.http.problems import invalid
-from service.errors import BodyTooLarge, Fault, MalformedBody
+from service.edges.http.problems import invalid_body
+from service.errors import BodyTooLarge, MalformedBody
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -41,15 +40,7 @@ def parse_body(body: bytes, model: type[Body]) -> Body:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise invalid(error) from None
-
-
-async def read_json(
-    request: Request, max_bytes: int, model: type[Body], *, in_place_of_none: bytes = b""
-) -> tuple[bytes, Body]:
-    """The body as it came, and as a record. Raises what `read_body` and `parse_body` raise."""
-    raw = await read_body(request.scope, request.receive, max_bytes)
-    return raw, await parse_aside(raw or in_place_of_none, model)
+        raise invalid_body(error) from None
 
 
 async def parse_aside(body: bytes, model: type[Body]) -> Body:
@@ -74,7 +65,7 @@ async def _next_part(receive: Receive) -> Message:
     message = await receive()
     if message["type"] == "http.disconnect":
         # Nobody will read this answer, but what has arrived must not pass for the whole.
-        raise MalformedBody([Fault((), "the connection closed before the body was complete")])
+        raise MalformedBody.at((), "the connection closed before the body was complete")
     return message
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from fastapi import Response
 
 from service.errors import InvalidInput, Part, Place
-from service.sessions.conditions import ANY, Conditions, revision_tag, tag
-from service.sessions.receipts import Key
+from service.operations.conditions import ANY, Conditions
+from service.operations.keys import Key, read_key
+from service.sessions.admission import revision_tag, tag
 from service.stores.store import Session
-
-MAX_KEY_BYTES = 255
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -18,31 +17,23 @@ Headers = Iterable[tuple[bytes, bytes]]
 _TAGS = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$))')
 
 
-def read_conditions(
-    headers: Headers, operation: bytes, body: bytes, at: int | None = None
-) -> Conditions:
-    """What a request's headers and its body's `at` say. Raises InvalidInput.
-
-    `operation` names the route: a key that one has seen is not taken for another's.
-    """
-    key: bytes | None = None
+def read_conditions(headers: Headers, at: int | None = None) -> Conditions:
+    """What a request's headers and its body's `at` say. Raises InvalidInput."""
+    key: Key | None = None
     tags: frozenset[str] | None = None
     for name, value in headers:
         if name == b"idempotency-key":
             if key is not None:
                 raise InvalidInput.at(("idempotency-key",), "send it once", "headers")
-            key = _checked_key(value)
+            key = read_key(value, ("idempotency-key",), "headers")
         elif name == b"if-match":
             tags = read_tags(value, ("if-match",), "headers") | (tags or frozenset())
-    return Conditions(
-        key=None if key is None else Key.of(key, operation, body), at=at, if_match=tags
-    )
+    return Conditions(key, at, tags)
 
 
 def read_preconditions(headers: Headers) -> Conditions:
     """What `If-Match` says, for a request that needs no key. Raises InvalidInput."""
-    others = [(name, value) for name, value in headers if name != b"idempotency-key"]
-    return read_conditions(others, b"", b"")
+    return read_conditions([(name, value) for name, value in headers if name != b"idempotency-key"])
 
 
 def read_tags(value: bytes, place: Place, part: Part = "body") -> frozenset[str]:
@@ -80,11 +71,3 @@ def unchanged(session: Session, if_none_match: str | None) -> bool:
         return False
     tags = read_tags(if_none_match.encode("latin-1"), ("if-none-match",), "headers")
     return ANY in tags or tag(session) in tags
-
-
-def _checked_key(value: bytes) -> bytes:
-    if not value or len(value) > MAX_KEY_BYTES:
-        raise InvalidInput.at(
-            ("idempotency-key",), f"expected 1 to {MAX_KEY_BYTES} bytes, such as a UUID", "headers"
-        )
-    return value

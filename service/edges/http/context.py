@@ -5,8 +5,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from service.edges.v1.many_steps import ManyStepsEndpoint
-from service.edges.v1.steps import StepsEndpoint
+from service.edges.http.door import Exchange, exchange_of
+from service.operations.caller import Caller
+from service.operations.limits import Limits
 from service.repository.models import Models
 from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
@@ -19,11 +20,10 @@ class Context:
     """The parts of a running service."""
 
     settings: Settings
+    limits: Limits
     models: Models
     sessions: Sessions
     sequences: Sequences
-    steps: StepsEndpoint
-    many_steps: ManyStepsEndpoint
     readiness: Readiness
 
 
@@ -31,5 +31,19 @@ def _context_of(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
+def _exchange_of(request: Request) -> Exchange:
+    return exchange_of(request.scope)
+
+
+def _caller_of(request: Request) -> Caller:
+    return _exchange_of(request).caller
+
+
 Ctx = Annotated[Context, Depends(_context_of)]
 """A route's parameter that receives the context."""
+
+AskedBy = Annotated[Caller, Depends(_caller_of)]
+"""A route's parameter that receives its caller."""
+
+Asked = Annotated[Exchange, Depends(_exchange_of)]
+"""A route's parameter that receives its exchange."""

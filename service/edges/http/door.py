@@ -1,28 +1,30 @@
-"""Every request gets an id, is counted and timed, and perhaps logged.
+"""Everything that comes passes one door, in and out.
 
-`Exchanges.around` is the layer that does so for an app. The hot routes tell `RouteFigures`
-themselves what they have answered: a layer around them would cost them a tenth of a step.
+An exchange is one request over HTTP, or one WebSocket. `Door.enter` begins it: gives it an id,
+finds its caller, refuses what a page of another site sends. `Exchange.leave` ends it: counts it,
+times it and perhaps logs it. Whoever reads from the wire calls both: the ASGI front for what
+FastAPI answers, and for what is answered without it.
 """
 
-from collections.abc import Awaitable
 from functools import cache
 from time import perf_counter
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from service.edges.http.events import EVENTS
-from service.edges.http.request_ids import HEADER, begin_request
-from service.metrics.catalogue import HTTP_REQUESTS, HTTP_SECONDS, OPEN_STREAMS
+from service.edges.http.body import Body, parse_aside, read_body
+from service.edges.http.origins import check_origin
+from service.edges.http.request_ids import begin_request
+from service.errors import GatewiseError
+from service.metrics.catalogue import HTTP_REQUESTS, HTTP_SECONDS
+from service.operations.caller import ANYBODY, Caller
 
 LEFT = 499
 """The status of a request whose client has gone before its answer, as nginx logs it."""
 
-_UNMATCHED = "unmatched"
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-_EVENTS_TYPE = EVENTS.encode()
-_OPEN_WEBSOCKETS = OPEN_STREAMS.labels("websocket")
-_OPEN_EVENTS = OPEN_STREAMS.labels("events")
+_EXCHANGE = "gatewise.exchange"
 
 log = structlog.get_logger()
 
@@ -30,10 +32,9 @@ log = structlog.get_logger()
 class RouteFigures:
     """The figures of one method of one route."""
 
-    def __init__(self, method: str, route: str, *, access_log: bool) -> None:
-        self._method = method
-        self._route = route
-        self._access_log = access_log
+    def __init__(self, method: str, route: str) -> None:
+        self.method = method
+        self.route = route
         self._count_of = cache(lambda status: HTTP_REQUESTS.labels(method, route, str(status)))
         self._seconds = HTTP_SECONDS.labels(method, route)
 
@@ -41,89 +42,83 @@ class RouteFigures:
         """One request has been answered."""
         self._count_of(status).inc()
         self._seconds.observe(seconds)
-        if self._access_log:
+
+
+class Exchange:
+    """One request or one WebSocket on its way through the service."""
+
+    __slots__ = ("_began", "_door", "caller", "refusal", "request_id")
+
+    def __init__(
+        self, door: "Door", request_id: bytes, caller: Caller, refusal: GatewiseError | None
+    ) -> None:
+        self._door = door
+        self._began = perf_counter()
+        self.request_id = request_id
+        self.caller = caller
+        self.refusal = refusal
+        """Why it may not come in; None where it may."""
+
+    async def read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body. Raises BodyTooLarge, MalformedBody."""
+        return await read_body(scope, receive, self._door.max_body_bytes)
+
+    async def read_json(
+        self, request: Request, model: type[Body], *, in_place_of_none: bytes = b""
+    ) -> Body:
+        """The body as a record. Raises InvalidInput besides."""
+        raw = await self.read_body(request.scope, request.receive)
+        return await parse_aside(raw or in_place_of_none, model)
+
+    def leave(self, figures: RouteFigures, status: int) -> None:
+        """A request has been answered, or its client has left."""
+        seconds = perf_counter() - self._began
+        figures.observe(status, seconds)
+        if self._door.access_log:
             log.info(
                 "request",
-                method=self._method,
-                route=self._route,
+                method=figures.method,
+                route=figures.route,
                 status=status,
                 duration_seconds=round(seconds, 6),
             )
 
+    def leave_socket(self, route: str) -> None:
+        """A WebSocket is closed. Its messages are steps, and counted as such."""
+        if self._door.access_log:
+            seconds = round(perf_counter() - self._began, 6)
+            log.info("websocket", route=route, duration_seconds=seconds)
 
-class Exchanges:
-    """The figures of all routes."""
 
-    def __init__(self, *, access_log: bool = False) -> None:
-        self._access_log = access_log
-        self._routes: dict[tuple[str, str], RouteFigures] = {}
+class Door:
+    """Where exchanges of every kind begin and end."""
 
-    def route(self, method: str, route: str) -> RouteFigures:
+    def __init__(self, max_body_bytes: int, *, access_log: bool = False) -> None:
+        self.max_body_bytes = max_body_bytes
+        self.access_log = access_log
+        self._figures: dict[tuple[str, str], RouteFigures] = {}
+
+    def enter(self, scope: Scope) -> Exchange:
+        """Begin an exchange; it is found in its scope from then on."""
+        refusal: GatewiseError | None = None
+        try:
+            check_origin(scope)
+        except GatewiseError as error:
+            refusal = error
+        exchange = Exchange(self, begin_request(scope), ANYBODY, refusal)
+        scope[_EXCHANGE] = exchange
+        return exchange
+
+    def figures(self, method: str, route: str) -> RouteFigures:
         """Callers may think of any number of methods: those that nobody knows are one."""
         method = method if method in _METHODS else "other"
-        figures = self._routes.get((method, route))
-        if figures is None:
-            figures = RouteFigures(method, route, access_log=self._access_log)
-            self._routes[method, route] = figures
-        return figures
-
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """The app, whose requests are observed."""
-
-        async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                await self._answer(app, scope, receive, send)
-            elif scope["type"] == "websocket":
-                await self._converse(app, scope, receive, send)
-            else:
-                await app(scope, receive, send)
-
-        return observed
-
-    async def _answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        began = perf_counter()
-        request_id = begin_request(scope)
-        status, streams = LEFT, False
-
-        def send_on(message: Message) -> Awaitable[None]:
-            nonlocal status, streams
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if _is_stream(message) and not streams:
-                    streams = True
-                    _OPEN_EVENTS.inc()
-                message["headers"] = [*message["headers"], (HEADER, request_id)]
-            return send(message)
-
-        try:
-            await app(scope, receive, send_on)
-        finally:
-            if streams:
-                _OPEN_EVENTS.dec()
-            figures = self.route(scope["method"], _template(scope))
-            figures.observe(status, perf_counter() - began)
-
-    async def _converse(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Messages of a WebSocket are not looked at: they are steps, and counted as such."""
-        began = perf_counter()
-        begin_request(scope)
-        _OPEN_WEBSOCKETS.inc()
-        try:
-            await app(scope, receive, send)
-        finally:
-            _OPEN_WEBSOCKETS.dec()
-            if self._access_log:
-                seconds = round(perf_counter() - began, 6)
-                log.info("websocket", route=_template(scope), duration_seconds=seconds)
+        found = self._figures.get((method, route))
+        if found is None:
+            found = self._figures[method, route] = RouteFigures(method, route)
+        return found
 
 
-def _is_stream(message: Message) -> bool:
-    return any(
-        name == b"content-type" and value.startswith(_EVENTS_TYPE)
-        for name, value in message["headers"]
-    )
-
-
-def _template(scope: Scope) -> str:
-    """The route's path with its parameters' names, never the path that was asked for."""
-    return str(getattr(scope.get("route"), "path", _UNMATCHED))
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that a scope belongs to."""
+    exchange: Exchange = scope[_EXCHANGE]
+    return exchange

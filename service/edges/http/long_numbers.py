@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.edges.v1.answers import to_json
+from service.edges.http.json import to_json
 
 Taken = TypeVar("Taken")
 

@@ -1,14 +1,43 @@
 """Describing routes that read and write raw bodies as richly as FastAPI describes its own."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.edges.http.events import EVENTS
 from service.edges.http.problems import MEDIA_TYPE
-from service.edges.v1.schemas import SESSION_ANSWERS, DoneEvent, OutputEvent, ProblemDetails
 
 Responses = dict[int | str, dict[str, Any]]
+
+
+class FaultAnswer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FaultAnswer] | None = None
+    step: int | None = Field(
+        default=None, description="Where the session is, if it is not where the request wants it."
+    )
+    lost_step: int | None = Field(
+        default=None, description="The step count that the store has lost, where it has."
+    )
+    applied_step: int | None = Field(
+        default=None, description="Where it was after the request, if that was applied before."
+    )
 
 
 Parameters = list[dict[str, Any]]
@@ -68,7 +97,7 @@ def gives(answer: type[BaseModel] | None, *problems: int, status: int = 200) -> 
     if 503 in described:
         described[503]["headers"] = {"Retry-After": _described("Seconds to wait.")}
     described[status] = {"description": "Done", **({"model": answer} if answer else {})}
-    if answer is not None and issubclass(answer, SESSION_ANSWERS):
+    if getattr(answer, "shows_session", False):
         described[status]["headers"] = _SESSION_HEADERS | (_CREATED if status == 201 else {})
     return described
 
@@ -81,10 +110,11 @@ def with_events(responses: Responses, description: str, example: str) -> Respons
     return responses | {200: done | described}
 
 
-def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
+def add_schemas(document: dict[str, Any], models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     """Put what `gives` and `with_events` speak of among the document's schemas."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (ProblemDetails, OutputEvent, DoneEvent):
+    described: list[type[BaseModel]] = [ProblemDetails, *models]
+    for model in described:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import structlog
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from service import errors
 from service.errors import (
@@ -20,10 +19,11 @@ from service.errors import (
     GatewiseError,
     InvalidInput,
     MalformedBody,
-    Place,
+    SessionFellBack,
     SessionMoved,
 )
 from service.metrics.catalogue import PROBLEMS as PROBLEMS_COUNTED
+from service.operations.faults import invalid
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -52,6 +52,13 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.KeyReused: Problem(422, "idempotency_key_reused", "The key came with another request"),
     errors.SessionNotFound: Problem(404, "session_not_found", "No such session"),
     errors.SessionExpired: Problem(410, "session_expired", "The session has expired"),
+    errors.SessionFinished: Problem(410, "session_finished", "The session was deleted"),
+    errors.SessionFellBack: Problem(
+        409, "session_fell_back", "The store has lost changes of the session"
+    ),
+    errors.WriterUnknown: Problem(
+        409, "writer_unknown", "The session does not know the key's writer"
+    ),
     errors.SessionExists: Problem(409, "session_exists", "The session id is taken"),
     errors.SessionContended: Problem(
         503, "session_contended", "Other writers were faster", retry_after=1
@@ -67,6 +74,7 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.ShuttingDown: Problem(503, "shutting_down", "The service is stopping", retry_after=5),
     errors.StoreError: Problem(503, "store_unavailable", "The store failed", retry_after=5),
     errors.StoreFull: Problem(503, "store_full", "The store has no room", retry_after=30),
+    errors.SessionDamaged: Problem(503, "session_damaged", "The session cannot be read"),
     errors.CommitUnknown: Problem(
         503, "commit_unknown", "Applied or not, the store did not say", retry_after=1
     ),
@@ -120,8 +128,12 @@ def _whereabouts(error: Exception) -> dict[str, Any]:
     """Where a session is that is not where the request wants it."""
     if not isinstance(error, SessionMoved):
         return {}
-    applied = {"applied_step": error.applied_step} if isinstance(error, AnswerNotKept) else {}
-    return {"step": error.step, **applied}
+    where = {"step": error.step}
+    if isinstance(error, AnswerNotKept) and error.applied_step is not None:
+        where["applied_step"] = error.applied_step
+    if isinstance(error, SessionFellBack):
+        where["lost_step"] = error.lost_step
+    return where
 
 
 def answer_status(status: int, detail: str) -> ProblemAnswer:
@@ -130,15 +142,15 @@ def answer_status(status: int, detail: str) -> ProblemAnswer:
     return _render(problem, detail, ())
 
 
-def invalid(error: ValidationError, place: Place = ()) -> InvalidInput:
-    """pydantic's findings as faults below a place."""
-    found = error.errors(include_url=False)
-    if found[0]["type"] == "json_invalid":
-        reason = found[0].get("ctx", {}).get("error", found[0]["msg"])
-        return MalformedBody([Fault(place, f"the body is not valid JSON: {reason}")])
-    if found[0]["type"] in ("model_type", "model_attributes_type") and not found[0]["loc"]:
-        return MalformedBody([Fault(place, "the body must be a JSON object")])
-    return InvalidInput(_fault(detail, place) for detail in found)
+def invalid_body(error: ValidationError) -> InvalidInput:
+    """pydantic's findings in a body; MalformedBody where it is no JSON object at all."""
+    found = error.errors(include_url=False)[0]
+    if found["type"] == "json_invalid":
+        reason = found.get("ctx", {}).get("error", found["msg"])
+        return MalformedBody.at((), f"the body is not valid JSON: {reason}")
+    if found["type"] in ("model_type", "model_attributes_type") and not found["loc"]:
+        return MalformedBody.at((), "the body must be a JSON object")
+    return invalid(error)
 
 
 def json_path(fault: Fault) -> str:
@@ -152,17 +164,6 @@ def json_path(fault: Fault) -> str:
 
 def _written(fault: Fault) -> str:
     return f"{json_path(fault)}: {fault.message}"
-
-
-def _fault(detail: ErrorDetails, below: Place) -> Fault:
-    message = detail["msg"]
-    if detail["type"] == "value_error":
-        message = str(detail["ctx"]["error"])
-    elif detail["type"] == "extra_forbidden":
-        message = "there is no such field"
-    elif detail["type"] == "missing":
-        message = "this field is required"
-    return Fault((*below, *detail["loc"]), message)
 
 
 def _render(

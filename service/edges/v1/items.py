@@ -8,7 +8,6 @@ one array. Whatever does not look plain takes the slow way, which finds the word
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
@@ -19,12 +18,14 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from service.edges.http.conditions import read_tags
-from service.edges.http.problems import invalid
-from service.edges.v1.inputs import FLOAT32_MAX
 from service.edges.v1.requests import MAX_ITEMS, StepsItem
 from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
-from service.sessions.conditions import UNCONDITIONAL, Conditions
-from service.sessions.receipts import KEPT_RECEIPTS, Key
+from service.operations.conditions import UNCONDITIONAL, Conditions
+from service.operations.faults import invalid
+from service.operations.gates import GateSelection
+from service.operations.inputs import FLOAT32_MAX, JsonRows, Text
+from service.operations.keys import Key, read_key
+from service.sessions.receipts import KEPT_RECEIPTS
 
 _PLAIN_FIELDS = {"session_id", "inputs"}
 _NUMBERS = {int, float}
@@ -35,23 +36,28 @@ _TOO_MANY_KEYS = InvalidInput.at(
 )
 
 
+_SAME_NUMBER = InvalidInput.at(
+    ("session_id",),
+    "with a numbered key, one request takes one item of each session; send several time steps in "
+    "one item, or give the items numbers of their own (`key`)",
+)
+
+
 @dataclass(slots=True)
 class Item:
-    """One session's steps. `rows` [T, F] float32 are its inputs where these are plain numbers."""
+    """One session's steps."""
 
     session_id: str
-    inputs: list[Any] | None
-    body: StepsItem | None
-    """None for an item that has nothing but a session and inputs."""
+    inputs: JsonRows | Text
+    gates: GateSelection | None
     conditions: Conditions
-    rows: NDArray[np.float32] | None = None
 
 
 ItemOrFault = Item | GatewiseError
 
 
 def read_items(raw: bytes, request_key: Key | None) -> list[ItemOrFault]:
-    """Every item of a body, or what is wrong with it; paths in faults begin at the item.
+    """Every item of a body, or what is wrong with it; places of faults begin at the item.
 
     An item without a key of its own has one made from the request's, if there is one. Raises
     MalformedBody, InvalidInput for what concerns the request as a whole.
@@ -88,23 +94,27 @@ def _items_of(body: object) -> list[Any]:
 
 
 def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFault:
-    key = None if request_key is None else _key_of_place(request_key, index)
+    key = None if request_key is None else request_key.for_item(index)
     if (plain := _plain(value)) is not None:
-        return Item(*plain, None, UNCONDITIONAL if key is None else Conditions(key))
+        session_id, rows = plain
+        conditions = UNCONDITIONAL if key is None else Conditions(key)
+        return Item(session_id, JsonRows(rows), None, conditions)
     if not isinstance(value, dict):
         return InvalidInput.at((), "an item must be a JSON object")
     try:
         body = StepsItem.model_validate(value)
         tags = None if body.if_match is None else read_tags(body.if_match.encode(), ("if_match",))
         if body.key is not None:
-            key = Key.of(body.key.encode(), b"many-steps-item", orjson.dumps(value))
+            key = read_key(body.key.encode(), ("key",))
     except ValidationError as error:
-        return InvalidInput(invalid(error).faults)
+        return invalid(error)
     except InvalidInput as error:
         return error
-    except orjson.JSONEncodeError as error:
-        return InvalidInput.at((), str(error))
-    return Item(body.session_id, body.inputs, body, Conditions(key, body.at, tags))
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return InvalidInput.at((), "a text is not Unicode")
+    conditions = Conditions(key, body.at, tags)
+    inputs = Text(body.text) if body.text is not None else JsonRows(body.inputs or [])
+    return Item(body.session_id, inputs, body.gates, conditions)
 
 
 def _plain(value: object) -> tuple[str, list[Any]] | None:
@@ -115,45 +125,48 @@ def _plain(value: object) -> tuple[str, list[Any]] | None:
     return (session_id, inputs) if type(session_id) is str and type(inputs) is list else None
 
 
-def _key_of_place(request_key: Key, index: int) -> Key:
-    place = blake2b(request_key.key + index.to_bytes(4, "little"), digest_size=16)
-    return Key(place.digest(), request_key.request)
-
-
 def _refuse_too_many_keys(items: list[ItemOrFault]) -> None:
-    """More keyed items of one session than it keeps receipts would not be safe to retry."""
-    keyed = [
-        item.session_id
-        for item in items
-        if isinstance(item, Item) and item.conditions.key is not None
-    ]
-    if len(set(keyed)) == len(keyed):
+    """More keyed items of one session than it keeps receipts would not be safe to retry; and one
+    number is one request's."""
+    keyed = [item for item in items if isinstance(item, Item) and item.conditions.key is not None]
+    if len({item.session_id for item in keyed}) == len(keyed):
         return
     seen: Counter[str] = Counter()
+    numbers: set[tuple[str, bytes]] = set()
     for index, item in enumerate(items):
-        if isinstance(item, Item) and item.conditions.key is not None:
-            seen[item.session_id] += 1
-            if seen[item.session_id] > KEPT_RECEIPTS:
-                items[index] = _TOO_MANY_KEYS
+        if not isinstance(item, Item) or (key := item.conditions.key) is None:
+            continue
+        seen[item.session_id] += 1
+        if seen[item.session_id] > KEPT_RECEIPTS:
+            items[index] = _TOO_MANY_KEYS
+        if key.number and (item.session_id, key.digest) in numbers:
+            items[index] = _SAME_NUMBER
+        numbers.add((item.session_id, key.digest))
 
 
 def _convert(items: Sequence[Item]) -> None:
-    """Give the `rows` to all items whose inputs are matrices, those of one width in one go."""
+    """Give all items whose inputs are matrices theirs, those of one width in one go."""
     by_width: defaultdict[int, list[Item]] = defaultdict(list)
     for item in items:
-        if item.inputs and type(item.inputs[0]) is list:
-            by_width[len(item.inputs[0])].append(item)
+        rows = _rows_of(item)
+        if rows and type(rows[0]) is list:
+            by_width[len(rows[0])].append(item)
     for width, alike in by_width.items():
-        matrix = _matrix([row for item in alike for row in item.inputs or ()], width)
+        matrix = _matrix([row for item in alike for row in _rows_of(item)], width)
         if matrix is not None:
             for item, begin, end in _spans(alike):
-                item.rows = matrix[begin:end]
+                item.inputs = JsonRows(_rows_of(item), matrix[begin:end])
+
+
+def _rows_of(item: Item) -> list[Any]:
+    rows = item.inputs.rows if isinstance(item.inputs, JsonRows) else []
+    return rows if isinstance(rows, list) else []
 
 
 def _spans(items: Sequence[Item]) -> Iterator[tuple[Item, int, int]]:
     end = 0
     for item in items:
-        begin, end = end, end + len(item.inputs or ())
+        begin, end = end, end + len(item.inputs)
         yield item, begin, end
 
 

@@ -4,8 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from service.bundle.manifest import REPORT_FILE
-from service.edges.http.body import read_body
-from service.edges.http.context import Ctx
+from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import gives, takes
 from service.edges.v1.examples import example_of
 from service.edges.v1.requests import SequencesBody
@@ -52,14 +51,11 @@ async def get_report(model: str, context: Ctx) -> FileResponse:
     responses=gives(SequencesAnswer, 400, 403, 404, 413, 422, 503),
     openapi_extra=takes(SequencesBody, {"inputs": [[[371.2], [371.3]]], "gates": True}),
 )
-async def run_sequences(model: str, request: Request, context: Ctx) -> Response:
+async def run_sequences(model: str, request: Request, context: Ctx, asked: Asked) -> Response:
     """Run whole sequences, of different lengths if need be. Nothing is kept."""
     engine = context.models.latest(model)
-    settings = context.settings
-    body = await read_body(request.scope, request.receive, settings.max_body_bytes)
-    answer = await context.sequences.run(
-        lambda: answer_sequences(engine, body, settings.max_numbers)
-    )
+    body = await asked.read_body(request.scope, request.receive)
+    answer = await context.sequences.run(lambda: answer_sequences(engine, body, context.limits))
     return Response(answer, media_type="application/json")
 
 

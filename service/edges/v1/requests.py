@@ -3,6 +3,7 @@
 import json
 from typing import Annotated, Any, Self, TypeVar
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -13,7 +14,10 @@ from pydantic import (
 )
 
 from service.edges.v1.gates import OptionalGates
-from service.edges.v1.inputs import StateVector
+from service.operations.caller import Caller
+from service.operations.inputs import StateVector
+from service.operations.keys import Key
+from service.operations.requests import Create, NewSession
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -196,6 +200,16 @@ class ForkBody(_Request):
     session_id: SessionId = None
     ttl_seconds: TtlSeconds = None
     metadata: Metadata = None
+
+
+def new_session_of(body: SessionBody | ForkBody) -> NewSession:
+    metadata = None if body.metadata is None else metadata_bytes(body.metadata)
+    return NewSession(body.session_id, body.ttl_seconds, metadata)
+
+
+def create_of(body: SessionBody, key: Key | None, caller: Caller) -> Create:
+    state = None if body.state is None else np.array(body.state, np.float32)
+    return Create(body.model, new_session_of(body), state, key, caller)
 
 
 class MigrateBody(_Request):

@@ -1,6 +1,5 @@
 """POST /v1/sessions/{session_id}/rollout: own outputs fed back."""
 
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -11,56 +10,52 @@ import numpy as np
 from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.edges.http.conditions import etag
 from service.edges.http.events import render_event
-from service.edges.v1.answers import check_size, to_json
+from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
-from service.edges.v1.inputs import encode_text
 from service.edges.v1.requests import RolloutBody
-from service.edges.v1.step_bodies import decode_source, describe, render_aside
-from service.errors import Fault, InvalidInput
+from service.edges.v1.step_bodies import describe, inputs_of, render_aside
+from service.operations.caller import Caller
+from service.operations.conditions import Conditions
+from service.operations.rollout import Rollout
 from service.sessions.answers import Answer
-from service.sessions.conditions import Conditions
-from service.sessions.feedback import Plan
-from service.sessions.rollouts import RolloutRequest, Shown
-from service.sessions.sampling import Sampling
-
-_SEED_BITS = 53
-"""As many as every JSON reader keeps exactly."""
+from service.sessions.rollouts import Shown
 
 
-def rollout_request(
-    session_id: str, body: RolloutBody, conditions: Conditions, max_numbers: int
-) -> tuple[RolloutRequest, int]:
-    """The request, and the seed that it draws with: the caller's, or one for each key."""
-    if conditions.key is not None and not body.advance:
-        raise InvalidInput.at(
-            ("advance",),
-            "a look ahead changes nothing and leaves no receipt; send it without Idempotency-Key",
-        )
-    seed = _seed_of(body, conditions)
+def rollout_of(
+    session_id: str, body: RolloutBody, conditions: Conditions, caller: Caller
+) -> Rollout:
+    """Raises InvalidInput."""
+    said = body.model_fields_set
+    return Rollout(
+        session_id,
+        inputs_of(body),
+        body.steps,
+        body.advance,
+        body.temperature if "temperature" in said else None,
+        body.top_k,
+        body.seed,
+        tuple(body.stop) if "stop" in said else None,
+        body.gates,
+        conditions,
+        caller,
+    )
 
-    def plan(manifest: Manifest) -> Plan:
-        _check_sampling(body, manifest)
-        inputs = decode_source(body, manifest)
-        check_size(len(inputs) + body.steps - 1, manifest, body.gates, max_numbers)
-        sampling = Sampling(seed, body.temperature, body.top_k, _stop(body, manifest))
-        return Plan(inputs, body.steps, body.gates is not None, sampling)
 
-    return RolloutRequest(session_id, plan, body.advance, conditions), seed
-
-
-def render_rollout(answer: Answer, body: RolloutBody, seed: int) -> bytes:
+def render_rollout(answer: Answer, rollout: Rollout) -> bytes:
     """The answer's JSON."""
     rendered = describe(answer)
     if isinstance(answer.manifest.output, Probabilities):
         tokens = answer.result.outputs.tolist()
-        rendered |= {"tokens": tokens, "seed": seed} | _render_text(answer, body, tokens)
+        rendered |= {"tokens": tokens, "seed": rollout.drawn_with} | _render_text(
+            answer, rollout, tokens
+        )
     else:
         rendered["outputs"] = np.ascontiguousarray(answer.result.outputs)
-    return to_json(rendered | _render_gates(answer, body))
+    return to_json(rendered | _render_gates(answer, rollout))
 
 
 async def render_parts(
-    parts: AsyncGenerator[Shown | Answer], body: RolloutBody, seed: int
+    parts: AsyncGenerator[Shown | Answer], rollout: Rollout
 ) -> AsyncGenerator[bytes]:
     """A streamed rollout as events: `output` for each output, at the end `done`."""
     async with aclosing(parts):
@@ -68,7 +63,7 @@ async def render_parts(
             if isinstance(part, Shown):
                 yield _render_shown(part)
             else:
-                yield await render_aside(part, partial(_render_done, part, body, seed))
+                yield await render_aside(part, partial(_render_done, part, rollout))
 
 
 def _render_shown(shown: Shown) -> bytes:
@@ -88,60 +83,34 @@ def _render_shown(shown: Shown) -> bytes:
     return b"".join(events)
 
 
-def _render_done(answer: Answer, body: RolloutBody, seed: int) -> bytes:
+def _render_done(answer: Answer, rollout: Rollout) -> bytes:
     """The last event: what the answer's JSON and its headers have besides the outputs."""
     done = describe(answer) | {"etag": etag(answer.revision)}
     if answer.replayed:
         done["replayed"] = True
     if isinstance(answer.manifest.output, Probabilities):
-        done |= {"seed": seed} | _render_text(answer, body, answer.result.outputs.tolist())
+        done |= {"seed": rollout.drawn_with} | _render_text(
+            answer, rollout, answer.result.outputs.tolist()
+        )
         # The events have said it already.
         done.pop("text", None)
-    return render_event("done", to_json(done | _render_gates(answer, body)))
+    return render_event("done", to_json(done | _render_gates(answer, rollout)))
 
 
-def _render_text(answer: Answer, body: RolloutBody, tokens: list[int]) -> dict[str, Any]:
+def _render_text(answer: Answer, rollout: Rollout, tokens: list[int]) -> dict[str, Any]:
     vocabulary = _vocabulary(answer.manifest)
     if vocabulary is None:
         return {}
     text = "".join(vocabulary[token] for token in tokens)
-    return {"text": text, "stopped": any(text.endswith(end) for end in body.stop)}
+    return {"text": text, "stopped": any(text.endswith(end) for end in rollout.stop or ())}
 
 
 def _vocabulary(manifest: Manifest) -> tuple[str, ...] | None:
     return manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None
 
 
-def _render_gates(answer: Answer, body: RolloutBody) -> dict[str, Any]:
+def _render_gates(answer: Answer, rollout: Rollout) -> dict[str, Any]:
     gates = answer.result.gates
-    if body.gates is None or gates is None:
+    if rollout.gates is None or gates is None:
         return {}
-    return {"gates": render_gates(gates, body.gates, answer.manifest.layers)}
-
-
-def _seed_of(body: RolloutBody, conditions: Conditions) -> int:
-    if body.seed is not None:
-        return body.seed
-    if conditions.key is not None:
-        # Every try of one request draws the same, on whatever replica.
-        return int.from_bytes(conditions.key.key[:8], "little") >> (64 - _SEED_BITS)
-    return secrets.randbits(_SEED_BITS)
-
-
-def _check_sampling(body: RolloutBody, manifest: Manifest) -> None:
-    """Raises InvalidInput for choices that would mean nothing to the model."""
-    if isinstance(manifest.output, Probabilities):
-        return
-    given = body.model_fields_set & {"temperature", "top_k", "seed", "stop"}
-    if given:
-        raise InvalidInput(
-            Fault((name,), "only token models draw; this one's outputs are values")
-            for name in sorted(given)
-        )
-
-
-def _stop(body: RolloutBody, manifest: Manifest) -> tuple[tuple[int, ...], ...]:
-    ends = (
-        encode_text(end, manifest.input, ("stop", index)) for index, end in enumerate(body.stop)
-    )
-    return tuple(tuple(end.tolist()) for end in ends)
+    return {"gates": render_gates(gates, rollout.gates, answer.manifest.layers)}

@@ -4,18 +4,24 @@ Most answers are written from NumPy without them, for speed; here they describe 
 OpenAPI, and a test holds the real ones against them.
 """
 
-import json
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
+from service.edges.http.openapi import ProblemDetails
+from service.errors import SessionDamaged
+from service.sessions.damage import damaged, metadata_of
+from service.sessions.sessions import Page
 from service.stores.store import Session
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    shows_session: ClassVar[bool] = False
+    """Whether it says where a session is, and carries its `ETag`."""
 
 
 class LayerGates(_Answer):
@@ -40,6 +46,8 @@ class NextToken(_Answer):
 
 
 class StepsAnswer(_Answer):
+    shows_session = True
+
     session_id: str
     model: str
     version: int
@@ -59,6 +67,8 @@ class StepsItemAnswer(StepsAnswer):
 
 
 class RolloutAnswer(_Answer):
+    shows_session = True
+
     session_id: str
     model: str
     version: int
@@ -85,6 +95,8 @@ class SequencesAnswer(_Answer):
 
 
 class SessionAnswer(_Answer):
+    shows_session = True
+
     session_id: str
     model: str
     version: int
@@ -93,34 +105,75 @@ class SessionAnswer(_Answer):
     expires_at: datetime
     ttl_seconds: float
     metadata: dict[str, Any]
+    fell_back_from: int | None = Field(
+        default=None, description="The step count that the store has lost."
+    )
 
     @classmethod
     def of(cls, session: Session) -> Self:
+        """Raises SessionDamaged."""
         return cls(
             session_id=session.session_id,
             model=session.model,
             version=session.version,
             step=session.step,
-            created_at=datetime.fromtimestamp(session.created_at, UTC),
-            expires_at=datetime.fromtimestamp(session.expires_at, UTC),
+            created_at=_moment(session, session.created_at),
+            expires_at=_moment(session, session.expires_at),
             ttl_seconds=session.ttl_seconds,
-            metadata=json.loads(session.metadata),
+            metadata=metadata_of(session),
+            fell_back_from=session.fell_back_from,
         )
 
 
+def _moment(session: Session, seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError, ValueError) as error:
+        raise damaged(session, f"{seconds} is no time: {error}") from error
+
+
 class MigrationAnswer(_Answer):
+    shows_session = True
+
     session_id: str
     model: str
     version: int = Field(description="The version on which the session goes on.")
     step: int
 
 
+class DamagedSessionAnswer(_Answer):
+    """A session that the store cannot give back; it can be deleted."""
+
+    session_id: str
+    model: str
+    detail: str
+
+
 class SessionsAnswer(_Answer):
     sessions: list[SessionAnswer]
+    damaged: list[DamagedSessionAnswer] | None = Field(
+        default=None, description="Those in their midst that cannot be read."
+    )
     cursor: str | None = Field(description="Pass it on for the next page; null at the end.")
 
 
+def page_answer(page: Page, cursor: str | None) -> SessionsAnswer:
+    sessions, unreadable = [], list(page.damaged)
+    for session in page.sessions:
+        try:
+            sessions.append(SessionAnswer.of(session))
+        except SessionDamaged as error:
+            unreadable.append(error)
+    reported = [
+        DamagedSessionAnswer(session_id=one.session_id, model=one.model, detail=str(one))
+        for one in unreadable
+    ]
+    return SessionsAnswer(sessions=sessions, damaged=reported or None, cursor=cursor)
+
+
 class StateAnswer(_Answer):
+    shows_session = True
+
     session_id: str
     model: str
     version: int
@@ -154,28 +207,6 @@ class ModelAnswer(_Answer):
 
 class ModelsAnswer(_Answer):
     models: list[ModelAnswer]
-
-
-class FaultAnswer(_Answer):
-    path: str
-    message: str
-
-
-class ProblemDetails(_Answer):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FaultAnswer] | None = None
-    step: int | None = Field(
-        default=None, description="Where the session is, if it is not where the request wants it."
-    )
-    applied_step: int | None = Field(
-        default=None, description="Where it was after the request, if that was applied before."
-    )
 
 
 class StepsItemProblem(_Answer):
@@ -216,7 +247,3 @@ class DoneEvent(_Answer):
     seed: int | None = Field(default=None, description="With which the tokens were drawn.")
     stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
     gates: GatesAnswer | None = None
-
-
-SESSION_ANSWERS = (SessionAnswer, StepsAnswer, RolloutAnswer, StateAnswer, MigrationAnswer)
-"""Those that say where a session is, and carry its `ETag`."""

@@ -9,22 +9,24 @@ from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
 from service.edges.http.body import LONG_BODY_BYTES, parse_body
 from service.edges.http.long_numbers import long_json, take_sequences
-from service.edges.v1.answers import check_size, render_outputs
-from service.edges.v1.gates import check_selection, render_gates
-from service.edges.v1.inputs import decode_inputs, decode_state, encode_text
+from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import SequencesBody
+from service.edges.v1.step_bodies import render_outputs
 from service.engine.engine import Engine
 from service.errors import InvalidInput
+from service.operations.gates import check_selection
+from service.operations.inputs import decode_inputs, decode_state, encode_text
+from service.operations.limits import Limits
 
 
-def answer_sequences(engine: Engine, raw: bytes, max_numbers: int) -> bytes:
+def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
     """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
     body = _parse(raw)
     manifest = engine.manifest
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
     inputs = _inputs(body, manifest)
-    check_size(sum(map(len, inputs)), manifest, body.gates, max_numbers)
+    limits.check_steps(sum(map(len, inputs)), manifest, gates=body.gates is not None)
     states = _initial_states(body, engine, len(inputs))
     rows = [
         Row(engine, sequence, state, gates=body.gates is not None, place=("inputs", index))

@@ -2,10 +2,8 @@
 
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.edges.http.body import read_json
 from service.edges.http.conditions import (
     etag,
     mark,
@@ -13,12 +11,12 @@ from service.edges.http.conditions import (
     read_preconditions,
     unchanged,
 )
-from service.edges.http.context import Ctx
+from service.edges.http.context import Asked, AskedBy, Ctx
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes
 from service.edges.v1.cursors import read_cursor, write_cursor
-from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, metadata_bytes
-from service.edges.v1.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer
-from service.sessions.creation import NewSession
+from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, create_of, new_session_of
+from service.edges.v1.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer, page_answer
+from service.operations.requests import Delete, Fork, Get, ListSessions, Migrate
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -30,33 +28,28 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
     responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 413, 422, 503, status=201),
     openapi_extra=takes(SessionBody, {"model": "co2"}, KEYED),
 )
-async def create_session(request: Request, response: Response, context: Ctx) -> SessionAnswer:
+async def create_session(
+    request: Request, response: Response, context: Ctx, asked: Asked
+) -> SessionAnswer:
     """Begin a session on the latest version of a model; it stays with that version."""
-    raw, body = await read_json(request, context.settings.max_body_bytes, SessionBody)
-    conditions = read_conditions(request.headers.raw, b"create", raw)
-    session, replayed = await context.sessions.create(
-        body.model,
-        _new(body),
-        state=None if body.state is None else np.array(body.state, np.float32),
-        key=conditions.key,
-    )
+    body = await asked.read_json(request, SessionBody)
+    conditions = read_conditions(request.headers.raw)
+    session, replayed = await context.sessions.create(create_of(body, conditions.key, asked.caller))
     return _begun(session, response, replayed=replayed)
 
 
 @router.get("", responses=gives(SessionsAnswer, 422, 503))
 async def list_sessions(
     context: Ctx,
+    caller: AskedBy,
     model: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str = "",
 ) -> SessionsAnswer:
     """Live sessions by model and id; follow `cursor` until it is null."""
     after = read_cursor(cursor)
-    page = await context.sessions.page(model=model, after=after, limit=limit)
-    return SessionsAnswer(
-        sessions=[SessionAnswer.of(session) for session in page.sessions],
-        cursor=None if page.cursor is None else write_cursor(page.cursor),
-    )
+    page = await context.sessions.page(ListSessions(model, after, limit, caller))
+    return page_answer(page, None if page.cursor is None else write_cursor(page.cursor))
 
 
 @router.get(
@@ -68,10 +61,11 @@ async def get_session(
     session_id: str,
     response: Response,
     context: Ctx,
+    caller: AskedBy,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> SessionAnswer | Response:
     """One session, without its state. Looking does not prolong its life."""
-    session = await context.sessions.get(session_id)
+    session = await context.sessions.get(Get(session_id, caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     response.headers["etag"] = etag(session.revision)
@@ -84,9 +78,10 @@ async def get_session(
     responses=gives(None, 403, 404, 410, 412, 422, 503, status=204),
     openapi_extra={"parameters": CONDITIONAL},
 )
-async def delete_session(session_id: str, request: Request, context: Ctx) -> None:
-    """End a session. No key is needed: a retry that finds it gone answers 404."""
-    await context.sessions.delete(session_id, read_preconditions(request.headers.raw))
+async def delete_session(session_id: str, request: Request, context: Ctx, caller: AskedBy) -> None:
+    """End a session. No key is needed: a retry answers 410 `session_finished`."""
+    conditions = read_preconditions(request.headers.raw)
+    await context.sessions.delete(Delete(session_id, conditions, caller))
 
 
 @router.post(
@@ -96,16 +91,13 @@ async def delete_session(session_id: str, request: Request, context: Ctx) -> Non
     openapi_extra=takes(ForkBody, {}, KEYED + CONDITIONAL, required=False),
 )
 async def fork_session(
-    session_id: str, request: Request, response: Response, context: Ctx
+    session_id: str, request: Request, response: Response, context: Ctx, asked: Asked
 ) -> SessionAnswer:
     """A new session that goes on from where this one is; this one stays as it is."""
-    raw, body = await read_json(
-        request, context.settings.max_body_bytes, ForkBody, in_place_of_none=b"{}"
-    )
-    # The key's receipt is the new session's: it must say from which one that was made.
-    made_of = session_id.encode() + b"\0" + raw
-    conditions = read_conditions(request.headers.raw, b"fork", made_of)
-    session, replayed = await context.sessions.fork(session_id, _new(body), conditions)
+    body = await asked.read_json(request, ForkBody, in_place_of_none=b"{}")
+    conditions = read_conditions(request.headers.raw)
+    fork = Fork(session_id, new_session_of(body), conditions, asked.caller)
+    session, replayed = await context.sessions.fork(fork)
     return _begun(session, response, replayed=replayed)
 
 
@@ -115,23 +107,18 @@ async def fork_session(
     openapi_extra=takes(MigrateBody, {}, KEYED + CONDITIONAL, required=False),
 )
 async def migrate_session(
-    session_id: str, request: Request, response: Response, context: Ctx
+    session_id: str, request: Request, response: Response, context: Ctx, asked: Asked
 ) -> MigrationAnswer:
     """Move a session to another version of its model, if the layers are the same."""
-    raw, body = await read_json(
-        request, context.settings.max_body_bytes, MigrateBody, in_place_of_none=b"{}"
+    body = await asked.read_json(request, MigrateBody, in_place_of_none=b"{}")
+    conditions = read_conditions(request.headers.raw)
+    session, replayed = await context.sessions.migrate(
+        Migrate(session_id, body.version, conditions, asked.caller)
     )
-    conditions = read_conditions(request.headers.raw, b"migrate", raw)
-    session, replayed = await context.sessions.migrate(session_id, body.version, conditions)
     mark(response, session, replayed=replayed)
     return MigrationAnswer(
         session_id=session_id, model=session.model, version=session.version, step=session.step
     )
-
-
-def _new(body: SessionBody | ForkBody) -> NewSession:
-    metadata = None if body.metadata is None else metadata_bytes(body.metadata)
-    return NewSession(body.session_id, body.ttl_seconds, metadata)
 
 
 def _begun(session: Session, response: Response, *, replayed: bool) -> SessionAnswer:

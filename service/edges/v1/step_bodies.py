@@ -1,19 +1,32 @@
-"""What steps and rollouts have in common: where the input is, how an answer begins."""
+"""What steps and rollouts have in common: where the input is, and what an answer says."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest
+from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.edges.http.conditions import etag
-from service.edges.v1.gates import check_selection
-from service.edges.v1.inputs import decode_inputs, encode_text
+from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody, StepsBody
+from service.operations.gates import GateSelection
+from service.operations.inputs import Inputs, JsonRows, Text
 from service.sessions.answers import Answer
 
+TOP_TOKENS = 5
+"""How many of the most likely next tokens an answer names."""
+
 _MANY_OUTPUTS = 64
+
+
+def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
+    """The `inputs` or the `text` of a body, to be read for the session's model."""
+    if body.text is not None:
+        return Text(body.text)
+    assert body.inputs is not None
+    return JsonRows(body.inputs)
 
 
 def session_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -22,15 +35,6 @@ def session_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
     if answer.replayed:
         headers.append((b"idempotent-replayed", b"true"))
     return headers
-
-
-def decode_source(body: StepsBody | RolloutBody, manifest: Manifest) -> NDArray[Any]:
-    """The `inputs` or the `text` of a body, [T, F] or [T]. Raises InvalidInput."""
-    if body.gates is not None:
-        check_selection(body.gates, manifest.layers)
-    if body.text is not None:
-        return encode_text(body.text, manifest.input, ("text",))
-    return decode_inputs(body.inputs, manifest.input, ("inputs",))
 
 
 def describe(answer: Answer) -> dict[str, Any]:
@@ -43,8 +47,40 @@ def describe(answer: Answer) -> dict[str, Any]:
     }
 
 
+def render_steps(answer: Answer, gates: GateSelection | None) -> dict[str, Any]:
+    """The fields of an answer to steps, ready for `to_json`."""
+    manifest, result = answer.manifest, answer.result
+    rendered = describe(answer) | render_outputs(result.outputs, manifest)
+    if gates is not None and result.gates is not None:
+        rendered["gates"] = render_gates(result.gates, gates, manifest.layers)
+    return rendered
+
+
+def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:
+    """`outputs` [T, O], and for token models `next`: the most likely tokens after each step."""
+    rendered: dict[str, Any] = {"outputs": np.ascontiguousarray(outputs)}
+    if isinstance(manifest.output, Probabilities):
+        rendered["next"] = [_most_likely(row, manifest) for row in outputs]
+    return rendered
+
+
 async def render_aside(answer: Answer, render: Callable[[], bytes]) -> bytes:
     """What `render` gives; a long answer would hold up everybody else on the event loop."""
     if len(answer.result.outputs) > _MANY_OUTPUTS:
         return await asyncio.to_thread(render)
     return render()
+
+
+def _most_likely(probabilities: NDArray[np.float32], manifest: Manifest) -> list[dict[str, Any]]:
+    count = min(TOP_TOKENS, len(probabilities))
+    top = np.argpartition(-probabilities, count - 1)[:count]
+    top = top[np.argsort(-probabilities[top], kind="stable")]
+    vocabulary = manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None
+    return [
+        {
+            "token": int(token),
+            **({"text": vocabulary[token]} if vocabulary is not None else {}),
+            "probability": probabilities[token],
+        }
+        for token in top
+    ]

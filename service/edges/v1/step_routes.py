@@ -6,19 +6,24 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Header, Request, Response
 
-from service.edges.http.body import read_json
 from service.edges.http.conditions import etag, mark, read_conditions, unchanged
-from service.edges.http.context import Ctx
+from service.edges.http.context import Asked, AskedBy, Ctx
 from service.edges.http.events import stream_events, wants_events
+from service.edges.http.front import Answered
+from service.edges.http.json import to_json
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes, with_events
-from service.edges.v1.answers import to_json
-from service.edges.v1.requests import RolloutBody, StateBody, StepsBody
-from service.edges.v1.rollouts import render_parts, render_rollout, rollout_request
-from service.edges.v1.schemas import RolloutAnswer, StateAnswer, StepsAnswer
+from service.edges.v1.many_steps import TEMPLATE as MANY_STEPS
+from service.edges.v1.many_steps import answer_many_steps
+from service.edges.v1.requests import ManyStepsBody, RolloutBody, StateBody, StepsBody
+from service.edges.v1.rollouts import render_parts, render_rollout, rollout_of
+from service.edges.v1.schemas import ManyStepsAnswer, RolloutAnswer, StateAnswer, StepsAnswer
 from service.edges.v1.step_bodies import render_aside, session_headers
+from service.edges.v1.steps import answer_steps
+from service.operations.requests import Get, PutState
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"])
+many_router = APIRouter(tags=["sessions"])
 
 _PROBLEMS = (400, 403, 404, 409, 410, 412, 413, 422, 503)
 
@@ -33,9 +38,7 @@ _PROBLEMS = (400, 403, 404, 409, 410, 412, 413, 422, 503)
 )
 async def apply_steps(session_id: str, request: Request, context: Ctx) -> Response:
     """Apply one or more time steps: all of them, or none on any error."""
-    answered = await context.steps.answer(session_id, request.scope, request.receive)
-    headers = {name.decode(): value.decode() for name, value in answered.headers}
-    return Response(answered.body, headers=headers)
+    return _response(await answer_steps(context, session_id, request.scope, request.receive))
 
 
 @router.post(
@@ -50,21 +53,21 @@ async def apply_steps(session_id: str, request: Request, context: Ctx) -> Respon
     ),
     openapi_extra=takes(RolloutBody, {"inputs": [[371.3]], "steps": 12}, KEYED + CONDITIONAL),
 )
-async def roll_out(session_id: str, request: Request, context: Ctx) -> Response:
+async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked) -> Response:
     """Apply time steps, then feed the outputs back: a forecast, or text that goes on.
 
     With `Accept: text/event-stream` every output is sent as soon as it is computed. The session
     moves at the end, with `done`; whoever goes away before leaves it as it was.
     """
-    raw, body = await read_json(request, context.settings.max_body_bytes, RolloutBody)
-    conditions = read_conditions(request.headers.raw, b"rollout", raw, body.at)
-    rollout, seed = rollout_request(session_id, body, conditions, context.settings.max_numbers)
+    body = await asked.read_json(request, RolloutBody)
+    conditions = read_conditions(request.headers.raw, body.at)
+    rollout = rollout_of(session_id, body, conditions, asked.caller)
     if wants_events(request.headers.getlist("accept")):
         parts = context.sessions.stream_rollout(rollout)
-        return await stream_events(render_parts(parts, body, seed))
+        return await stream_events(render_parts(parts, rollout))
     answer = await context.sessions.rollout(rollout)
     headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
-    rendered = await render_aside(answer, partial(render_rollout, answer, body, seed))
+    rendered = await render_aside(answer, partial(render_rollout, answer, rollout))
     return Response(rendered, media_type="application/json", headers=headers)
 
 
@@ -74,10 +77,13 @@ async def roll_out(session_id: str, request: Request, context: Ctx) -> Response:
     responses=gives(StateAnswer, 404, 410, 422, 503) | {304: {"description": "Not changed"}},
 )
 async def get_state(
-    session_id: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None
+    session_id: str,
+    context: Ctx,
+    caller: AskedBy,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The state as it is stored: float32, with digits enough to put it back unchanged."""
-    session = await context.sessions.get(session_id)
+    session = await context.sessions.get(Get(session_id, caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     return _state_answer(session)
@@ -89,17 +95,19 @@ async def get_state(
     responses=gives(StateAnswer, *_PROBLEMS),
     openapi_extra=takes(StateBody, {"step": 0, "state": [0.0, 0.0]}, KEYED + CONDITIONAL),
 )
-async def put_state(session_id: str, request: Request, context: Ctx) -> Response:
+async def put_state(session_id: str, request: Request, context: Ctx, asked: Asked) -> Response:
     """Replace the state and the step count that it stands for."""
-    raw, body = await read_json(request, context.settings.max_body_bytes, StateBody)
-    conditions = read_conditions(request.headers.raw, b"state", raw)
-    session, replayed = await context.sessions.replace_state(
-        session_id,
-        body.step,
-        np.array(body.state, np.float32),
-        conditions,
-        model=body.model,
-        version=body.version,
+    body = await asked.read_json(request, StateBody)
+    session, replayed = await context.sessions.put_state(
+        PutState(
+            session_id,
+            body.step,
+            np.array(body.state, np.float32),
+            body.model,
+            body.version,
+            read_conditions(request.headers.raw),
+            asked.caller,
+        )
     )
     return _state_answer(session, replayed=replayed)
 
@@ -117,3 +125,28 @@ def _state_answer(session: Session, *, replayed: bool = False) -> Response:
     response = Response(body, media_type="application/json")
     mark(response, session, replayed=replayed)
     return response
+
+
+@many_router.post(
+    MANY_STEPS,
+    response_class=Response,
+    responses=gives(ManyStepsAnswer, 400, 403, 413, 422),
+    openapi_extra=takes(
+        ManyStepsBody,
+        {
+            "items": [
+                {"session_id": "station-7", "inputs": [[371.3]]},
+                {"session_id": "station-8", "inputs": [[371.1]], "at": 40},
+            ]
+        },
+        KEYED,
+    ),
+)
+async def apply_many_steps(request: Request, context: Ctx) -> Response:
+    """Apply time steps to many sessions; items succeed and fail one by one."""
+    return _response(await answer_many_steps(context, "", request.scope, request.receive))
+
+
+def _response(answered: Answered) -> Response:
+    headers = {name.decode(): value.decode() for name, value in answered.headers}
+    return Response(answered.body, headers=headers)

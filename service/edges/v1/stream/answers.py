@@ -10,9 +10,9 @@ import orjson
 from numpy.typing import NDArray
 
 from service.edges.http.conditions import etag
+from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
-from service.edges.v1.answers import to_json
-from service.edges.v1.steps import render_steps
+from service.edges.v1.step_bodies import render_steps
 from service.edges.v1.stream.blocks import GATES, HEADER, padded
 from service.edges.v1.stream.pending import Finished, Frame, PendingStep
 from service.engine.engine import Gates
@@ -48,7 +48,7 @@ def step_text(step: PendingStep) -> str:
     more: dict[str, Any] = {"etag": etag(outcome.revision)}
     if outcome.replayed:
         more["replayed"] = True
-    fields = render_steps(outcome, step.message)
+    fields = render_steps(outcome, step.message.gates)
     return to_json({"type": "step", **_identity(step.id), **fields, **more}).decode()
 
 

@@ -11,9 +11,9 @@ from service.edges.v1.stream.answers import render
 from service.edges.v1.stream.pending import Finished, Frame, PendingStep
 from service.edges.v1.stream.window import Interrupted, Window, needs_receipts
 from service.errors import Overloaded
+from service.operations.requests import Step
 from service.sessions.answers import Answer
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
 
 SERVICE_RESTART = 1012
 INTERNAL_ERROR = 1011
@@ -46,7 +46,7 @@ class Connection:
         self._computing = 0
         self._stopping = False
 
-    async def step(self, pending: PendingStep, request: StepRequest) -> None:
+    async def step(self, pending: PendingStep, request: Step) -> None:
         """Enqueue steps as soon as there is room. Raises Interrupted."""
         opened, window = pending.opened, self.window
         while True:

@@ -5,10 +5,10 @@ import asyncio
 from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from service.edges.http.origins import check_origin
+from service.edges.http.door import exchange_of
 from service.edges.v1.stream.connection import Connection
 from service.edges.v1.stream.requests import Requests
-from service.errors import ForeignOrigin
+from service.operations.limits import Limits
 from service.repository.models import Models
 from service.sessions.sessions import Sessions
 
@@ -18,10 +18,10 @@ PATH = "/v1/stream"
 class StreamEndpoint:
     """Plain ASGI: a framework's WebSocket object would cost as much as a step."""
 
-    def __init__(self, sessions: Sessions, models: Models, max_numbers: int) -> None:
+    def __init__(self, sessions: Sessions, models: Models, limits: Limits) -> None:
         self._sessions = sessions
         self._models = models
-        self._max_numbers = max_numbers
+        self._max_numbers = limits.max_numbers
         self._connections: set[Connection] = set()
 
     @property
@@ -30,14 +30,10 @@ class StreamEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        try:
-            check_origin(scope)
-        except ForeignOrigin:
-            await send({"type": "websocket.close"})
-            return
         await send({"type": "websocket.accept"})
         connection = Connection(self._sessions, send, self._max_numbers)
-        requests = Requests(connection, self._sessions, self._models, self._max_numbers)
+        caller = exchange_of(scope).caller
+        requests = Requests(connection, self._sessions, self._models, caller)
         self._connections.add(connection)
         try:
             await connection.run(receive, requests.take)

@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import from_json
 
 from service.edges.http.conditions import read_tags
-from service.edges.http.problems import invalid
-from service.edges.v1.inputs import StateVector
+from service.edges.http.problems import invalid_body
 from service.edges.v1.requests import MAX_STEP, Metadata, SessionId, StepsBody, TtlSeconds
-from service.errors import Fault, InvalidInput, MalformedBody
-from service.sessions.conditions import Conditions
-from service.sessions.receipts import Key
+from service.errors import InvalidInput, MalformedBody
+from service.operations.conditions import Conditions
+from service.operations.inputs import StateVector
+from service.operations.keys import Key, check_writer, key_of_number, read_key
 
 MAX_ID_LENGTH = 255
 
@@ -26,8 +34,9 @@ def _checked_id(value: object) -> str | int:
 
 
 Correlation = Annotated[str | int | None, BeforeValidator(_checked_id)]
-"""Comes back with the answer. A text is the request's idempotency key too, a number is not:
-clients count from 1 again on every connection."""
+"""Comes back with the answer. A text is the request's idempotency key too. A number is one of the
+writer's, where the session was opened with a `writer`; else it is no key, since clients count from
+1 again on every connection."""
 
 
 class _Message(BaseModel):
@@ -40,16 +49,17 @@ class _Conditional(_Message):
     session_id: str
     if_match: str | None = None
 
-    def conditions(self, operation: bytes, raw: str, at: int | None = None) -> Conditions:
+    def conditions(self, writer: str | None, at: int | None = None) -> Conditions:
         """Raises InvalidInput."""
         tags = None
         if self.if_match is not None:
             tags = read_tags(self.if_match.encode("latin-1", "replace"), ("if_match",))
-        return Conditions(key=key_of(self.id, operation, raw), at=at, if_match=tags)
+        return Conditions(key_of(self.id, writer), at, tags)
 
 
 class OpenMessage(_Message):
-    """A new session of `model`, or an existing one by its `session_id` alone."""
+    """A new session of `model`, or an existing one by its `session_id` alone. With a `writer`,
+    numbers that are ids count this writer's requests."""
 
     type: Literal["open"]
     model: str | None = None
@@ -57,6 +67,7 @@ class OpenMessage(_Message):
     ttl_seconds: TtlSeconds = None
     metadata: Metadata = None
     state: StateVector | None = None
+    writer: Annotated[str, AfterValidator(check_writer)] | None = None
 
     @model_validator(mode="after")
     def _new_or_existing(self) -> Self:
@@ -127,7 +138,7 @@ def read_message(found: dict[str, Any]) -> Message:
     try:
         return record.model_validate(found)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid_body(error) from None
 
 
 def correlation(found: dict[str, Any]) -> str | int | None:
@@ -138,12 +149,14 @@ def correlation(found: dict[str, Any]) -> str | int | None:
         return None
 
 
-def key_of(message_id: str | int | None, operation: bytes, raw: str) -> Key | None:
-    """A retry sends the same text again: it says which session and what is to be done there."""
-    if not isinstance(message_id, str):
+def key_of(message_id: str | int | None, writer: str | None) -> Key | None:
+    """Raises InvalidInput."""
+    if isinstance(message_id, str):
+        return read_key(message_id.encode("utf-8", "surrogatepass"), ("id",))
+    if message_id is None or writer is None:
         return None
-    return Key.of(message_id.encode(), operation, raw.encode())
+    return key_of_number(writer, message_id, ("id",))
 
 
 def _malformed(message: str) -> MalformedBody:
-    return MalformedBody([Fault((), message)])
+    return MalformedBody.at((), message)

@@ -18,6 +18,8 @@ class Opened:
     per_step: int
     """Numbers that a time step holds in memory until it is answered, about."""
     per_step_with_gates: int
+    writer: str | None = None
+    """Whose numbers the ids of its requests are."""
     keyed: int = 0
     """Requests under way that rely on the receipts that a session keeps."""
 
@@ -33,17 +35,18 @@ class OpenedSessions:
         self._by_handle: dict[int, Opened] = {}
         self._next = 1
 
-    def open(self, session_id: str, manifest: Manifest) -> Opened:
+    def open(self, session_id: str, manifest: Manifest, writer: str | None) -> Opened:
         """The same handle again for one that is open already. Raises InvalidInput."""
         found = self._by_id.get(session_id)
         if found is not None:
+            found.writer = writer
             return found
         if len(self._by_id) >= MAX_OPENED:
             raise InvalidInput.at(
                 (), f"{MAX_OPENED} sessions are open on this socket; close some or use another"
             )
         outputs, state = manifest.output.width, manifest.state_size
-        opened = Opened(session_id, self._next, outputs + state, outputs + 5 * state)
+        opened = Opened(session_id, self._next, outputs + state, outputs + 5 * state, writer)
         self._next += 1
         self._by_id[session_id] = self._by_handle[opened.handle] = opened
         return opened
@@ -56,6 +59,10 @@ class OpenedSessions:
             raise InvalidInput.at(
                 ("session_id",), f"{session_id!r} is not open on this socket; send `open` first"
             ) from None
+
+    def writer_of(self, session_id: str) -> str | None:
+        opened = self._by_id.get(session_id)
+        return None if opened is None else opened.writer
 
     def by_handle(self, handle: int) -> Opened | None:
         return self._by_handle.get(handle)

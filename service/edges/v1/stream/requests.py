@@ -3,16 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
 from starlette.types import Message as Received
 
 from service.edges.http.conditions import etag
-from service.edges.v1.requests import metadata_bytes
+from service.edges.v1.requests import ForkBody, SessionBody, create_of, new_session_of
 from service.edges.v1.schemas import SessionAnswer
-from service.edges.v1.steps import steps_request
+from service.edges.v1.step_bodies import inputs_of
 from service.edges.v1.stream.answers import error_block, error_text
 from service.edges.v1.stream.blocks import Block, read_frame
 from service.edges.v1.stream.connection import Connection
@@ -31,11 +29,15 @@ from service.edges.v1.stream.messages import (
 from service.edges.v1.stream.opened import OpenedSessions
 from service.edges.v1.stream.pending import PendingStep
 from service.errors import InvalidInput
+from service.operations.caller import Caller
+from service.operations.conditions import Conditions
+from service.operations.gates import ALL_GATES
+from service.operations.inputs import Tensor
+from service.operations.keys import writer_digest
+from service.operations.requests import Delete, Fork, Get, Step
 from service.repository.models import Models
-from service.sessions.conditions import Conditions
-from service.sessions.creation import NewSession
+from service.sessions.receipts import highest_number
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
 from service.stores.store import Session
 
 _LONG_MESSAGE = 64 * 1024
@@ -47,12 +49,12 @@ class Requests:
     """Takes the messages of one connection, one after the other."""
 
     def __init__(
-        self, connection: Connection, sessions: Sessions, models: Models, max_numbers: int
+        self, connection: Connection, sessions: Sessions, models: Models, caller: Caller
     ) -> None:
         self._connection = connection
         self._sessions = sessions
         self._models = models
-        self._max_numbers = max_numbers
+        self._caller = caller
         self._opened = OpenedSessions()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -66,7 +68,7 @@ class Requests:
 
     async def _take_frame(self, frame: bytes) -> None:
         try:
-            blocks = read_frame(frame, self._max_numbers)
+            blocks = read_frame(frame)
         except InvalidInput as error:
             await self._connection.begin()
             self._connection.answer(error_block(0, 0, error))
@@ -75,24 +77,28 @@ class Requests:
             await self._take_block(block)
 
     async def _take_block(self, block: Block) -> None:
-        steps, gates, conditions = block.steps, block.gates, Conditions()
-        conditional = block.keyed or block.ats is not None
-        # Keys alone need the receipts; with `at` nothing can be applied twice.
+        steps, gates = block.steps, ALL_GATES if block.gates else None
+        # Keys alone need the receipts; with `at` or numbers nothing can be applied twice.
         keyed = block.keyed and block.ats is None
         for index, (record_id, handle) in enumerate(zip(block.ids, block.handles, strict=True)):
             opened = self._opened.by_handle(handle)
-            if opened is None:
-                error = InvalidInput.at(("handle",), f"{handle} is not open on this socket")
+            try:
+                if opened is None:
+                    raise InvalidInput.at(("handle",), f"{handle} is not open on this socket")
+                conditions = block.conditions(index, opened.writer)
+            except InvalidInput as error:
                 await self._connection.begin()
                 self._connection.answer(error_block(record_id, handle, error))
                 continue
-            if conditional:
-                conditions = block.conditions(index)
-            pending = PendingStep(record_id, opened, opened.numbers(steps, gates=gates), keyed)
-            request = StepRequest(
-                opened.session_id, partial(block.decode, index), gates, conditions
+            pending = PendingStep(
+                record_id,
+                opened,
+                opened.numbers(steps, gates=block.gates),
+                keyed and opened.writer is None,
             )
-            await self._connection.step(pending, request)
+            tensor = Tensor(block.inputs, index)
+            step = Step(opened.session_id, tensor, gates, conditions, self._caller)
+            await self._connection.step(pending, step)
 
     async def _take_text(self, text: str) -> None:
         message_id = session_id = None
@@ -102,38 +108,37 @@ class Requests:
             session_id = _text_or_none(found.get("session_id"))
             message = await _aside(text, lambda: read_message(found))
             if isinstance(message, StepMessage):
-                await self._take_step(message, text)
+                await self._take_step(message)
                 return
         except InvalidInput as error:
             await self._connection.begin()
             self._connection.answer(error_text(message_id, session_id, error))
             return
         await self._connection.begin()
-        task = asyncio.create_task(self._answer(message, text))
+        task = asyncio.create_task(self._answer(message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         # The task runs up to where it is enqueued before the next message is read.
         await asyncio.sleep(0)
 
-    async def _take_step(self, message: StepMessage, text: str) -> None:
+    async def _take_step(self, message: StepMessage) -> None:
         """Raises InvalidInput."""
         opened = self._opened.named(message.session_id)
-        conditions = message.conditions(b"steps", text, message.at)
-        gates = message.gates is not None
-        steps = len(message.inputs if message.inputs is not None else message.text or "")
+        conditions = message.conditions(opened.writer, message.at)
+        inputs, key = inputs_of(message), conditions.key
         pending = PendingStep(
             message.id,
             opened,
-            opened.numbers(steps, gates=gates),
-            conditions.key is not None and message.at is None,
+            opened.numbers(len(inputs), gates=message.gates is not None),
+            key is not None and not key.number and message.at is None,
             message,
         )
-        request = steps_request(message.session_id, message, conditions, self._max_numbers)
-        await self._connection.step(pending, request)
+        step = Step(message.session_id, inputs, message.gates, conditions, self._caller)
+        await self._connection.step(pending, step)
 
-    async def _answer(self, message: Message, text: str) -> None:
+    async def _answer(self, message: Message) -> None:
         try:
-            fields = await self._fields(message, text)
+            fields = await self._fields(message)
             if message.id is not None:
                 fields = {"id": message.id} | fields
             frame = _json({"type": message.type} | fields)
@@ -141,49 +146,60 @@ class Requests:
             frame = error_text(message.id, message.session_id, error)
         self._connection.answer(frame)
 
-    async def _fields(self, message: Message, text: str) -> Fields:
+    async def _fields(self, message: Message) -> Fields:
         if isinstance(message, OpenMessage):
-            return await self._open(message, text)
+            return await self._open(message)
         if isinstance(message, GetMessage):
-            return _shown(await self._sessions.get(message.session_id))
+            return _shown(await self._sessions.get(Get(message.session_id, self._caller)))
         if isinstance(message, ForkMessage):
-            return await self._fork(message, text)
+            return await self._fork(message)
         assert isinstance(message, CloseMessage)
-        return await self._close(message, text)
+        return await self._close(message)
 
-    async def _open(self, message: OpenMessage, text: str) -> Fields:
+    async def _open(self, message: OpenMessage) -> Fields:
         if message.model is None:
             assert message.session_id is not None
-            return self._handle(await self._sessions.get(message.session_id), replayed=False)
-        session, replayed = await self._sessions.create(
-            message.model,
-            _new(message.session_id, message),
-            state=None if message.state is None else np.array(message.state, np.float32),
-            key=key_of(message.id, b"create", text),
+            session = await self._sessions.get(Get(message.session_id, self._caller))
+            return self._handle(session, message.writer)
+        body = SessionBody.model_construct(
+            model=message.model,
+            session_id=message.session_id,
+            ttl_seconds=message.ttl_seconds,
+            metadata=message.metadata,
+            state=message.state,
         )
-        return self._handle(session, replayed=replayed)
+        key = key_of(message.id, message.writer)
+        session, replayed = await self._sessions.create(create_of(body, key, self._caller))
+        return self._handle(session, message.writer, replayed=replayed)
 
-    async def _fork(self, message: ForkMessage, text: str) -> Fields:
-        session, replayed = await self._sessions.fork(
-            message.session_id,
-            _new(message.new_session_id, message),
-            message.conditions(b"fork", text),
+    async def _fork(self, message: ForkMessage) -> Fields:
+        writer = self._opened.writer_of(message.session_id)
+        body = ForkBody.model_construct(
+            session_id=message.new_session_id,
+            ttl_seconds=message.ttl_seconds,
+            metadata=message.metadata,
         )
-        return self._handle(session, replayed=replayed)
+        fork = Fork(
+            message.session_id, new_session_of(body), message.conditions(writer), self._caller
+        )
+        session, replayed = await self._sessions.fork(fork)
+        return self._handle(session, writer, replayed=replayed)
 
-    async def _close(self, message: CloseMessage, text: str) -> Fields:
+    async def _close(self, message: CloseMessage) -> Fields:
         self._opened.close(message.session_id)
         if message.delete:
-            # No key is needed: a retry finds the session gone.
-            conditions = Conditions(if_match=message.conditions(b"", text).if_match)
-            await self._sessions.delete(message.session_id, conditions)
+            # No key is needed: a retry finds the session finished.
+            conditions = Conditions(if_match=message.conditions(None).if_match)
+            await self._sessions.delete(Delete(message.session_id, conditions, self._caller))
         return {"session_id": message.session_id, "deleted": message.delete}
 
-    def _handle(self, session: Session, *, replayed: bool) -> Fields:
+    def _handle(self, session: Session, writer: str | None, *, replayed: bool = False) -> Fields:
         manifest = self._models.version(session.model, session.version).manifest
-        opened = self._opened.open(session.session_id, manifest)
-        again = {"replayed": True} if replayed else {}
-        return _shown(session) | {"handle": opened.handle} | again
+        opened = self._opened.open(session.session_id, manifest, writer)
+        fields = _shown(session) | {"handle": opened.handle}
+        if writer is not None:
+            fields["number"] = highest_number(session, writer_digest(writer.encode())) or 0
+        return fields | ({"replayed": True} if replayed else {})
 
 
 async def _aside(text: str, read: Callable[[], Read]) -> Read:
@@ -192,18 +208,13 @@ async def _aside(text: str, read: Callable[[], Read]) -> Read:
 
 
 def _shown(session: Session) -> Fields:
-    fields = SessionAnswer.of(session).model_dump(mode="json")
+    fields = SessionAnswer.of(session).model_dump(mode="json", exclude_none=True)
     return fields | {"etag": etag(session.revision)}
 
 
 def _json(fields: Fields) -> str:
     """Metadata have numbers of any length, which orjson does not write."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-
-
-def _new(session_id: str | None, message: OpenMessage | ForkMessage) -> NewSession:
-    metadata = None if message.metadata is None else metadata_bytes(message.metadata)
-    return NewSession(session_id, message.ttl_seconds, metadata)
 
 
 def _text_or_none(value: object) -> str | None:

@@ -1,0 +1,25 @@
+"""When a request may change its session, as its caller says it."""
+
+from service.operations.keys import Key
+from service.records import record
+
+ANY = "*"
+"""The tag that every session matches."""
+
+
+@record
+class Conditions:
+    """`key` makes a retry safe, `at` is the step count that the session must have consumed,
+    `if_match` the entity tags of which the session must have one."""
+
+    key: Key | None = None
+    at: int | None = None
+    if_match: frozenset[str] | None = None
+
+    @property
+    def name_the_state(self) -> bool:
+        """Whether the caller says which state it means."""
+        return self.at is not None or self.if_match is not None
+
+
+UNCONDITIONAL = Conditions()

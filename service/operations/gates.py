@@ -1,0 +1,81 @@
+"""Which gates an answer shows."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.bundle.manifest import Layer
+from service.errors import Fault, InvalidInput
+
+GateName = Literal["reset", "update", "candidate", "hidden"]
+GATE_NAMES: tuple[GateName, ...] = ("reset", "update", "candidate", "hidden")
+Index = Annotated[int, Field(ge=0, strict=True)]
+
+
+def _once(chosen: list[Any] | None) -> list[Any] | None:
+    if chosen is not None and len(set(chosen)) < len(chosen):
+        raise ValueError("name each one once")
+    return chosen
+
+
+Once = AfterValidator(_once)
+"""Repetition would make an answer as long as a caller likes."""
+
+
+class GateSelection(BaseModel):
+    """Which gates, layers, units and steps to show; everything where a field is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include: Annotated[list[GateName], Once] = Field(
+        default=list(GATE_NAMES), min_length=1, description="Which of the four to show."
+    )
+    layers: Annotated[list[Index] | None, Once] = Field(
+        default=None, min_length=1, description="Layer numbers."
+    )
+    units: Annotated[list[Index] | None, Once] = Field(
+        default=None, min_length=1, description="Unit numbers within each chosen layer."
+    )
+    steps: Literal["all", "last"] = Field(
+        default="all", description="All time steps of the request, or only the last."
+    )
+    reduce: Literal["mean"] | None = Field(
+        default=None, description="`mean` shows the mean over the chosen units of each layer."
+    )
+
+    def normalised(self) -> tuple[object, ...]:
+        """The same for two selections that mean the same."""
+        include = tuple(name for name in GATE_NAMES if name in self.include)
+        layers = None if self.layers is None else tuple(sorted(self.layers))
+        units = None if self.units is None else tuple(sorted(self.units))
+        return include, layers, units, self.steps, self.reduce
+
+
+ALL_GATES = GateSelection()
+
+
+def check_selection(selection: GateSelection, layers: tuple[Layer, ...]) -> None:
+    """Raises InvalidInput for a layer or a unit that the model does not have."""
+    error = InvalidInput(
+        chain(_wrong_layers(selection, layers), _wrong_units(selection, layers)),
+    )
+    if error.faults:
+        raise error
+
+
+def _wrong_layers(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
+    for index, layer in enumerate(selection.layers or ()):
+        if layer >= len(layers):
+            message = f"there is no layer {layer}, the model has {len(layers)}"
+            yield Fault(("gates", "layers", index), message)
+
+
+def _wrong_units(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
+    for layer in range(len(layers)) if selection.layers is None else selection.layers:
+        size = layers[layer].hidden_size if layer < len(layers) else 0
+        for index, unit in enumerate(selection.units or ()):
+            if 0 < size <= unit:
+                message = f"layer {layer} has no unit {unit}, it has {size}"
+                yield Fault(("gates", "units", index), message)

@@ -1,0 +1,192 @@
+"""One record for each thing that can be asked about sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from struct import pack
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.manifest import Manifest
+from service.operations.caller import ANYBODY, Caller
+from service.operations.conditions import UNCONDITIONAL, Conditions
+from service.operations.gates import GateSelection, check_selection
+from service.operations.inputs import Inputs, read_inputs
+from service.operations.keys import Key
+from service.operations.limits import Budget, Limits, numbers_of
+from service.records import record
+from service.stores.store import Identity
+
+
+@record
+class Step:
+    """One or more time steps for a session.
+
+    `part` is its number among the steps that share a `budget`.
+    """
+
+    session_id: str
+    inputs: Inputs
+    gates: GateSelection | None = None
+    conditions: Conditions = UNCONDITIONAL
+    caller: Caller = ANYBODY
+    budget: Budget | None = None
+    part: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+    def read(self, manifest: Manifest, limits: Limits) -> NDArray[Any]:
+        """The inputs for the session's model, [T, F] or [T]. Raises InvalidInput."""
+        if self.gates is not None:
+            check_selection(self.gates, manifest.layers)
+        inputs = read_inputs(self.inputs, manifest.input)
+        gates = self.gates is not None
+        if self.budget is not None:
+            self.budget.take(self.part, numbers_of(len(inputs), manifest, gates=gates))
+        else:
+            limits.check_steps(len(inputs), manifest, gates=gates)
+        return inputs
+
+    def digest(self, inputs: NDArray[Any]) -> bytes:
+        """What two tries of one request have in common, 8 bytes; `inputs` as `read` gives them."""
+        gates = None if self.gates is None else self.gates.normalised()
+        return digest(b"steps", self.session_id, tensor(inputs), gates, self.conditions.at)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a caller may say of a session to be made; None where it leaves the choice to us."""
+
+    session_id: str | None = None
+    ttl_seconds: float | None = None
+    metadata: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Create:
+    """A session of a model's default version, at step 0, from zeros or from a state [S]."""
+
+    model: str
+    new: NewSession = NewSession()
+    state: NDArray[np.float32] | None = None
+    key: Key | None = None
+    caller: Caller = ANYBODY
+
+    def digest(self) -> bytes:
+        state = None if self.state is None else tensor(self.state)
+        return digest(b"create", self.model, _said(self.new), state)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A new session that goes on from where `source_id` is.
+
+    The key belongs to the new session, the other conditions to the source. What `new` leaves out
+    is inherited.
+    """
+
+    source_id: str
+    new: NewSession = NewSession()
+    conditions: Conditions = UNCONDITIONAL
+    caller: Caller = ANYBODY
+
+    def digest(self) -> bytes:
+        return digest(b"fork", self.source_id, _said(self.new), self.conditions.at)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PutState:
+    """Another step count and state [S]. `model` and `version` are where the caller believes the
+    state to come from."""
+
+    session_id: str
+    step: int
+    state: NDArray[np.float32]
+    model: str | None = None
+    version: int | None = None
+    conditions: Conditions = UNCONDITIONAL
+    caller: Caller = ANYBODY
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+    def digest(self) -> bytes:
+        state = tensor(self.state)
+        return digest(b"state", self.session_id, self.step, state, self.model, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate:
+    """Move a session to another version of its model, by default the default one."""
+
+    session_id: str
+    version: int | None = None
+    conditions: Conditions = UNCONDITIONAL
+    caller: Caller = ANYBODY
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+    def digest(self) -> bytes:
+        return digest(b"migrate", self.session_id, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Look at a session, which does not prolong its life."""
+
+    session_id: str
+    caller: Caller = ANYBODY
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """End a session. No key is needed: a retry finds it finished."""
+
+    session_id: str
+    conditions: Conditions = UNCONDITIONAL
+    caller: Caller = ANYBODY
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessions:
+    """Live sessions behind a place (model, id), at most `limit`, of one model or of all."""
+
+    model: str | None = None
+    after: tuple[str, str] = ("", "")
+    limit: int = 100
+    caller: Caller = ANYBODY
+
+
+def digest(operation: bytes, *meaning: object) -> bytes:
+    """8 bytes that are the same for two requests that mean the same, whatever brought them."""
+    hashed = blake2b(digest_size=8, person=operation)
+    for part in meaning:
+        written = part if isinstance(part, bytes) else repr(part).encode()
+        hashed.update(pack("<I", len(written)))
+        hashed.update(written)
+    return hashed.digest()
+
+
+def tensor(array: NDArray[Any]) -> bytes:
+    """Shape, kind and numbers of an array."""
+    kind = f"{array.dtype.kind}{array.shape}".encode()
+    return kind + np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+
+
+def _said(new: NewSession) -> Sequence[object]:
+    return (new.session_id, new.ttl_seconds, new.metadata)
