@@ -14,6 +14,7 @@ GatewiseError
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
 │   ├── SessionExpired           an id seen, whose time to live has passed
+│   ├── SessionFinished          an id seen, whose session was deleted
 │   ├── SessionExists            an id that is already taken
 │   ├── SessionContended         other writers won every race for this session
 │   ├── StateMismatch            a state does not fit the session's model and version
@@ -26,6 +27,7 @@ GatewiseError
 ├── ShuttingDown                 the service takes no new work
 ├── StoreError                   the store cannot be read or written; nothing was changed
 │   ├── StoreFull                the store has no room for the change
+│   ├── SessionDamaged           what is stored of one session cannot be read
 │   └── CommitUnknown            the store did not say whether it made the change
 ├── BundleError                  a model on disk cannot be served
 │   ├── BundleIncomplete         a file is missing
@@ -113,6 +115,13 @@ class SessionExpired(SessionError):
         super().__init__(session_id, f"session {session_id!r} has expired; create a new one")
 
 
+class SessionFinished(SessionError):
+    """An id whose session was deleted, for as long as that is remembered."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(session_id, f"session {session_id!r} was deleted; create a new one")
+
+
 class SessionExists(SessionError):
     """A client chose an id that is already taken."""
 
@@ -185,6 +194,22 @@ class StoreError(GatewiseError):
 
 class StoreFull(StoreError):
     """The store has no room for the change; nothing was changed, reading goes on."""
+
+
+class SessionDamaged(StoreError):
+    """What is stored of one session cannot be read. It can be deleted, or restored from a backup.
+
+    `model` is "" where not even that can be read.
+    """
+
+    def __init__(self, session_id: str, reason: str, *, tenant: str = "", model: str = "") -> None:
+        self.session_id = session_id
+        self.tenant = tenant
+        self.model = model
+        super().__init__(
+            f"session {session_id!r} is damaged in the store: {reason}; "
+            "restore a backup, or delete the session"
+        )
 
 
 class CommitUnknown(StoreError):
