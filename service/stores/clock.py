@@ -8,6 +8,7 @@ longer than expired sessions are kept, the wall is not believed: time goes on as
 jumped, and nobody removes anything, until `python -m service clock accept`.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -113,8 +114,7 @@ class StoreClock:
     def _continued(self, known: Mapping[str, Look], look: Look) -> Look:
         """Where time goes on for a process that starts with a clock that is not believed."""
         own = known.get(self._clocks.boot_id)
-        if own is None or look.boot_seconds < own.boot_seconds:
+        passed = math.inf if own is None else look.boot_seconds - own.boot_seconds
+        if own is None or not 0 <= passed <= self._retention_seconds:
             return Look(look.boot_seconds, max(one.wall_seconds for one in known.values()))
-        passed = look.boot_seconds - own.boot_seconds
-        unseen = min(passed, self._retention_seconds)
-        return Look(look.boot_seconds, own.wall_seconds + unseen)
+        return Look(look.boot_seconds, own.wall_seconds + passed)
