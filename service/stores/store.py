@@ -39,7 +39,7 @@ class Session:
     its identity, and expired when it was deleted.
 
     `tenant`, `session_id`, `model`, `created_at`, `metadata` and `constants` stay the same for as
-    long as the session lives. `row` is the store's own name for it, 0 where it has none.
+    long as the session lives; a tombstone may have other metadata and constants. `row` is the store's own name for it, 0 where it has none.
     """
 
     session_id: str
@@ -108,14 +108,16 @@ class Store(Protocol):
         """
 
     def remove(self, identity: Identity) -> bool:
-        """Remove what is stored, readable or not, without a tombstone; False where nothing is."""
+        """Remove what is stored, readable or not, without a tombstone; False where nothing is.
 
-    def page(
-        self, *, tenant: str, model: str | None, after: Position, limit: int
-    ) -> list[Listed]:
+        Raises StoreError also where the medium is too damaged for that.
+        """
+
+    def page(self, *, tenant: str, model: str | None, after: Position, limit: int) -> list[Listed]:
         """Up to `limit` sessions behind a position, in order of model and id; of one model or all.
 
-        Fewer than `limit` only at the end. The order is that of the code points.
+        Fewer than `limit` only at the end. The order is that of the code points. Expired ones and
+        tombstones are among them.
         """
 
     def count(self, now: float) -> int:
