@@ -10,10 +10,13 @@ from service.stores.redis.partitions import CLOCK
 from service.stores.redis.scripts import LOOK, Command
 from service.stores.redis.servers import Servers
 
-FORGET_SECONDS = 30 * 86400.0
+FORGET_SECONDS = 30 * 86_400.0
 """A boot that nobody has looked at for so long is over, and its look is dropped."""
 
+_LEAST_LOOKS = 8
 _PARTITION = 0
+_SLOW_SECONDS = 0.5
+_MOST_TRIES = 5
 
 
 class RedisClock:
@@ -62,9 +65,10 @@ class RedisClock:
         return self._known
 
     def write_look(self, boot_id: str, look: Look, *, alone: bool) -> None:
+        latest = sorted(self._known.items(), key=lambda one: one[1].wall_seconds, reverse=True)
         over = [
             one.encode()
-            for one, known in self._known.items()
+            for one, known in latest[_LEAST_LOOKS:]
             if one != boot_id and known.wall_seconds < look.wall_seconds - FORGET_SECONDS
         ]
         text = f"{look.boot_seconds!r} {look.wall_seconds!r}".encode()
@@ -77,11 +81,15 @@ class RedisClock:
             raise reply
 
     def _wall(self) -> float:
-        asked = self._boot()
-        ((seconds, microseconds),) = self._exchange.ask([Command(_PARTITION, (b"TIME",))])
-        # At the latest when it was asked, however long the answer took: late rather than early,
-        # since what expires too early is lost.
-        return int(seconds) + int(microseconds) / 1e6 - (self._boot() - asked)
+        for _ in range(_MOST_TRIES):
+            asked = self._boot()
+            ((seconds, microseconds),) = self._exchange.ask([Command(_PARTITION, (b"TIME",))])
+            took = self._boot() - asked
+            if took < _SLOW_SECONDS:
+                # At the latest when it was asked: late rather than early, since what expires too
+                # early is lost.
+                return int(seconds) + int(microseconds) / 1e6 - took
+        raise StoreError("Redis is too slow to tell the time")
 
 
 def _look(text: bytes) -> Look:

@@ -56,7 +56,7 @@ local lengths = {{[{OLD_FORMAT}] = '>I4I4I4I4', [{FORMAT}] = '>I4I4I4I4I4I4'}}
 local function look(session, listing)
   local head = redis.pcall('GETRANGE', session, 0, 40)
   if type(head) == 'table' then return nil, nil, head end
-  if #head == 0 then return nil end
+  if #head == 0 then return nil, nil, redis.call('EXISTS', session) == 1 and 'damaged' or nil end
   local format = string.byte(head)
   if not fixed[format] then return nil, nil, 'format' end
   if #head < 41 then return nil, nil, 'damaged' end
