@@ -108,8 +108,8 @@ def _rewritten(exchange: Exchange, partition: int, places: Sequence[bytes]) -> i
             for key, record in zip(keys, records, strict=True)
             if record is not None and is_of(OLD_FORMAT, record)
         }
-        first = first if attempt else len(old)
         readable = _readable(exchange, partition, old)
+        first = first if attempt else len(readable)
         if not readable:
             return first
         # What another writer has changed in between is looked at again.

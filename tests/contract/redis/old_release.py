@@ -15,7 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 FORMAT = 1
 PARTITIONS = 64
@@ -125,7 +125,7 @@ def encode(one: Fields) -> bytes:
     lengths = (len(one["state"]), len(place), len(one["metadata"]), len(one["receipts"]))
     counts = (one["version"], one["step"], one["created_at"], one["ttl_seconds"])
     fixed = _FIXED.pack(FORMAT, one["revision"], one["expires_at"], *lengths, *counts)
-    return fixed + one["state"] + place + one["metadata"] + one["receipts"]
+    return b"".join((fixed, one["state"], place, one["metadata"], one["receipts"]))
 
 
 def decode(record: bytes) -> Fields:
@@ -202,7 +202,7 @@ class OldStore:
 
     def read(self, session_id: str) -> Fields | None:
         record = self._redis.get(keys_of(session_id)["session"])
-        return None if record is None else decode(record)
+        return decode(record) if isinstance(record, bytes) else None
 
     def step(self, session_id: str, key: bytes) -> Fields:
         """One step, keyed, tried until nobody else was faster."""
@@ -217,8 +217,7 @@ class OldStore:
             keys = keys_of(session_id)
             names = (keys["session"], keys["expiry"])
             (replaced,) = self._redis.eval(REPLACE, 2, *names, stamp, *_written(one))
-            if isinstance(replaced, bytes):
-                raise ValueError(replaced.decode())
+            assert isinstance(replaced, int), replaced
             if replaced:
                 return one
 
@@ -259,9 +258,8 @@ def main() -> None:
             answer: object = {"answer": _answer(store, json.loads(line))}
         except (ValueError, ResponseError) as error:
             answer = {"error": str(error)}
-        except RedisError as error:
-            answer = {"error": f"Redis: {error}"}
-        print(json.dumps(answer, default=bytes.hex), flush=True)
+        sys.stdout.write(json.dumps(answer, default=bytes.hex) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Barrier
 
 import numpy as np
 import pytest
 
 from service.errors import CommitUnknown, SessionExists, StoreError, StoreFull
-from service.stores.redis.link import Access, Link, Node
 from service.stores.store import Identity, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
 from tests.contract.sessions import (
@@ -25,11 +22,10 @@ from tests.contract.sessions import (
     session,
     step,
     steps,
-    whole,
 )
 from tests.redis_relay import Relay
 from tests.redis_server import RedisServer, running
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -97,9 +93,7 @@ def test_a_redis_out_of_memory_refuses_and_recovers(server: RedisServer, store: 
     try:
         with pytest.raises(StoreFull, match="more memory"):
             store.create(session("new"))
-        outcomes = replaced(
-            store, (second, first), (second, moved(second)), (first, moved(first))
-        )
+        outcomes = replaced(store, (second, first), (second, moved(second)), (first, moved(first)))
         assert outcomes[0] is False
         assert [type(outcome) for outcome in outcomes[1:]] == [StoreFull, StoreFull]
         assert all(map(same, store.read(identities("a", "b")), [first, second]))
@@ -192,46 +186,6 @@ def test_an_answer_that_is_lost_on_the_way(server: RedisServer, store: Store) ->
             remote.create(session("new"))
 
 
-def test_of_two_that_race_for_a_revision_one_wins(server: RedisServer, store: Store) -> None:
-    sessions = created(store, *(str(number) for number in range(50)))
-    start = Barrier(2)
-
-    def race(step: int) -> list[object]:
-        with closing(opened(server.url)) as own:
-            outcomes: list[object] = []
-            for one in sessions:
-                start.wait()
-                outcomes += replaced(own, (one, moved(one, step=step, revision=step)))
-            return outcomes
-
-    with ThreadPoolExecutor(2) as threads:
-        outcomes = list(threads.map(race, (1000, 2000)))
-    found = store.read([one.identity for one in sessions])
-    for first, second, one in zip(*outcomes, found, strict=True):
-        assert {first, second} == {True, False}
-        assert whole(one).step == (1000 if first else 2000)
-
-
-def test_revisions_are_compared_exactly(store: Store) -> None:
-    """Behind 2**53 a double takes two revisions for one."""
-    before = session(revision=2**53)
-    store.create(before)
-    assert store.replace([moved(before)], [2**53 + 1]) == [False]
-    assert store.replace([moved(before, revision=2**53 + 1)], [2**53]) == [True]
-    assert store.replace([moved(before)], [2**53]) == [False]
-    store.create(session("last", revision=2**63 - 1))
-    assert store.replace([moved(session("last"))], [2**63 - 2]) == [False]
-
-
-def test_all_lost_and_begun_anew(server: RedisServer, store: Store) -> None:
-    """As after a restart without persistence: services go on, and new ones can join them."""
-    created(store, "a")
-    server.ask("FLUSHALL")
-    created(store, *"ab")
-    with closing(opened(server.url)) as joining:
-        assert joining.count(0.0) == 2
-
-
 def test_a_disk_that_redis_cannot_write(tmp_path: Path) -> None:
     server = RedisServer(tmp_path / "redis", options=("--enable-protected-configs", "yes"))
     with running(server), closing(opened(server.url)) as store:
@@ -287,16 +241,6 @@ def test_an_address_that_leads_to_another_master(
             server.ask("REPLICAOF", "NO", "ONE")
         heir.ask("FLUSHALL")
         assert read(remote, "a") is None
-
-
-def test_answers_that_nobody_fetched(server: RedisServer) -> None:
-    """As when a thread is interrupted between a question and its answer."""
-    link = Link(Node("127.0.0.1", server.port), Access(False, {}, TIMEOUT_SECONDS))
-    with server.frozen():
-        link.send([(b"ECHO", b"first")], changes=False)
-        link.send([(b"ECHO", b"second")], changes=False)
-    with closing(link):
-        assert link.receive(time.monotonic() + DEADLINE_SECONDS) == [b"second"]
 
 
 def test_memory_that_runs_out_in_between(server: RedisServer, store: Store) -> None:
