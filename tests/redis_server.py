@@ -1,5 +1,6 @@
 """Real Redis processes on free ports: one, or a cluster of three."""
 
+import os
 import signal
 import subprocess
 from bisect import bisect_right
@@ -54,6 +55,8 @@ class RedisServer:
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
+        """What it is started with besides this process's own, from the next start on."""
 
     @property
     def url(self) -> str:
@@ -66,7 +69,10 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers and has loaded its data."""
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | self.environment,
         )
         try:
             wait_until(self._answers, lambda: f"Redis did not start:\n{self.log()}")

@@ -2,35 +2,70 @@
 
 Model and id are joined by a zero byte. A zero inside a model's name is followed by 0xFF, which
 UTF-8 never contains, so that every place belongs to one model and id, and "a" sorts in front of
-"a-b" whatever their ids are.
+"a-b" whatever their ids are. In front of them stands the tenant, if there is one: a byte 0xFE,
+which UTF-8 never contains either, and the name, written as a model's is.
 """
 
-from service.stores.store import Position
+from typing import NamedTuple
 
 _END = b"\x00"
 _INSIDE = b"\x00\xff"
+_BEHIND = b"\xff"
+_TENANT = b"\xfe"
 
 
-def place_of(position: Position) -> bytes:
-    """Sorts among other places, byte by byte, as the position does among other positions."""
-    model, session_id = position
-    return model_prefix(model) + session_id.encode()
+class Place(NamedTuple):
+    """Sorts as its bytes do."""
+
+    tenant: str
+    model: str
+    session_id: str
 
 
-def model_prefix(model: str) -> bytes:
-    """What the places of this model's sessions, and of no others, begin with.
+def place_of(tenant: str, model: str, session_id: str) -> bytes:
+    """Sorts among other places, byte by byte, as (tenant, model, id) does among others."""
+    return _tenant_prefix(tenant) + _ended(model) + session_id.encode()
 
-    Except that those of a model whose name goes on with a zero follow it by 0xFF.
+
+def bounds_of(tenant: str, model: str | None) -> tuple[bytes, bytes]:
+    """Between which bytes the places of a tenant lie, and no others: of one model or all.
+
+    The first may itself be a place, the second is none.
     """
-    return model.encode().replace(_END, _INSIDE) + _END
+    first = _tenant_prefix(tenant)
+    if model is not None:
+        first += _ended(model)
+    elif not tenant:
+        return first, _TENANT
+    # What goes on with 0xFF belongs to a longer name.
+    return first, first + _BEHIND
 
 
-def position_of(place: bytes) -> Position:
-    """The model and the id of a place. Raises ValueError for bytes that are none."""
-    if _INSIDE in place:
-        *names, last = place.split(_INSIDE)
-        end, session_id = last.split(_END, 1)
-        model = _END.join((*names, end))
-    else:
-        model, session_id = place.split(_END, 1)
-    return model.decode(), session_id.decode()
+def parts_of(place: bytes) -> Place:
+    """What a place is made of. Raises ValueError for bytes that are none."""
+    tenant = ""
+    if place.startswith(_TENANT):
+        tenant, place = _split(place[1:])
+        if not tenant:
+            raise ValueError("a tenant's place without a tenant")
+    model, rest = _split(place)
+    return Place(tenant, model, rest.decode())
+
+
+def _tenant_prefix(tenant: str) -> bytes:
+    return _TENANT + _ended(tenant) if tenant else b""
+
+
+def _ended(name: str) -> bytes:
+    return name.encode().replace(_END, _INSIDE) + _END
+
+
+def _split(place: bytes) -> tuple[str, bytes]:
+    """The name in front, and what follows it."""
+    if _INSIDE not in place:
+        name, rest = place.split(_END, 1)
+        return name.decode(), rest
+    end = place.index(_END)
+    while place[end + 1 : end + 2] == _BEHIND:
+        end = place.index(_END, end + 1)
+    return place[:end].replace(_INSIDE, _END).decode(), place[end + 1 :]

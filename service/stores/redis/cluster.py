@@ -83,7 +83,7 @@ class Cluster:
             self._refresh_soon()
         return replies
 
-    def another(self) -> "Cluster":
+    def clone_for_thread(self) -> "Cluster":
         return Cluster(self._seeds, self._access)
 
     def close(self) -> None:

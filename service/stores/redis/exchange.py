@@ -8,6 +8,7 @@ from redis.exceptions import NoScriptError
 
 from service.errors import StoreError
 from service.stores.redis.link import Reply
+from service.stores.redis.refusals import refusal
 from service.stores.redis.scripts import Command
 from service.stores.redis.servers import Servers
 
@@ -25,10 +26,10 @@ class Exchange:
         *,
         changes: bool,
     ) -> list[Any]:
-        """One outcome for each of `partitions`, a StoreError where it failed.
+        """One outcome for each of `partitions`, a StoreError where it failed. Never raises.
 
         `command` makes one for several indexes into `partitions`; it is answered with a list of
-        as many outcomes. Raises StoreError where all failed, changes only for one reason.
+        as many outcomes.
         """
         groups = self.servers.together(partitions)
         replies = self.replies([command(group) for group in groups], changes=changes)
@@ -37,10 +38,6 @@ class Exchange:
             answers = repeat(reply) if isinstance(reply, StoreError) else reply
             for index, outcome in zip(group, answers, strict=False):
                 outcomes[index] = outcome
-        # Of changes, some may be unknown and others not: then each is told its own.
-        alike = not changes or len(set(map(id, replies))) == 1
-        if replies and alike and all(isinstance(reply, StoreError) for reply in replies):
-            raise replies[0]
         return outcomes
 
     def ask(self, commands: Sequence[Command], *, changes: bool = False) -> list[Any]:
@@ -62,3 +59,10 @@ class Exchange:
             ):
                 replies[index] = reply
         return replies
+
+    def refusal(self, answer: bytes) -> StoreError:
+        """The error for what refused one session inside a script."""
+        if answer.startswith(b"READONLY"):
+            # After a failover the same address may lead to the new master.
+            self.servers.close()
+        return refusal(answer.decode(errors="replace"), "Redis")

@@ -1,28 +1,31 @@
-"""Walks over the indexes of all partitions: listing, and removing what has expired."""
+"""Walks over the indexes of partitions: listing, removing what has expired, and finding places."""
 
 import struct
 from collections.abc import Callable, Sequence
 
-from service.stores.place import model_prefix, place_of, position_of
+from service.errors import SessionDamaged, StoreError
+from service.stores.place import Place, bounds_of, parts_of, place_of
 from service.stores.redis.exchange import Exchange
 from service.stores.redis.partitions import EXPIRIES, LISTINGS, PARTITIONS, home_of
 from service.stores.redis.scripts import PURGE, Command
-from service.stores.store import Found, Position, Session
+from service.stores.store import Found, Identity, Listed, Position, Session
 
 _LEAST_SHARE = 16
+_WALKED_TOGETHER = b"1000"
 
 
 def page_of(
     exchange: Exchange,
-    read: Callable[[Sequence[str]], list[Found]],
+    read: Callable[[Sequence[Place]], list[Found]],
     *,
+    tenant: str,
     model: str | None,
     after: Position,
     limit: int,
-) -> list[Session]:
+) -> list[Listed]:
     """Up to `limit` sessions behind a position, in order. Raises StoreError."""
-    found: list[Session] = []
-    start, end = _bounds(model, after)
+    found: list[Listed] = []
+    start, end = _bounds(tenant, model, after)
     while len(found) < limit:
         places, complete = _places(exchange, start, end, limit - len(found))
         found += _listed(read, places)
@@ -36,18 +39,55 @@ def purge(exchange: Exchange, expired_before: float, limit: int) -> int:
     """Remove up to `limit` places of sessions that expired before; returns how many."""
     removed = 0
     bound = b"(" + repr(float(expired_before)).encode()
+    # What cannot be removed stays in front of its partition, and must not hide what can.
+    kept = [0] * PARTITIONS
     while removed < limit:
         share = _share(limit - removed)
-        window = (b"-inf", bound, b"LIMIT", b"0", str(share).encode())
         expired = exchange.ask(
-            [Command(p, (b"ZRANGEBYSCORE", EXPIRIES[p], *window)) for p in range(PARTITIONS)]
+            [
+                Command(
+                    p, (b"ZRANGEBYSCORE", EXPIRIES[p], b"-inf", bound, *_window(kept[p], share))
+                )
+                for p in range(PARTITIONS)
+            ]
         )
-        places = [place for part in expired for place in part][: limit - removed]
-        done = _remove(exchange, places, expired_before)
-        removed += done
-        if not done or all(len(part) < share for part in expired):
+        all_places = [(p, place) for p, part in enumerate(expired) for place in part]
+        places = all_places[: limit - removed]
+        for partition, done in _remove(exchange, places, expired_before):
+            kept[partition] += not done
+            removed += done
+        if len(places) == len(all_places) and all(len(part) < share for part in expired):
             break
     return removed
+
+
+def find(exchange: Exchange, identity: Identity) -> list[bytes]:
+    """All places of a session, for want of a record that tells. Raises StoreError."""
+    partition, _ = home_of(*identity)
+    found: list[bytes] = []
+    cursor = b"0"
+    while True:
+        words = (b"ZSCAN", LISTINGS[partition], cursor, b"COUNT", _WALKED_TOGETHER)
+        ((cursor, members),) = exchange.ask([Command(partition, words)])
+        for place in members[::2]:
+            parts = _parts(place)
+            if parts is not None and (parts.tenant, parts.session_id) == identity:
+                found.append(place)
+        if cursor == b"0":
+            return found
+
+
+def key_at(partition: int, place: bytes) -> bytes | None:
+    """The key of the session at a place; None for a place that is none of this partition's."""
+    parts = _parts(place)
+    if parts is None:
+        return None
+    home = home_of(parts.tenant, parts.session_id)
+    return home.key if home.partition == partition else None
+
+
+def _window(offset: int, count: int) -> tuple[bytes, ...]:
+    return (b"LIMIT", str(offset).encode(), str(count).encode())
 
 
 def _share(wanted: int) -> int:
@@ -55,22 +95,19 @@ def _share(wanted: int) -> int:
     return min(wanted, max(_LEAST_SHARE, 2 * wanted // PARTITIONS))
 
 
-def _bounds(model: str | None, after: Position) -> tuple[bytes, bytes]:
+def _bounds(tenant: str, model: str | None, after: Position) -> tuple[bytes, bytes]:
     """The ends of the places behind a position, as ZRANGEBYLEX takes them."""
-    behind = place_of(after)
-    if model is None:
-        return b"(" + behind, b"+"
-    first = model_prefix(model)
-    # No id begins with 0xFF, so this is where the model's places end.
-    return (b"(" + behind if behind >= first else b"[" + first), b"(" + first + b"\xff"
+    behind = place_of(tenant, *after)
+    first, end = bounds_of(tenant, model)
+    return (b"(" + behind if behind >= first else b"[" + first), b"(" + end
 
 
 def _places(exchange: Exchange, start: bytes, end: bytes, wanted: int) -> tuple[list[bytes], bool]:
     """Up to `wanted` places in order over all partitions, and whether these are all there are."""
     share = _share(wanted)
-    window = (start, end, b"LIMIT", b"0", str(share).encode())
+    words = (start, end, *_window(0, share))
     parts = exchange.ask(
-        [Command(p, (b"ZRANGEBYLEX", LISTINGS[p], *window)) for p in range(PARTITIONS)]
+        [Command(p, (b"ZRANGEBYLEX", LISTINGS[p], *words)) for p in range(PARTITIONS)]
     )
     # Behind the last of a part that was cut short, that part could have had more to say.
     horizon = min((part[-1] for part in parts if len(part) == share), default=None)
@@ -80,33 +117,51 @@ def _places(exchange: Exchange, start: bytes, end: bytes, wanted: int) -> tuple[
     return places[:wanted], horizon is None and len(places) <= wanted
 
 
-def _listed(read: Callable[[Sequence[str]], list[Found]], places: Sequence[bytes]) -> list[Session]:
-    """The sessions at these places; one that Redis forgot, or that moved to another, is not."""
-    positions = [position_of(place) for place in places]
-    sessions = []
-    for position, found in zip(positions, read([one for _, one in positions]), strict=True):
-        if isinstance(found, Exception):
+def _listed(
+    read: Callable[[Sequence[Place]], list[Found]], places: Sequence[bytes]
+) -> list[Listed]:
+    """The sessions at these places; one that has gone, or is at another place, is not."""
+    parts = [one for one in map(_parts, places) if one is not None]
+    listed: list[Listed] = []
+    for place, found in zip(parts, read(parts), strict=True):
+        if isinstance(found, SessionDamaged):
+            listed.append(found)
+        elif isinstance(found, StoreError):
             raise found
-        if found is not None and found.model == position[0]:
-            sessions.append(found)
-    return sessions
+        elif isinstance(found, Session) and found.model == place.model:
+            listed.append(found)
+    return listed
 
 
-def _remove(exchange: Exchange, places: Sequence[bytes], expired_before: float) -> int:
-    homes = [home_of(position_of(place)[1]) for place in places]
+def _parts(place: bytes) -> Place | None:
+    """What a place is made of; None where it is not one of ours, which then belongs to nobody."""
+    try:
+        return parts_of(place)
+    except ValueError:
+        return None
+
+
+def _remove(
+    exchange: Exchange, places: Sequence[tuple[int, bytes]], expired_before: float
+) -> list[tuple[int, bool]]:
+    """For each of these places with its partition, whether it was removed."""
     before = struct.pack(">d", expired_before)
+    keys = [key_at(partition, place) for partition, place in places]
+    known = [index for index, key in enumerate(keys) if key is not None]
+    partitions = [places[index][0] for index in known]
 
-    def removing(indexes: Sequence[int]) -> Command:
-        keys: list[bytes] = []
-        for index in indexes:
-            partition, key = homes[index]
-            keys += (key, LISTINGS[partition], EXPIRIES[partition])
-        return PURGE.call(
-            homes[indexes[0]].partition, keys, (before, *(places[index] for index in indexes))
-        )
+    def removing(group: Sequence[int]) -> Command:
+        words: list[bytes] = []
+        for index in group:
+            partition = partitions[index]
+            words += (keys[known[index]] or b"", LISTINGS[partition], EXPIRIES[partition])
+        chosen = (places[known[index]][1] for index in group)
+        return PURGE.call(partitions[group[0]], words, (before, *chosen))
 
-    outcomes = exchange.outcomes([home.partition for home in homes], removing, changes=True)
-    for outcome in outcomes:
+    removed = [(partition, False) for partition, _ in places]
+    outcomes = exchange.outcomes(partitions, removing, changes=True)
+    for index, partition, outcome in zip(known, partitions, outcomes, strict=True):
         if isinstance(outcome, Exception):
             raise outcome
-    return sum(outcomes)
+        removed[index] = (partition, bool(outcome))
+    return removed

@@ -32,6 +32,7 @@ TAGS = [_tag(partition) for partition in range(PARTITIONS)]
 PARTITION_SLOTS = [slot_of(tag) for tag in TAGS]
 
 _SESSION = [b"gatewise:{%s}:session:" % tag for tag in TAGS]
+_TENANT = [b"gatewise:{%s}:tenant:" % tag for tag in TAGS]
 LISTINGS = [b"gatewise:{%s}:listing" % tag for tag in TAGS]
 """By partition, a sorted set of places, all with score 0."""
 
@@ -41,8 +42,12 @@ EXPIRIES = [b"gatewise:{%s}:expiry" % tag for tag in TAGS]
 SCHEMAS = [b"gatewise:{%s}:schema" % tag for tag in TAGS]
 """By partition, the version of the schema."""
 
+CLOCK = b"gatewise:{%s}:clock" % TAGS[0]
+"""In the first partition alone: what the store's clock showed, a hash by boot id."""
 
-SCHEMA_VERSION = b"1"
+SCHEMA_VERSION = b"2"
+OLD_SCHEMA_VERSION = b"1"
+"""While it stands there, replicas of an older release may be at work: see `upgrade.py`."""
 
 
 class Home(NamedTuple):
@@ -52,8 +57,13 @@ class Home(NamedTuple):
     key: bytes
 
 
-def home_of(session_id: str) -> Home:
+def home_of(tenant: str, session_id: str) -> Home:
     """The partition and the key of a session."""
     name = session_id.encode()
+    if not tenant:
+        partition = crc32(name) % PARTITIONS
+        return Home(partition, _SESSION[partition] + name)
+    owner = tenant.encode()
+    name = b"%d:%s:%s" % (len(owner), owner, name)
     partition = crc32(name) % PARTITIONS
-    return Home(partition, _SESSION[partition] + name)
+    return Home(partition, _TENANT[partition] + name)

@@ -20,10 +20,9 @@ _ADVICE = {
     "WRONGTYPE": "another application keeps a key named gatewise:… here; use another database",
     "NOAUTH": "Redis asks for a password; put it into the URL",
     "WRONGPASS": "Redis does not take this user and password; check the URL",
-    "NOPERM": "let this Redis user run INFO, PING, EVAL, EVALSHA and all commands on keys "
+    "NOPERM": "let this Redis user run INFO, PING, TIME, EVAL, EVALSHA and all commands on keys "
     "gatewise:*, in a cluster also CLUSTER SLOTS and ASKING",
     "SCHEMA": "a newer release has changed what is kept here; run that release",
-    "FORMAT": "a newer release wrote this session; run that release",
 }
 
 

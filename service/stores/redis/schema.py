@@ -1,30 +1,50 @@
-"""Whether a Redis can hold sessions, and whether those in it are of this release.
+"""Whether a Redis can hold sessions, and whether those in it are of a release that is known.
 
 Looks before it writes: what is refused stays as it was.
 """
 
+from collections.abc import Sequence
+
 from service.errors import StoreError
 from service.stores.redis.exchange import Exchange
-from service.stores.redis.partitions import EXPIRIES, LISTINGS, PARTITIONS, SCHEMA_VERSION, SCHEMAS
+from service.stores.redis.partitions import (
+    CLOCK,
+    EXPIRIES,
+    LISTINGS,
+    OLD_SCHEMA_VERSION,
+    PARTITIONS,
+    SCHEMA_VERSION,
+    SCHEMAS,
+)
 from service.stores.redis.scripts import Command
 
 _LEAST_VERSION = (7, 0)
 
+Versions = list[bytes | None]
+"""The schema's version by partition; None where there is nothing yet."""
 
-def adopt(exchange: Exchange) -> None:
-    """Make an empty database ours, or recognise it as ours. Raises StoreError for any other."""
+
+def adopt(exchange: Exchange) -> bool:
+    """Make an empty database ours, or recognise it as ours. Raises StoreError for any other.
+
+    Returns whether replicas of an older release may be at work in it, see `upgrade.py`.
+    """
     for partition in exchange.servers.everywhere():
         (info,) = exchange.ask([Command(partition, (b"INFO",))])
         _check_server(_fields(info.decode(errors="replace")))
-    if any(_look(exchange)):
-        marks = [Command(p, (b"SET", SCHEMAS[p], SCHEMA_VERSION, b"NX")) for p in range(PARTITIONS)]
+    versions = versions_of(exchange)
+    if None in versions:
+        missing = [p for p in range(PARTITIONS) if versions[p] is None]
+        version = OLD_SCHEMA_VERSION if _is_old(versions) else SCHEMA_VERSION
+        marks = [Command(p, (b"SET", SCHEMAS[p], version, b"NX")) for p in missing]
         exchange.ask(marks, changes=True)
         # Another release may have been faster.
-        _look(exchange)
+        versions = versions_of(exchange)
+    return _is_old(versions)
 
 
-def _look(exchange: Exchange) -> list[bool]:
-    """Which partitions have no version yet."""
+def versions_of(exchange: Exchange) -> Versions:
+    """Raises StoreError where a version is not known, or the keys are not ours."""
     # The versions last: where there are sessions, there was a version before them.
     types = exchange.ask(
         [
@@ -32,29 +52,32 @@ def _look(exchange: Exchange) -> list[bool]:
             for keys in (LISTINGS, EXPIRIES, SCHEMAS)
             for partition, key in enumerate(keys)
         ]
+        + [Command(0, (b"TYPE", CLOCK))]
     )
-    kinds = list(
-        zip(*(types[i * PARTITIONS : (i + 1) * PARTITIONS] for i in range(3)), strict=True)
-    )
-    for kind in kinds:
-        _check_kinds(*kind)
-    versions = exchange.ask([Command(p, (b"GET", SCHEMAS[p])) for p in range(PARTITIONS)])
-    for version in versions:
-        if version not in (None, SCHEMA_VERSION):
-            raise StoreError(
-                f"sessions in this Redis have schema version {version.decode(errors='replace')}, "
-                f"this release needs {SCHEMA_VERSION.decode()}"
-            )
-    return [version is None for version in versions]
-
-
-def _check_kinds(listing: bytes, expiry: bytes, schema: bytes) -> None:
-    """Without a version there is nothing yet; with one, indexes come and go with the sessions."""
-    ours = (b"none", b"zset") if schema == b"string" else (b"none",)
-    if schema not in (b"none", b"string") or listing not in ours or expiry not in ours:
+    kinds = zip(*(types[i * PARTITIONS : (i + 1) * PARTITIONS] for i in range(3)), strict=True)
+    if not all(_are_ours(*kind) for kind in kinds) or types[-1] not in (b"none", b"hash"):
         raise StoreError(
             "this Redis has keys named gatewise:… of another application; use another database"
         )
+    versions: Versions = exchange.ask([Command(p, (b"GET", SCHEMAS[p])) for p in range(PARTITIONS)])
+    for version in versions:
+        if version not in (None, OLD_SCHEMA_VERSION, SCHEMA_VERSION):
+            raise StoreError(
+                f"sessions in this Redis have schema version {version.decode(errors='replace')}, "
+                "this release knows 1 and 2"
+            )
+    return versions
+
+
+def _is_old(versions: Sequence[bytes | None]) -> bool:
+    """Where one partition has been upgraded, the others are about to be."""
+    return OLD_SCHEMA_VERSION in versions and SCHEMA_VERSION not in versions
+
+
+def _are_ours(listing: bytes, expiry: bytes, schema: bytes) -> bool:
+    """Without a version there is nothing yet; with one, indexes come and go with the sessions."""
+    ours = (b"none", b"zset") if schema == b"string" else (b"none",)
+    return schema in (b"none", b"string") and listing in ours and expiry in ours
 
 
 def _fields(info: str) -> dict[str, str]:

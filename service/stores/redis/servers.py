@@ -28,7 +28,7 @@ class Servers(Protocol):
     def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
         """Send all, one round trip for each node; answers in order. See `Reply` for failures."""
 
-    def another(self) -> "Servers":
+    def clone_for_thread(self) -> "Servers":
         """The same over connections of its own, for one more thread. Raises StoreError."""
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class SingleServer:
             for reply in replies
         ]
 
-    def another(self) -> "SingleServer":
+    def clone_for_thread(self) -> "SingleServer":
         return SingleServer(self._link.node, self._access)
 
     def close(self) -> None:

@@ -32,6 +32,32 @@ def created(store: Store, *session_ids: str) -> list[Session]:
     return sessions
 
 
+def damage_record(server: RedisServer, key: bytes, kind: str) -> None:
+    """Make a session's record unreadable, in one of `DAMAGES`."""
+    record: bytes = server.ask("GET", key)
+    damaged = {
+        "cut off": record[:-1],
+        "cut in front": record[:20],
+        "empty": b"",
+        "longer": record + b"\x00",
+        "of an unknown format": b"\x09" + record[1:],
+        "at another place": record.replace(b"weather\x00", b"weather\x01"),
+        "no text": record.replace(b"weather\x00", b"weath\xff\xff\x00"),
+    }
+    server.ask("SET", key, damaged[kind])
+
+
+DAMAGES = (
+    "cut off",
+    "cut in front",
+    "empty",
+    "longer",
+    "of an unknown format",
+    "at another place",
+    "no text",
+)
+
+
 def everything(server: RedisServer) -> dict[bytes, tuple[bytes, int]]:
     """All keys with what they hold and when they end."""
     keys: list[bytes] = server.ask("KEYS", "*")

@@ -2,22 +2,30 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
-from threading import Barrier
 
 import numpy as np
 import pytest
 
 from service.errors import CommitUnknown, SessionExists, StoreError, StoreFull
-from service.stores.redis.link import Access, Link, Node
-from service.stores.store import Replaced, Session, Store
+from service.stores.store import Identity, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
-from tests.contract.sessions import moved, same, session
+from tests.contract.sessions import (
+    finished,
+    found_in,
+    identities,
+    moved,
+    read,
+    replaced,
+    same,
+    session,
+    step,
+    steps,
+)
 from tests.redis_relay import Relay
 from tests.redis_server import RedisServer, running
-from tests.waiting import DEADLINE_SECONDS, wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -25,50 +33,54 @@ def timeout_seconds() -> float:
     return TIMEOUT_SECONDS
 
 
-def all_replaced(outcomes: list[Replaced]) -> list[bool]:
-    """What was replaced; raises what one of them failed with."""
-    for outcome in outcomes:
-        if isinstance(outcome, StoreError):
-            raise outcome
-    return [outcome is True for outcome in outcomes]
-
-
-def every_call(store: Store) -> list[Callable[[], object]]:
-    """One call of each method."""
-    return [
+def every_failure(store: Store) -> list[StoreError]:
+    """What each method fails with that is called now, raised or given as an outcome."""
+    before = session("a")
+    raising: list[Callable[[], object]] = [
         lambda: store.create(session("new")),
-        lambda: store.read(["a"]),
-        lambda: store.replace([moved(session("a"))]),
-        lambda: store.delete("a"),
-        lambda: store.page(model=None, after=("", ""), limit=1),
+        lambda: store.remove(before.identity),
+        lambda: store.page(tenant="", model=None, after=("", ""), limit=1),
         lambda: store.count(0.0),
         lambda: store.purge(0.0, 1),
     ]
+    failures = []
+    for call in raising:
+        with pytest.raises(StoreError) as raised:
+            call()
+        failures.append(raised.value)
+    outcomes = [read(store, "a"), *replaced(store, (before, moved(before)), (before, before))]
+    for outcome in outcomes:
+        assert isinstance(outcome, StoreError)
+        failures.append(outcome)
+    return failures
 
 
 def test_a_restart_keeps_everything_and_needs_no_attention(
     server: RedisServer, store: Store
 ) -> None:
-    before = created(store, *"abc")
-    store.replace([moved(before[0])])
-    store.delete("b")
+    a, b, c, d = created(store, *"abcd")
+    a = step(store, a)
+    store.remove(b.identity)
+    assert replaced(store, (d, finished(d))) == [True]
     server.restart()
-    assert store.replace([moved(moved(before[0])), moved(before[2])]) == [True, True]
-    first, second, third = store.read(["a", "b", "c"])
-    assert same(first, moved(moved(before[0])))
+    after = steps(store, [a, c])
+    first, second, third, fourth = store.read(identities(*"abcd"))
+    assert same(first, after[0])
     assert second is None
-    assert same(third, moved(before[2]))
-    assert store.count(0.0) == 2
+    assert same(third, after[1])
+    assert same(fourth, finished(d))
+    assert store.count(session().created_at) == 2
 
 
 def test_scripts_that_redis_forgot_are_sent_again(server: RedisServer, store: Store) -> None:
     sessions = created(store, *"abc")
     forgotten: list[tuple[Callable[[], object], object]] = [
         (lambda: store.create(session("d")), None),
-        (lambda: store.replace([moved(one) for one in sessions]), [True] * 3),
-        (lambda: store.delete("d"), True),
+        (lambda: replaced(store, *((one, moved(one)) for one in sessions)), [True] * 3),
+        (lambda: store.remove(Identity("", "d")), True),
         (lambda: store.count(0.0), 3),
         (lambda: store.purge(sessions[0].expires_at + 1, 10), 3),
+        (store.accept_clock, None),
     ]
     for call, expected in forgotten:
         server.ask("SCRIPT", "FLUSH")
@@ -81,15 +93,18 @@ def test_a_redis_out_of_memory_refuses_and_recovers(server: RedisServer, store: 
     try:
         with pytest.raises(StoreFull, match="more memory"):
             store.create(session("new"))
-        outcomes = store.replace([moved(first, revision=9), moved(second), moved(first)])
+        outcomes = replaced(store, (second, first), (second, moved(second)), (first, moved(first)))
         assert outcomes[0] is False
         assert [type(outcome) for outcome in outcomes[1:]] == [StoreFull, StoreFull]
-        assert all(map(same, store.read(["a", "b"]), [first, second]))
+        assert all(map(same, store.read(identities("a", "b")), [first, second]))
         assert store.count(0.0) == 2
-        assert store.delete("b"), "there is a way out"
+        store.refresh_clock()
+        with closing(opened(server.url)) as joining:
+            assert same(read(joining, "a"), first)
+        assert store.remove(second.identity), "there is a way out"
     finally:
         server.ask("CONFIG", "SET", "maxmemory", "0")
-    assert store.replace([moved(first)]) == [True]
+    step(store, first)
     store.create(session("new"))
 
 
@@ -97,121 +112,78 @@ def test_a_frozen_redis(server: RedisServer, store: Store) -> None:
     first, second = created(store, *"ab")
     with server.frozen():
         started = time.monotonic()
-        with pytest.raises(CommitUnknown, match="may or may not"):
-            store.replace([moved(first)])
-        for call in every_call(store):
-            with pytest.raises(StoreError, match="has not answered for a while") as raised:
-                call()
-            assert type(raised.value) is StoreError, "nothing was sent, so all is known"
+        (outcome,) = replaced(store, (first, moved(first)))
+        assert isinstance(outcome, CommitUnknown)
+        assert "may or may not" in str(outcome)
+        for failure in every_failure(store):
+            assert "has not answered for a while" in str(failure)
+            assert type(failure) is StoreError, "nothing was sent, so all is known"
         assert time.monotonic() - started < 2 * TIMEOUT_SECONDS, "it is waited for once"
     wait_until(lambda: answers(store), lambda: "the store did not come back")
-    assert same(store.read(["b"])[0], second), "no late answer is taken for this one"
+    assert same(read(store, "b"), second), "no late answer is taken for this one"
     assert store.count(0.0) == 2
-    wait_until(lambda: same(store.read(["a"])[0], moved(first)), lambda: "not worked off")
-    assert store.replace([moved(first)]) == [False]
-    assert store.replace([moved(moved(first))]) == [True]
+    wait_until(lambda: same(read(store, "a"), moved(first)), lambda: "not worked off")
+    assert replaced(store, (first, moved(first))) == [False]
+    step(store, moved(first))
 
 
 def test_a_redis_that_freezes_while_it_is_read(server: RedisServer, store: Store) -> None:
     created(store, "a")
     with server.frozen():
-        with pytest.raises(StoreError, match="did not answer") as raised:
-            store.read(["a"])
-        assert type(raised.value) is StoreError
+        outcome = read(store, "a")
+        assert "did not answer" in str(outcome)
+        assert type(outcome) is StoreError
     wait_until(lambda: answers(store), lambda: "the store did not come back")
-    assert same(store.read(["a"])[0], session("a"))
+    assert same(read(store, "a"), session("a"))
 
 
 def test_a_redis_that_freezes_while_it_is_sent_to(server: RedisServer, store: Store) -> None:
-    created(store, "a")
-    with server.frozen(), pytest.raises(CommitUnknown):
-        # More than fits on the way, so that even sending does not come to its end.
-        store.replace([moved(session("a"), state=np.zeros(10_000_000, np.float32))])
+    (before,) = created(store, "a")
+    # More than fits on the way, so that even sending does not come to its end.
+    wide = moved(before, state=np.zeros(10_000_000, np.float32))
+    with server.frozen():
+        assert [type(one) for one in replaced(store, (before, wide))] == [CommitUnknown]
     wait_until(lambda: answers(store), lambda: "the store did not come back")
-    assert same(store.read(["a"])[0], session("a")), "half a command is none"
+    assert same(read(store, "a"), before), "half a command is none"
 
 
 def answers(store: Store) -> bool:
     """Whether the store reads again."""
-    with suppress(StoreError):
-        return store.read(["nobody"]) == [None]
-    return False
+    return read(store, "nobody") is None
 
 
 def test_a_redis_that_is_gone(server: RedisServer, store: Store) -> None:
     created(store, "a")
     server.kill()
     try:
-        for call in every_call(store):
-            started = time.monotonic()
-            with pytest.raises(StoreError, match="cannot be reached") as raised:
-                call()
-            assert type(raised.value) is StoreError, "nothing was sent, so all is known"
-            assert time.monotonic() - started < TIMEOUT_SECONDS
+        started = time.monotonic()
+        for failure in every_failure(store):
+            assert "cannot be reached" in str(failure)
+            assert type(failure) is StoreError, "nothing was sent, so all is known"
+        assert time.monotonic() - started < TIMEOUT_SECONDS
     finally:
         server.start()
-    assert same(store.read(["a"])[0], session("a"))
-    assert store.replace([moved(session("a"))]) == [True]
+    step(store, found_in(store, "a"))
 
 
 def test_an_answer_that_is_lost_on_the_way(server: RedisServer, store: Store) -> None:
-    first = created(store, *"abc")[0]
-    store.delete("c")  # Redis knows the scripts, so that one request is enough.
+    first, second, third = created(store, *"abc")
+    # Redis knows the scripts then, so that one request is enough.
+    store.remove(third.identity)
     relay = Relay(server.port)
     with closing(relay), closing(opened(relay.url)) as remote:
         relay.lose_answers()
-        for call in (
-            lambda: remote.replace([moved(first)]),
-            lambda: remote.create(session("new")),
-            lambda: remote.delete("b"),
-        ):
-            with pytest.raises(CommitUnknown):
-                call()
+        (outcome,) = replaced(remote, (first, moved(first)))
+        assert isinstance(outcome, CommitUnknown)
+        with pytest.raises(CommitUnknown):
+            remote.create(session("new"))
+        with pytest.raises(CommitUnknown):
+            remote.remove(second.identity)
         relay.heal()
-        assert same(remote.read(["a"])[0], moved(first)), "made, and made once"
-        assert remote.read(["b"]) == [None]
+        assert same(read(remote, "a"), moved(first)), "made, and made once"
+        assert read(remote, "b") is None
         with pytest.raises(SessionExists):
             remote.create(session("new"))
-
-
-def test_of_two_that_race_for_a_revision_one_wins(server: RedisServer, store: Store) -> None:
-    sessions = created(store, *(str(number) for number in range(50)))
-    start = Barrier(2)
-
-    def race(step: int) -> list[object]:
-        with closing(opened(server.url)) as own:
-            outcomes: list[object] = []
-            for one in sessions:
-                start.wait()
-                outcomes += own.replace([moved(one, step=step)])
-            return outcomes
-
-    with ThreadPoolExecutor(2) as threads:
-        outcomes = list(threads.map(race, (1000, 2000)))
-    found = store.read([one.session_id for one in sessions])
-    for first, second, one in zip(*outcomes, found, strict=True):
-        assert {first, second} == {True, False}
-        assert isinstance(one, Session)
-        assert one.step == (1000 if first else 2000)
-
-
-def test_revisions_are_compared_exactly(store: Store) -> None:
-    """Behind 2**53 a double takes two revisions for one."""
-    store.create(session(revision=2**53))
-    assert store.replace([moved(session(), revision=2**53 + 2)]) == [False]
-    assert store.replace([moved(session(), revision=2**53 + 1)]) == [True]
-    assert not store.delete("s", revision=2**53)
-    store.create(session("last", revision=2**63 - 2))
-    assert store.replace([moved(session(), session_id="last", revision=2**63 - 1)]) == [True]
-
-
-def test_all_lost_and_begun_anew(server: RedisServer, store: Store) -> None:
-    """As after a restart without persistence: services go on, and new ones can join them."""
-    created(store, "a")
-    server.ask("FLUSHALL")
-    created(store, *"ab")
-    with closing(opened(server.url)) as joining:
-        assert joining.count(0.0) == 2
 
 
 def test_a_disk_that_redis_cannot_write(tmp_path: Path) -> None:
@@ -228,10 +200,11 @@ def test_a_disk_that_redis_cannot_write(tmp_path: Path) -> None:
         )
         with pytest.raises(StoreError, match=r"MISCONF.*disk"):
             store.create(session("new"))
-        outcome = store.replace([moved(first)])[0]
+        (outcome,) = replaced(store, (first, moved(first)))
         assert "MISCONF" in str(outcome)
+        store.refresh_clock()
         server.ask("CONFIG", "SET", "dir", str(tmp_path), "save", "")
-        assert store.replace([moved(first)]) == [True]
+        step(store, first)
 
 
 def test_a_master_that_became_a_replica(server: RedisServer, store: Store) -> None:
@@ -239,14 +212,15 @@ def test_a_master_that_became_a_replica(server: RedisServer, store: Store) -> No
     server.ask("CONFIG", "SET", "replica-serve-stale-data", "yes")
     server.ask("REPLICAOF", "127.0.0.1", 1)
     try:
-        assert "point the service at the master" in str(store.replace([moved(first)])[0])
+        (outcome,) = replaced(store, (first, moved(first)))
+        assert "point the service at the master" in str(outcome)
         with pytest.raises(StoreError, match="READONLY"):
             store.create(session("new"))
         with pytest.raises(StoreError, match="is a replica"):
             opened(server.url)
     finally:
         server.ask("REPLICAOF", "NO", "ONE")
-    assert store.replace([moved(first)]) == [True]
+    step(store, first)
 
 
 def test_an_address_that_leads_to_another_master(
@@ -256,26 +230,17 @@ def test_an_address_that_leads_to_another_master(
     first = created(store, "a")[0]
     heir, relay = RedisServer(tmp_path / "heir"), Relay(server.port)
     with running(heir), closing(relay), closing(opened(relay.url)) as remote:
-        assert remote.read(["a"]) != [None]
+        assert same(read(remote, "a"), first)
         server.ask("REPLICAOF", "127.0.0.1", heir.port)
         relay.target_port = heir.port
         try:
-            with pytest.raises(StoreError, match="READONLY"):
-                all_replaced(remote.replace([moved(first)]))
+            (outcome,) = replaced(remote, (first, moved(first)))
+            assert isinstance(outcome, StoreError)
+            assert "READONLY" in str(outcome)
         finally:
             server.ask("REPLICAOF", "NO", "ONE")
         heir.ask("FLUSHALL")
-        assert remote.read(["a"]) == [None]
-
-
-def test_answers_that_nobody_fetched(server: RedisServer) -> None:
-    """As when a thread is interrupted between a question and its answer."""
-    link = Link(Node("127.0.0.1", server.port), Access(False, {}, TIMEOUT_SECONDS))
-    with server.frozen():
-        link.send([(b"ECHO", b"first")], changes=False)
-        link.send([(b"ECHO", b"second")], changes=False)
-    with closing(link):
-        assert link.receive(time.monotonic() + DEADLINE_SECONDS) == [b"second"]
+        assert read(remote, "a") is None
 
 
 def test_memory_that_runs_out_in_between(server: RedisServer, store: Store) -> None:
@@ -284,16 +249,11 @@ def test_memory_that_runs_out_in_between(server: RedisServer, store: Store) -> N
     server.ask("CONFIG", "SET", "maxmemory", used + 2_000_000)
     wide = [moved(one, state=np.ones(100_000, np.float32)) for one in sessions]
     try:
-        outcomes: list[object] = []
-        for one in wide:
-            try:
-                outcomes += store.replace([one])
-            except StoreFull as full:
-                outcomes.append(full)
+        outcomes = [replaced(store, pair)[0] for pair in zip(sessions, wide, strict=True)]
     finally:
         server.ask("CONFIG", "SET", "maxmemory", "0")
     assert True in outcomes
     assert isinstance(outcomes[-1], StoreFull)
-    found = store.read([one.session_id for one in sessions])
+    found = store.read([one.identity for one in sessions])
     for outcome, kept, before, after in zip(outcomes, found, sessions, wide, strict=True):
         assert same(kept, after if outcome is True else before)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from service.errors import StoreError
-from service.stores.redis.partitions import EXPIRIES, LISTINGS, SCHEMAS
+from service.stores.redis.partitions import CLOCK, EXPIRIES, LISTINGS, SCHEMAS
 from tests.contract.redis.stores import TIMEOUT_SECONDS, everything, opened
-from tests.contract.sessions import same, session
+from tests.contract.sessions import read, same, session
 from tests.redis_server import RedisServer, running
 from tests.service_process import free_port
 
@@ -46,11 +46,12 @@ def refused(server: RedisServer, words: str, url: str | None = None) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("SET", SCHEMAS[0], "2"), "have schema version 2, this release needs 1"),
+        (("SET", SCHEMAS[0], "3"), "have schema version 3, this release knows 1 and 2"),
         (("SET", SCHEMAS[63], ""), "have schema version , this release"),
         (("RPUSH", SCHEMAS[5], "1"), "of another application"),
         (("SET", LISTINGS[63], "1"), "of another application"),
         (("ZADD", EXPIRIES[7], 0, "x"), "of another application"),
+        (("SET", CLOCK, "x"), "of another application"),
     ],
 )
 def test_data_of_others(server: RedisServer, command: tuple[str | bytes, ...], words: str) -> None:
@@ -63,9 +64,9 @@ def test_one_partition_of_another_version(server: RedisServer) -> None:
     server.ask("FLUSHALL")
     with closing(opened(server.url)) as store:
         store.create(session())
-        server.ask("SET", SCHEMAS[30], "2")
-        refused(server, "schema version 2")
-        with pytest.raises(StoreError, match=r"SCHEMA 2.*newer release"):
+        server.ask("SET", SCHEMAS[30], "3")
+        refused(server, "schema version 3")
+        with pytest.raises(StoreError, match=r"SCHEMA 3.*newer release"):
             for number in range(1000):
                 store.create(session(str(number)))
 
@@ -76,7 +77,7 @@ def test_keys_beside_ours_are_left_alone(server: RedisServer) -> None:
     before = everything(server)
     with closing(opened(server.url)) as store:
         store.create(session())
-        store.delete("s")
+        store.remove(session().identity)
         assert store.purge(1e12, 10) == 0
     after = everything(server)
     assert {key: after[key] for key in before} == before
@@ -115,9 +116,9 @@ def test_a_redis_that_does_not_answer(server: RedisServer) -> None:
 @pytest.mark.parametrize("credentials", [f":{ENCODED}", f"default:{ENCODED}", f"gru:{ENCODED}"])
 def test_the_right_password(guarded: RedisServer, credentials: str) -> None:
     with closing(opened(f"redis://{credentials}@127.0.0.1:{guarded.port}/0")) as store:
-        store.delete("s")
+        store.remove(session().identity)
         store.create(session())
-        assert same(store.read(["s"])[0], session())
+        assert same(read(store), session())
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,12 @@ def test_databases_are_apart(server: RedisServer) -> None:
     first, second = (f"redis://127.0.0.1:{server.port}/{number}" for number in (0, 3))
     with closing(opened(first)) as here, closing(opened(second)) as there:
         here.create(session())
-        assert there.read(["s"]) == [None]
+        assert read(there) is None
         server.restart()
-        assert here.read(["s"]) == there.read(["s"]) == [None]
+        assert read(here) is None
+        assert read(there) is None
         there.create(session())
-        assert here.read(["s"]) == [None], "a new connection takes the same database"
+        assert read(here) is None, "a new connection takes the same database"
 
 
 def test_over_tls(tmp_path: Path) -> None:
@@ -172,4 +174,4 @@ def test_over_tls(tmp_path: Path) -> None:
             opened(url)
         with closing(opened(f"{url}?ssl_ca_certs={certificate}")) as store:
             store.create(session())
-            assert same(store.read(["s"])[0], session())
+            assert same(read(store), session())

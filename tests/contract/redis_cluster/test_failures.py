@@ -7,13 +7,22 @@ import pytest
 
 from service.errors import CommitUnknown, SessionExists, StoreError
 from service.stores.redis.partitions import LISTINGS, PARTITION_SLOTS, home_of
-from service.stores.store import Found, Replaced, Session, Store
+from service.stores.store import Found, Identity, Replaced, Session, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
-from tests.contract.sessions import moved, same, session
+from tests.contract.sessions import (
+    identities,
+    moved,
+    read,
+    replaced,
+    same,
+    session,
+    steps,
+)
 from tests.redis_server import RedisCluster, RedisServer
 from tests.waiting import wait_until
 
 IDS = [str(number) for number in range(60)]
+ALL = identities(*IDS)
 
 
 @pytest.fixture
@@ -22,7 +31,7 @@ def timeout_seconds() -> float:
 
 
 def on(cluster: RedisCluster, node: RedisServer, ids: list[str]) -> list[bool]:
-    return [cluster.owner(home_of(one).key) is node for one in ids]
+    return [cluster.owner(home_of("", one).key) is node for one in ids]
 
 
 def check_failed(outcomes: list[Found] | list[Replaced], failed: list[bool]) -> None:
@@ -47,14 +56,15 @@ def test_a_node_that_is_killed_takes_its_own_sessions_alone(
     node.kill()
     try:
         started = time.monotonic()
-        check_failed(store.read(IDS), lost)
-        outcomes = store.replace([moved(one) for one in sessions])
+        check_failed(store.read(ALL), lost)
+        outcomes = replaced(store, *((one, moved(one)) for one in sessions))
         check_failed(outcomes, lost)
         assert not any(isinstance(outcome, CommitUnknown) for outcome in outcomes)
         assert time.monotonic() - started < TIMEOUT_SECONDS
-        gone = IDS[lost.index(True)]
-        with pytest.raises(StoreError, match="cannot be reached"):
-            store.replace([moved(session(gone))])
+        gone = sessions[lost.index(True)]
+        for outcome in (read(store, gone.session_id), *replaced(store, (gone, moved(gone)))):
+            assert isinstance(outcome, StoreError)
+            assert "cannot be reached" in str(outcome)
         with pytest.raises(StoreError, match="cannot be reached"):
             store.count(0.0)
         with pytest.raises(StoreError):
@@ -62,7 +72,7 @@ def test_a_node_that_is_killed_takes_its_own_sessions_alone(
     finally:
         node.start()
     cluster.wait_until_whole()
-    found = store.read(IDS)
+    found = store.read(ALL)
     for one, before, failed in zip(found, sessions, lost, strict=True):
         assert same(one, before if failed else moved(before))
     assert store.count(0.0) == len(IDS)
@@ -74,33 +84,40 @@ def test_a_node_that_is_frozen_does_not_hold_up_the_others(
     sessions = created(store, *IDS)
     node = cluster.nodes[2]
     lost = on(cluster, node, IDS)
-    others = [one for one, failed in zip(IDS, lost, strict=True) if not failed]
+    others = [one for one, failed in zip(ALL, lost, strict=True) if not failed]
     with node.frozen():
-        outcomes = store.replace([moved(one) for one in sessions])
+        outcomes = replaced(store, *((one, moved(one)) for one in sessions))
         check_failed(outcomes, lost)
         assert all(type(outcome) in (bool, CommitUnknown) for outcome in outcomes)
         started = time.monotonic()
         for _ in range(20):
-            check_failed(store.read(IDS), lost)
+            check_failed(store.read(ALL), lost)
             assert all(isinstance(one, Session) for one in store.read(others))
         assert time.monotonic() - started < TIMEOUT_SECONDS, "the node is left alone"
 
     def all_there() -> bool:
-        return all(map(same, store.read(IDS), [moved(one) for one in sessions]))
+        return all(map(same, store.read(ALL), [moved(one) for one in sessions]))
 
     wait_until(all_there, lambda: "what the frozen node had taken was made, once")
-    assert store.replace([moved(moved(one)) for one in sessions]) == [True] * len(IDS)
+    steps(store, [moved(one) for one in sessions])
 
 
 def test_nodes_that_restarted_are_found_again(cluster: RedisCluster, store: Store) -> None:
     sessions = created(store, *IDS)
     cluster.kill()
+    for outcome in store.read(ALL):
+        assert isinstance(outcome, StoreError)
+        assert "cannot be reached" in str(outcome)
+    before = store.now()
     with pytest.raises(StoreError, match="cannot be reached"):
-        store.read(IDS)
+        store.refresh_clock()
+    assert store.clock_held is None
+    assert before <= store.now() < before + 10
     for node in cluster.nodes:
         node.start()
     cluster.wait_until_whole()
-    assert store.replace([moved(one) for one in sessions]) == [True] * len(IDS)
+    steps(store, sessions)
+    store.refresh_clock()
     assert store.purge(1e13, limit=1000) == len(IDS)
 
 
@@ -109,7 +126,7 @@ def test_slots_that_move(cluster: RedisCluster, store: Store) -> None:
     tests, since the slot stays where it went."""
     source, target, other = cluster.nodes
     slot = PARTITION_SLOTS[0]
-    here = [one for one in map(str, range(1000)) if home_of(one).partition == 0][:5]
+    here = [one for one in map(str, range(1000)) if home_of("", one).partition == 0][:5]
     first, *rest = created(store, *here)
     names = {node: node.ask("CLUSTER", "MYID") for node in (source, target)}
 
@@ -118,23 +135,23 @@ def test_slots_that_move(cluster: RedisCluster, store: Store) -> None:
 
     target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
     source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
-    move(home_of(here[0]).key)
-    with pytest.raises(StoreError, match=r"TRYAGAIN.*moving this slot") as raised:
-        store.replace([moved(first)])
-    assert type(raised.value) is StoreError, "session and index are apart, nothing was changed"
-    assert same(store.read([here[0]])[0], first), "ASK"
-    assert store.replace([moved(one) for one in rest]) == [True] * 4
+    move(home_of("", here[0]).key)
+    (outcome,) = replaced(store, (first, moved(first)))
+    assert "moving this slot" in str(outcome)
+    assert type(outcome) is StoreError, "session and index are apart, nothing was changed"
+    assert same(read(store, here[0]), first), "ASK"
+    rest = steps(store, rest)
     for key in source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
         move(key)
-    second = [moved(first), *(moved(moved(one)) for one in rest)]
-    assert store.replace(second) == [True] * 5, "ASK"
+    first, *rest = steps(store, [first, *rest])  # ASK
+    store.refresh_clock()
     for node in (target, source, other):
         node.ask("CLUSTER", "SETSLOT", slot, "NODE", names[target])
-    assert store.replace([moved(one) for one in second]) == [True] * 5, "MOVED"
-    assert store.replace([moved(one) for one in second]) == [False] * 5
+    last = steps(store, [first, *rest])  # MOVED
     with pytest.raises(SessionExists):
         store.create(first)
-    assert all(map(same, store.read(here), [moved(one) for one in second]))
+    assert all(map(same, store.read(identities(*here)), last))
+    assert store.remove(Identity("", here[0]))
 
 
 def test_a_node_that_takes_over_is_found(cluster: RedisCluster, store: Store) -> None:
@@ -153,4 +170,4 @@ def _created_all(store: Store) -> list[Found]:
     for one in IDS:
         with suppress(SessionExists, StoreError):
             store.create(session(one))
-    return store.read(IDS)
+    return store.read(ALL)
