@@ -19,7 +19,6 @@ from service.errors import (
     SessionNotFound,
     StateMismatch,
     StoreError,
-    VersionNotFound,
 )
 from service.sessions.answers import Answer
 from service.sessions.births import Births, NewSession, chosen_id
@@ -206,17 +205,10 @@ class Sessions:
         """
 
         def move(session: Session) -> Session:
-            served = self._models.versions(session.model)
-            chosen = served[-1] if version is None else version
+            chosen = version or self._models.versions(session.model)[-1]
             if chosen == session.version:
                 return session
-            if chosen not in served and chosen < served[-1]:
-                raise VersionNotFound(
-                    f"there is no version {chosen} of model {session.model!r}; "
-                    f"served here: {', '.join(map(str, served))}"
-                )
-            # A higher one may have been published a moment ago.
-            target = self._models.version(session.model, chosen).manifest
+            target = self._models.wanted(session.model, chosen).manifest
             present = self._models.version(session.model, session.version).manifest
             if target.layers != present.layers:
                 raise StateMismatch(

@@ -168,9 +168,9 @@ class World:
         if target == known.version:
             return None
         versions = versions_of(known.model, served)
-        if target not in versions and target < max(versions):
+        if target not in versions:
             return Refused((VersionNotFound,))
-        if not {target, known.version} <= versions:
+        if known.version not in versions:
             return Refused((VersionUnavailable,))
         sizes = self.networks[known.model, target].hidden_sizes
         same = sizes == self.networks[known.model, known.version].hidden_sizes
