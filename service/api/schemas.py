@@ -4,13 +4,13 @@ Most answers are written from NumPy without them, for speed; here they describe 
 OpenAPI, and a test holds the real ones against them.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
+from service.sessions.damage import damaged, metadata_of
 from service.stores.store import Session
 
 
@@ -96,16 +96,24 @@ class SessionAnswer(_Answer):
 
     @classmethod
     def of(cls, session: Session) -> Self:
+        """Raises StoreError where the stored session is damaged."""
         return cls(
             session_id=session.session_id,
             model=session.model,
             version=session.version,
             step=session.step,
-            created_at=datetime.fromtimestamp(session.created_at, UTC),
-            expires_at=datetime.fromtimestamp(session.expires_at, UTC),
+            created_at=_moment(session, session.created_at),
+            expires_at=_moment(session, session.expires_at),
             ttl_seconds=session.ttl_seconds,
-            metadata=json.loads(session.metadata),
+            metadata=metadata_of(session),
         )
+
+
+def _moment(session: Session, seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError, ValueError) as error:
+        raise damaged(session.session_id, f"{seconds} is no time: {error}") from error
 
 
 class MigrationAnswer(_Answer):

@@ -1,8 +1,10 @@
 """/v1/sessions: the life of a session."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
+import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from service.api.body import read_json
@@ -18,10 +20,12 @@ from service.api.cursors import read_cursor, write_cursor
 from service.api.openapi import CONDITIONAL, KEYED, gives, takes
 from service.api.requests import ForkBody, MigrateBody, SessionBody, metadata_bytes
 from service.api.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer
+from service.errors import StoreError
 from service.sessions.births import NewSession
 from service.stores.store import Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+log = structlog.get_logger()
 
 
 @router.post(
@@ -54,7 +58,7 @@ async def list_sessions(
     after = read_cursor(cursor)
     page = await context.sessions.page(model=model, after=after, limit=limit)
     return SessionsAnswer(
-        sessions=[SessionAnswer.of(session) for session in page.sessions],
+        sessions=list(_listed(page.sessions)),
         cursor=None if page.cursor is None else write_cursor(page.cursor),
     )
 
@@ -127,6 +131,15 @@ async def migrate_session(
     return MigrationAnswer(
         session_id=session_id, model=session.model, version=session.version, step=session.step
     )
+
+
+def _listed(sessions: Sequence[Session]) -> Iterator[SessionAnswer]:
+    """A damaged one is left out: whoever asks for it by its id is told."""
+    for session in sessions:
+        try:
+            yield SessionAnswer.of(session)
+        except StoreError as error:
+            log.warning("session_not_listed", session_id=session.session_id, detail=str(error))
 
 
 def _new(body: SessionBody | ForkBody) -> NewSession:

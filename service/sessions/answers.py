@@ -14,6 +14,7 @@ from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
 from service.metrics.catalogue import REPLAYS, STEPS
 from service.records import record
+from service.sessions.damage import damaged
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Session
 
@@ -54,10 +55,12 @@ class ResultShape:
         return b"".join([result.outputs.tobytes(), *(tensor.tobytes() for tensor in tensors)])
 
     def unpack(self, content: bytes) -> Result:
-        """The reverse of `pack`."""
+        """The reverse of `pack`. Raises ValueError for bytes that are no such result."""
         gate_columns = _GATE_TENSORS * self.state_size
         numbers = len(content) // 4 - gate_columns * self.more_gates
         outputs = numbers // (self.width + gate_columns)
+        if self.size(outputs) != len(content):
+            raise ValueError(f"{len(content)} bytes are no {outputs} outputs")
         split = 4 * outputs * self.width
         shown = np.frombuffer(content[:split], self.dtype)
         if np.issubdtype(self.dtype, np.floating):
@@ -113,6 +116,21 @@ def count_answers(outcomes: Iterable[object]) -> None:
 def is_kept(shape: ResultShape, outputs: int) -> bool:
     """Whether a receipt holds such an answer, or has it computed again."""
     return shape.size(outputs) <= KEPT_ANSWER_BYTES
+
+
+def kept_result(session: Session, receipt: Receipt, shape: ResultShape) -> Result:
+    """What a receipt holds of the answer's numbers. Raises StoreError where they are damaged."""
+    try:
+        return shape.unpack(receipt.content)
+    except ValueError as error:
+        raise damaged(session.session_id, f"an answer in its receipts: {error}") from error
+
+
+def state_before(session: Session, receipt: Receipt) -> NDArray[np.float32]:
+    """The state [S] that a receipt holds in place of an answer. Raises StoreError likewise."""
+    if len(receipt.content) != session.state.nbytes:
+        raise damaged(session.session_id, "a state in its receipts has another length")
+    return np.frombuffer(receipt.content, np.float32)
 
 
 def kept_in(shape: ResultShape, result: Result, before: NDArray[np.float32]) -> tuple[Kind, bytes]:

@@ -14,6 +14,7 @@ from service.metrics.catalogue import REPLAYS
 from service.sessions.capacity import Capacity
 from service.sessions.changing import as_left
 from service.sessions.conditions import alive
+from service.sessions.damage import metadata_of
 from service.sessions.receipts import Key, Kind, Receipt, recall, remember
 from service.stores.store import Session, Store
 
@@ -60,7 +61,12 @@ class Births:
         )
 
     def fork(self, session_id: str, new: NewSession, source: Session) -> Session:
-        """A session that goes on from where `source` is; not stored yet."""
+        """A session that goes on from where `source` is; not stored yet.
+
+        Raises StoreError where it would inherit damaged metadata.
+        """
+        if new.metadata is None:
+            metadata_of(source)
         now = self._clock()
         ttl = source.ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return replace(
@@ -102,7 +108,7 @@ class Births:
         found = self._store.read([session_id])[0]
         if isinstance(found, StoreError):
             raise found
-        birth = None if found is None else recall(found.receipts, key)
+        birth = None if found is None else recall(found, key)
         if birth is None or birth.kind is not Kind.BIRTH:
             return None
         REPLAYS.inc()
@@ -131,4 +137,4 @@ def _with_birth(session: Session, key: Key | None) -> Session:
     if key is None:
         return session
     birth = Receipt(key, session.version, session.step, session.revision, Kind.BIRTH)
-    return replace(session, receipts=remember(b"", birth))
+    return replace(session, receipts=remember(session, birth))

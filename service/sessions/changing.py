@@ -60,7 +60,7 @@ def advanced(
     revision = session.revision + 1
     receipts = session.receipts
     if key is not None:
-        receipts = remember(receipts, Receipt(key, session.version, step, revision, *kept))
+        receipts = remember(session, Receipt(key, session.version, step, revision, *kept))
     # Not `replace`, which takes ten times as long.
     return Session(
         session.session_id,

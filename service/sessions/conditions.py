@@ -60,7 +60,7 @@ def admit(
     """
     session = alive(found, session_id, now)
     if conditions.key is not None and session.receipts:
-        receipt = recall(session.receipts, conditions.key)
+        receipt = recall(session, conditions.key)
         if receipt is not None:
             return session, _answerable(receipt, session)
     if conditions.if_match is not None:

@@ -12,21 +12,21 @@ As bytes, newest first: key 16, request 8, version u32, step u64, revision u64, 
 length u32, then `length` bytes; little endian.
 """
 
+import struct
 from collections.abc import Iterator
 from enum import IntEnum
 from hashlib import blake2b
-from struct import Struct
 
-from service.errors import KeyReused
+from service.errors import KeyReused, StoreError
 from service.records import record
+from service.sessions.damage import damaged
+from service.stores.store import Session
 
 KEPT_RECEIPTS = 8
 KEPT_ANSWER_BYTES = 4096
 
-_HEAD = Struct("<16s8sIQQBI")
-
-
-_KIND = Struct("<BI")
+_HEAD = struct.Struct("<16s8sIQQBI")
+_KIND = struct.Struct("<BI")
 _KIND_OFFSET = _HEAD.size - _KIND.size
 
 
@@ -72,26 +72,47 @@ class Receipt:
     content: bytes = b""
 
 
-def recall(receipts: bytes, key: Key) -> Receipt | None:
+def recall(session: Session, key: Key) -> Receipt | None:
     """The receipt of an earlier try of the same request; None for the first try.
 
-    Raises KeyReused where the key came with another request.
+    Raises KeyReused where the key came with another request, StoreError for damaged receipts.
     """
-    if key.key not in receipts:  # most keys are new, and this is one pass in C
+    if key.key not in session.receipts:  # most keys are new, and this is one pass in C
         return None
-    for receipt in _unpack(receipts):
-        if receipt.key.key == key.key:
-            if receipt.key.request != key.request:
-                raise KeyReused(
-                    "this Idempotency-Key came with another request before; "
-                    "nothing was applied, use a new key for each request"
-                )
-            return receipt
-    return None
+    try:
+        receipt = _find(session.receipts, key.key)
+    except (struct.error, ValueError) as error:
+        raise _damaged(session, error) from error
+    if receipt is not None and receipt.key.request != key.request:
+        raise KeyReused(
+            "this Idempotency-Key came with another request before; "
+            "nothing was applied, use a new key for each request"
+        )
+    return receipt
 
 
-def remember(receipts: bytes, receipt: Receipt) -> bytes:
-    """The receipts with one more, shortened to what is kept."""
+def remember(session: Session, receipt: Receipt) -> bytes:
+    """A session's receipts with one more, shortened to what is kept.
+
+    Raises StoreError for damaged receipts.
+    """
+    try:
+        return _joined(session.receipts, receipt)
+    except (struct.error, ValueError) as error:
+        raise _damaged(session, error) from error
+
+
+def _damaged(session: Session, error: Exception) -> StoreError:
+    return damaged(session.session_id, f"its receipts cannot be read: {error}")
+
+
+def _find(receipts: bytes, key: bytes) -> Receipt | None:
+    """Raises ValueError, struct.error."""
+    return next((one for one in _unpack(receipts) if one.key.key == key), None)
+
+
+def _joined(receipts: bytes, receipt: Receipt) -> bytes:
+    """Raises ValueError, struct.error."""
     kept = [_pack(receipt)]
     count, room = 1, KEPT_ANSWER_BYTES
     if receipt.kind is Kind.ANSWER:
@@ -100,6 +121,7 @@ def remember(receipts: bytes, receipt: Receipt) -> bytes:
     while begin < len(receipts):
         kind, length = _KIND.unpack_from(receipts, begin + _KIND_OFFSET)
         end = begin + _HEAD.size + length
+        _check(kind, end, receipts)
         count += kind != Kind.BIRTH
         if kind == Kind.ANSWER:
             room -= length
@@ -119,8 +141,16 @@ def _unpack(receipts: bytes) -> Iterator[Receipt]:
     while place < len(receipts):
         key, request, version, step, revision, kind, length = _HEAD.unpack_from(receipts, place)
         place += _HEAD.size + length
+        _check(kind, place, receipts)
         content = receipts[place - length : place]
         yield Receipt(Key(key, request), version, step, revision, Kind(kind), content)
+
+
+def _check(kind: int, end: int, receipts: bytes) -> None:
+    if kind > Kind.BIRTH:
+        raise ValueError(f"a receipt is of kind {kind}")
+    if end > len(receipts):
+        raise ValueError(f"a receipt ends at byte {end} of {len(receipts)}")
 
 
 def _pack(receipt: Receipt) -> bytes:

@@ -5,7 +5,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
@@ -14,7 +13,7 @@ from service.engine.engine import Engine
 from service.engine.models import Models
 from service.errors import SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
-from service.sessions.answers import Answer, kept_in
+from service.sessions.answers import Answer, kept_in, kept_result, state_before
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
 from service.sessions.feedback import Plan, check_feedback, rolling, shape_of_rollout
@@ -95,7 +94,7 @@ class Rollouts:
         outputs = (
             self._roll(request, session, engine)
             if receipt is None
-            else _again(request, receipt, session.session_id, engine)
+            else _again(request, receipt, session, engine)
         )
         slices = Slices(outputs, first_seconds=first_seconds)
         count = 0
@@ -140,13 +139,13 @@ class Rollouts:
             raise SessionContended(after.session_id)
 
 
-def _again(request: RolloutRequest, receipt: Receipt, session_id: str, engine: Engine) -> _Outputs:
+def _again(request: RolloutRequest, receipt: Receipt, session: Session, engine: Engine) -> _Outputs:
     """The outputs of a rollout that was applied before."""
     plan = request.plan(engine.manifest)
     if receipt.kind is Kind.BEFORE:
-        before = np.frombuffer(receipt.content, np.float32)
+        before = state_before(session, receipt)
         result = (yield from rolling(engine, plan, before)).result
     else:
-        result = shape_of_rollout(engine.manifest, plan).unpack(receipt.content)
+        result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
         yield from result.outputs
-    return None, Answer.again(receipt, session_id, engine.manifest, result)
+    return None, Answer.again(receipt, session.session_id, engine.manifest, result)

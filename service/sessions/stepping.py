@@ -13,7 +13,6 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.batcher import Aside
@@ -31,7 +30,9 @@ from service.sessions.answers import (
     count_answers,
     is_kept,
     kept_in,
+    kept_result,
     shape_of_steps,
+    state_before,
 )
 from service.sessions.changing import MAX_ATTEMPTS, advanced
 from service.sessions.conditions import UNCONDITIONAL, Conditions, admit, alive
@@ -152,7 +153,7 @@ class Stepper:
             engine = self._models.version(session.model, version)
             if receipt is not None and receipt.kind is Kind.ANSWER:
                 shape = shape_of_steps(engine.manifest, gates=request.gates)
-                kept = shape.unpack(receipt.content)
+                kept = kept_result(session, receipt, shape)
                 return Answer.again(receipt, session.session_id, engine.manifest, kept)
             return _work(request, session, receipt, engine)
         except Exception as error:  # this request's own fault; its neighbours go on
@@ -249,7 +250,7 @@ def _work(request: StepRequest, session: Session, receipt: Receipt | None, engin
     if key is None:
         return _Work(session, Row(engine, inputs, session.state, request.gates))
     shape = shape_of_steps(engine.manifest, gates=request.gates)
-    before = session.state if receipt is None else np.frombuffer(receipt.content, np.float32)
+    before = session.state if receipt is None else state_before(session, receipt)
     alone = not is_kept(shape, len(inputs))
     row = Row(engine, inputs, before, request.gates, alone=alone)
     return _Work(session, row, key, shape, receipt)
