@@ -1,33 +1,42 @@
-"""`python -m model_export`: the command line."""
+"""`python -m model_export`: the command line, or what to install for it."""
 
-import click
+import sys
+from importlib.util import find_spec
 
-from model_export.commands.demos import demos
-from model_export.commands.quantize import quantize
-from model_export.commands.train import train_command
-from model_export.commands.verify import verify
-from model_export.errors import ModelExportError
+NEEDED = (
+    "click",
+    "ignite",
+    "jinja2",
+    "matplotlib",
+    "onnx",
+    "onnx_ir",
+    "onnxscript",
+    "statsmodels",
+    "torch",
+    "tqdm",
+)
+"""The modules of the extra `train`, which a machine that only serves does not have."""
 
 
-class _Group(click.Group):
-    """Shows expected failures as one line on standard error, with exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except ModelExportError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
-
-
-@click.group(cls=_Group, context_settings={"show_default": True})
 def main() -> None:
-    """Train GRU models, export them and check them."""
+    """All are looked for before anything runs: hours of training must not end for want of one."""
+    if missing := [name for name in NEEDED if not _is_installed(name)]:
+        sys.exit(
+            f"gatewise: model_export needs packages that are missing here ({', '.join(missing)}); "
+            "install them with: pip install 'gatewise[train]' "
+            "(in a checkout: pip install -e '.[train]', or make setup)"
+        )
+    from model_export.command_line import main as run
+
+    run(prog_name="python -m model_export")
 
 
-main.add_command(train_command)
-main.add_command(demos)
-main.add_command(verify)
-main.add_command(quantize)
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
+
 
 if __name__ == "__main__":
-    main(prog_name="python -m model_export")
+    main()

@@ -45,7 +45,9 @@ def load(settings: Settings) -> tuple[Models, Store]:
             "process; use --store sqlite:///PATH or redis://HOST:PORT/DB, or --workers 1"
         )
     models = load_models(
-        read_repository(settings.repository), Provider(settings.device, settings.threads)
+        read_repository(settings.repository),
+        Provider(settings.device, settings.threads),
+        settings.repository,
     )
     for engine in models:
         log_loaded(engine)

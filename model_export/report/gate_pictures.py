@@ -1,16 +1,21 @@
-"""What every gate did on a real held-out sequence, one figure a layer."""
+"""What every gate did on a real held-out sequence, one picture a layer.
 
+Texts of the data, which may be in any script, are left to the browser: matplotlib has the signs of
+one font, and what that lacks it draws as empty boxes.
+"""
+
+import unicodedata
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from model_export.report.figures import INK, TRAINING, VALIDATION, plain
+from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
 from service.bundle.manifest import Manifest, Tokens, Values
 from service.engine.engine import Engine, Gates
 
@@ -23,36 +28,63 @@ _MAPS = (
 )
 _MOST_SERIES = 3
 _SPACES = {" ": "␣", "\n": "↵", "\t": "⇥"}
+_CONTROL_PICTURES = 0x2400
+_POINTS = 72
+"""Of an inch: the unit of pictures, and of sizes of type."""
 
 
-def gate_figures(engine: Engine, sample: NDArray[Any]) -> Iterator[Figure]:
-    """Figures of the first `STEPS` of a sample, [T, F] or [T], from a state of zeros."""
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text on a picture; x is its left end or its middle, y its base line, from the top left."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    anchor: Literal["start", "middle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A layer's maps as the address of an image, the labels on it, and its size in points."""
+
+    address: str
+    width: float
+    height: float
+    labels: list[Label]
+
+
+def gate_pictures(engine: Engine, sample: NDArray[Any]) -> Iterator[Picture]:
+    """Pictures of the first `STEPS` of a sample, [T, F] or [T], from a state of zeros."""
     inputs = sample[:STEPS]
     state = engine.initial_states(1)
     outputs, states = engine.sequence(inputs[np.newaxis], state)
     gates = engine.gates_of(inputs, state[0], states[0])
     for index in range(len(engine.manifest.layers)):
-        yield _figure(engine.manifest, index, inputs, outputs[0], gates)
+        yield _picture(engine.manifest, index, inputs, outputs[0], gates)
 
 
-def _figure(
+def _picture(
     manifest: Manifest, index: int, inputs: NDArray[Any], outputs: NDArray[np.float32], gates: Gates
-) -> Figure:
+) -> Picture:
     layer = manifest.layers[index]
     map_height = min(2.6, max(1.3, layer.hidden_size / 50))
     heights = [*_strip_heights(manifest), *[map_height] * len(_MAPS)]
     figure, rows = _stack(heights)
     strips, maps = rows[: -len(_MAPS)], rows[-len(_MAPS) :]
     if isinstance(manifest.input, Tokens):
-        _spell(strips[0], manifest.input, inputs)
+        labels = _spelt(strips[0], manifest.input, inputs)
     else:
-        for column, axes in enumerate(strips):
+        labels = [
             _draw_series(axes, manifest, column, inputs, outputs)
+            for column, axes in enumerate(strips)
+        ]
     for axes, (name, colours, low, meaning) in zip(maps, _MAPS, strict=True):
         _draw_map(axes, getattr(gates, name)[:, layer.span], colours, low)
         axes.set_title(f"{name}: {meaning}", fontsize=9, loc="left", color=INK)
     maps[-1].set_xlabel("time step", color=INK)
-    return figure
+    width, height = figure.get_size_inches() * _POINTS
+    return Picture(as_data_address(figure), float(width), float(height), labels)
 
 
 def _stack(heights: list[float]) -> tuple[Figure, list[Axes]]:
@@ -106,8 +138,11 @@ def _draw_series(
     column: int,
     inputs: NDArray[Any],
     outputs: NDArray[np.float32],
-) -> None:
-    """One input feature; beside it what was predicted for each step by the step before."""
+) -> Label:
+    """One input feature; beside it what was predicted for each step by the step before.
+
+    Returns its title.
+    """
     assert isinstance(manifest.input, Values)
     steps = np.arange(len(inputs))
     axes.plot(steps, inputs[:, column], color=TRAINING, linewidth=1.3, label="input")
@@ -115,23 +150,46 @@ def _draw_series(
         predicted = outputs[:-1, column]
         label = "predicted one step before"
         axes.plot(steps[1:], predicted, color=VALIDATION, linewidth=1.0, label=label)
-    name, unit = manifest.input.names[column], manifest.input.units[column]
-    title = name if unit == "1" else f"{name} [{unit}]"
-    axes.set_title(title, fontsize=9, loc="left", color=INK, parse_math=False)
     plain(axes)
     if column == 0:
         legend = axes.legend(labelcolor=INK, frameon=False, fontsize=8, ncols=2, loc="lower right")
         legend.set_bbox_to_anchor((0, 1, 1, 0), axes.transAxes)
+    name, unit = manifest.input.names[column], manifest.input.units[column]
+    left, _, top, _ = _edges(axes)
+    return Label(name if unit == "1" else f"{name} [{unit}]", left, top - 6, 9, "start")
 
 
-def _spell(axes: Axes, signature: Tokens, tokens: NDArray[Any]) -> None:
+def _spelt(axes: Axes, signature: Tokens, tokens: NDArray[Any]) -> list[Label]:
     """The text above the first map, each character over its column."""
-    words = signature.vocabulary or tuple(str(token) for token in range(signature.size))
-    drawn = FontProperties(family="DejaVu Sans Mono", size=min(11.0, 960 / len(tokens)))
-    font = get_font(findfont(drawn))
-    for step, token in enumerate(tokens):
-        text = _SPACES.get(words[token], words[token])
-        # A sign that the font lacks would be drawn as an empty box, with a warning.
-        shown = "".join(sign if font.get_char_index(ord(sign)) else "?" for sign in text)
-        axes.text(step, 0, shown, ha="center", color=INK, fontproperties=drawn, parse_math=False)
     axes.set_axis_off()
+    words = signature.vocabulary or tuple(str(token) for token in range(signature.size))
+    texts = ["".join(map(_visible, words[token])) for token in tokens]
+    left, right, _, bottom = _edges(axes)
+    column = (right - left) / len(texts)
+    size = min(11.0, column / (1.0 if any(map(_is_wide, "".join(texts))) else 0.8))
+    return [
+        Label(text, left + (step + 0.5) * column, bottom, size, "middle")
+        for step, text in enumerate(texts)
+    ]
+
+
+def _visible(sign: str) -> str:
+    if sign in _SPACES:
+        return _SPACES[sign]
+    return chr(_CONTROL_PICTURES + ord(sign)) if ord(sign) < 0x20 else sign
+
+
+def _is_wide(sign: str) -> bool:
+    """Whether a sign is as wide as it is high, as those of Chinese, Japanese and Korean are."""
+    return unicodedata.east_asian_width(sign) in ("W", "F")
+
+
+def _edges(axes: Axes) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom on the picture."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    width, height = figure.get_size_inches() * _POINTS
+    box = axes.get_position()
+    edges = (box.x0 * width, box.x1 * width, (1 - box.y1) * height, (1 - box.y0) * height)
+    left, right, top, bottom = map(float, edges)
+    return left, right, top, bottom

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_export.report.figures import as_data_address, best_epoch, learning_curve
-from model_export.report.gate_pictures import STEPS, gate_figures
+from model_export.report.figures import INK, as_data_address, best_epoch, learning_curve
+from model_export.report.gate_pictures import STEPS, gate_pictures
 from model_export.report.template import template
 from model_export.trained import TrainedModel
 from model_export.verify.verify import Check
@@ -47,7 +47,6 @@ def write_report(
 
 
 def _content(trained: TrainedModel, engine: Engine, checks: Sequence[Check]) -> dict[str, Any]:
-    pictures = [as_data_address(figure) for figure in gate_figures(engine, trained.sample)]
     return {
         "manifest": engine.manifest,
         "facts": _facts(trained, engine),
@@ -56,7 +55,8 @@ def _content(trained: TrainedModel, engine: Engine, checks: Sequence[Check]) -> 
         "curve": trained.curve,
         "curve_picture": as_data_address(learning_curve(trained.curve)),
         "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
-        "gate_pictures": pictures,
+        "gate_pictures": list(gate_pictures(engine, trained.sample)),
+        "ink": INK,
         "steps": min(STEPS, len(trained.sample)),
         "checks": sorted(checks, key=lambda check: -check.deviation),
         "tolerance": TOLERANCE,

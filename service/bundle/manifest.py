@@ -4,10 +4,11 @@ Letters used for shapes, here and everywhere: B batch, T time steps, F input fea
 O outputs, S = Σ H_l the flat state, H_l the hidden size of layer l.
 """
 
+import re
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Reset = Literal["before", "after"]
 """Where the reset gate acts: on h before the product with U_n, or on U_n h + c_n after it."""
@@ -18,6 +19,7 @@ SEQUENCE_FILE = "sequence.onnx"
 GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.html"
 REQUIRED_FILES = (STEP_FILE, SEQUENCE_FILE, GOLDEN_FILE)
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class _Record(BaseModel):
@@ -150,6 +152,17 @@ class Manifest(_Record):
     @cached_property
     def state_size(self) -> int:
         return sum(layer.hidden_size for layer in self.layers)
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_in_the_folder(cls, files: dict[str, str]) -> dict[str, str]:
+        # A bundle from elsewhere must not make the service read what is not its own.
+        for name in files:
+            if _FILE_NAME.fullmatch(name) is None:
+                raise ValueError(
+                    f"{name[:200]!r} is no plain file name; a bundle's files lie in its own folder"
+                )
+        return files
 
     @model_validator(mode="after")
     def _layers_are_contiguous(self) -> "Manifest":

@@ -66,7 +66,7 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     """
     exit_on_signals()
     logs.configure(settings)
-    models = Models()
+    models = Models(repository=settings.repository)
     watch = watch_of(settings, models)
     watch.search()
     if not models.names():

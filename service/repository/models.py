@@ -1,13 +1,15 @@
 """All the models that this process serves."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from threading import Event
 
 from service.bundle.bundle import Bundle
+from service.bundle.folders import is_version
 from service.engine.engine import Engine
 from service.engine.golden import replay
 from service.engine.provider import Provider
-from service.errors import ModelNotFound, VersionUnavailable
+from service.errors import ModelNotFound, VersionNotFound, VersionUnavailable
 
 
 class Models:
@@ -17,7 +19,9 @@ class Models:
     one, so that a reader sees a version wholly or not at all.
     """
 
-    def __init__(self, engines: Iterable[Engine] = ()) -> None:
+    def __init__(self, engines: Iterable[Engine] = (), repository: Path | None = None) -> None:
+        """`repository` is where versions that are not loaded yet may lie."""
+        self._repository = repository
         self._engines: Mapping[str, Mapping[int, Engine]] = {}
         self.missed = Event()
         """Set when something was asked for that is not loaded; it may lie in the repository."""
@@ -62,10 +66,31 @@ class Models:
             )
         return engine
 
+    def wanted(self, name: str, version: int) -> Engine:
+        """A version that a caller asks for by its number.
+
+        Raises VersionNotFound, or VersionUnavailable where it is published and not loaded yet.
+        """
+        if (name, version) not in self and not self._is_published(name, version):
+            served = ", ".join(map(str, self.versions(name)))
+            raise VersionNotFound(
+                f"there is no version {version} of model {name!r}; served here: {served}"
+            )
+        return self.version(name, version)
+
     def versions(self, name: str) -> list[int]:
         """Every version of a model, ascending. Raises ModelNotFound."""
         self.latest(name)
         return sorted(self._engines[name])
+
+    def _is_published(self, name: str, version: int) -> bool:
+        """Whether the repository holds a version; also where it cannot be read just now."""
+        if self._repository is None:
+            return False
+        try:
+            return is_version(self._repository / name / str(version))
+        except OSError:
+            return True
 
 
 def load_engine(bundle: Bundle, provider: Provider) -> Engine:
@@ -75,6 +100,8 @@ def load_engine(bundle: Bundle, provider: Provider) -> Engine:
     return engine
 
 
-def load_models(bundles: Iterable[Bundle], provider: Provider) -> Models:
+def load_models(
+    bundles: Iterable[Bundle], provider: Provider, repository: Path | None = None
+) -> Models:
     """Open every bundle and replay its golden vectors. Raises BundleError, ProviderUnavailable."""
-    return Models([load_engine(bundle, provider) for bundle in bundles])
+    return Models([load_engine(bundle, provider) for bundle in bundles], repository)

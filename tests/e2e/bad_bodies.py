@@ -189,7 +189,9 @@ MIGRATIONS = [
     malformed("{"),
     *at("$.version", '{"version": 0}', '{"version": "1"}', '{"version": 1.5}', '{"version": true}'),
     *at("$.colour", '{"colour": 1}'),
-    Bad('{"version": 9}', None, 503, "version_unavailable"),
+    *at("$.version", f'{{"version": {2**53}}}', f'{{"version": {10**400}}}'),
+    Bad('{"version": 9}', None, 404, "version_not_found"),
+    Bad(f'{{"version": {2**53 - 1}}}', None, 404, "version_not_found"),
 ]
 WEATHER_SEQUENCES = [
     *ANY_BODY,

@@ -152,6 +152,22 @@ def test_a_request_that_misses_a_version_has_it_searched_at_once(
             assert (answer["version"], answer["step"]) == (2, 1)
 
 
+def test_migrating_to_a_version_that_is_published_meanwhile(copy: Path, tmp_path: Path) -> None:
+    with (
+        running_service(copy, "memory://", tmp_path / "log", *RARELY) as service,
+        httpx.Client(base_url=service.url) as client,
+    ):
+        path = f"/v1/sessions/{new_session(client, 'tide')}/migrate"
+        missing = client.post(path, json={"version": 2})
+        assert (missing.status_code, missing.json()["code"]) == (404, "version_not_found")
+        publish(values_model("tide", seed=2), copy)
+        coming = client.post(path, json={"version": 2})
+        assert (coming.status_code, coming.json()["code"]) == (503, "version_unavailable")
+        wait_for_version(client, "tide", 2)
+        assert client.post(path, json={"version": 2}).json()["version"] == 2
+        assert client.post(path, json={"version": 3}).json()["code"] == "version_not_found"
+
+
 def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path: Path) -> None:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with (

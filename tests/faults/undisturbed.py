@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from service.sessions.sampling import Sampling
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
 from service.sessions.feedback import Plan, roll
-from service.sessions.sampling import Sampling
 from tests.faults.requests import Request
 
 Numbers = dict[str, NDArray[Any]]

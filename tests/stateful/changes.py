@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis.stateful import rule
 from numpy.typing import NDArray
-
-from service.errors import GatewiseError, InvalidInput
 from service.sessions.conditions import Conditions
 from service.sessions.sampling import Sampling
+
+from service.errors import GatewiseError, InvalidInput
 from service.sessions.stepping import StepRequest
 from tests.stateful.ground import Ground, misfits, moments, numbers, replicas, seeds, tags, waits
 from tests.stateful.requests import (

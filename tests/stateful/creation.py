@@ -2,8 +2,8 @@
 
 import hypothesis.strategies as st
 from hypothesis.stateful import rule
-
 from service.sessions.conditions import Conditions
+
 from service.sessions.creation import NewSession
 from tests.stateful.ground import (
     CHOSEN,

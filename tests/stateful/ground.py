@@ -9,11 +9,11 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from numpy.typing import NDArray
+from service.sessions.conditions import ANY, Conditions
 
 from service.engine.engine import Engine
 from service.errors import SessionExpired, SessionNotFound
 from service.repository.models import Models
-from service.sessions.conditions import ANY, Conditions
 from service.sessions.creation import NewSession
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions

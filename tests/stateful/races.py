@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
+from service.sessions.sampling import Sampling
 
 from service.sessions.creation import NewSession
-from service.sessions.sampling import Sampling
 from tests.stateful.changes import LONG, Changes
 from tests.stateful.expected import Expected
 from tests.stateful.ground import lives, numbers, replicas, seeds

@@ -6,15 +6,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from service.sessions.conditions import UNCONDITIONAL, Conditions
+from service.sessions.sampling import Sampling
 
 from service.errors import GatewiseError
 from service.sessions.answers import Answer
-from service.sessions.conditions import UNCONDITIONAL, Conditions
 from service.sessions.creation import NewSession
 from service.sessions.feedback import Plan
 from service.sessions.receipts import Key
 from service.sessions.rollouts import RolloutRequest
-from service.sessions.sampling import Sampling
 from service.sessions.sessions import Sessions
 from service.sessions.stepping import StepRequest
 from service.stores.store import Session

@@ -215,7 +215,7 @@ def create_of(body: SessionBody, key: Key | None, caller: Caller) -> Create:
 class MigrateBody(_Request):
     """Another version of the session's model."""
 
-    version: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+    version: Annotated[int, Field(strict=True, ge=1, le=MAX_STEP)] | None = Field(
         default=None, description="The latest if left out."
     )
 

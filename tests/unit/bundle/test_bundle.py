@@ -95,6 +95,22 @@ def test_a_manifest_that_says_something_impossible(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../secret", "..", ".", "", "a/b", "a/../../secret", "/etc/hostname", "a/", "./a"),
+        *("..\\secret", "C:\\secret", "C:secret", "a\0b", "a\nb", ".hidden", "~", "x" * 300),
+    ],
+)
+def test_a_manifest_that_lists_what_is_not_in_its_folder(folder: Path, name: str) -> None:
+    """Also where such a file is there, and has the very hash."""
+    (folder.parent / "secret").write_bytes(b"secret")
+    digest = sha256_of(folder.parent / "secret")
+    change_manifest(folder, lambda manifest: manifest["files"].update({name: digest}))
+    with pytest.raises(BundleCorrupt, match=r"manifest.json: files: .* is no plain file name"):
+        read_bundle(folder)
+
+
 def test_golden_vectors_that_lack_an_array(folder: Path) -> None:
     with np.load(folder / "golden.npz") as arrays:
         kept = {name: arrays[name] for name in arrays if name not in ("update", "states")}

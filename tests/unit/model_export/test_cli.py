@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner, Result
 
-from model_export.__main__ import main
+from model_export.command_line import main
 from model_export.demos import DEMOS
 from model_export.errors import CheckpointError
 from model_export.recipe import Recipe

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from model_export import package
-from model_export.__main__ import main
+from model_export.command_line import main
 from model_export.errors import ExportError
 from model_export.model.network import Network
 from model_export.quantize.blocks import BLOCK_SIZE, in_blocks

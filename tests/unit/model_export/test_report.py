@@ -8,14 +8,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from model_export.command_line import main
 from model_export.package import publish
 from model_export.report import write_report
 from model_export.report.figures import best_epoch
 from model_export.trained import Curve, TrainedModel
 from model_export.verify.verify import Check
 from service.bundle.bundle import read_bundle
-from service.bundle.manifest import Score, Tokens
+from service.bundle.manifest import Score, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from tests.bundles import PROVENANCE, tokens_model, values_model
@@ -25,25 +27,35 @@ CHECKS = [Check("output of step 0", 2e-7), Check("update of layer 1", 9e-6)]
 
 
 class Page(HTMLParser):
-    """Text, pictures, and everything that a browser would fetch or run."""
+    """Text, labels of pictures, pictures, and everything that a browser would fetch or run."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
         self.text = ""
+        self.labels: list[str] = []
         self.pictures: list[str] = []
         self.fetched: list[str] = []
+        self.within = ""
         self.tags: set[str] = set()
         self.feed(source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        self.within = tag
+        if tag == "text":
+            self.labels.append("")
         for name, value in attrs:
             assert not name.startswith("on")
             if name in ("src", "href"):
-                (self.pictures if tag == "img" else self.fetched).append(value or "")
+                (self.pictures if tag in ("img", "image") else self.fetched).append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+        self.within = ""
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.within == "text":
+            self.labels[-1] += data
 
 
 def engine_of(trained: TrainedModel, folder: Path) -> Engine:
@@ -108,14 +120,46 @@ def test_is_part_of_the_published_bundle(tmp_path: Path) -> None:
     assert len(page.pictures) == 2
 
 
-def test_draws_characters_that_fonts_lack_and_formulas_would_take(tmp_path: Path) -> None:
-    """`$…$` is a formula to matplotlib; a glyph its font lacks is a warning, here an error."""
+def test_shows_the_characters_themselves(tmp_path: Path) -> None:
+    """Of any script, whatever fonts there are where it was trained: the browser draws them."""
     plain = tokens_model("letters")
     engine = engine_of(plain, tmp_path)
-    vocabulary = ("$x^$", "漢", "\n", "\t", "€", "_", "^", "\\", "😀", "\x00")
-    strange = replace(plain, input=Tokens(size=10, vocabulary=vocabulary))
-    engine.manifest = engine.manifest.model_copy(update={"input": strange.input})
-    assert len(report_on(strange, engine, tmp_path).pictures) == 2
+    vocabulary = ("$x^$", "漢", "\n", "한", "€", "<b>", " ", "&amp;", "😀", "\x00")
+    shown = ("$x^$", "漢", "↵", "한", "€", "<b>", "␣", "&amp;", "😀", "␀")
+    engine.manifest = engine.manifest.model_copy(
+        update={"input": Tokens(size=10, vocabulary=vocabulary)}
+    )
+    page = report_on(plain, engine, tmp_path)
+    assert len(page.pictures) == 2
+    assert page.labels == [shown[token] for token in plain.sample]
+    assert "b" not in page.tags
+    assert "漢" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_shows_the_names_of_series_themselves(tmp_path: Path) -> None:
+    plain = values_model("weather", hidden_sizes=(6, 4))
+    engine = engine_of(plain, tmp_path)
+    signature = Values(names=("温度", "압력", "$p_0$ <i>"), units=("℃", "hPa", "1"))
+    engine.manifest = engine.manifest.model_copy(update={"input": signature, "output": signature})
+    page = report_on(plain, engine, tmp_path)
+    assert page.labels == ["温度 [℃]", "압력 [hPa]", "$p_0$ <i>"] * 2
+    assert "i" not in page.tags
+
+
+def test_a_chinese_text_from_training_to_report(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。\n" * 30, "utf-8")
+    command = (
+        *("train", "--task", "characters", "--data", str(text), "--name", "qianziwen"),
+        *("--hidden-size", "4", "--epochs", "1", "--batch-size", "2", "--time-steps", "5"),
+        *("--runs", str(tmp_path / "runs"), "--repository", str(tmp_path / "models")),
+    )
+    ended = CliRunner().invoke(main, command)
+    assert ended.exit_code == 0, ended.output
+    [file] = (tmp_path / "models").glob("*/1/report.html")
+    labels = "".join(Page(file.read_text("utf-8")).labels)
+    assert "宇宙洪荒。日月盈昃，辰宿列張。↵天地玄黃，" in labels
+    assert "?" not in labels
 
 
 def test_best_epoch_is_the_first_of_the_lowest() -> None:

@@ -9,7 +9,7 @@ import pytest
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
 from service.engine.provider import Provider
-from service.errors import ModelNotFound, VersionUnavailable
+from service.errors import ModelNotFound, VersionNotFound, VersionUnavailable
 from service.repository.models import Models
 
 
@@ -50,6 +50,36 @@ def test_a_version_that_is_missed_is_asked_for(engines: list[Engine]) -> None:
     with pytest.raises(VersionUnavailable, match=r"version 3 of model .weather. .* are intact"):
         models.version("weather", 3)
     assert models.missed.is_set()
+
+
+@pytest.mark.parametrize("version", [3, 11])
+def test_a_version_that_nobody_has_published_is_not_found(
+    engines: list[Engine], tmp_path: Path, version: int
+) -> None:
+    expected = f"no version {version} of model 'weather'; served here: 1, 2, 10"
+    for models in (Models(engines), Models(engines, tmp_path), Models(engines, tmp_path / "gone")):
+        assert models.wanted("weather", 10) is engines[-1]
+        with pytest.raises(VersionNotFound, match=expected):
+            models.wanted("weather", version)
+        assert not models.missed.is_set()
+
+
+@pytest.mark.parametrize("version", [3, 11])
+def test_a_version_that_is_published_and_not_loaded_is_asked_for(
+    engines: list[Engine], tmp_path: Path, version: int
+) -> None:
+    models = Models(engines, tmp_path)
+    (tmp_path / "weather" / str(version)).mkdir(parents=True)
+    with pytest.raises(VersionUnavailable):
+        models.wanted("weather", version)
+    assert models.missed.is_set()
+
+
+def test_a_version_that_may_be_in_a_repository_that_cannot_be_read(engines: list[Engine]) -> None:
+    """A name that is too long stands for whatever keeps a folder from being looked into."""
+    models = Models(engines, Path("x" * 5000))
+    with pytest.raises(VersionUnavailable):
+        models.wanted("weather", 3)
 
 
 def test_a_model_that_is_missed_is_asked_for(engines: list[Engine]) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from service.sessions.conditions import Conditions
 
 from service.batcher.batcher import Deferred
 from service.errors import StoreError
 from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.conditions import Conditions
 from service.sessions.receipts import Key
 from service.sessions.recent import Recent
 from service.sessions.stepping import StepOutcome, Stepper, StepRequest

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from service.sessions.conditions import UNCONDITIONAL, Conditions, tag
 
 from service.errors import (
     KeyReused,
@@ -15,7 +16,6 @@ from service.errors import (
     StoreError,
 )
 from service.sessions.changing import MAX_ATTEMPTS, advanced, as_left, change, committed
-from service.sessions.conditions import UNCONDITIONAL, Conditions, tag
 from service.sessions.receipts import Key, Kind, recall
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session
@@ -181,7 +181,7 @@ def test_a_store_that_fails() -> None:
 def test_advanced_leaves_a_receipt_with_what_is_kept() -> None:
     before = weather("a", revision=5)
     after = advanced(before, NOW, KEY, step=9, state=STATE, kept=(Kind.BEFORE, b"1234"))
-    receipt = recall(after.receipts, KEY)
+    receipt = recall(after, KEY)
     assert receipt is not None
     place = (receipt.version, receipt.step, receipt.revision)
     assert place == (after.version, after.step, after.revision) == (1, 9, 6)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from service.sessions.conditions import ANY, UNCONDITIONAL, Conditions, tag
 
 from service.errors import PreconditionFailed, SessionContended, SessionNotFound
 from service.repository.models import Models
-from service.sessions.conditions import ANY, UNCONDITIONAL, Conditions, tag
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.stores.memory import MemoryStore

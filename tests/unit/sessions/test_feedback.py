@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from service.sessions.sampling import Sampling
 
 from model_export import package
 from model_export.model.config import ResidualHead
@@ -21,7 +22,6 @@ from service.engine.provider import Provider
 from service.errors import InvalidInput
 from service.repository.models import Models, load_models
 from service.sessions.feedback import Plan, Rolled, check_feedback, roll, shape_of_rollout
-from service.sessions.sampling import Sampling
 from tests.bundles import plain_report, served_models, values_model
 from tests.oracle import Oracle, Trace, assert_agrees
 

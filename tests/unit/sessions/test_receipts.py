@@ -6,18 +6,26 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from service.errors import KeyReused
+from service.errors import KeyReused, StoreError
+from service.sessions import receipts as module
 from service.sessions.receipts import (
     KEPT_ANSWER_BYTES,
     KEPT_RECEIPTS,
     Key,
     Kind,
     Receipt,
-    recall,
-    remember,
 )
+from tests.contract.sessions import session
 
 BIRTH = Receipt(Key.of(b"birth", b"create", b""), 1, 0, 2**48 - 1, Kind.BIRTH)
+
+
+def recall(kept: bytes, key: Key) -> Receipt | None:
+    return module.recall(session(receipts=kept), key)
+
+
+def remember(kept: bytes, newest: Receipt) -> bytes:
+    return module.remember(session(receipts=kept), newest)
 
 
 def receipt(number: int, content: bytes = b"", kind: Kind = Kind.ANSWER) -> Receipt:
@@ -135,3 +143,27 @@ def test_keys_are_digests_of_a_fixed_length() -> None:
 
 def test_no_receipts() -> None:
     assert recall(b"", BIRTH.key) is None
+
+
+def damaged_receipts() -> list[bytes]:
+    kept = remembered(receipt(1, b"answer"), receipt(2, bytes(8), Kind.BEFORE))
+    length = len(kept)
+    kind_of_second = length - len(b"answer") - 5
+    return [
+        *(kept[:cut] for cut in (1, 24, 48, length - 1)),
+        kept + b"x",
+        kept[:kind_of_second] + b"\x04" + kept[kind_of_second + 1 :],
+        kept[:kind_of_second] + b"\xff" * 5 + kept[kind_of_second + 5 :],
+        kept[:-6],
+    ]
+
+
+@pytest.mark.parametrize("kept", damaged_receipts())
+def test_damaged_receipts_name_the_session(kept: bytes) -> None:
+    """Also where the key in question is none of theirs: a new one has to join them."""
+    words = "session 's' is damaged in its store: its receipts"
+    with pytest.raises(StoreError, match=words):
+        remember(kept, receipt(3))
+    last = receipt(9).key
+    with pytest.raises(StoreError, match=words):
+        recall(kept + last.key, last)

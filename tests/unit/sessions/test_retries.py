@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from service.sessions.conditions import ANY, tag
 
 from service.errors import (
     AnswerNotKept,
@@ -13,7 +14,6 @@ from service.errors import (
     StepConflict,
 )
 from service.repository.models import Models
-from service.sessions.conditions import ANY, tag
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS, Key
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from service.sessions.conditions import UNCONDITIONAL, Conditions
+from service.sessions.sampling import Sampling
 
 from service.bundle.manifest import Manifest
 from service.errors import SessionContended
 from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.conditions import UNCONDITIONAL, Conditions
 from service.sessions.creation import NewSession
 from service.sessions.feedback import Plan, roll, rolling
 from service.sessions.receipts import Key
 from service.sessions.rollouts import RolloutRequest, Shown
-from service.sessions.sampling import Sampling
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.sessions.stepping import StepRequest

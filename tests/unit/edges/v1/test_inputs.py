@@ -4,9 +4,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from service.edges.v1.inputs import decode_inputs, decode_state, encode_text
 
 from service.bundle.manifest import Tokens, Values
-from service.edges.v1.inputs import decode_inputs, decode_state, encode_text
 from service.errors import InvalidInput
 
 VALUES = Values(names=("a", "b"), units=("", ""))

@@ -1,0 +1,30 @@
+"""The commands of `python -m model_export`, and how they fail."""
+
+import click
+
+from model_export.commands.demos import demos
+from model_export.commands.quantize import quantize
+from model_export.commands.train import train_command
+from model_export.commands.verify import verify
+from model_export.errors import ModelExportError
+
+
+class _Group(click.Group):
+    """Shows expected failures as one line on standard error, with exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ModelExportError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+
+
+@click.group(cls=_Group, context_settings={"show_default": True})
+def main() -> None:
+    """Train GRU models, export them and check them."""
+
+
+main.add_command(train_command)
+main.add_command(demos)
+main.add_command(verify)
+main.add_command(quantize)
