@@ -14,7 +14,7 @@ from service.errors import SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
 from service.operations.limits import Limits
 from service.operations.requests import Step
-from service.operations.rollout import Plan, Rollout
+from service.operations.rollout import Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive, answerable
 from service.sessions.answers import Answer, kept_in, kept_result, state_before
@@ -48,6 +48,7 @@ class Rollouts:
         models: Models,
         store: Store,
         reader: Reader,
+        *,
         batcher: Batcher[Step, Answer],
         sequences: Sequences,
         limits: Limits,
@@ -82,11 +83,10 @@ class Rollouts:
         session, receipt = await self._batcher.call(request.identity, lambda: self._admit(request))
         version = session.version if receipt is None else receipt.version
         engine = self._models.version(session.model, version)
-        plan = request.plan(engine.manifest, self._limits)
         outputs = (
-            self._roll(request, plan, session, engine)
+            self._roll(request, session, engine)
             if receipt is None
-            else _again(request, plan, receipt, session, engine)
+            else self._again(request, receipt, session, engine)
         )
         slices = Slices(outputs, first_seconds=first_seconds)
         count = 0
@@ -110,7 +110,8 @@ class Rollouts:
         found = self._reader.read_one(request.identity)
         return admit(found, request.session_id, request.conditions, self._store.now())
 
-    def _roll(self, request: Rollout, plan: Plan, session: Session, engine: Engine) -> _Outputs:
+    def _roll(self, request: Rollout, session: Session, engine: Engine) -> _Outputs:
+        plan = request.plan(engine.manifest, self._limits)
         rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
             return None, Answer.after(session, engine.manifest, rolled.result)
@@ -125,22 +126,22 @@ class Rollouts:
         after = advanced(session, self._store, now, key, kept, step=step, state=rolled.state)
         return after, Answer.after(after, engine.manifest, rolled.result)
 
+    def _again(
+        self, request: Rollout, receipt: Receipt, session: Session, engine: Engine
+    ) -> _Outputs:
+        """The outputs of a rollout that was applied before."""
+        plan = request.plan(engine.manifest, self._limits)
+        receipt.check(request.digest(plan))
+        if answerable(receipt, session).kind is Kind.BEFORE:
+            before = state_before(session, receipt)
+            result = (yield from rolling(engine, plan, before)).result
+        else:
+            result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
+            yield from result.outputs
+        return None, Answer.again(receipt, session.session_id, engine.manifest, result)
+
     async def _commit(self, after: Session, expected: int) -> None:
         if not await self._batcher.call(
             after.identity, lambda: committed(self._store, after, expected)
         ):
             raise SessionContended(after.session_id)
-
-
-def _again(
-    request: Rollout, plan: Plan, receipt: Receipt, session: Session, engine: Engine
-) -> _Outputs:
-    """The outputs of a rollout that was applied before."""
-    receipt.check(request.digest(plan))
-    if answerable(receipt, session).kind is Kind.BEFORE:
-        before = state_before(session, receipt)
-        result = (yield from rolling(engine, plan, before)).result
-    else:
-        result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
-        yield from result.outputs
-    return None, Answer.again(receipt, session.session_id, engine.manifest, result)

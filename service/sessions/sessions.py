@@ -109,7 +109,12 @@ class Sessions:
             executor=sequences.start,
         )
         self._rollouts = Rollouts(
-            models, self._store, self._reader, self._batcher, sequences, limits
+            models,
+            self._store,
+            self._reader,
+            batcher=self._batcher,
+            sequences=sequences,
+            limits=limits,
         )
 
     @property
