@@ -24,9 +24,10 @@ def open_store(
     """Open the store of a URL.
 
     `memory://`, `sqlite:///PATH` (relative; `sqlite:////PATH` is absolute) or one of those in
-    `service/stores/redis/address.py`. `durability` concerns SQLite alone, `timeout_seconds`
-    how long an answer of Redis may take. Expired sessions are kept for `retention_seconds`;
-    `clocks` are those of this machine, unless others are given. Raises StoreError for any other URL, and for what cannot be reached or used.
+    `service/stores/redis/address.py`. `durability` concerns SQLite alone, `timeout_seconds` how
+    long an answer of Redis may take. Expired sessions are kept for `retention_seconds`. `clocks`
+    are those of this machine, unless others are given. Raises StoreError for any other URL, and
+    for what cannot be reached or used.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "memory" and separator and not rest:
