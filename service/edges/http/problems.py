@@ -74,7 +74,9 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.ShuttingDown: Problem(503, "shutting_down", "The service is stopping", retry_after=5),
     errors.StoreError: Problem(503, "store_unavailable", "The store failed", retry_after=5),
     errors.StoreFull: Problem(503, "store_full", "The store has no room", retry_after=30),
-    errors.SessionDamaged: Problem(503, "session_damaged", "The session cannot be read"),
+    errors.SessionDamaged: Problem(
+        503, "session_damaged", "The session cannot be read", retry_after=30
+    ),
     errors.CommitUnknown: Problem(
         503, "commit_unknown", "Applied or not, the store did not say", retry_after=1
     ),

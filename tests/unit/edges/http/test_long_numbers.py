@@ -8,9 +8,9 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from service.edges.v1.answers import to_json
 
 from service.edges.http import long_numbers
+from service.edges.http.json import to_json
 from service.edges.http.long_numbers import long_json, take_inputs, take_sequences
 
 NUMBER = st.integers(-1000, 1000) | st.floats(-1e6, 1e6)

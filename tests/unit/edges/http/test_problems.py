@@ -14,7 +14,7 @@ from service.edges.http.problems import (
     PROBLEMS,
     answer_error,
     answer_status,
-    invalid,
+    invalid_body,
     json_path,
     problem_of,
 )
@@ -126,7 +126,7 @@ class Body(BaseModel):
 def faults_of(body: str) -> InvalidInput:
     with pytest.raises(ValidationError) as raised:
         Body.model_validate_json(body)
-    return invalid(raised.value)
+    return invalid_body(raised.value)
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "3", "null"])

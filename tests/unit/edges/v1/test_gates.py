@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 
 from service.bundle.manifest import layers_of
 from service.edges.http.problems import json_path
-from service.edges.v1.gates import GateSelection, OptionalGates, check_selection, render_gates
+from service.edges.v1.gates import OptionalGates, render_gates
 from service.engine.engine import Gates
 from service.errors import InvalidInput
+from service.operations.gates import GateSelection, check_selection
 
 LAYERS = layers_of((2, 3))
 TIME = 4

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from service.edges.v1.stream.blocks import read_frame
-from service.errors import MalformedBody
+from service.errors import InvalidInput, MalformedBody
+from service.operations.conditions import Conditions
+from service.operations.keys import Key
 from tests.e2e.streams import block
 
 DOCUMENT = Path(__file__).parents[5] / "docs" / "streaming.md"
@@ -16,8 +18,8 @@ DOCUMENT = Path(__file__).parents[5] / "docs" / "streaming.md"
 def test_the_documented_example() -> None:
     example = DOCUMENT.read_text("utf-8").split("### An example")[1]
     frame = bytes.fromhex("".join(re.findall(r"\b[0-9a-f]{2}\b", _columns(example))))
-    [read] = read_frame(frame, 100)
-    np.testing.assert_array_equal(read.inputs, np.array([[[20.5, 1003, 0.4]]], np.float32))
+    [read] = read_frame(frame)
+    np.testing.assert_array_equal(read.inputs.tensors, np.array([[[20.5, 1003, 0.4]]], np.float32))
     assert (read.ids, read.handles, read.ats, read.gates, read.keyed) == (
         (7,),
         (1,),
@@ -25,7 +27,7 @@ def test_the_documented_example() -> None:
         False,
         False,
     )
-    assert frame == block(read.inputs, [1], [7])
+    assert frame == block(read.inputs.tensors, [1], [7])
 
 
 def _columns(example: str) -> str:
@@ -43,32 +45,26 @@ def test_several_blocks_in_a_frame(*, tokens: bool, count: int, at: bool) -> Non
     ids, handles = list(range(9, 9 + count)), list(range(count))
     ats = [2**40 + n for n in range(count)] if at else None
     frame = block(inputs, handles, ids, at=ats, keys=True) + block(inputs, handles, ids, gates=True)
-    first, second = read_frame(frame, 100)
+    first, second = read_frame(frame)
     for read in (first, second):
-        np.testing.assert_array_equal(read.inputs, inputs)
+        np.testing.assert_array_equal(read.inputs.tensors, inputs)
         assert (list(read.ids), list(read.handles)) == (ids, handles)
     assert (first.ats, second.ats) == (tuple(ats) if ats else None, None)
     assert (first.keyed, first.gates, second.keyed, second.gates) == (True, False, False, True)
 
 
-def test_keys_tell_requests_apart_and_not_sockets() -> None:
-    """The same request under another handle is the same; another input, `at` or gate is not."""
+def test_an_id_is_the_key_that_its_decimal_text_is() -> None:
+    frame = block(np.ones((2, 1, 2), np.float32), [1, 2], [7, 2**64 - 1], keys=True)
+    read = read_frame(frame)[0]
+    assert read.conditions(0, None).key == Key.of(b"7")
+    assert read.conditions(1, None).key == Key.of(b"18446744073709551615")
 
-    def request(inputs: float, handle: int, **fields: object) -> bytes:
-        one = block(np.full((1, 1, 2), inputs, np.float32), [handle], [1], keys=True, **fields)  # type: ignore[arg-type]
-        key = read_frame(one, 100)[0].conditions(0).key
-        assert key is not None
-        return key.request
 
-    same = request(1, 1)
-    assert request(1, 2) == same
-    others = [
-        request(2, 1),
-        request(1, 1, at=[0]),
-        request(1, 1, at=[1]),
-        request(1, 1, gates=True),
-    ]
-    assert len({same, *others}) == 5
+def test_an_id_is_the_number_of_a_writer_that_was_named() -> None:
+    read = read_frame(block(np.ones((2, 1, 2), np.float32), [1, 2], [7, 0], at=[3, 4]))[0]
+    assert read.conditions(0, "gateway-1") == Conditions(Key.of(b"gateway-1:7"), 3)
+    with pytest.raises(InvalidInput, match="numbers go from 1"):
+        read.conditions(1, "gateway-1")
 
 
 def test_every_damage_to_a_header_is_found_or_harmless() -> None:
@@ -79,7 +75,7 @@ def test_every_damage_to_a_header_is_found_or_harmless() -> None:
         damaged = bytearray(good)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
-            read_frame(bytes(damaged), 100)
+            read_frame(bytes(damaged))
         except MalformedBody:
             continue
         read += 1

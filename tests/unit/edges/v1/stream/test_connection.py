@@ -15,9 +15,10 @@ from service.edges.v1.stream.opened import Opened
 from service.edges.v1.stream.pending import PendingStep
 from service.edges.v1.stream.window import MAX_UNANSWERED, Interrupted
 from service.errors import Overloaded
+from service.operations.inputs import Text
+from service.operations.requests import Step
 from service.sessions.receipts import KEPT_RECEIPTS
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
 
 
 class HeldSessions:
@@ -27,7 +28,7 @@ class HeldSessions:
         self.under_way: list[Reply[Any]] = []
         self.room = 10_000
 
-    def send_step(self, _: StepRequest, reply: Reply[Any]) -> None:
+    def send_step(self, _: Step, reply: Reply[Any]) -> None:
         if len(self.under_way) >= self.room:
             raise Overloaded("full")
         self.under_way.append(reply)
@@ -49,8 +50,8 @@ class Socket:
         self.frames.append(message)
 
 
-def _request() -> StepRequest:
-    return StepRequest("s", cast(Any, None), gates=False)
+def _request() -> Step:
+    return Step("s", Text("a"))
 
 
 def _pending(opened: Opened, *, numbers: int = 1, keyed: bool = False) -> PendingStep:

@@ -4,10 +4,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from service.edges.v1.inputs import decode_inputs, decode_state, encode_text
 
 from service.bundle.manifest import Tokens, Values
 from service.errors import InvalidInput
+from service.operations.inputs import decode_inputs, decode_state, encode_text
 
 VALUES = Values(names=("a", "b"), units=("", ""))
 TOKENS = Tokens(size=3, vocabulary=("x", "y", "z"))
