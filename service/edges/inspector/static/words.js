@@ -39,26 +39,32 @@ export function quoted(character) {
   return `“${SPACES[character]?.[1] ?? character}”`;
 }
 
-/** What a gate's value means for its unit. */
-export function meaning(gate, value) {
-  switch (gate) {
-    case "update":
-      return byThirds(value, "keeps the past", "mixes past and candidate", "writes the candidate");
-    case "reset":
-      return byThirds(value, "drops the history", "lets part of the history in", "lets the history in");
-    case "candidate":
-      return "what the unit would write";
-    default:
-      return "what the unit holds now";
+/** From here on, the smaller of two amounts is called “only”. */
+const CLEARLY = 2;
+
+/**
+ * What an update does to its unit: writing moves it by update × |candidate − before|, and
+ * (1 − update) × |before| of it stays. The gate alone does not tell: a third of a large candidate
+ * outweighs two thirds of a past near zero.
+ */
+export function updateInWords(update, candidate, before) {
+  const amounts = [update * Math.abs(candidate - before), (1 - update) * Math.abs(before)];
+  const [changed, kept] = amounts.map((amount) => decimal(amount));
+  if (Math.max(...amounts) < CLEARLY * Math.min(...amounts) || changed === kept) {
+    return changed === kept && changed === decimal(0)
+      ? "changes and keeps almost nothing"
+      : `changes ${changed} and keeps ${kept}`;
   }
+  return amounts[0] > amounts[1]
+    ? `changes ${changed}, keeps only ${kept}`
+    : `keeps ${kept}, changes only ${changed}`;
 }
 
-function byThirds(value, low, middle, high) {
-  if (value < 1 / 3) {
-    return low;
-  }
-  return value > 2 / 3 ? high : middle;
-}
+const MEANINGS = {
+  reset: "how much of the history the candidate sees",
+  candidate: "what the unit would write",
+  hidden: "what the unit holds now",
+};
 
 /**
  * @param {import("./trace.js").Trace} trace
@@ -68,7 +74,13 @@ export function sentence(trace, { layer, gate, unit, step }) {
   const value = trace.layers[layer][gate].at(step, unit);
   const input = inputInWords(trace.inputs[step]);
   const place = `layer ${layer}, unit ${unit}, step ${step}${input ? ` (${input})` : ""}`;
-  return `${place}: ${gate} ${decimal(value)} — ${meaning(gate, value)}`;
+  return `${place}: ${gate} ${decimal(value)} — ${MEANINGS[gate] ?? writing(trace, layer, unit, step)}`;
+}
+
+function writing(trace, layer, unit, step) {
+  const { update, candidate } = trace.layers[layer];
+  const before = trace.hiddenBefore(layer, step, unit);
+  return updateInWords(update.at(step, unit), candidate.at(step, unit), before);
 }
 
 /** The last line of the GRU equations, with the numbers of one unit at one step. */
