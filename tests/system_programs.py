@@ -9,6 +9,7 @@ import pytest
 _NAMES = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "curl": ("curl",),
+    "faketime": ("faketime",),
     "nginx": ("nginx",),
     "redis-server": ("redis-server",),
 }
