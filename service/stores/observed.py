@@ -12,12 +12,10 @@ Result = TypeVar("Result")
 
 _SECONDS = {
     operation: STORE_SECONDS.labels(operation)
-    for operation in (
-        *("create", "read", "replace", "remove", "page", "count", "purge", "refresh_clock"),
-    )
+    for operation in ("create", "read", "replace", "remove", "page", "count", "purge", "clock")
 }
 
-MAX_THREADS = 3
+MAX_WORKER_THREADS = 3
 """One group of sessions is read while another is computed and a third is committed."""
 
 
@@ -33,7 +31,7 @@ class ObservedStore:
     """Any store, watched: readiness asks it instead of probing a store that hangs."""
 
     def __init__(self, store: Store, observation: Observation | None = None) -> None:
-        """Several may share an observation: ways of different threads to one store."""
+        """Clones for other threads share one observation."""
         self._store = store
         self._observation = observation or Observation()
 
@@ -47,7 +45,7 @@ class ObservedStore:
     def read(self, identities: Sequence[Identity]) -> list[Found]:
         with _SECONDS["read"].time():
             found = self._store.read(identities)
-        self._saw(found)
+        self._judge(found)
         return found
 
     def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
@@ -55,7 +53,7 @@ class ObservedStore:
             replaced = self._store.replace(sessions, expected)
         if not all(one is True for one in replaced):
             CONFLICTS.inc(sum(one is False for one in replaced))
-        self._saw(replaced)
+        self._judge(replaced)
         return replaced
 
     def remove(self, identity: Identity) -> bool:
@@ -85,15 +83,15 @@ class ObservedStore:
         return self._store.clock_held
 
     def refresh_clock(self) -> None:
-        self._seen("refresh_clock", self._store.refresh_clock)
+        self._seen("clock", self._store.refresh_clock)
         CLOCK_HELD.set(self._store.clock_held is not None)
 
     def accept_clock(self) -> None:
-        self._seen("refresh_clock", self._store.accept_clock)
+        self._seen("clock", self._store.accept_clock)
 
     def clone_for_thread(self) -> "ObservedStore | None":
-        other = self._store.clone_for_thread()
-        return None if other is None else ObservedStore(other, self._observation)
+        clone = self._store.clone_for_thread()
+        return None if clone is None else ObservedStore(clone, self._observation)
 
     def close(self) -> None:
         self._store.close()
@@ -103,37 +101,40 @@ class ObservedStore:
             with _SECONDS[operation].time():
                 result = access()
         except StoreError as error:
-            self._saw([error])
+            self._judge([error])
             raise
-        self._saw([result])
+        self._observation.failure = None
         return result
 
-    def _saw(self, outcomes: Sequence[object]) -> None:
-        """What one access gave: it went well where any session's part of it did."""
-        failures = [one for one in outcomes if isinstance(one, StoreError)]
-        _count_failures(failures)
-        # A damaged session is no failure of the store, and a full one still reads.
-        if len(failures) < len(outcomes) or not failures:
+    def _judge(self, outcomes: Sequence[object]) -> None:
+        """Whether the store fails: where it had no answer for anything of an access."""
+        errors = {id(one): one for one in outcomes if isinstance(one, StoreError)}
+        for error in errors.values():
+            STORE_ERRORS.labels(_reason(error)).inc()
+        # A damaged session is an answer: the store was there, and read it.
+        if any(
+            isinstance(one, SessionDamaged) or not isinstance(one, StoreError) for one in outcomes
+        ):
             self._observation.failure = None
-        elif not isinstance(failures[0], StoreFull | SessionDamaged):
+            return
+        failures = [one for one in errors.values() if not isinstance(one, StoreFull)]
+        if failures:
             self._observation.failure = failures[0]
 
 
-def _count_failures(outcomes: Sequence[object]) -> None:
-    for outcome in outcomes:
-        if isinstance(outcome, StoreFull):
-            STORE_ERRORS.labels("full").inc()
-        elif isinstance(outcome, CommitUnknown):
-            STORE_ERRORS.labels("commit_unknown").inc()
-        elif isinstance(outcome, SessionDamaged):
-            STORE_ERRORS.labels("damaged").inc()
-        elif isinstance(outcome, StoreError):
-            STORE_ERRORS.labels("unavailable").inc()
+def _reason(error: StoreError) -> str:
+    if isinstance(error, StoreFull):
+        return "full"
+    if isinstance(error, CommitUnknown):
+        return "commit_unknown"
+    if isinstance(error, SessionDamaged):
+        return "damaged"
+    return "unavailable"
 
 
 def stores_for_threads(store: ObservedStore) -> list[ObservedStore]:
-    """The ways to a store that are worth a thread each: several where accesses are round trips."""
+    """One for each worker thread that is worth it: several where accesses are round trips."""
     stores = [store]
-    while len(stores) < MAX_THREADS and (other := store.clone_for_thread()) is not None:
-        stores.append(other)
+    while len(stores) < MAX_WORKER_THREADS and (clone := store.clone_for_thread()) is not None:
+        stores.append(clone)
     return stores

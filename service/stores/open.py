@@ -24,19 +24,23 @@ def open_store(
     """Open the store of a URL.
 
     `memory://`, `sqlite:///PATH` (relative; `sqlite:////PATH` is absolute) or one of those in
-    `service/stores/redis/address.py`. `durability` concerns SQLite alone, `timeout_seconds` how
-    long an answer of Redis may take. Expired sessions are kept for `retention_seconds`. `clocks`
-    are those of this machine, unless others are given. Raises StoreError for any other URL, and
-    for what cannot be reached or used.
+    `service/stores/redis/address.py`. `durability` concerns SQLite alone. Expired sessions are
+    kept for `retention_seconds`. Redis may take `timeout_seconds` for an answer, and has clocks of
+    its own; the other stores go by those of this machine, unless `clocks` are given. Raises
+    StoreError for any other URL, and for what cannot be reached or used.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "memory" and separator and not rest:
         return MemoryStore(clocks, retention_seconds=retention_seconds)
     if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
-        path = Path(unquote(rest[1:]))
-        return SqliteStore(path, durability, clocks=clocks, retention_seconds=retention_seconds)
+        return SqliteStore(
+            Path(unquote(rest[1:])),
+            durability,
+            clocks=clocks,
+            retention_seconds=retention_seconds,
+        )
     if scheme in ("redis", "rediss", "redis-cluster", "rediss-cluster") and rest:
-        return _open_redis(url, retention_seconds, timeout_seconds, clocks)
+        return _open_redis(url, retention_seconds, timeout_seconds)
     raise StoreError(f"store {shown(url)!r} is not understood; {_KINDS}")
 
 
@@ -56,9 +60,7 @@ def shown(url: str) -> str:
     )
 
 
-def _open_redis(
-    url: str, retention_seconds: float, timeout_seconds: float, clocks: Clocks | None
-) -> Store:
+def _open_redis(url: str, retention_seconds: float, timeout_seconds: float) -> Store:
     # The driver is slow to import, and most services do not need it.
     from service.stores.redis.address import parse
     from service.stores.redis.cluster import Cluster
@@ -75,6 +77,6 @@ def _open_redis(
             if address.cluster
             else SingleServer(address.nodes[0], address.access)
         )
-        return RedisStore(servers, retention_seconds, clocks=clocks)
+        return RedisStore(servers, retention_seconds)
     except StoreError as error:
         raise StoreError(f"store {shown(url)}: {error}") from error
