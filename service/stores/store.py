@@ -39,7 +39,8 @@ class Session:
     its identity, and expired when it was deleted.
 
     `tenant`, `session_id`, `model`, `created_at`, `metadata` and `constants` stay the same for as
-    long as the session lives; a tombstone may have other metadata and constants. `row` is the store's own name for it, 0 where it has none.
+    long as the session lives; a tombstone may have other metadata and constants. `row` is the
+    store's own name for it, 0 where it has none.
     """
 
     session_id: str

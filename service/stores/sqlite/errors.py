@@ -35,11 +35,9 @@ def is_full(error: sqlite3.Error) -> bool:
     return _code(error) & _FAMILY == sqlite3.SQLITE_FULL
 
 
-def damaged(message: str) -> sqlite3.DatabaseError:
-    """For what SQLite returned as if it were sound."""
-    error = sqlite3.DatabaseError(message)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether what is stored there cannot be read: a bad page, or text that is no UTF-8."""
+    return _code(error) & _FAMILY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_OK)
 
 
 def explained(path: Path, error: sqlite3.Error, *, changing: bool) -> StoreError:

@@ -12,6 +12,7 @@ from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from service.errors import StoreError
 from service.stores.sqlite.errors import explained, is_busy, is_full
 from service.stores.sqlite.log import WriteAheadLog
+from service.stores.sqlite.opened_paths import OpenedPaths
 from service.stores.sqlite.schema import migrate, refuse_foreign
 
 Durability = Literal["normal", "full"]
@@ -43,11 +44,12 @@ _O = TypeVar("_O", bound=_OnFile)
 
 
 class SqliteFile:
-    """A file in WAL mode, at the newest schema."""
+    """A file in WAL mode, at the newest schema, and the log beside it."""
 
     def __init__(self, path: Path, durability: Durability) -> None:
         """Open or create it. Raises StoreError for one that is not ours or cannot be used."""
         self.path = path
+        self.missing: Path | None = None
         try:
             refuse_foreign(path)
             self.connection = sqlite3.connect(
@@ -74,6 +76,7 @@ class SqliteFile:
         self.connection.execute("PRAGMA busy_timeout = 0")
         self.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self.log = WriteAheadLog(self.connection)
+        self._paths = OpenedPaths([self.path, self.log.path])
 
     def _switch_to_wal(self) -> None:
         """Retried by hand: SQLite's own waiting does not cover a change of the journal's mode."""
@@ -95,7 +98,10 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is executed within."""
+        """All or nothing of what is executed within; a part of one that has begun already."""
+        if self.connection.in_transaction:
+            yield
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -106,8 +112,51 @@ class SqliteFile:
                 self.connection.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """All or nothing of what is executed within, in a transaction that goes on after it."""
+        self.connection.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK TO one")
+                self.connection.execute("RELEASE one")
+            raise
+        self.connection.execute("RELEASE one")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read within is of one moment."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("COMMIT")
+
+    def look_at_path(self) -> None:
+        """Raise StoreError where the path does not lead to the open file, or log, any more.
+
+        From then on all else is refused, until it does again: what was written would be lost.
+        """
+        self.missing = self._paths.missing()
+        self.check()
+
+    def check(self) -> None:
+        """Raise StoreError where the latest look at the path did not find the open file."""
+        if self.missing is not None:
+            raise StoreError(
+                f"session store {self.path}: {self.missing} was removed or replaced while it was "
+                "in use; put it back, or start the service again with what is there now"
+            )
+
     def close(self) -> None:
         """Release the file; the last process to do so copies the log into it."""
+        self.log.close()
         self.connection.close()
 
 
@@ -126,6 +175,7 @@ def _persistent(
 ) -> Callable[Concatenate[_O, _P], _R]:
     @wraps(method)
     def call(owner: _O, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        owner.file.check()
         try:
             result = method(owner, *args, **kwargs)
         except sqlite3.Error as error:

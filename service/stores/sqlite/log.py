@@ -4,74 +4,72 @@ import sqlite3
 import time
 from pathlib import Path
 
-# Of SQLite's usual 4 kB. Its own 1000 make a step a quarter slower; above 4062 the log's index
-# needs a second piece.
-_PAGES = 3000
-# The commit that completes the pages may go beyond them by a group.
-_BYTES = (_PAGES + 256) * (4096 + 24)
-# How often a process looks at the length; that takes as long as a third of a commit.
-_COMMITS = 16
-# How long writers may be held up, and how often: a slow reader, a backup say, may be in the way.
-_PATIENCE_MS = 100
-_WHILE_SECONDS = 1.0
-_PAUSE_SECONDS = 2e-3
+from service.stores.sqlite.checkpoints import Checkpoints
 
-# Answers whether it was blocked, and the length of the log: negative if another process is at it.
-_EMPTY = "PRAGMA wal_checkpoint(RESTART)"
+# A page of SQLite's usual 4 kB, and what the log says of it.
+_PAGE_BYTES = 4096 + 24
+# What the log keeps of its room when it starts anew: longer than this, it is copied.
+_SHORT_BYTES = 3000 * _PAGE_BYTES
+# Longer than this, those who write wait for those who copy, if it helps.
+_LONG_BYTES = 24_000 * _PAGE_BYTES
+_TOO_LONG_BYTES = 40_000 * _PAGE_BYTES
+# How often a process looks at the length; that takes as long as a third of a small commit.
+_ROWS = 64
+_PAUSE_SECONDS = 2e-3
 
 
 class WriteAheadLog:
-    """What a process does for the length of the log.
+    """What the threads that commit do for the length of the log.
 
-    SQLite copies the log into the file with the commit that brings it to `_PAGES`, but lets other
-    processes write on meanwhile, and what they wrote keeps the log from starting anew: three busy
-    ones make it a hundred megabytes long in seconds. So the first to see it too long holds the
-    writers up while it copies the rest, and the others make way.
+    Left to SQLite, the commit that brings the log to a length copies it into the file, which may
+    take 30 ms and more; and where processes write meanwhile, what they wrote keeps the log from
+    starting anew. So a thread of its own copies it, in each process. It cannot always keep up:
+    then those who write make way.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Of a connection in WAL mode."""
+        """Of a connection in WAL mode. Raises sqlite3.Error."""
         self._connection = connection
         # SQLite follows links, and puts the log beside the file itself.
         file = connection.execute("PRAGMA database_list").fetchone()[2]
-        self._path = Path(f"{file}-wal")
-        self._commits_to_look = _COMMITS
-        self._not_before = 0.0
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+        self.path = Path(f"{file}-wal")
+        self._looked_at = connection.total_changes
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         # Where it did grow, it gives the room back when it starts anew.
-        connection.execute(f"PRAGMA journal_size_limit = {_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_SHORT_BYTES}")
+        self._checkpoints = Checkpoints(file)
 
     def committed(self) -> None:
         """To be called after every commit."""
-        self._commits_to_look -= 1
-        if self._commits_to_look > 0:
+        changes = self._connection.total_changes
+        if changes - self._looked_at < _ROWS:
             return
-        self._commits_to_look = _COMMITS
-        if self._is_too_long() and time.monotonic() > self._not_before:
-            self.empty()
+        self._looked_at = changes
+        length = self._length()
+        if length <= _SHORT_BYTES:
+            return
+        self._checkpoints.wake()
+        if length > _LONG_BYTES and not self._checkpoints.in_vain:
+            # The longer, the more often.
+            time.sleep(_PAUSE_SECONDS)
+            if length > _TOO_LONG_BYTES:
+                self._looked_at -= _ROWS
 
     def empty(self) -> None:
-        """Copy all of it into the file, so that it starts anew in the room that it has.
+        """Copy all of it into the file now, so that it starts anew in the room that it has.
 
-        Where another process is at it, let that one come to it. Where a reader is in the way, or
-        the file cannot grow, the log goes on: what has no room in it is refused as a change.
+        Where a reader is in the way, or the file cannot grow, the log goes on: what has no room in
+        it is refused as a change.
         """
-        try:
-            self._connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
-            blocked, pages, _ = self._connection.execute(_EMPTY).fetchone()
-        except sqlite3.Error:
-            blocked, pages = 1, 0
-        finally:
-            self._connection.execute("PRAGMA busy_timeout = 0")
-        if blocked and pages < 0:
-            time.sleep(_PAUSE_SECONDS)
-            self._commits_to_look = 1
-        elif blocked:
-            self._not_before = time.monotonic() + _WHILE_SECONDS
+        self._checkpoints.run()
 
-    def _is_too_long(self) -> bool:
+    def close(self) -> None:
+        """End the thread."""
+        self._checkpoints.close()
+
+    def _length(self) -> int:
         try:
-            return self._path.stat().st_size > _BYTES
+            return self.path.stat().st_size
         except OSError:
-            # The commit is made; whatever happened to its log is for the next one to find out.
-            return False
+            # The commit is made; whatever happened to its log is for others to find out.
+            return 0

@@ -12,7 +12,8 @@ SLOT_SECONDS = 600
 """Width of the slots of time by which sessions are counted and purged.
 
 Every step moves `expires_at`, so an index on it would be written with every step. Its slot moves
-seldom, and what needs the exact time looks at the sessions of one slot.
+seldom, and what needs the exact time looks at the sessions of one slot. A trigger moves the slot
+whenever the time moves into another one.
 """
 
 _VERSION_1 = (
@@ -62,7 +63,73 @@ _VERSION_2 = (
     "CREATE INDEX sessions_by_expiry ON sessions (expiry_slot)",
 )
 
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+# What every step changes has a table of its own: a row is found by a number and written in place,
+# and no index or long name is touched. `session` and `progress` have the same number for the same
+# session. The old name is gone, so that a process of version 2, still running, fails on its next
+# statement and harms nothing.
+_VERSION_3 = (
+    """
+    CREATE TABLE session (
+        n           INTEGER PRIMARY KEY NOT NULL,
+        tenant      TEXT NOT NULL,
+        session_id  TEXT NOT NULL,
+        model       TEXT NOT NULL,
+        expiry_slot INTEGER NOT NULL,
+        created_at  REAL NOT NULL,
+        metadata    BLOB NOT NULL,
+        constants   BLOB NOT NULL,
+        UNIQUE (tenant, session_id)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE progress (
+        n              INTEGER PRIMARY KEY NOT NULL,
+        revision       INTEGER NOT NULL,
+        changes        INTEGER NOT NULL,
+        step           INTEGER NOT NULL,
+        version        INTEGER NOT NULL,
+        expires_at     REAL NOT NULL,
+        ttl_seconds    REAL NOT NULL,
+        finished       INTEGER NOT NULL,
+        fell_back_from INTEGER,
+        state          BLOB NOT NULL,
+        receipts       BLOB NOT NULL,
+        writers        BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE clock_look (
+        boot_id      TEXT PRIMARY KEY NOT NULL,
+        boot_seconds REAL NOT NULL,
+        wall_seconds REAL NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    INSERT INTO session
+    SELECT rowid, '', session_id, model, expiry_slot, created_at, metadata, X''
+    FROM sessions ORDER BY rowid
+    """,
+    # 0 changes would mean that nobody counts them.
+    """
+    INSERT INTO progress
+    SELECT rowid, revision, 1, step, version, expires_at, ttl_seconds, 0, NULL, state, receipts, X''
+    FROM sessions ORDER BY rowid
+    """,
+    "DROP TABLE sessions",
+    "CREATE INDEX session_by_model ON session (tenant, model, session_id)",
+    "CREATE INDEX session_by_expiry ON session (expiry_slot)",
+    f"""
+    CREATE TRIGGER slot_follows_expiry AFTER UPDATE OF expires_at ON progress
+    WHEN CAST(new.expires_at / {SLOT_SECONDS} AS INT)
+      <> CAST(old.expires_at / {SLOT_SECONDS} AS INT)
+    BEGIN
+        UPDATE session SET expiry_slot = CAST(new.expires_at / {SLOT_SECONDS} AS INT)
+        WHERE n = new.n;
+    END
+    """,
+)
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """The statements from each version to the next; an empty file is version 0. Never edit, append."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

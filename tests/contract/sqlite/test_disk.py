@@ -13,7 +13,8 @@ import pytest
 from service.errors import CommitUnknown, StoreError, StoreFull
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
-from tests.contract.sessions import moved, same, session
+from tests.contract.listing_contract import listed
+from tests.contract.sessions import identities, moved, read, replaced, same, session, step, steps
 from tests.contract.sqlite.disks import fill, small_disk
 
 WIDE = np.ones(20_000, np.float32)
@@ -50,7 +51,7 @@ def step_until_full(store: SqliteStore, before: dict[str, Session]) -> None:
 
 
 def assert_unchanged(store: SqliteStore, expected: dict[str, Session]) -> None:
-    found = store.read(list(expected))
+    found = store.read(identities(*expected))
     for one, stored in zip(expected.values(), found, strict=True):
         assert same(stored, one)
 
@@ -59,14 +60,15 @@ def test_a_full_disk_refuses_changes_and_recovers_by_itself(disk: Path, store: S
     before = {session_id: session(session_id) for session_id in IDS}
     ballast = fill(disk)
     step_until_full(store, before)
-    with pytest.raises(StoreFull, match=r"sessions\.db: database or disk is full; make room"):
-        store.replace([moved(session("00")), moved(session("01"), state=WIDE)])
-    with pytest.raises(StoreFull):
-        store.replace([moved(session("01"), state=WIDE)])
+    narrow = session("00"), moved(session("00"))
+    wide = session("01"), moved(session("01"), state=WIDE)
+    for refused in replaced(store, narrow, wide) + replaced(store, wide):
+        assert isinstance(refused, StoreFull)
+        assert "sessions.db: database or disk is full; make room" in str(refused)
     assert_unchanged(store, before)
-    assert len(store.page(model="weather", after=("", ""), limit=100)) >= 20
+    assert len(listed(store, "weather")) >= 20
     ballast.unlink()
-    assert store.replace([moved(session("00")), moved(session("01"), state=WIDE)]) == [True, True]
+    assert replaced(store, narrow, wide) == [True, True]
     store.create(session("new", state=WIDE))
     assert_unchanged(store, {"00": moved(session("00")), "new": session("new", state=WIDE)})
 
@@ -94,8 +96,7 @@ def test_steps_that_need_no_room_go_on(disk: Path, store: SqliteStore) -> None:
     fill(disk)
     current = session("00")
     for _ in range(1000):
-        assert store.replace([moved(current)]) == [True]
-        current = moved(current)
+        current = step(store, current)
     assert_unchanged(store, {"00": current})
 
 
@@ -117,10 +118,11 @@ def test_a_change_that_a_kill_may_bring_back_is_called_unknown(tmp_path: Path) -
         file = disk / "sessions.db"
         with closing(SqliteStore(file)) as store, closing(sqlite3.connect(file)) as reader:
             current, ballast = fill_the_index_of_the_log(store, reader, disk)
-            with pytest.raises(CommitUnknown, match=r"sessions\.db"):
-                while store.replace([moved(current)]) == [True]:
-                    current = moved(current)
-            assert same(store.read([current.session_id])[0], current)
+            while (outcome := replaced(store, (current, moved(current)))) == [True]:
+                current = moved(current)
+            assert isinstance(outcome[0], CommitUnknown)
+            assert "sessions.db" in str(outcome[0])
+            assert same(read(store, current.session_id), current)
             assert same(after_a_kill(file, tmp_path / "one", current), moved(current))
             ballast.unlink()
             store.create(session("later"))
@@ -136,17 +138,15 @@ def fill_the_index_of_the_log(
     for one in group:
         store.create(one)
     reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM sessions").fetchone()
+    reader.execute("SELECT count(*) FROM progress").fetchone()
     log = disk / "sessions.db-wal"
     while log.stat().st_size < 3900 * 4120:
-        group = [moved(one) for one in group]
-        assert all(store.replace(group))
+        group = steps(store, group)
     # Its index ends at page 4062: enough blocks for eight more pages, then too few of them
     # for the eight of the next piece of the index.
     current = group[0]
     while log.stat().st_size < 4056 * 4120:
-        current = moved(current)
-        assert store.replace([current]) == [True]
+        current = step(store, current)
     return current, fill(disk, leaving_blocks=13)
 
 
@@ -156,6 +156,6 @@ def after_a_kill(file: Path, folder: Path, one: Session) -> Session | None:
     for name in (file.name, f"{file.name}-wal"):
         shutil.copy(file.parent / name, folder)
     with closing(SqliteStore(folder / file.name)) as store:
-        found = store.read([one.session_id])[0]
+        found = read(store, one.session_id)
     assert found is None or isinstance(found, Session)
     return found

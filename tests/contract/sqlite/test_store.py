@@ -1,8 +1,8 @@
-"""The contract, kept by the store in a SQLite file; and what is a file's alone."""
+"""What is a SQLite file's alone; the contract itself is in `test_contract.py`."""
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -14,28 +14,20 @@ from service.errors import StoreError
 from service.stores.open import open_store
 from service.stores.sqlite.schema import SLOT_SECONDS
 from service.stores.sqlite.store import SqliteStore
-from service.stores.store import Session
-from tests.contract.sessions import moved, same, session
-from tests.contract.store_contract import NOW, StoreContract
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-class TestSqliteStore(StoreContract):
-    @pytest.fixture
-    def store(self, file: Path) -> Iterator[SqliteStore]:
-        with closing(SqliteStore(file)) as store:
-            yield store
-
-
-class TestSqliteStoreWithFullDurability(StoreContract):
-    @pytest.fixture
-    def store(self, file: Path) -> Iterator[SqliteStore]:
-        with closing(SqliteStore(file, "full")) as store:
-            yield store
+from tests.contract.listing_contract import ids_of, listed
+from tests.contract.sessions import (
+    found_in,
+    identities,
+    moved,
+    read,
+    replaced,
+    same,
+    session,
+    step,
+    steps,
+    whole,
+)
+from tests.contract.store_contract import NOW
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
@@ -44,12 +36,12 @@ def test_reopening_keeps_everything(file: Path, durability: Literal["normal", "f
     with closing(SqliteStore(file, durability)) as store:
         for one in sessions:
             store.create(one)
-        store.replace([moved(sessions[3])])
-        store.delete("4")
+        after = step(store, sessions[3])
+        store.remove(sessions[4].identity)
     with closing(SqliteStore(file, durability)) as store:
-        found = store.page(model=None, after=("", ""), limit=100)
-    assert [one.step for one in found] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
-    assert same(found[3], moved(sessions[3]))
+        found = listed(store)
+    assert ids_of(found) == ["0", "1", "2", "3", "5", "6", "7", "8", "9"]
+    assert same(found[3], after)
 
 
 @pytest.mark.parametrize(("durability", "synchronous"), [("normal", 1), ("full", 2)])
@@ -92,69 +84,123 @@ def test_other_urls_are_refused(url: str) -> None:
 
 
 def executed(store: SqliteStore, call: Callable[[], object]) -> list[str]:
-    """The statements that a call executes, with their values in them."""
+    """The statements that a call executes, with their values in them.
+
+    One that has a trigger is told twice.
+    """
     statements: list[str] = []
     store.file.connection.set_trace_callback(statements.append)
     call()
     store.file.connection.set_trace_callback(None)
     assert statements
-    return statements
+    return [one.strip() for one in statements]
 
 
-def plan(store: SqliteStore, call: Callable[[], object]) -> str:
-    """How SQLite finds the rows of the statements that a call executes."""
-    (statement,) = executed(store, call)
-    rows = store.file.connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-    return "\n".join(row[3] for row in rows)
+def rows_written(store: SqliteStore, call: Callable[[], object]) -> int:
+    before = store.file.connection.total_changes
+    call()
+    return store.file.connection.total_changes - before
+
+
+def plans(store: SqliteStore, call: Callable[[], object]) -> list[str]:
+    """How SQLite finds the rows of each statement that a call executes."""
+    return [
+        "\n".join(row[3] for row in explained)
+        for one in executed(store, call)
+        if one.startswith("SELECT")
+        and (explained := store.file.connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall())
+    ]
+
+
+def test_sessions_are_read_through_the_index_of_identities(file: Path) -> None:
+    with closing(SqliteStore(file)) as store:
+        (found,) = plans(store, lambda: store.read(identities("a", "b")))
+    assert found.splitlines()[0].startswith("SEARCH session USING INDEX sqlite_autoindex_session_1")
+    assert "SEARCH progress USING INTEGER PRIMARY KEY (rowid=?)" in found
+    assert "SCAN" not in found
 
 
 @pytest.mark.parametrize("model", [None, "weather"])
 def test_pages_come_straight_from_an_index(file: Path, model: str | None) -> None:
     with closing(SqliteStore(file)) as store:
-        found = plan(store, lambda: store.page(model=model, after=("weather", "a"), limit=5))
-    assert found.startswith("SEARCH sessions USING INDEX sessions_by_model (")
-    assert "SCAN" not in found
-    assert "TEMP B-TREE" not in found
+        found = plans(store, lambda: listed(store, model, after=("weather", "a"), limit=5))
+    assert found[0].startswith("SEARCH session USING COVERING INDEX session_by_model (tenant=?")
+    assert "(model,session_id)>" in found[0] or "model=? AND session_id>" in found[0]
+    assert "TEMP B-TREE" not in found[0]
 
 
 def test_counting_looks_at_the_sessions_of_one_slot_only(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
-        found = plan(store, lambda: store.count(now=NOW))
-    assert "SEARCH sessions USING COVERING INDEX sessions_by_expiry (expiry_slot>?)" in found
-    assert "SEARCH sessions USING INDEX sessions_by_expiry (expiry_slot=?)" in found
-    assert "SCAN sessions" not in found
+        behind, within = plans(store, lambda: store.count(now=NOW))
+    assert "SEARCH session USING COVERING INDEX session_by_expiry (expiry_slot>?)" in behind
+    assert "SEARCH session USING COVERING INDEX session_by_expiry (expiry_slot=?)" in within
+    assert "SEARCH progress USING INTEGER PRIMARY KEY (rowid=?)" in within
+    assert "SCAN" not in behind + within
 
 
 def test_purging_finds_the_expired_by_their_slot(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
-        found = plan(store, lambda: store.purge(expired_before=NOW, limit=5))
-    assert "SEARCH sessions USING INDEX sessions_by_expiry (expiry_slot<?)" in found
-    assert "SCAN sessions" not in found
+        (found,) = plans(store, lambda: store.purge(expired_before=NOW, limit=5))
+    assert "SEARCH session USING COVERING INDEX session_by_expiry (expiry_slot<?)" in found
+    assert "SEARCH session USING COVERING INDEX session_by_expiry (expiry_slot=?)" in found
+    assert "SCAN" not in found
 
 
-def writes_an_index(store: SqliteStore, after: Session) -> bool:
-    """Whether a step executes an instruction that writes to an index."""
-    statements = executed(store, lambda: store.replace([after]))
-    with closing(sqlite3.connect(store.file.path)) as connection:
-        # The values among the operands are bytes, not text.
-        connection.text_factory = bytes
-        instructions = {
-            row[1] for one in statements for row in connection.execute(f"EXPLAIN {one}")
-        }
-    assert b"Insert" in instructions
-    return bool(instructions & {b"IdxInsert", b"IdxDelete"})
+def slot_of(store: SqliteStore) -> int:
+    slot: int = store.file.connection.execute("SELECT expiry_slot FROM session").fetchone()[0]
+    return slot
 
 
-def test_a_step_writes_to_an_index_only_where_it_ends_in_another_slot(file: Path) -> None:
+def test_a_step_writes_one_row_and_no_index(file: Path) -> None:
+    """Until it ends in another slot: then the row with the slot, too."""
     start = NOW // SLOT_SECONDS * SLOT_SECONDS
-    before = session(expires_at=start)
     with closing(SqliteStore(file)) as store:
-        store.create(before)
+        store.create(session(expires_at=start))
+        before = found_in(store)
         near = moved(before, expires_at=start + SLOT_SECONDS - 0.001, receipts=b"longer")
-        assert not writes_an_index(store, near)
-        far = moved(near, expires_at=start + SLOT_SECONDS)
-        assert writes_an_index(store, far)
-        assert same(store.read(["s"])[0], far)
+        done = executed(store, lambda: replaced(store, (before, near)))
+        assert len(set(done)) == 1
+        assert done[0].startswith("UPDATE progress")
+        nearer = moved(near, writers=b"longer")
+        assert rows_written(store, lambda: replaced(store, (near, nearer))) == 1
+        assert slot_of(store) == start // SLOT_SECONDS
+        far = moved(nearer, expires_at=start + SLOT_SECONDS)
+        assert rows_written(store, lambda: replaced(store, (nearer, far))) == 2
+        assert slot_of(store) == start // SLOT_SECONDS + 1
+        assert same(read(store), far)
+
+
+def test_a_group_is_one_statement_and_after_a_loss_one_for_each(file: Path) -> None:
+    sessions = [session(str(index)) for index in range(10)]
+    with closing(SqliteStore(file)) as store:
+        for one in sessions:
+            store.create(one)
+        sessions = [whole(one) for one in listed(store)]
+        done = executed(store, lambda: steps(store, sessions))
+        assert [one.split()[0] for one in dict.fromkeys(done)] == [
+            "BEGIN",
+            *["UPDATE"] * 10,
+            "COMMIT",
+        ]
+        after = moved(moved(sessions[0]))
+        won = replaced(store, (moved(sessions[0]), after), *((one, moved(one)) for one in sessions))
+        assert won == [True, *[False] * 10]
+        assert same(read(store, "0"), after)
+        assert same(read(store, "9"), moved(sessions[9]))
+
+
+def test_a_session_is_found_where_its_row_has_another_number(file: Path) -> None:
+    """As after a file was written anew from a dump of it."""
+    with closing(SqliteStore(file)) as store:
+        store.create(session())
+        for row in (0, 1, 2, 10**9):
+            before = replace(found_in(store), row=row)
+            for group in ([], [session("x")]):
+                after = moved(before)
+                pairs = [(before, after), *((one, moved(one)) for one in group)]
+                assert replaced(store, *pairs)[0] is True
+                assert same(read(store), after)
+                before = after
 
 
 @pytest.mark.parametrize("slot", [0.0, SLOT_SECONDS * 2_666_667])

@@ -1,0 +1,126 @@
+"""Sessions as rows of a SQLite file, and the statements that read and write them."""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from service.errors import SessionDamaged
+from service.stores.sqlite.schema import expiry_slot
+from service.stores.store import Found, Identity, Session
+
+# SQLite accepts at least 999 bound variables in every build.
+_READ_CHUNK = 500
+
+# In the order of the fields of Session.
+_COLUMNS = (
+    "session_id, model, version, step, changes, revision, state, created_at, expires_at, "
+    "ttl_seconds, metadata, receipts, writers, constants, tenant, fell_back_from, finished, "
+    "session.n"
+)
+_Row = tuple[Any, ...]
+_FIRST_TYPES = (
+    *(str, str, int, int, int, int, bytes, float, float),
+    *(float, bytes, bytes, bytes, bytes, str),
+)
+_TYPES = (*_FIRST_TYPES, type(None), int, int)
+_TYPES_FALLEN_BACK = (*_FIRST_TYPES, int, int, int)
+# A session without its progress is found all the same, as a damaged one.
+_READ = f"""
+SELECT {_COLUMNS} FROM session LEFT JOIN progress USING (n)
+WHERE tenant = ? AND session_id IN ({{marks}})
+"""
+
+CREATE_SESSION = """
+INSERT INTO session (n, tenant, session_id, model, expiry_slot, created_at, metadata, constants)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+CREATE_PROGRESS = """
+INSERT INTO progress (
+    revision, changes, step, version, expires_at, ttl_seconds, finished, fell_back_from,
+    state, receipts, writers, n
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+# Either table may have a row without the other's after damage was removed.
+NEXT_N = """
+SELECT 1 + max(coalesce((SELECT max(n) FROM session), 0),
+               coalesce((SELECT max(n) FROM progress), 0))
+"""
+REPLACE = """
+UPDATE progress
+SET revision = ?1, changes = ?2, step = ?3, version = ?4, expires_at = ?5, ttl_seconds = ?6,
+    finished = ?7, fell_back_from = ?8, state = ?9, receipts = ?10, writers = ?11
+WHERE n = iif(?12, ?12, (SELECT n FROM session WHERE tenant = ?13 AND session_id = ?14))
+  AND revision = ?15
+"""
+REPLACE_RESTING = """
+UPDATE session SET metadata = ?, constants = ? WHERE tenant = ? AND session_id = ?
+"""
+
+
+def rows_of_new(session: Session, n: int) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """What CREATE_SESSION and CREATE_PROGRESS bind."""
+    resting = (
+        n,
+        session.tenant,
+        session.session_id,
+        session.model,
+        expiry_slot(session.expires_at),
+        session.created_at,
+        session.metadata,
+        session.constants,
+    )
+    return resting, (*_moving(session), n)
+
+
+def row_to_replace(session: Session, expected: int, row: int) -> tuple[object, ...]:
+    """What REPLACE binds; where `row` is 0 the session is found by its identity."""
+    return (*_moving(session), row, session.tenant, session.session_id, expected)
+
+
+def _moving(session: Session) -> tuple[object, ...]:
+    return (
+        session.revision,
+        session.changes,
+        session.step,
+        session.version,
+        session.expires_at,
+        session.ttl_seconds,
+        session.finished,
+        session.fell_back_from,
+        session.state.tobytes(),
+        session.receipts,
+        session.writers,
+    )
+
+
+def read(connection: sqlite3.Connection, identities: Sequence[Identity]) -> list[Found]:
+    """The sessions in the order of their identities, SessionDamaged where a row makes no session.
+
+    Raises sqlite3.Error where one of the rows cannot be had.
+    """
+    found: dict[Identity, Found] = {}
+    for tenant, group in groupby(sorted(identities), attrgetter("tenant")):
+        session_ids = [one.session_id for one in group]
+        for start in range(0, len(session_ids), _READ_CHUNK):
+            chunk = session_ids[start : start + _READ_CHUNK]
+            statement = _READ.format(marks=", ".join("?" * len(chunk)))
+            for row in connection.execute(statement, (tenant, *chunk)):
+                found[Identity(tenant, row[0])] = _session(row)
+    return [found.get(identity) for identity in identities]
+
+
+def _session(row: _Row) -> Session | SessionDamaged:
+    if not _is_sound(row):
+        model = row[1] if isinstance(row[1], str) else ""
+        return SessionDamaged(row[0], "its row is no session", tenant=row[14], model=model)
+    state = np.frombuffer(row[6], np.float32)
+    return Session(*row[:6], state, *row[7:16], row[16] == 1, row[17])
+
+
+def _is_sound(row: _Row) -> bool:
+    types = (*map(type, row),)
+    return types in (_TYPES, _TYPES_FALLEN_BACK) and len(row[6]) % 4 == 0
