@@ -4,18 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.errors import CommitUnknown, StoreError, StoreFull
+from service.errors import CommitUnknown, SessionDamaged, StoreError, StoreFull
 from service.metrics.catalogue import CONFLICTS, STORE_ERRORS, STORE_SECONDS
-from service.stores.store import Found, Position, Replaced, Session, Store
+from service.stores.store import Found, Identity, Listed, Position, Replaced, Session, Store
 
 Result = TypeVar("Result")
 
 _SECONDS = {
     operation: STORE_SECONDS.labels(operation)
-    for operation in ("create", "read", "replace", "delete", "page", "count", "purge")
+    for operation in ("create", "read", "replace", "remove", "page", "count", "purge", "clock")
 }
 
-MAX_LANES = 3
+MAX_WORKER_THREADS = 3
 """One group of sessions is read while another is computed and a third is committed."""
 
 
@@ -31,7 +31,7 @@ class ObservedStore:
     """Any store, watched: readiness asks it instead of probing a store that hangs."""
 
     def __init__(self, store: Store, observation: Observation | None = None) -> None:
-        """Several may share an observation: ways of different threads to one store."""
+        """Clones for other threads share one observation."""
         self._store = store
         self._observation = observation or Observation()
 
@@ -42,23 +42,28 @@ class ObservedStore:
     def create(self, session: Session) -> None:
         self._seen("create", lambda: self._store.create(session))
 
-    def read(self, session_ids: Sequence[str]) -> list[Found]:
-        found = self._seen("read", lambda: self._store.read(session_ids))
-        _count_failures(found)
+    def read(self, identities: Sequence[Identity]) -> list[Found]:
+        with _SECONDS["read"].time():
+            found = self._store.read(identities)
+        self._judge(found)
         return found
 
-    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
-        replaced = self._seen("replace", lambda: self._store.replace(sessions))
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
+        with _SECONDS["replace"].time():
+            replaced = self._store.replace(sessions, expected)
         if not all(one is True for one in replaced):
             CONFLICTS.inc(sum(one is False for one in replaced))
-            _count_failures(replaced)
+        self._judge(replaced)
         return replaced
 
-    def delete(self, session_id: str, revision: int | None = None) -> bool:
-        return self._seen("delete", lambda: self._store.delete(session_id, revision))
+    def remove(self, identity: Identity) -> bool:
+        return self._seen("remove", lambda: self._store.remove(identity))
 
-    def page(self, *, model: str | None, after: Position, limit: int) -> list[Session]:
-        return self._seen("page", lambda: self._store.page(model=model, after=after, limit=limit))
+    def page(self, *, tenant: str, model: str | None, after: Position, limit: int) -> list[Listed]:
+        return self._seen(
+            "page",
+            lambda: self._store.page(tenant=tenant, model=model, after=after, limit=limit),
+        )
 
     def count(self, now: float) -> int:
         return self._seen("count", lambda: self._store.count(now))
@@ -66,9 +71,26 @@ class ObservedStore:
     def purge(self, expired_before: float, limit: int) -> int:
         return self._seen("purge", lambda: self._store.purge(expired_before, limit))
 
-    def another(self) -> "ObservedStore | None":
-        other = self._store.another()
-        return None if other is None else ObservedStore(other, self._observation)
+    @property
+    def counts_changes(self) -> bool:
+        return self._store.counts_changes
+
+    def now(self) -> float:
+        return self._store.now()
+
+    @property
+    def clock_held(self) -> str | None:
+        return self._store.clock_held
+
+    def refresh_clock(self) -> None:
+        self._seen("clock", self._store.refresh_clock)
+
+    def accept_clock(self) -> None:
+        self._seen("clock", self._store.accept_clock)
+
+    def clone_for_thread(self) -> "ObservedStore | None":
+        clone = self._store.clone_for_thread()
+        return None if clone is None else ObservedStore(clone, self._observation)
 
     def close(self) -> None:
         self._store.close()
@@ -78,27 +100,40 @@ class ObservedStore:
             with _SECONDS[operation].time():
                 result = access()
         except StoreError as error:
-            _count_failures([error])
-            if not isinstance(error, StoreFull):
-                self._observation.failure = error
+            self._judge([error])
             raise
         self._observation.failure = None
         return result
 
+    def _judge(self, outcomes: Sequence[object]) -> None:
+        """Whether the store fails: where it had no answer for anything of an access."""
+        errors = {id(one): one for one in outcomes if isinstance(one, StoreError)}
+        for error in errors.values():
+            STORE_ERRORS.labels(_reason(error)).inc()
+        # A damaged session is an answer: the store was there, and read it.
+        if any(
+            isinstance(one, SessionDamaged) or not isinstance(one, StoreError) for one in outcomes
+        ):
+            self._observation.failure = None
+            return
+        failures = [one for one in errors.values() if not isinstance(one, StoreFull)]
+        if failures:
+            self._observation.failure = failures[0]
 
-def _count_failures(outcomes: Sequence[object]) -> None:
-    for outcome in outcomes:
-        if isinstance(outcome, StoreFull):
-            STORE_ERRORS.labels("full").inc()
-        elif isinstance(outcome, CommitUnknown):
-            STORE_ERRORS.labels("commit_unknown").inc()
-        elif isinstance(outcome, StoreError):
-            STORE_ERRORS.labels("unavailable").inc()
+
+def _reason(error: StoreError) -> str:
+    if isinstance(error, StoreFull):
+        return "full"
+    if isinstance(error, CommitUnknown):
+        return "commit_unknown"
+    if isinstance(error, SessionDamaged):
+        return "damaged"
+    return "unavailable"
 
 
-def lanes_of(store: ObservedStore) -> list[ObservedStore]:
-    """The ways to a store that are worth a thread each: several where accesses are round trips."""
-    lanes = [store]
-    while len(lanes) < MAX_LANES and (other := store.another()) is not None:
-        lanes.append(other)
-    return lanes
+def stores_for_threads(store: ObservedStore) -> list[ObservedStore]:
+    """One for each worker thread that is worth it: several where accesses are round trips."""
+    stores = [store]
+    while len(stores) < MAX_WORKER_THREADS and (clone := store.clone_for_thread()) is not None:
+        stores.append(clone)
+    return stores

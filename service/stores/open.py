@@ -5,6 +5,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from service.errors import StoreError
+from service.stores.clock import Clocks
 from service.stores.memory import MemoryStore
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Store
@@ -18,19 +19,26 @@ def open_store(
     *,
     retention_seconds: float,
     timeout_seconds: float,
+    clocks: Clocks | None = None,
 ) -> Store:
     """Open the store of a URL.
 
     `memory://`, `sqlite:///PATH` (relative; `sqlite:////PATH` is absolute) or one of those in
-    `service/stores/redis/address.py`. `durability` concerns SQLite alone; for `retention_seconds`
-    after its end a session can still be read from Redis, which may take `timeout_seconds` for an
-    answer. Raises StoreError for any other URL, and for what cannot be reached or used.
+    `service/stores/redis/address.py`. `durability` concerns SQLite alone. Expired sessions are
+    kept for `retention_seconds`. Redis may take `timeout_seconds` for an answer, and has clocks of
+    its own; the other stores go by those of this machine, unless `clocks` are given. Raises
+    StoreError for any other URL, and for what cannot be reached or used.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "memory" and separator and not rest:
-        return MemoryStore()
+        return MemoryStore(clocks, retention_seconds=retention_seconds)
     if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
-        return SqliteStore(Path(unquote(rest[1:])), durability)
+        return SqliteStore(
+            Path(unquote(rest[1:])),
+            durability,
+            clocks=clocks,
+            retention_seconds=retention_seconds,
+        )
     if scheme in ("redis", "rediss", "redis-cluster", "rediss-cluster") and rest:
         return _open_redis(url, retention_seconds, timeout_seconds)
     raise StoreError(f"store {shown(url)!r} is not understood; {_KINDS}")

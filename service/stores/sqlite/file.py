@@ -113,19 +113,6 @@ class SqliteFile:
             raise
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """All or nothing of what is executed within, in a transaction that goes on after it."""
-        self.connection.execute("SAVEPOINT one")
-        try:
-            yield
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK TO one")
-                self.connection.execute("RELEASE one")
-            raise
-        self.connection.execute("RELEASE one")
-
-    @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All that is read within is of one moment."""
         if self.connection.in_transaction:
@@ -136,7 +123,8 @@ class SqliteFile:
             yield
         finally:
             if self.connection.in_transaction:
-                self.connection.execute("COMMIT")
+                # SQLite commits nothing in which it has met a damaged page.
+                self.connection.execute("ROLLBACK")
 
     def look_at_path(self) -> None:
         """Raise StoreError where the path does not lead to the open file, or log, any more.

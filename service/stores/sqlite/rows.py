@@ -76,9 +76,9 @@ def rows_of_new(session: Session, n: int) -> tuple[tuple[object, ...], tuple[obj
     return resting, (*_moving(session), n)
 
 
-def row_to_replace(session: Session, expected: int, row: int) -> tuple[object, ...]:
-    """What REPLACE binds; where `row` is 0 the session is found by its identity."""
-    return (*_moving(session), row, session.tenant, session.session_id, expected)
+def row_to_replace(session: Session, expected: int) -> tuple[object, ...]:
+    """What REPLACE binds; where its `row` is 0 the session is found by its identity."""
+    return (*_moving(session), session.row, session.tenant, session.session_id, expected)
 
 
 def _moving(session: Session) -> tuple[object, ...]:

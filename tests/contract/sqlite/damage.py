@@ -23,3 +23,14 @@ def overwrite_page(file: Path, content: bytes) -> None:
     page = whole.index(content) // PAGE_BYTES * PAGE_BYTES
     whole[page : page + PAGE_BYTES] = b"\xff" * PAGE_BYTES
     file.write_bytes(whole)
+
+
+def overwrite_root(file: Path, name: str) -> None:
+    """Overwrite the first page of a table or an index; nobody has the file open."""
+    with closing(sqlite3.connect(file)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)
+        ).fetchone()
+    with file.open("r+b") as content:
+        content.seek((page - 1) * PAGE_BYTES)
+        content.write(b"\xff" * PAGE_BYTES)

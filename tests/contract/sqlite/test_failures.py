@@ -12,13 +12,23 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from service.errors import StoreError, StoreFull
+from service.errors import SessionDamaged, SessionExists, StoreError, StoreFull
 from service.stores.sqlite.store import SqliteStore
-from tests.contract.sessions import moved, same, session
+from service.stores.store import Identity, Session
+from tests.contract.listing_contract import listed
+from tests.contract.sessions import (
+    identities,
+    moved,
+    read,
+    replaced,
+    same,
+    session,
+    step,
+)
+from tests.contract.sqlite.damage import PAGE_BYTES, overwrite_page, overwrite_root
+from tests.contract.store_contract import NOW
 
-FIRST = ("", "")
 HEADER_BYTES = 100
-PAGE_BYTES = 4096
 
 
 def refused(file: Path, words: str) -> None:
@@ -146,7 +156,7 @@ def test_a_header_that_was_damaged(file: Path, flipped: int) -> None:
         damaged = file.read_bytes()
         try:
             with closing(SqliteStore(file)) as store:
-                assert same(store.read(["s"])[0], session())
+                assert same(read(store), session())
             opened += 1
         except StoreError as error:
             assert str(file) in str(error)
@@ -155,32 +165,112 @@ def test_a_header_that_was_damaged(file: Path, flipped: int) -> None:
     assert 40 < opened < 80
 
 
-def test_a_page_that_was_damaged_concerns_its_sessions_alone(file: Path) -> None:
-    sessions = [
-        session(f"{index:03}", state=np.full(100, index, np.float32)) for index in range(99)
+@pytest.fixture
+def sessions() -> list[Session]:
+    """Each knows its own page by its state and its metadata."""
+    return [
+        session(
+            f"{index:03}",
+            state=np.full(100, index, np.float32),
+            metadata=b"{" + b"%03d" % index * 130 + b"}",
+        )
+        for index in range(99)
     ]
+
+
+@pytest.fixture
+def filled(file: Path, sessions: list[Session]) -> Path:
+    """A file with these sessions, which nobody has open."""
     with closing(SqliteStore(file)) as store:
         for one in sessions:
             store.create(one)
-    content = bytearray(file.read_bytes())
-    page = content.index(sessions[50].state.tobytes()) // PAGE_BYTES * PAGE_BYTES
-    content[page : page + PAGE_BYTES] = b"\xff" * PAGE_BYTES
-    file.write_bytes(content)
-    with closing(SqliteStore(file)) as store:
-        found = store.read([one.session_id for one in sessions])
-        lost = [index for index, one in enumerate(found) if isinstance(one, StoreError)]
+    return file
+
+
+@pytest.mark.parametrize("part", ["progress", "session"])
+def test_a_page_that_was_damaged_concerns_its_sessions_alone(
+    filled: Path, sessions: list[Session], part: str
+) -> None:
+    marked = sessions[50].state.tobytes() if part == "progress" else sessions[50].metadata
+    overwrite_page(filled, marked)
+    with closing(SqliteStore(filled)) as store:
+        found = store.read([one.identity for one in sessions])
+        lost = {index for index, one in enumerate(found) if isinstance(one, SessionDamaged)}
         assert 50 in lost
         assert len(lost) < 15
-        assert all(same(found[index], sessions[index]) for index in set(range(99)) - set(lost))
-        assert store.replace([moved(sessions[0]), moved(sessions[98])]) == [True, True]
-        for call in (
-            lambda: store.read([sessions[50].session_id]),
-            lambda: store.replace([moved(sessions[1]), moved(sessions[50])]),
-            lambda: store.page(model=None, after=FIRST, limit=1000),
-        ):
+        assert all(same(found[index], sessions[index]) for index in set(range(99)) - lost)
+        assert isinstance(found[50], SessionDamaged)
+        assert str(filled) in str(found[50])
+        assert found[50].model == ("weather" if part == "progress" else "")
+        assert [one.session_id for one in listed(store)] == [one.session_id for one in sessions]
+        page = listed(store, "weather", after=("weather", "049"), limit=1)
+        assert isinstance(page[0], SessionDamaged)
+        assert (page[0].session_id, page[0].model) == ("050", "weather")
+        outcomes = replaced(store, *((one, moved(one)) for one in sessions))
+        assert all(outcomes[index] is True for index in set(range(99)) - lost)
+        if part == "progress":
+            assert all(isinstance(outcomes[index], SessionDamaged) for index in lost)
+        assert same(read(store, "000"), moved(sessions[0]))
+        with pytest.raises(SessionExists):
+            store.create(session("050", created_at=NOW + 1e6, expires_at=NOW + 2e6))
+        store.create(session("new"))
+        assert store.count(now=0) == 100
+        end = sessions[0].expires_at
+        # All are counted of a slot whose times cannot be read.
+        assert store.count(now=end) == (100 if part == "progress" else 0)
+        assert store.purge(end, limit=1000) == 0
+        assert store.purge(end + 1e6, limit=1000) > 60, "some have to stay, next to the bad page"
+
+
+def test_what_lies_on_a_damaged_page_can_be_removed_and_made_anew(
+    filled: Path, sessions: list[Session]
+) -> None:
+    overwrite_page(filled, sessions[50].state.tobytes())
+    with closing(SqliteStore(filled)) as store:
+        for session_id in ("050", "051"):
+            assert store.remove(Identity("", session_id))
+            assert read(store, session_id) is None
+            store.create(session(session_id))
+            assert same(read(store, session_id), session(session_id))
+            step(store, session(session_id))
+        assert len(listed(store)) == 99
+
+
+@pytest.mark.parametrize("field", ["receipts", "metadata"])
+def test_a_session_whose_long_content_was_damaged_is_removed_if_it_can_be(
+    file: Path, field: str
+) -> None:
+    """It goes on on pages of its own, each of which begins with the number of the next one."""
+    content = b"".join(b"%08d" % index for index in range(2000))
+    with closing(SqliteStore(file)) as store:
+        for session_id in "abc":
+            store.create(session(session_id, **({field: content} if session_id == "b" else {})))
+    overwrite_page(file, b"%08d" % 1000)
+    with closing(SqliteStore(file)) as store:
+        assert isinstance(read(store, "b"), SessionDamaged)
+        assert len(listed(store)) == 3
+        if field == "receipts":
+            assert store.remove(Identity("", "b"))
+            store.create(session("b"))
+            assert same(read(store, "b"), session("b"))
+        else:
             with pytest.raises(StoreError, match="malformed; the file is damaged; stop the serv"):
-                call()
-        assert same(store.read([sessions[1].session_id])[0], sessions[1])
+                store.remove(Identity("", "b"))
+        assert same(read(store, "a"), session("a"))
+        assert same(read(store, "c"), session("c"))
+
+
+def test_purging_goes_on_behind_what_cannot_be_removed(file: Path) -> None:
+    content = b"".join(b"%08d" % index for index in range(2000))
+    with closing(SqliteStore(file)) as store:
+        for session_id in "abc":
+            store.create(
+                session(session_id, **({"metadata": content} if session_id == "b" else {}))
+            )
+    overwrite_page(file, b"%08d" % 1000)
+    with closing(SqliteStore(file)) as store:
+        assert store.purge(NOW + 1e6, limit=100) == 2
+        assert store.purge(NOW + 1e6, limit=100) == 0
 
 
 def test_a_file_that_was_damaged_everywhere_but_in_its_header(file: Path) -> None:
@@ -190,26 +280,49 @@ def test_a_file_that_was_damaged_everywhere_but_in_its_header(file: Path) -> Non
     content = bytearray(file.read_bytes())
     content[PAGE_BYTES:] = b"\xff" * (len(content) - PAGE_BYTES)
     file.write_bytes(content)
-    with closing(SqliteStore(file)) as store, pytest.raises(StoreError, match="malformed"):
-        store.read(["000", "001"])
-    assert file.read_bytes() == content
+    refused(file, "malformed; the file is damaged")
 
 
-@pytest.mark.parametrize("state", ["X'000000'", "CAST(X'FF' AS TEXT)", "NULL"])
-def test_a_state_that_is_no_vector(file: Path, store: SqliteStore, state: str) -> None:
-    store.create(session("sound"))
-    store.create(session("bad"))
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute(
-            "UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '')"
-        )
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute(f"UPDATE sessions SET state = {state} WHERE session_id = 'bad'")
-    sound, bad = store.read(["sound", "bad"])
-    assert same(sound, session("sound"))
-    assert isinstance(bad, StoreError)
-    assert str(file) in str(bad)
+@pytest.mark.parametrize("table", ["session", "progress"])
+def test_a_table_that_was_damaged_at_its_root(
+    filled: Path, sessions: list[Session], table: str
+) -> None:
+    overwrite_root(filled, table)
+    with closing(SqliteStore(filled)) as store:
+        found = store.read([one.identity for one in sessions])
+        assert all(isinstance(one, SessionDamaged) for one in found)
+        assert all(isinstance(one, SessionDamaged) for one in listed(store))
+        with pytest.raises(StoreError, match="malformed; the file is damaged; stop the service"):
+            store.create(session("new"))
+
+
+def test_an_index_that_was_damaged_is_no_fault_of_its_sessions(
+    filled: Path, sessions: list[Session]
+) -> None:
+    overwrite_root(filled, "sqlite_autoindex_session_1")
+    with closing(SqliteStore(filled)) as store:
+        for outcome in store.read([one.identity for one in sessions[:3]]):
+            assert type(outcome) is StoreError
+            assert "malformed; the file is damaged; stop the service" in str(outcome)
+
+
+@pytest.mark.parametrize("replacement", ["nothing", "another", "its log"])
+def test_a_file_that_is_removed_or_replaced_while_it_is_open(
+    file: Path, store: SqliteStore, replacement: str
+) -> None:
+    store.create(session())
+    store.refresh_clock()
+    gone = file.with_name("sessions.db-wal") if replacement == "its log" else file
+    aside = gone.rename(file.with_name("aside"))
+    if replacement == "another":
+        gone.write_bytes(aside.read_bytes())
+    with pytest.raises(StoreError, match=r"sessions\.db.* was removed or replaced while it was in"):
+        store.refresh_clock()
+    assert_all_refused(store, "was removed or replaced")
+    aside.rename(gone)
+    store.refresh_clock()
+    assert same(read(store), session()), "and nothing was changed meanwhile"
+    step(store, session())
 
 
 def test_a_group_that_does_not_fit_is_refused_as_a_whole(store: SqliteStore) -> None:
@@ -223,26 +336,38 @@ def test_a_group_that_does_not_fit_is_refused_as_a_whole(store: SqliteStore) -> 
     wide = np.ones(100_000, np.float32)
     with pytest.raises(StoreFull):
         store.create(session("new", state=wide))
-    with pytest.raises(StoreFull):
-        store.replace([moved(sessions[0]), moved(sessions[1], state=wide)])
-    found = store.read([one.session_id for one in sessions])
+    pairs = [(sessions[0], moved(sessions[0])), (sessions[1], moved(sessions[1], state=wide))]
+    assert all(isinstance(one, StoreFull) for one in replaced(store, *pairs))
+    found = store.read([one.identity for one in sessions])
     assert all(same(one, expected) for one, expected in zip(found, sessions, strict=True))
-    assert store.replace([moved(sessions[2])]) == [True], "what fits goes on"
+    step(store, sessions[2])  # what fits goes on
     connection.execute("PRAGMA max_page_count = 1000000")
-    assert store.replace([moved(sessions[0]), moved(sessions[1], state=wide)]) == [True, True]
+    assert replaced(store, *pairs) == [True, True]
 
 
 def test_every_error_names_the_file(file: Path, store: SqliteStore) -> None:
     store.close()
+    assert_all_refused(store, file.name)
+
+
+def assert_all_refused(store: SqliteStore, words: str) -> None:
+    """Each access fails with an error of the store, and not with a session's."""
     for call in (
-        lambda: store.create(session()),
-        lambda: store.read(["s"]),
-        lambda: store.replace([moved(session())]),
-        lambda: store.replace([moved(session()), moved(session("t"))]),
-        lambda: store.delete("s"),
-        lambda: store.page(model=None, after=FIRST, limit=1),
+        lambda: store.create(session("new")),
+        lambda: store.remove(Identity("", "s")),
+        lambda: listed(store),
         lambda: store.count(0),
         lambda: store.purge(0, 1),
+        store.refresh_clock,
+        store.accept_clock,
     ):
-        with pytest.raises(StoreError, match=file.name):
+        with pytest.raises(StoreError, match=words):
             call()
+    pair = session(), moved(session())
+    for outcome in (
+        *store.read(identities("s", "t")),
+        *replaced(store, pair),
+        *replaced(store, pair, pair),
+    ):
+        assert type(outcome) is StoreError
+        assert words in str(outcome)

@@ -4,7 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,9 @@ import pytest
 
 from service.errors import StoreError
 from service.stores.sqlite.store import SqliteStore
-from service.stores.store import Session
-from tests.contract.sessions import moved, same, session
+from tests.contract.listing_contract import ids_of, listed
+from tests.contract.sessions import found_in, moved, read, replaced, same, session, step, whole
+from tests.contract.sqlite import earlier
 
 # Written by release 0.1.0, the first one.
 VERSION_1 = """
@@ -42,6 +45,7 @@ SESSIONS = [
         model="co2",
         version=1,
         step=7,
+        changes=1,
         revision=9,
         state=np.array([0x3DCCCCCD, 0xFF800000, 0x7FC00001], np.uint32).view(np.float32),
         created_at=1.7e9,
@@ -53,6 +57,7 @@ SESSIONS = [
         model="characters",
         version=3,
         step=0,
+        changes=1,
         revision=0,
         state=np.empty(0, np.float32),
         created_at=1700000000.1,
@@ -64,6 +69,7 @@ SESSIONS = [
         model="co2",
         version=2,
         step=2**60,
+        changes=1,
         revision=5,
         state=np.ones(1, np.float32),
         created_at=1.7e9,
@@ -104,31 +110,29 @@ def version(file: Path) -> int:
 
 
 def assert_intact(store: SqliteStore) -> None:
-    for found, expected in zip(
-        store.read([one.session_id for one in SESSIONS]), SESSIONS, strict=True
-    ):
-        assert same(found, expected)
+    found = store.read([one.identity for one in SESSIONS])
+    assert all(map(same, found, SESSIONS))
 
 
 def test_sessions_of_version_1_are_intact(file: Path) -> None:
     for _ in range(2):
         with closing(SqliteStore(file)) as store:
             assert_intact(store)
-            assert store.page(model="co2", after=("", ""), limit=1)[0].metadata == b"{}"
-    assert version(file) == 2
+    assert version(file) == 3
 
 
 def test_everything_works_with_sessions_of_version_1(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
-        listed = store.page(model=None, after=("", ""), limit=9)
-        assert [one.session_id for one in listed] == ["A ", "a", "ä%"]
+        assert ids_of(listed(store)) == ["A ", "a", "ä%"]
         assert [store.count(now=now) for now in (1.7e9, 1700000000.5, 1700003600.125)] == [3, 2, 1]
         after = moved(SESSIONS[0], receipts=b"receipt", expires_at=1700009999.5)
-        assert store.replace([after, moved(SESSIONS[2], revision=5)]) == [True, False]
-        assert same(store.read(["a"])[0], after)
+        outcomes = replaced(store, (SESSIONS[0], after), (session("ä%"), moved(SESSIONS[2])))
+        assert outcomes == [True, False]
+        assert same(read(store, "a"), after)
         assert store.purge(expired_before=1700003601.0, limit=9) == 1
         store.create(session("A "))
-        assert store.delete("ä%", revision=5)
+        step(store, SESSIONS[2])
+        assert store.remove(SESSIONS[2].identity)
         assert store.count(now=1700003600.125) == 2
 
 
@@ -136,7 +140,8 @@ def test_a_file_that_was_migrated_is_like_a_new_one(file: Path, tmp_path: Path) 
     SqliteStore(file).close()
     SqliteStore(tmp_path / "new.db").close()
     assert schema(file) == schema(tmp_path / "new.db")
-    assert len(schema(file)) == 4
+    # Two tables with two indexes more and SQLite's own, the trigger, and the looks at the clock.
+    assert len(schema(file)) == 7
 
 
 def test_what_a_killed_process_of_version_1_left_in_its_log(file: Path) -> None:
@@ -148,30 +153,109 @@ def test_what_a_killed_process_of_version_1_left_in_its_log(file: Path) -> None:
     subprocess.run([sys.executable, "-c", writing, str(file)], check=False)
     assert (file.parent / "sessions.db-wal").stat().st_size > 0
     with closing(SqliteStore(file)) as store:
-        found = store.read(["a"])[0]
-        assert isinstance(found, Session)
-        assert found.step == 8
+        assert found_in(store, "a").step == 8
 
 
-@pytest.mark.parametrize("later", [3, 99, -1, 0])
+@pytest.mark.parametrize("later", [4, 99, -1, 0])
 def test_a_version_that_this_release_does_not_know(file: Path, later: int) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA user_version = {later}")
     before = file.read_bytes()
-    with pytest.raises(StoreError, match=f"has schema version {later}, this release needs 2"):
+    with pytest.raises(StoreError, match=f"has schema version {later}, this release needs 3"):
         SqliteStore(file)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_process_of_version_1_that_still_runs_does_no_harm(file: Path) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as old:
-        old.execute("SELECT * FROM sessions").fetchall()
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_process_of_an_older_release_that_still_runs_does_no_harm(file: Path, first: int) -> None:
+    """It had opened the file, and used it, before this release migrated it."""
+    if first == 2:
+        earlier.migrate(file)
+    with older_process(file, first) as older:
+        assert older.does("read a") == "co2"
+        assert older.does("step a") == "1"
         with closing(SqliteStore(file)) as store:
-            # Its sessions would be counted and purged by a time that is not theirs any more.
-            with pytest.raises(sqlite3.IntegrityError):
-                old.execute("UPDATE sessions SET expires_at = 2e9 WHERE session_id = 'a'")
-            assert_intact(store)
+            assert found_in(store, "a").step == 8
+            before = [whole(one) for one in listed(store)]
+            for what in ("read a", "step a", "create b", "create a", "delete a", "purge"):
+                assert older.does(what) == "no such table: sessions", what
+            assert all(map(same, listed(store), before))
+            step(store, before[1])
+            assert older.does("read a") == "no such table: sessions"
+    with closing(SqliteStore(file)) as store:
+        assert found_in(store, "a").step == 9
+
+
+class OlderProcess:
+    """What an older release does to a file, in a process of its own, on command."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def does(self, what: str) -> str:
+        """What came of it: a count or a model; or the error."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(what + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def older_process(file: Path, version: int) -> Iterator[OlderProcess]:
+    command = [sys.executable, earlier.__file__, str(file), str(version)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield OlderProcess(process)
+        finally:
+            process.kill()
+
+
+RECEIPTS = bytes(range(256)) * 20
+"""Long ones, which go on on pages of their own."""
+
+
+def test_sessions_of_version_2_are_intact(file: Path) -> None:
+    earlier.migrate(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as older:
+        older.execute(
+            earlier.CREATE,
+            (
+                *("r", "co2", 2, 5, 2**48 + 4, b"\0\0\x80?" * 64, 1.7e9, 1.7e9 + 1.5, 1.5),
+                *(b'{"a": 1}', RECEIPTS, 2833333),
+            ),
+        )
+        older.execute("UPDATE sessions SET receipts = ? WHERE session_id = 'a'", (b"short",))
+    expected = [
+        replace(SESSIONS[0], receipts=b"short"),
+        *SESSIONS[1:],
+        session(
+            "r",
+            model="co2",
+            version=2,
+            step=5,
+            changes=1,
+            revision=2**48 + 4,
+            state=np.ones(64, np.float32),
+            created_at=1.7e9,
+            expires_at=1.7e9 + 1.5,
+            ttl_seconds=1.5,
+            metadata=b'{"a": 1}',
+            receipts=RECEIPTS,
+        ),
+    ]
+    for _ in range(2):
+        with closing(SqliteStore(file)) as store:
+            assert all(map(same, store.read([one.identity for one in expected]), expected))
+            assert ids_of(listed(store, "co2")) == ["a", "r", "ä%"]
+            counts = [store.count(now=now) for now in (1.7e9, 1700000000.5, 1.7e9 + 1.5)]
+            assert counts == [4, 3, 2]
+    with closing(SqliteStore(file)) as store:
+        assert store.purge(expired_before=1.7e9 + 1.6, limit=9) == 2
+        step(store, expected[0])
 
 
 OPENING = """
@@ -210,7 +294,7 @@ def opening(file: Path, *, statements: int = 0, instructions: int = 0) -> subpro
 
 def test_a_process_that_is_killed_at_any_statement(file: Path) -> None:
     versions = []
-    for statements in range(1, 50):
+    for statements in range(1, 90):
         process = opening(file, statements=statements)
         said = process.communicate(timeout=60)[1]
         versions.append(version(file))
@@ -224,7 +308,7 @@ def test_a_process_that_is_killed_at_any_statement(file: Path) -> None:
     assert versions == sorted(versions)
     assert versions[0] == 1
     assert versions.count(1) > 10, "killed within the migration"
-    assert versions.count(2) == 2, "killed after it, and then not at all"
+    assert set(versions) == {1, 3}
     with closing(SqliteStore(file)) as store:
         assert_intact(store)
 

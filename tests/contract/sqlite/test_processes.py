@@ -17,7 +17,18 @@ import pytest
 from service.errors import SessionExists, StoreError
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
-from tests.contract.sessions import moved, same, session
+from tests.contract.sessions import (
+    found_in,
+    identities,
+    moved,
+    read,
+    replaced,
+    same,
+    session,
+    step,
+    steps,
+    whole,
+)
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -29,12 +40,12 @@ TOKEN_BYTES = 8
 def test_connections_see_each_others_commits(file: Path, store: SqliteStore) -> None:
     with closing(SqliteStore(file)) as other:
         store.create(session())
-        assert same(other.read(["s"])[0], session())
+        assert same(read(other), session())
         with pytest.raises(SessionExists):
             other.create(session())
-        assert other.replace([moved(session())]) == [True]
-        assert store.replace([moved(session())]) == [False]
-        assert same(store.read(["s"])[0], moved(session()))
+        after = step(other, session())
+        assert replaced(store, (session(), after)) == [False]
+        assert same(read(store), after)
 
 
 def test_processes_that_start_at_once_on_a_new_file(file: Path) -> None:
@@ -51,23 +62,24 @@ def test_processes_that_start_at_once_on_a_new_file(file: Path) -> None:
 # Steps some of the sessions at a time and leaves a token in each; a token that was confirmed is
 # written down before anything else is done.
 STEPPING = """
-import os, random, sys
+import os, random, secrets, sys
 from dataclasses import replace
 from pathlib import Path
 from service.stores.sqlite.store import SqliteStore
+from service.stores.store import Identity
 
 file, confirmed, number, ids = sys.argv[1:]
 store = SqliteStore(Path(file))
 log = os.open(confirmed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 while True:
-    found = store.read(random.sample(ids, 3))
+    found = store.read([Identity("", one) for one in random.sample(ids, 3)])
     number = int(number) + 1
     after = [
-        replace(one, step=one.step + 1, revision=one.revision + 1,
+        replace(one, step=one.step + 1, revision=secrets.randbits(63), changes=one.changes + 1,
                 receipts=one.receipts + number.to_bytes(4, "big") + one.session_id.encode() * 4)
         for one in found
     ]
-    won = store.replace(after)
+    won = store.replace(after, [one.revision for one in found])
     assert all(isinstance(one, bool) for one in won), won
     os.write(log, b"".join(one.receipts[-8:] for one, yes in zip(after, won) if yes))
 """
@@ -115,7 +127,7 @@ def test_no_step_is_lost_or_doubled_while_processes_race_and_are_killed(
     file: Path, store: SqliteStore
 ) -> None:
     for session_id in IDS:
-        store.create(session(session_id, step=0))
+        store.create(session(session_id, step=0, changes=0))
     kills = 10
     with ExitStack() as ending:
         steppers = []
@@ -135,9 +147,8 @@ def assert_every_step_counts(store: SqliteStore, steppers: list[Stepper]) -> Non
     """Each confirmed step is there once; of the others, what each process had in its hands."""
     confirmed = [token for stepper in steppers for token in stepper.tokens()]
     stored = []
-    for one in store.read(IDS):
-        assert isinstance(one, Session)
-        assert one.step == one.revision == len(one.receipts) // TOKEN_BYTES
+    for one in map(whole, store.read(identities(*IDS))):
+        assert one.step == one.changes == len(one.receipts) // TOKEN_BYTES
         stored += [
             one.receipts[at : at + TOKEN_BYTES] for at in range(0, len(one.receipts), TOKEN_BYTES)
         ]
@@ -154,7 +165,7 @@ import json, sys, time
 from pathlib import Path
 import numpy as np
 from service.stores.sqlite.store import SqliteStore
-from tests.contract.sessions import moved, session
+from tests.contract.sessions import moved, session, whole
 
 store = SqliteStore(Path(sys.argv[1]))
 group = [session(f"{sys.argv[2]} {n}", state=np.zeros(900, np.float32)) for n in range(32)]
@@ -164,10 +175,10 @@ seconds = []
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[3])):
-    store.read([one.session_id for one in group])
-    group = [moved(one) for one in group]
+    group = [whole(one) for one in store.read([one.identity for one in group])]
+    after = [moved(one) for one in group]
     start = time.perf_counter()
-    assert store.replace(group) == [True] * 32
+    assert store.replace(after, [one.revision for one in group]) == [True] * 32
     seconds.append(time.perf_counter() - start)
 print(json.dumps(seconds))
 """
@@ -229,11 +240,10 @@ def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
     seconds = []
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM sessions").fetchone()
+        reader.execute("SELECT count(*) FROM progress").fetchone()
         while log.stat().st_size < 30e6:
-            group = [moved(one) for one in group]
             start = time.monotonic()
-            assert all(store.replace(group))
+            group = steps(store, group)
             seconds.append(time.monotonic() - start)
     assert max(seconds) < 2
     assert sum(one > 0.09 for one in seconds) <= 2 + 2 * sum(seconds), "held up now and then only"
@@ -245,8 +255,7 @@ def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
 
 
 def step_and_measure(store: SqliteStore, group: list[Session], log: Path) -> int:
-    group[:] = [moved(one) for one in group]
-    assert all(store.replace(group))
+    group[:] = steps(store, group)
     return log.stat().st_size
 
 
@@ -257,26 +266,27 @@ def test_a_locked_file_is_waited_for_and_then_reported(
     monkeypatch.setattr("service.stores.sqlite.file._BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        for group in ([moved(session())], [moved(session()), moved(session("t"))]):
-            with pytest.raises(StoreError, match=r"sessions\.db: database is locked; another"):
-                store.replace(group)
-        assert same(store.read(["s"])[0], session()), "reading goes on"
-    assert store.replace([moved(session())]) == [True]
+        pair = session(), moved(session())
+        for group in ([pair], [pair, pair]):
+            for outcome in replaced(store, *group):
+                assert isinstance(outcome, StoreError)
+                assert "sessions.db: database is locked; another" in str(outcome)
+        assert same(read(store), session()), "reading goes on"
+    step(store, session())
 
 
 def test_what_a_killed_process_left_in_its_log(file: Path) -> None:
     writing = (
         "import os, sys; from pathlib import Path;"
         "from service.stores.sqlite.store import SqliteStore;"
-        "from tests.contract.sessions import moved, session; store = SqliteStore(Path(sys.argv[1]))"
-        "; store.create(session()); store.replace([moved(session())]); os.kill(os.getpid(), 9)"
+        "from tests.contract.sessions import session, step; store = SqliteStore(Path(sys.argv[1]));"
+        "store.create(session()); step(store, session()); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", writing, str(file)], check=False, cwd=ROOT)
     log = file.with_name("sessions.db-wal")
     with log.open("ab") as torn:
         torn.write(os.urandom(5000))
     with closing(SqliteStore(file)) as store:
-        stored = store.read(["s"])[0]
-        assert isinstance(stored, Session)
-        assert (stored.step, stored.revision) == (8, 1)
+        stored, expected = found_in(store), moved(session())
+        assert (stored.step, stored.revision) == (expected.step, expected.revision)
     assert not log.exists()

@@ -5,6 +5,8 @@ from pathlib import Path
 from benchmarks.filled_store import bytes_on_disk, fill, given
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
+from tests.contract.listing_contract import listed
+from tests.contract.sessions import identities, whole
 
 
 def test_sessions_are_added_to_those_that_are_there(tmp_path: Path) -> None:
@@ -12,7 +14,7 @@ def test_sessions_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     fill(file, 0, 3, 4)
     fill(file, 3, 5, 4)
     store = SqliteStore(file)
-    found = store.read([f"s{number}" for number in range(6)])
+    found = store.read(identities(*(f"s{number}" for number in range(6))))
     store.close()
     assert [isinstance(one, Session) for one in found] == [True] * 5 + [False]
     states = [one.state for one in found if isinstance(one, Session)]
@@ -30,7 +32,7 @@ def test_ids_are_given_as_the_service_gives_them(tmp_path: Path) -> None:
     file = tmp_path / "filled.db"
     fill(file, 0, 2, 4, given)
     store = SqliteStore(file)
-    found = store.page(model="bench", after=("", ""), limit=10)
+    found = [whole(one) for one in listed(store, "bench")]
     store.close()
     assert [len(session.session_id) for session in found] == [32, 32]
     assert found[0].revision != found[1].revision

@@ -1,0 +1,80 @@
+"""Compare and set on a SQLite file, parts of which may be damaged."""
+
+import sqlite3
+from dataclasses import replace
+
+from service.stores.sqlite import rows
+from service.stores.sqlite.errors import is_damage
+from service.stores.sqlite.file import SqliteFile
+from service.stores.sqlite.reading import blamed
+from service.stores.store import Replaced, Session
+
+Pair = tuple[Session, int]
+"""A session, and the revision that the stored one must have."""
+
+
+class _NotAll(Exception):
+    """Not all of a group had the expected revision."""
+
+
+def replace_group(file: SqliteFile, pairs: list[Pair]) -> list[Replaced]:
+    """The outcomes, in one commit. Raises sqlite3.Error, and has changed nothing then."""
+    try:
+        if _is_replaced_as_a_whole(file, pairs):
+            return [True] * len(pairs)
+        with file.transaction():
+            return [_replace(file, *pair) for pair in pairs]
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        # SQLite commits nothing in which it has met a damaged page, so each is a commit.
+        return [_replace_alone(file, *pair) for pair in pairs]
+
+
+def _is_replaced_as_a_whole(file: SqliteFile, pairs: list[Pair]) -> bool:
+    if len(pairs) == 1 and not pairs[0][0].finished:
+        # One statement is a transaction of its own, with three trips into SQLite less.
+        values = rows.row_to_replace(*pairs[0])
+        return file.connection.execute(rows.REPLACE, values).rowcount == 1
+    try:
+        with file.transaction():
+            _replace_all(file, pairs)
+    except _NotAll:
+        return False
+    return True
+
+
+def _replace_all(file: SqliteFile, pairs: list[Pair]) -> None:
+    """Raises _NotAll where one does not have its revision; which one, nobody knows."""
+    values = [rows.row_to_replace(*pair) for pair in pairs]
+    if file.connection.executemany(rows.REPLACE, values).rowcount != len(pairs):
+        raise _NotAll
+    for session, _ in pairs:
+        if session.finished:
+            _replace_resting(file, session)
+
+
+def _replace(file: SqliteFile, session: Session, expected: int) -> bool:
+    # The row of that number may be another session's by now, and this one's elsewhere.
+    for known in (session, replace(session, row=0)):
+        values = rows.row_to_replace(known, expected)
+        if file.connection.execute(rows.REPLACE, values).rowcount == 1:
+            if session.finished:
+                _replace_resting(file, session)
+            return True
+    return False
+
+
+def _replace_alone(file: SqliteFile, session: Session, expected: int) -> Replaced:
+    try:
+        with file.transaction():
+            return _replace(file, session, expected)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return blamed(file, session.identity, error)
+
+
+def _replace_resting(file: SqliteFile, session: Session) -> None:
+    values = (session.metadata, session.constants, *session.identity)
+    file.connection.execute(rows.REPLACE_RESTING, values)
