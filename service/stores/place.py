@@ -24,7 +24,8 @@ class Place(NamedTuple):
 
 def place_of(tenant: str, model: str, session_id: str) -> bytes:
     """Sorts among other places, byte by byte, as (tenant, model, id) does among others."""
-    return _tenant_prefix(tenant) + _ended(model) + session_id.encode()
+    place = _ended(model) + session_id.encode()
+    return _tenant_prefix(tenant) + place if tenant else place
 
 
 def bounds_of(tenant: str, model: str | None) -> tuple[bytes, bytes]:
@@ -32,7 +33,7 @@ def bounds_of(tenant: str, model: str | None) -> tuple[bytes, bytes]:
 
     The first may itself be a place, the second is none.
     """
-    first = _tenant_prefix(tenant)
+    first = _tenant_prefix(tenant) if tenant else b""
     if model is not None:
         first += _ended(model)
     elif not tenant:
@@ -53,7 +54,7 @@ def parts_of(place: bytes) -> Place:
 
 
 def _tenant_prefix(tenant: str) -> bytes:
-    return _TENANT + _ended(tenant) if tenant else b""
+    return _TENANT + _ended(tenant)
 
 
 def _ended(name: str) -> bytes:

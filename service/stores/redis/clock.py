@@ -28,7 +28,7 @@ class RedisClock:
     """
 
     def __init__(self, servers: Servers, retention_seconds: float, clocks: Clocks | None) -> None:
-        """`clocks` are for tests. Raises StoreError."""
+        """`clocks`, if any, take the place of this machine's and of Redis'. Raises StoreError."""
         self._exchange = Exchange(servers)
         self._lock = threading.Lock()
         self._known: Mapping[str, Look] = {}
@@ -36,7 +36,11 @@ class RedisClock:
         self._boot = machine.boot
         wall = clocks.wall if clocks else self._wall
         trusted = Clocks(machine.boot_id, machine.boot, wall)
-        self._clock = StoreClock(trusted, self, retention_seconds)
+        try:
+            self._clock = StoreClock(trusted, self, retention_seconds)
+        except BaseException:
+            servers.close()
+            raise
 
     def now(self) -> float:
         return self._clock.now()

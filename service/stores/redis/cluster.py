@@ -14,6 +14,8 @@ from service.stores.redis.probe import Patience
 from service.stores.redis.scripts import Command
 
 _MOST_REDIRECTIONS = 4
+_LEAST_SHARE = 0.1
+"""Of the time for an answer, what a node has even where another one has used it up."""
 _REFRESH_SECONDS = 0.5
 """While something is wrong, the layout is asked for again after this time."""
 
@@ -113,9 +115,12 @@ class Cluster:
             except StoreError as error:
                 for sending in part:
                     replies[sending.index] = error
-        deadline = time.monotonic() + self._access.timeout_seconds
+        patience = self._access.timeout_seconds
+        deadline = time.monotonic() + patience
         for node, part in sent:
-            self._receive(node, part, replies, deadline)
+            # Its answers are there by now, but may be more than fits on the way.
+            least = time.monotonic() + patience * _LEAST_SHARE
+            self._receive(node, part, replies, max(deadline, least))
 
     def _send(self, node: Node, part: Sequence[_Sending], *, changes: bool) -> None:
         self._patience.check(node)

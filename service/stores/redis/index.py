@@ -16,7 +16,7 @@ _WALKED_TOGETHER = b"1000"
 
 def page_of(
     exchange: Exchange,
-    read: Callable[[Sequence[Place]], list[Found]],
+    read: Callable[[Sequence[Identity]], list[Found]],
     *,
     tenant: str,
     model: str | None,
@@ -118,13 +118,15 @@ def _places(exchange: Exchange, start: bytes, end: bytes, wanted: int) -> tuple[
 
 
 def _listed(
-    read: Callable[[Sequence[Place]], list[Found]], places: Sequence[bytes]
+    read: Callable[[Sequence[Identity]], list[Found]], places: Sequence[bytes]
 ) -> list[Listed]:
     """The sessions at these places; one that has gone, or is at another place, is not."""
     parts = [one for one in map(_parts, places) if one is not None]
     listed: list[Listed] = []
-    for place, found in zip(parts, read(parts), strict=True):
+    identities = [Identity(one.tenant, one.session_id) for one in parts]
+    for place, found in zip(parts, read(identities), strict=True):
         if isinstance(found, SessionDamaged):
+            found.model = place.model
             listed.append(found)
         elif isinstance(found, StoreError):
             raise found

@@ -6,7 +6,6 @@ from copy import copy
 
 from service.errors import SessionDamaged, SessionExists, StoreError
 from service.stores.clock import Clocks
-from service.stores.place import Place
 from service.stores.record import (
     FORMAT,
     decode,
@@ -80,7 +79,19 @@ class RedisStore:
             raise SessionExists(session.session_id)
 
     def read(self, identities: Sequence[Identity]) -> list[Found]:
-        return self._read([Place(tenant, "", session_id) for tenant, session_id in identities])
+        homes = [home_of(tenant, session_id) for tenant, session_id in identities]
+
+        def reading(indexes: Sequence[int]) -> Command:
+            keys = (homes[index].key for index in indexes)
+            return Command(homes[indexes[0]].partition, (b"MGET", *keys))
+
+        partitions = [home.partition for home in homes]
+        outcomes = self._exchange.outcomes(partitions, reading, changes=False)
+        if self._mode.old and any(
+            isinstance(outcome, bytes) and is_of(FORMAT, outcome) for outcome in outcomes
+        ):
+            self._mode.old = False
+        return list(map(_found, identities, outcomes))
 
     def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         outcomes = self._replace(sessions, expected)
@@ -101,7 +112,7 @@ class RedisStore:
 
     def page(self, *, tenant: str, model: str | None, after: Position, limit: int) -> list[Listed]:
         return page_of(
-            self._exchange, self._read, tenant=tenant, model=model, after=after, limit=limit
+            self._exchange, self.read, tenant=tenant, model=model, after=after, limit=limit
         )
 
     def count(self, now: float) -> int:
@@ -177,22 +188,6 @@ class RedisStore:
         (created,) = self._exchange.ask([command], changes=True)
         return created
 
-    def _read(self, places: Sequence[Place]) -> list[Found]:
-        """The sessions of these tenants and ids; the models are for messages."""
-        homes = [home_of(tenant, session_id) for tenant, _, session_id in places]
-
-        def reading(indexes: Sequence[int]) -> Command:
-            keys = (homes[index].key for index in indexes)
-            return Command(homes[indexes[0]].partition, (b"MGET", *keys))
-
-        partitions = [home.partition for home in homes]
-        outcomes = self._exchange.outcomes(partitions, reading, changes=False)
-        if self._mode.old and any(
-            isinstance(outcome, bytes) and is_of(FORMAT, outcome) for outcome in outcomes
-        ):
-            self._mode.old = False
-        return list(map(_found, places, outcomes))
-
     def _replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Reply]:
         if not self._mode.old:
             return self._set(sessions, expected, encode)
@@ -218,7 +213,7 @@ class RedisStore:
         expected: Sequence[int],
         encoded: Callable[[Session, bytes], bytes],
     ) -> list[Reply]:
-        homes = [home_of(*session.identity) for session in sessions]
+        homes = [home_of(session.tenant, session.session_id) for session in sessions]
 
         def replacing(indexes: Sequence[int]) -> Command:
             keys: list[bytes] = []
@@ -264,16 +259,16 @@ def _removal(identity: Identity, expected: bytes = b"", places: Sequence[bytes] 
     return REMOVE.call(partition, keys, (expected, *places))
 
 
-def _found(place: Place, outcome: Reply) -> Found:
+def _found(identity: Identity, outcome: Reply) -> Found:
     if outcome is None or isinstance(outcome, StoreError):
         return outcome
+    tenant, session_id = identity
     try:
         session = decode(outcome)
     except ValueError as error:
         reason = str(error)
     else:
-        if (session.tenant, session.session_id) == (place.tenant, place.session_id):
+        if session.session_id == session_id and session.tenant == tenant:
             return session
         reason = f"its record is that of session {session.session_id!r}"
-    model = place.model or model_in(outcome)
-    return SessionDamaged(place.session_id, reason, tenant=place.tenant, model=model)
+    return SessionDamaged(session_id, reason, tenant=tenant, model=model_in(outcome))

@@ -35,7 +35,11 @@ FORTY_DAYS = 40 * DAY
 def ahead() -> dict[str, str]:
     """The environment of a process whose wall clock is forty days ahead."""
     program = Path(required("faketime")).resolve()
-    (library,) = list((program.parents[1] / "lib").glob("*/faketime/libfaketime.so.1"))[:1]
+    root = program.parents[1]
+    library, *_ = (
+        *root.glob("lib/*/faketime/libfaketime.so.1"),
+        *root.glob("lib*/faketime/libfaketime.so.1"),
+    )
     # With libc's own malloc, since that of Redis asks for the time before faketime can tell it.
     preload = f"{library} libc.so.6"
     return {"LD_PRELOAD": preload, "FAKETIME": "+40d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

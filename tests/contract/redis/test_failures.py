@@ -99,6 +99,7 @@ def test_a_redis_out_of_memory_refuses_and_recovers(server: RedisServer, store: 
         assert all(map(same, store.read(identities("a", "b")), [first, second]))
         assert store.count(0.0) == 2
         store.refresh_clock()
+        store.accept_clock()
         with closing(opened(server.url)) as joining:
             assert same(read(joining, "a"), first)
         assert store.remove(second.identity), "there is a way out"
@@ -203,6 +204,8 @@ def test_a_disk_that_redis_cannot_write(tmp_path: Path) -> None:
         (outcome,) = replaced(store, (first, moved(first)))
         assert "MISCONF" in str(outcome)
         store.refresh_clock()
+        with pytest.raises(StoreError, match="MISCONF"):
+            store.accept_clock()
         server.ask("CONFIG", "SET", "dir", str(tmp_path), "save", "")
         step(store, first)
 

@@ -10,7 +10,7 @@ from service.stores.redis.store import RedisStore
 from service.stores.store import Identity, Session
 from tests.contract.listing_contract import ids_of, listed
 from tests.contract.redis.old_process import OldRelease, opened
-from tests.contract.redis.stores import damage_record
+from tests.contract.redis.stores import created, damage_record
 from tests.contract.sessions import finished, found_in, moved, read, replaced, same, session, step
 from tests.redis_server import RedisServer
 
@@ -38,6 +38,14 @@ def test_finishing_rewrites_everything(
             assert isinstance(was, Session)
             assert same(one, was), "with its revision"
     assert beside.finish_upgrade() == 0
+
+
+def test_partitions_of_more_than_one_question(server: RedisServer, beside: RedisStore) -> None:
+    partition = home_of("", "theirs").partition
+    ids = [one for one in map(str, range(20_000)) if home_of("", one).partition == partition][:150]
+    created(beside, *ids)
+    assert beside.finish_upgrade() == 151
+    assert {server.ask("GETRANGE", home_of("", one).key, 0, 0) for one in ids} == {b"\x02"}
 
 
 def test_an_older_process_fails_cleanly_when_the_upgrade_is_finished(

@@ -1,5 +1,6 @@
 """Which Redis is taken for a store, and which is refused and left as it was."""
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import StoreError
-from service.stores.redis.partitions import CLOCK, EXPIRIES, LISTINGS, SCHEMAS
-from tests.contract.redis.stores import TIMEOUT_SECONDS, everything, opened
-from tests.contract.sessions import read, same, session
+from service.errors import SessionDamaged, StoreError
+from service.stores.redis.partitions import CLOCK, EXPIRIES, LISTINGS, SCHEMAS, home_of
+from service.stores.redis.store import RedisStore
+from tests.contract.listing_contract import listed
+from tests.contract.redis.stores import TIMEOUT_SECONDS, damage_record, everything, opened
+from tests.contract.sessions import read, same, session, step
 from tests.redis_server import RedisServer, running
 from tests.service_process import free_port
 
@@ -119,6 +122,31 @@ def test_the_right_password(guarded: RedisServer, credentials: str) -> None:
         store.remove(session().identity)
         store.create(session())
         assert same(read(store), session())
+
+
+def test_the_rights_in_the_documentation_are_enough(guarded: RedisServer) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sessions.md").read_text("utf-8")
+    (rights,) = re.findall(r"ACL SETUSER gatewise on >PASSWORD (.*)", page)
+    guarded.ask("FLUSHALL")
+    guarded.ask("ACL", "SETUSER", "few", "reset", "on", f">{PASSWORD}", *rights.split())
+    for key in SCHEMAS:
+        guarded.ask("SET", key, "1")
+    url = f"redis://few:{ENCODED}@127.0.0.1:{guarded.port}/0"
+    with closing(opened(url)) as store:
+        store.create(session())
+        step(store, session())
+        assert isinstance(store, RedisStore)
+        store.finish_upgrade()
+        store.refresh_clock()
+        store.accept_clock()
+        damage_record(guarded, home_of("", "s").key, "cut off")
+        (damaged,) = listed(store)
+        assert isinstance(damaged, SessionDamaged)
+        assert store.remove(session().identity)
+        assert store.purge(1e12, limit=10) == store.count(0.0) == 0
+    assert guarded.ask("ACL", "LOG") == []
+    guarded.ask("ACL", "SETUSER", "few", "-time")
+    refused(guarded, "NOPERM.*'time'.*let this Redis user run INFO, PING, TIME", url)
 
 
 @pytest.mark.parametrize(

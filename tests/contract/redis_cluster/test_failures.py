@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from service.errors import CommitUnknown, SessionExists, StoreError
+from service.stores.redis.link import Link, Reply
 from service.stores.redis.partitions import LISTINGS, PARTITION_SLOTS, home_of
 from service.stores.store import Found, Identity, Replaced, Session, Store
 from tests.contract.redis.stores import TIMEOUT_SECONDS, created, opened
@@ -100,6 +101,28 @@ def test_a_node_that_is_frozen_does_not_hold_up_the_others(
 
     wait_until(all_there, lambda: "what the frozen node had taken was made, once")
     steps(store, [moved(one) for one in sessions])
+
+
+def test_a_node_has_time_to_answer_behind_one_that_is_frozen(
+    cluster: RedisCluster, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wide states are more than fits on the way, so that they come only when they are fetched."""
+    created(store, *IDS)
+    left: list[float] = []
+    receive = Link.receive
+
+    def receive_and_note(link: Link, deadline: float) -> list[Reply]:
+        left.append(deadline - time.monotonic())
+        return receive(link, deadline)
+
+    monkeypatch.setattr(Link, "receive", receive_and_note)
+    for node in cluster.nodes:
+        wait_until(
+            lambda: all(isinstance(one, Session) for one in store.read(ALL)), lambda: "not back"
+        )
+        with node.frozen():
+            check_failed(store.read(ALL), on(cluster, node, IDS))
+    assert min(left) > TIMEOUT_SECONDS * 0.05
 
 
 def test_nodes_that_restarted_are_found_again(cluster: RedisCluster, store: Store) -> None:
