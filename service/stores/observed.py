@@ -89,6 +89,9 @@ class ObservedStore:
     def accept_clock(self) -> None:
         self._seen("clock", self._store.accept_clock)
 
+    def finish_upgrade(self) -> int:
+        return self._seen("replace", self._store.finish_upgrade)
+
     def clone_for_thread(self) -> "ObservedStore | None":
         clone = self._store.clone_for_thread()
         return None if clone is None else ObservedStore(clone, self._observation)

@@ -147,6 +147,10 @@ class Store(Protocol):
     def accept_clock(self) -> None:
         """Trust the clock as it is now, for all processes."""
 
+    def finish_upgrade(self) -> int:
+        """Write everything as this release does, once nobody uses an older one; how many sessions
+        were not yet."""
+
     def clone_for_thread(self) -> "Store | None":
         """The same store for one more thread; None where that would win nothing.
 

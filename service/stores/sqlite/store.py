@@ -164,6 +164,9 @@ class SqliteStore:
     def accept_clock(self) -> None:
         self._clock.accept()
 
+    def finish_upgrade(self) -> int:
+        return 0
+
     def clone_for_thread(self) -> None:
         return None
 
