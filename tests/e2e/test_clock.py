@@ -7,16 +7,15 @@ from pathlib import Path
 import httpx
 
 from tests.service_process import running_service
-from tests.system_programs import required
+from tests.system_programs import jumped_clock
 
-AHEAD = ("-f", "+40d")
 LIFE_SECONDS = 39 * 86400
 """Over at the wrong time, and not yet forgotten."""
 
 
 def faked() -> tuple[str, ...]:
-    """The beginning of a command that runs 40 days ahead, whose machine has not run for longer."""
-    return (required("faketime"), "--exclude-monotonic", *AHEAD)
+    """The beginning of a command that runs 40 days ahead, as the very process that is started."""
+    return ("env", *(f"{name}={value}" for name, value in jumped_clock(40).items()))
 
 
 def test_a_clock_that_jumped_ends_nothing_until_it_is_accepted(
