@@ -43,9 +43,7 @@ class Probe:
             (reply,) = self._link.receive(time.monotonic() + self._timeout_seconds)
         except StoreError:
             return False
-        except (
-            Exception
-        ):  # a mistake of ours; the node must be asked again
+        except Exception:  # a mistake of ours; the node must be asked again
             THREAD_FAILURES.labels("probe").inc()
             log.exception("probe_failed")
             return False
