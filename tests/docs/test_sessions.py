@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.edges.http.conditions import MAX_KEY_BYTES
 from service.edges.http.events import WAITING_SECONDS
 from service.edges.v1.requests import MAX_ITEMS, MAX_METADATA_BYTES
+from service.operations.keys import MAX_KEY_BYTES
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
 from tests.docs.console import TOLERANCE, as_json, examples_of, matches, run
 from tests.service_process import ServiceProcess, running_service
