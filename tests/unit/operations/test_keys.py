@@ -1,4 +1,4 @@
-"""Idempotency keys: which are numbered, what bounds them, and what earlier releases made of them."""
+"""Idempotency keys: which are numbered, what bounds them, what earlier releases made of them."""
 
 from hashlib import blake2b
 from struct import pack
