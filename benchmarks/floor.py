@@ -33,10 +33,15 @@ from benchmarks.wrk import Load, measure, need_wrk
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
 from service.engine.provider import Provider
+from service.operations.inputs import JsonRows
+from service.operations.limits import Limits
+from service.operations.requests import Step
 from service.repository.models import Models
 from service.sessions.changing import advanced
+from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.stepping import Stepper, StepRequest
+from service.sessions.revisions import fresh_revision
+from service.sessions.stepping import Stepper
 from service.stores.open import open_store
 from service.stores.store import Session, Store
 
@@ -108,17 +113,19 @@ def _loops(folder: Path, engine: Engine, store: Store, group: list[Session]) -> 
     size = len(group)
     inputs, states = np.repeat(ROW, size, 0), engine.initial_states(size)
     # Sessions advance from wherever the run before has left them.
-    current = store.read([one.session_id for one in group])
+    current = store.read([one.identity for one in group])
     commits = [one for one in current if isinstance(one, Session)]
 
     def commit() -> None:
-        commits[:] = [advanced(one, time.time(), None, step=one.step + 1) for one in commits]
-        store.replace(commits)
+        before, now = [*commits], store.now()
+        commits[:] = [advanced(one, store, now, step=one.step + 1) for one in before]
+        store.replace(commits, [one.revision for one in before])
 
     models = Models()
     models.add(Engine(read_bundle(bundle_of(folder)), Provider()))
-    step = Stepper(models, store, time.time, Recent(10**8)).run
-    requests = [StepRequest(one.session_id, lambda _: ROW, gates=False) for one in group]
+    recent = Recent(10**8)
+    step = Stepper(models, store, Reader(store, recent), recent, Limits(10**9)).run
+    requests = [Step(one.session_id, JsonRows(ROW.tolist())) for one in group]
     return {
         f"group of {size}, µs a session: {what}": _best(call) / size
         for what, call in (
@@ -139,7 +146,7 @@ def _best(call: Callable[[], object]) -> float:
 def _session(number: int) -> Session:
     now = time.time()
     state = np.zeros(64, np.float32)
-    return Session(f"s{number}", MODEL, 1, 0, 1, state, now, now + 1e6, 1e6)
+    return Session(f"s{number}", MODEL, 1, 0, 1, fresh_revision(), state, now, now + 1e6, 1e6)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ class Conditions:
 
     @property
     def name_the_state(self) -> bool:
-        """Whether the caller says which state it means."""
-        return self.at is not None or self.if_match is not None
+        """Whether the caller says which state it means, which ANY does not."""
+        named = self.if_match is not None and ANY not in self.if_match
+        return named or self.at is not None
 
 
 UNCONDITIONAL = Conditions()

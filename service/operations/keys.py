@@ -41,8 +41,11 @@ class Key:
         numbered = _NUMBERED.fullmatch(text)
         if numbered is not None:
             number = int(numbered[2])
-            if not 1 <= number <= MAX_NUMBER:
-                raise ValueError(f"a writer's numbers go from 1 to {MAX_NUMBER}")
+            # `W:07` would be the number of `W:7` and yet not find its receipt.
+            if not 1 <= number <= MAX_NUMBER or numbered[2].startswith(b"0"):
+                raise ValueError(
+                    f"a writer's numbers go from 1 to {MAX_NUMBER}, without zeros in front"
+                )
             return cls(digest, writer_digest(numbered[1]), number)
         if _BINARY_ID.fullmatch(text) and int(text) < 2**64:
             return cls(digest, earlier=_digest(pack("<Q", int(text))))

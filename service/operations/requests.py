@@ -183,9 +183,13 @@ def digest(operation: bytes, *meaning: object) -> bytes:
 
 
 def tensor(array: NDArray[Any]) -> bytes:
-    """Shape, kind and numbers of an array."""
+    """Shape, kind and numbers of an array; the same for 0 and -0.
+
+    A retry as JSON may have lost that sign: JavaScript writes -0 as 0.
+    """
     kind = f"{array.dtype.kind}{array.shape}".encode()
-    return kind + np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    unsigned_zeros: NDArray[Any] = array + array.dtype.type(0)
+    return kind + unsigned_zeros.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _said(new: NewSession) -> Sequence[object]:

@@ -1,6 +1,7 @@
 """How many sessions may live at once."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from service.errors import StoreError, TooManySessions
@@ -20,16 +21,19 @@ class Capacity:
     the same time can overshoot by what the others create in `COUNTED_FOR_SECONDS`.
     """
 
-    def __init__(self, store: Store, max_sessions: int) -> None:
+    def __init__(
+        self, store: Store, max_sessions: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._max_sessions = max_sessions
+        self._monotonic = monotonic
         self._living = 0
         self._counted_at = float("-inf")
 
     def check(self) -> None:
         """Raises TooManySessions."""
         full = self._living >= self._max_sessions
-        age = time.monotonic() - self._counted_at
+        age = self._monotonic() - self._counted_at
         if age > (FULL_FOR_SECONDS if full else COUNTED_FOR_SECONDS):
             # Where a part of the store is away, the rest of it goes on with the last count.
             with suppress(StoreError):
@@ -42,7 +46,7 @@ class Capacity:
 
     def count(self) -> None:
         """Ask the store how many live. Raises StoreError."""
-        self._counted_at = time.monotonic()  # also where it fails: not asked again at once
+        self._counted_at = self._monotonic()  # also where it fails: not asked again at once
         self._know(self._store.count(self._store.now()))
 
     def created(self) -> None:

@@ -115,10 +115,11 @@ class Creation:
         if isinstance(found, StoreError):
             raise found
         receipt = None if found is None else recall(found, key)
-        if receipt is None or receipt.kind is not Kind.CREATION:
+        if found is None or receipt is None or receipt.kind is not Kind.CREATION:
             return None
+        # A key that is used for something else is wrong, whatever has become of the session.
+        comparable(receipt, found).check(digest)
         session = as_left(alive(found, identity.session_id, self._store.now()), receipt)
-        comparable(receipt, session).check(digest)
         REPLAYS.inc()
         return replace(session, expires_at=session.created_at + session.ttl_seconds)
 

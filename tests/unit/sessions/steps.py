@@ -3,25 +3,40 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from service.sessions.conditions import Conditions
 
 from service.batcher.batcher import Deferred
 from service.errors import StoreError
+from service.operations.conditions import Conditions
+from service.operations.gates import ALL_GATES
+from service.operations.inputs import JsonRows
+from service.operations.keys import Key
+from service.operations.limits import Limits
+from service.operations.requests import Step
 from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.receipts import Key
+from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.stepping import StepOutcome, Stepper, StepRequest
+from service.sessions.stepping import StepOutcome, Stepper
 from service.stores.memory import MemoryStore
-from service.stores.store import Found, Replaced, Session
-from tests.contract.sessions import moved, session
+from service.stores.store import Replaced, Session
+from tests.contract.sessions import found_in, moved, session
+from tests.manual_clocks import ManualClocks
 
 ROW = [20.0, 1000.0, 0.5]
-NOW = 1_000.0
+NOW = 1_800_000_000.0
 RECENT_BYTES = 1_000_000
+LIMITS = Limits(10**9)
 
 
-class RacedStore(MemoryStore):
+class ManualStore(MemoryStore):
+    """A real store, whose clock shows NOW until a test moves it."""
+
+    def __init__(self) -> None:
+        self.clocks = ManualClocks(NOW)
+        super().__init__(self.clocks.clocks)
+
+
+class RacedStore(ManualStore):
     """A real store, and a writer that is faster whenever a group is about to be committed."""
 
     def __init__(self, rival: Callable[[MemoryStore], object], times: int) -> None:
@@ -29,52 +44,73 @@ class RacedStore(MemoryStore):
         self._rival = rival
         self.left = times
 
-    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         if self.left:
             self.left -= 1
             self._rival(self)
-        return super().replace(sessions)
+        return super().replace(sessions, expected)
 
 
-class FailingStore(MemoryStore):
+class FailingStore(ManualStore):
     """A real store whose commits fail."""
 
-    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
-        raise StoreError(f"cannot write {len(sessions)} sessions")
+    def replace(
+        self,
+        sessions: Sequence[Session],
+        expected: Sequence[int],  # noqa: ARG002
+    ) -> list[Replaced]:
+        return [StoreError(f"cannot write {one.session_id}") for one in sessions]
 
 
 def weather(session_id: str, **fields: object) -> Session:
     state = np.linspace(-0.5, 0.5, 6, dtype=np.float32)
-    defaults = {"version": 1, "state": state, "expires_at": NOW + 10, "ttl_seconds": 60.0}
-    return session(session_id, **(defaults | fields))
+    times = {"created_at": NOW - 5, "expires_at": NOW + 10, "ttl_seconds": 60.0}
+    return session(session_id, **({"version": 1, "state": state} | times | fields))
+
+
+def holding(*sessions: Session) -> ManualStore:
+    """A store that has these."""
+    store = ManualStore()
+    for one in sessions:
+        store.create(one)
+    return store
 
 
 def request(
     session_id: str,
-    inputs: list[list[float]] | None = None,
+    rows: list[list[float]] | None = None,
     *,
     gates: bool = False,
     key: Key | None = None,
     at: int | None = None,
     if_match: frozenset[str] | None = None,
-) -> StepRequest:
-    array = np.array([ROW] if inputs is None else inputs, np.float32)
-    return StepRequest(session_id, lambda _: array, gates, Conditions(key, at, if_match))
+) -> Step:
+    return Step(
+        session_id,
+        JsonRows([ROW] if rows is None else rows),
+        ALL_GATES if gates else None,
+        Conditions(key, at, if_match),
+    )
 
 
-def rival_step(store: MemoryStore, session_id: str) -> None:
-    """Another process applies a step of its own."""
-    found = whole(store.read([session_id])[0])
-    MemoryStore.replace(store, [moved(found, step=found.step + 100)])
+def rival_step(store: MemoryStore, session_id: str) -> Session:
+    """Another process applies a step of its own; what it leaves."""
+    before = found_in(store, session_id)
+    after = moved(before, step=before.step + 100)
+    assert MemoryStore.replace(store, [after], [before.revision]) == [True]
+    return after
 
 
-def whole(found: Found) -> Session:
-    assert isinstance(found, Session)
-    return found
+def made_anew(store: MemoryStore, session: Session) -> None:
+    """Another process removes what has this id, and begins another session under it."""
+    store.remove(session.identity)
+    store.create(session)
 
 
-def stepper(models: Models, store: MemoryStore) -> Stepper:
-    return Stepper(models, store, lambda: NOW, Recent(RECENT_BYTES))
+def stepper(models: Models, store: MemoryStore, recent: Recent | None = None) -> Stepper:
+    """One process's; `recent` is what it knows already."""
+    recent = Recent(RECENT_BYTES) if recent is None else recent
+    return Stepper(models, store, Reader(store, recent), recent, LIMITS)
 
 
 def answered(outcome: StepOutcome) -> Answer:

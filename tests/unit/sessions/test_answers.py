@@ -16,7 +16,7 @@ from service.sessions.answers import (
     kept_in,
     shape_of_steps,
 )
-from service.sessions.receipts import KEPT_ANSWER_BYTES, Key, Kind, Receipt
+from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 
 shapes = st.one_of(
     st.builds(
@@ -80,13 +80,17 @@ def test_an_answer_up_to_the_limit_is_kept_and_a_larger_one_computed_again() -> 
     before = np.arange(5, dtype=np.float32)
     fits, large = result_of(shape, most), result_of(shape, most + 1)
     assert (is_kept(shape, most), is_kept(shape, most + 1)) == (True, False)
-    assert kept_in(shape, fits, before) == (Kind.ANSWER, fits.outputs.tobytes())
-    assert kept_in(shape, large, before) == (Kind.BEFORE, before.tobytes())
+    one, other = (kept_in(shape, result, before, b"meaning.") for result in (fits, large))
+    assert (one.kind, one.content, one.digest) == (Kind.ANSWER, fits.outputs.tobytes(), b"meaning.")
+    assert (other.kind, other.content, other.digest) == (
+        *(Kind.BEFORE, before.tobytes()),
+        b"meaning.",
+    )
 
 
 def test_again_says_where_the_session_was_then(models: Models) -> None:
     manifest = models.latest("weather").manifest
-    receipt = Receipt(Key(b"k" * 16, b"r" * 8), 1, 7, 99, Kind.ANSWER)
+    receipt = Receipt(b"k" * 16, b"r" * 8, 1, 7, 99, Kind.ANSWER)
     result = Result(np.zeros((1, 3), np.float32), None)
     again = Answer.again(receipt, "s", manifest, result)
     assert (again.session_id, again.step, again.revision, again.replayed) == ("s", 7, 99, True)

@@ -1,5 +1,7 @@
 """How sessions begin: once for each keyed request, on whatever replica."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,22 +15,24 @@ from service.errors import (
     StoreError,
     TooManySessions,
 )
+from service.operations.keys import Key
+from service.operations.requests import Create, NewSession
 from service.repository.models import Models
 from service.sessions.capacity import Capacity
-from service.sessions.changing import advanced
-from service.sessions.creation import Births, NewSession, chosen_id
-from service.sessions.receipts import Key
-from service.stores.memory import MemoryStore
-from service.stores.store import Found, Session
-from tests.contract.sessions import same
-from tests.unit.sessions.steps import whole
+from service.sessions.changing import Kept, advanced
+from service.sessions.creation import Creation, chosen_id
+from service.sessions.reader import Reader
+from service.sessions.recent import Recent
+from service.stores.store import Found, Identity, Session
+from tests.contract.sessions import found_in, read, same
+from tests.unit.sessions.steps import NOW, ManualStore
 
-KEY = Key.of(b"first", b"create", b"body")
-OTHER_BODY = Key.of(b"first", b"create", b"another body")
+KEY, SECOND_KEY = Key.of(b"first"), Key.of(b"second")
+OTHER = NewSession(metadata=b'{"another":"request"}')
 DEFAULT_TTL = 60.0
 
 
-class RacedStore(MemoryStore):
+class RacedStore(ManualStore):
     """A real store, and a replica that is faster whenever a session is about to be created."""
 
     rival: Callable[[], object] | None = None
@@ -41,35 +45,49 @@ class RacedStore(MemoryStore):
 
 
 class Replica:
-    """Births on a store that others use as well."""
+    """Creation on a store that others use as well."""
 
-    def __init__(self, models: Models, store: MemoryStore, max_sessions: int = 100) -> None:
-        self.now = 1_000.0
+    def __init__(self, models: Models, store: ManualStore, max_sessions: int = 100) -> None:
         self.store = store
         self._models = models
-        capacity = Capacity(store, lambda: self.now, max_sessions)
-        self.births = Births(store, lambda: self.now, capacity, DEFAULT_TTL)
+        capacity = Capacity(store, max_sessions)
+        self.creation = Creation(store, Reader(store, Recent(0)), capacity, DEFAULT_TTL)
 
     def create(
         self, session_id: str = "a", key: Key | None = KEY, new: NewSession | None = None
     ) -> tuple[Session, bool]:
-        return self.births.once(session_id, lambda: self.make(session_id, new), key)
+        asked = Create("weather", new or NewSession(), key=key)
+        return self.creation.once(
+            Identity("", session_id), lambda: self.make(session_id, new), key, asked.digest()
+        )
 
     def make(self, session_id: str, new: NewSession | None = None) -> Session:
         engine = self._models.latest("weather")
         state = engine.initial_states(1)[0]
-        return self.births.begin(session_id, new or NewSession(), engine.manifest, state)
+        identity = Identity("", session_id)
+        return self.creation.begin(identity, new or NewSession(), engine.manifest, state)
+
+    def another(self) -> "Replica":
+        """One more on the same store."""
+        return Replica(self._models, self.store)
 
     def stored(self, session_id: str = "a") -> Session:
-        return whole(self.store.read([session_id])[0])
+        return found_in(self.store, session_id)
 
     def step(self, session_id: str = "a") -> None:
         """Some keyed change, later."""
-        self.now += 1.0
+        self.store.clocks.pass_time(1.0)
         before = self.stored(session_id)
-        key = Key.of(b"%d" % before.revision, b"steps", b"")
-        after = advanced(before, self.now, key, step=before.step + 1, state=before.state + 1)
-        assert self.store.replace([after]) == [True]
+        after = advanced(
+            before,
+            self.store,
+            self.store.now(),
+            Key.of(b"%d" % before.revision),
+            Kept(b"meaning."),
+            step=before.step + 1,
+            state=before.state + 1,
+        )
+        assert self.store.replace([after], [before.revision]) == [True]
 
 
 @pytest.fixture
@@ -85,11 +103,11 @@ def replica(models: Models, store: RacedStore) -> Replica:
 def test_ids_are_the_callers_choice_or_made_from_the_key_or_random() -> None:
     assert chosen_id("mine", KEY, "create") == chosen_id("mine", None, "fork/x") == "mine"
     made = chosen_id(None, KEY, "create")
-    assert chosen_id(None, OTHER_BODY, "create") == made, "a reused key must meet its session"
+    assert chosen_id(None, Key.of(b"first"), "create") == made, "every try meets its session"
     others = [
         chosen_id(None, KEY, "fork/a"),
         chosen_id(None, KEY, "fork/b"),
-        chosen_id(None, Key.of(b"second", b"create", b"body"), "create"),
+        chosen_id(None, SECOND_KEY, "create"),
         *(chosen_id(None, None, "create") for _ in range(3)),
     ]
     assert len({made, *others}) == 7
@@ -101,17 +119,25 @@ def test_a_new_session(replica: Replica) -> None:
     assert not earlier
     assert same(replica.stored(), session)
     assert (session.model, session.version, session.step) == ("weather", 1, 0)
-    assert (session.created_at, session.expires_at) == (1_000.0, 1_000.0 + DEFAULT_TTL)
+    assert (session.created_at, session.expires_at) == (NOW, NOW + DEFAULT_TTL)
+    assert session.changes == 1
     assert (session.ttl_seconds, session.metadata, session.receipts) == (DEFAULT_TTL, b"{}", b"")
     assert not session.state.any()
     given, _ = replica.create("b", None, NewSession("b", 5.0, b'{"site":"north"}'))
-    assert (given.expires_at, given.metadata) == (1_005.0, b'{"site":"north"}')
+    assert (given.expires_at, given.metadata) == (NOW + 5.0, b'{"site":"north"}')
 
 
-def test_revisions_begin_somewhere_else_each_time(replica: Replica) -> None:
+def test_no_revision_comes_twice(replica: Replica) -> None:
     revisions = {replica.make("a").revision for _ in range(20)}
     assert len(revisions) == 20
-    assert all(0 <= revision < 2**48 for revision in revisions)
+    assert all(0 <= revision < 2**63 for revision in revisions)
+
+
+def test_processes_that_begin_together_have_other_revisions() -> None:
+    """As one that forks others: they must not go on with the same random numbers."""
+    code = "from service.sessions.revisions import fresh_revision; print(fresh_revision())"
+    printed = {subprocess.check_output([sys.executable, "-c", code]) for _ in range(2)}
+    assert len(printed) == 2
 
 
 def test_a_retry_gets_the_session_as_it_was_made(replica: Replica) -> None:
@@ -126,7 +152,7 @@ def test_a_retry_gets_the_session_as_it_was_made(replica: Replica) -> None:
         assert getattr(again, name) == getattr(first, name), name
 
 
-@pytest.mark.parametrize("key", [None, Key.of(b"second", b"create", b"body")])
+@pytest.mark.parametrize("key", [None, SECOND_KEY])
 def test_an_id_that_lives(replica: Replica, key: Key | None) -> None:
     first, _ = replica.create()
     with pytest.raises(SessionExists):
@@ -134,17 +160,15 @@ def test_an_id_that_lives(replica: Replica, key: Key | None) -> None:
     assert same(replica.stored(), first)
 
 
-def test_the_key_with_another_body(replica: Replica) -> None:
+def test_the_key_with_another_request(replica: Replica) -> None:
     first, _ = replica.create()
     with pytest.raises(KeyReused):
-        replica.create(key=OTHER_BODY)
+        replica.create(new=OTHER)
     assert same(replica.stored(), first)
 
 
-def test_two_tries_race_on_two_replicas(
-    models: Models, replica: Replica, store: RacedStore
-) -> None:
-    slower = Replica(models, store)
+def test_two_tries_race_on_two_replicas(replica: Replica, store: RacedStore) -> None:
+    slower = replica.another()
     won: list[tuple[Session, bool]] = []
     store.rival = lambda: won.append(replica.create())
     lost, earlier = slower.create()
@@ -154,22 +178,18 @@ def test_two_tries_race_on_two_replicas(
 
 
 @pytest.mark.parametrize(
-    ("key", "error"),
-    [
-        (None, SessionExists),
-        (Key.of(b"second", b"create", b"body"), SessionExists),
-        (OTHER_BODY, KeyReused),
-    ],
+    ("key", "new", "error"),
+    [(None, None, SessionExists), (SECOND_KEY, None, SessionExists), (KEY, OTHER, KeyReused)],
 )
 def test_another_request_wins_the_race(
-    models: Models,
     replica: Replica,
     store: RacedStore,
     key: Key | None,
+    new: NewSession | None,
     error: type[Exception],
 ) -> None:
-    slower = Replica(models, store)
-    store.rival = lambda: replica.create(key=key)
+    slower = replica.another()
+    store.rival = lambda: replica.create(key=key, new=new)
     with pytest.raises(error):
         slower.create()
     assert store.count(0.0) == 1
@@ -177,17 +197,17 @@ def test_another_request_wins_the_race(
 
 def test_the_retry_for_a_session_that_expired(replica: Replica) -> None:
     replica.create()
-    replica.now += DEFAULT_TTL
+    replica.store.clocks.pass_time(DEFAULT_TTL)
     with pytest.raises(SessionExpired):
         replica.create()
     with pytest.raises(KeyReused):
-        replica.create(key=OTHER_BODY)
+        replica.create(new=OTHER)
 
 
-@pytest.mark.parametrize("key", [None, Key.of(b"second", b"create", b"body")])
+@pytest.mark.parametrize("key", [None, SECOND_KEY])
 def test_an_expired_id_may_begin_anew(replica: Replica, key: Key | None) -> None:
     first, _ = replica.create()
-    replica.now += DEFAULT_TTL
+    replica.store.clocks.pass_time(DEFAULT_TTL)
     second, earlier = replica.create(key=key)
     assert not earlier
     assert second.revision != first.revision
@@ -198,11 +218,11 @@ def test_a_full_service_still_answers_retries(models: Models, store: RacedStore)
     replica = Replica(models, store, max_sessions=1)
     first, _ = replica.create()
     with pytest.raises(TooManySessions):
-        replica.create("b", Key.of(b"second", b"create", b""))
+        replica.create("b", SECOND_KEY)
     again, earlier = replica.create()
     assert earlier
     assert again.revision == first.revision
-    assert store.read(["b"]) == [None]
+    assert read(store, "b") is None
 
 
 def test_what_cannot_be_made_leaves_nothing(replica: Replica, store: RacedStore) -> None:
@@ -210,15 +230,15 @@ def test_what_cannot_be_made_leaves_nothing(replica: Replica, store: RacedStore)
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        replica.births.once("a", refuse, KEY)
-    assert store.read(["a"]) == [None]
-    assert replica.create(key=OTHER_BODY)[1] is False, "the key is still free"
+        replica.creation.once(Identity("", "a"), refuse, KEY, b"meaning.")
+    assert read(store, "a") is None
+    assert replica.create(new=OTHER)[1] is False, "the key is still free"
 
 
 def test_a_session_that_cannot_be_read_is_not_made_again(models: Models) -> None:
-    class AwayStore(MemoryStore):
-        def read(self, session_ids: Sequence[str]) -> list[Found]:
-            return [StoreError("this node is away")] * len(session_ids)
+    class AwayStore(ManualStore):
+        def read(self, identities: Sequence[Identity]) -> list[Found]:
+            return [StoreError("this node is away")] * len(identities)
 
     replica = Replica(models, AwayStore())
     with pytest.raises(StoreError, match="this node"):
@@ -229,20 +249,24 @@ def test_a_session_that_cannot_be_read_is_not_made_again(models: Models) -> None
 def test_a_fork_goes_on_from_its_source_and_shares_nothing_else(replica: Replica) -> None:
     replica.create(new=NewSession(ttl_seconds=500.0, metadata=b'{"n":1}'))
     replica.step()
-    source = replica.stored()
-    replica.now += 10.0
-    forked = replica.births.fork("b", NewSession(), source)
+    source = replace(replica.stored(), writers=b"w" * 16, constants=b"cons", row=3)
+    replica.store.clocks.pass_time(10.0)
+    now = replica.store.now()
+    forked = replica.creation.fork(Identity("", "b"), NewSession(), source)
     inherited = replace(
         source,
         session_id="b",
+        changes=1,
         revision=forked.revision,
-        created_at=replica.now,
-        expires_at=replica.now + 500.0,
+        created_at=now,
+        expires_at=now + 500.0,
         receipts=b"",
+        writers=b"",
     )
     assert same(forked, inherited)
     assert forked.revision != source.revision
-    given = replica.births.fork("b", NewSession("b", 7.0, b"{}"), source)
-    assert (given.ttl_seconds, given.expires_at) == (7.0, replica.now + 7.0)
+    assert forked.row == 0
+    given = replica.creation.fork(Identity("", "b"), NewSession("b", 7.0, b"{}"), source)
+    assert (given.ttl_seconds, given.expires_at) == (7.0, now + 7.0)
     assert given.metadata == b"{}"
     assert np.shares_memory(given.state, source.state) or (given.state == source.state).all()

@@ -1,84 +1,71 @@
 """The end of a session, with other writers in between."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from service.sessions.conditions import ANY, UNCONDITIONAL, Conditions, tag
 
-from service.errors import PreconditionFailed, SessionContended, SessionNotFound
-from service.repository.models import Models
-from service.sessions.sequences import Sequences
-from service.sessions.sessions import Sessions
+from service.errors import (
+    PreconditionFailed,
+    SessionContended,
+    SessionFinished,
+    SessionNotFound,
+)
+from service.operations.conditions import ANY, UNCONDITIONAL, Conditions
+from service.sessions.admission import tag
+from service.sessions.deletion import delete
+from service.sessions.reader import Reader
+from service.sessions.recent import Recent
 from service.stores.memory import MemoryStore
-from tests.unit.sessions.steps import NOW, rival_step, weather, whole
+from tests.contract.sessions import finished, found_in, read, same
+from tests.unit.sessions.steps import RacedStore, rival_step, weather
 
 
-class RacedStore(MemoryStore):
-    """A real store, and a writer that is faster whenever a session is about to be deleted."""
-
-    def __init__(self, rival: Callable[[MemoryStore], object], times: int) -> None:
-        super().__init__()
-        self._rival = rival
-        self._left = times
-        self.create(weather("a"))
-
-    def delete(self, session_id: str, revision: int | None = None) -> bool:
-        if self._left:
-            self._left -= 1
-            self._rival(self)
-        return super().delete(session_id, revision)
-
-    def close(self) -> None:
-        """Stays open: the tests look into it afterwards."""
+def raced(rival: Callable[[MemoryStore], object], times: int = 1) -> RacedStore:
+    """With a writer that is faster whenever the session is about to be ended."""
+    store = RacedStore(rival, times)
+    store.create(weather("a"))
+    return store
 
 
-@pytest.fixture
-def sequences() -> Iterator[Sequences]:
-    sequences = Sequences(1)
-    yield sequences
-    sequences.close()
-
-
-async def delete(
-    models: Models,
-    sequences: Sequences,
-    store: MemoryStore,
-    conditions: Conditions = UNCONDITIONAL,
-) -> None:
-    limits = {"max_sessions": 9, "max_batch": 9, "max_queue": 9}
-    sessions = Sessions(models, store, lambda: NOW, sequences, ttl_seconds=1.0, **limits)
-    try:
-        await sessions.delete("a", conditions)
-    finally:
-        await sessions.close()
+def delete_a(store: MemoryStore, conditions: Conditions = UNCONDITIONAL) -> bool:
+    return delete(store, Reader(store, Recent(0)), weather("a").identity, conditions)
 
 
 @pytest.mark.parametrize("tags", [None, frozenset([ANY])])
-async def test_a_step_in_between_does_not_save_it(
-    models: Models, sequences: Sequences, tags: frozenset[str] | None
-) -> None:
-    store = RacedStore(lambda store: rival_step(store, "a"), times=1)
-    await delete(models, sequences, store, Conditions(if_match=tags))
-    assert store.read(["a"]) == [None]
+def test_a_step_in_between_does_not_save_it(tags: frozenset[str] | None) -> None:
+    store = raced(lambda store: rival_step(store, "a"))
+    assert delete_a(store, Conditions(if_match=tags))
+    assert found_in(store, "a").finished
 
 
-async def test_a_step_in_between_makes_a_tag_untrue(models: Models, sequences: Sequences) -> None:
-    store = RacedStore(lambda store: rival_step(store, "a"), times=1)
-    conditions = Conditions(if_match=frozenset([tag(weather("a"))]))
+def test_a_step_in_between_makes_a_tag_untrue() -> None:
+    store = raced(lambda store: rival_step(store, "a"))
     with pytest.raises(PreconditionFailed) as raised:
-        await delete(models, sequences, store, conditions)
-    assert (raised.value.step, raised.value.tag) == (107, "1")
-    assert whole(store.read(["a"])[0]).step == 107
+        delete_a(store, Conditions(if_match=frozenset([tag(weather("a"))])))
+    left = found_in(store, "a")
+    assert (raised.value.step, raised.value.tag) == (107, tag(left))
+    assert (left.step, left.finished) == (107, False)
 
 
-async def test_whoever_always_loses_deletes_nothing(models: Models, sequences: Sequences) -> None:
-    store = RacedStore(lambda store: rival_step(store, "a"), times=1_000)
+def test_whoever_always_loses_deletes_nothing() -> None:
+    store = raced(lambda store: rival_step(store, "a"), times=1_000)
     with pytest.raises(SessionContended):
-        await delete(models, sequences, store)
-    assert whole(store.read(["a"])[0]).step > 107
+        delete_a(store)
+    left = found_in(store, "a")
+    assert left.step > 107
+    assert not left.finished
 
 
-async def test_another_one_deleted_it_in_between(models: Models, sequences: Sequences) -> None:
-    store = RacedStore(lambda store: MemoryStore.delete(store, "a"), times=1)
+def test_another_one_deleted_it_in_between() -> None:
+    before = weather("a")
+    tombstone = finished(before)
+    store = raced(lambda store: MemoryStore.replace(store, [tombstone], [before.revision]))
+    with pytest.raises(SessionFinished):
+        delete_a(store)
+    assert same(read(store, "a"), tombstone)
+
+
+def test_what_was_there_is_gone_in_between() -> None:
+    store = raced(lambda store: store.remove(weather("a").identity))
     with pytest.raises(SessionNotFound):
-        await delete(models, sequences, store)
+        delete_a(store)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from service.sessions.sampling import Sampling
 
 from model_export import package
 from model_export.model.config import ResidualHead
@@ -20,8 +19,10 @@ from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import InvalidInput
+from service.operations.rollout import Plan, check_feedback
+from service.operations.sampling import Sampling
 from service.repository.models import Models, load_models
-from service.sessions.feedback import Plan, Rolled, check_feedback, roll, shape_of_rollout
+from service.sessions.feedback import Rolled, roll, shape_of_rollout
 from tests.bundles import plain_report, served_models, values_model
 from tests.oracle import Oracle, Trace, assert_agrees
 

@@ -14,11 +14,9 @@ from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.errors import InvalidInput
 from service.repository.models import Models, load_models
-from service.sessions.recent import Recent
-from service.sessions.stepping import Stepper, StepRequest
-from service.stores.memory import MemoryStore
 from tests.bundles import plain_report, values_model
-from tests.contract.sessions import same, session
+from tests.contract.sessions import read, same
+from tests.unit.sessions.steps import holding, request, stepper, weather
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,10 @@ def small_units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 
 @pytest.mark.parametrize("time", [1, 2])
 def test_a_state_that_is_not_finite_is_never_stored(small_units: Models, time: int) -> None:
-    before = session(model="small", version=1, state=np.zeros(6, np.float32), expires_at=1e10)
-    store = MemoryStore()
-    store.create(before)
-    inputs = np.full((time, 3), [3e38, 3e38, -3e38], np.float32)
-    request = StepRequest("s", lambda _: inputs, gates=False)
-    outcome = Stepper(small_units, store, lambda: 0.0, Recent(0)).run([request])[0]
+    before = weather("s", model="small", state=np.zeros(6, np.float32))
+    store = holding(before)
+    rows = [[3e38, 3e38, -3e38]] * time
+    (outcome,) = stepper(small_units, store).run([request("s", rows)])
     assert isinstance(outcome, InvalidInput)
     assert outcome.faults[0].place == ("inputs", 0)
-    assert same(store.read(["s"])[0], before)
+    assert same(read(store), before)

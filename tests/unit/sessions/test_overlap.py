@@ -5,22 +5,17 @@ import time
 from collections.abc import Sequence
 from threading import Lock
 
-import numpy as np
-
 from service.repository.models import Models
-from service.sessions.sequences import Sequences
-from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
-from service.stores.memory import MemoryStore
-from service.stores.store import Found, Replaced, Session
-from tests.contract.sessions import session
+from service.stores.store import Found, Identity, Replaced, Session
+from tests.unit.sessions.serving import serving
+from tests.unit.sessions.steps import ManualStore, request, weather
 
 ROUND_TRIP_SECONDS = 0.02
 ROUNDS = 6
 CLIENTS = 12
 
 
-class FarStore(MemoryStore):
+class FarStore(ManualStore):
     """A real store behind round trips; `workers` threads may be under way at once."""
 
     def __init__(self, workers: int) -> None:
@@ -30,13 +25,13 @@ class FarStore(MemoryStore):
         self._counting = Lock()
         self.most_under_way = 0
 
-    def read(self, session_ids: Sequence[str]) -> list[Found]:
+    def read(self, identities: Sequence[Identity]) -> list[Found]:
         self._travel()
-        return super().read(session_ids)
+        return super().read(identities)
 
-    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         self._travel()
-        return super().replace(sessions)
+        return super().replace(sessions, expected)
 
     def _travel(self) -> None:
         with self._counting:
@@ -46,7 +41,7 @@ class FarStore(MemoryStore):
         with self._counting:
             self._under_way -= 1
 
-    def another(self) -> "FarStore | None":  # type: ignore[override]
+    def clone_for_thread(self) -> "FarStore | None":  # type: ignore[override]
         if self._stores == 1:
             return None
         self._stores -= 1
@@ -56,24 +51,19 @@ class FarStore(MemoryStore):
 async def most_under_way(models: Models, workers: int) -> int:
     """Accesses at once, for clients that begin at different times and step one session each."""
     store = FarStore(workers)
-    sequences = Sequences(1)
-    limits = {"max_sessions": 100, "max_batch": 100, "max_queue": 100}
-    sessions = Sessions(models, store, time.time, sequences, ttl_seconds=60, **limits)
     for number in range(CLIENTS):
-        state = np.zeros(6, np.float32)
-        store.create(session(f"s{number}", version=1, step=0, state=state, expires_at=2e10))
-    row = np.array([[20.0, 1000.0, 0.5]], np.float32)
+        store.create(weather(f"s{number}", step=0))
 
-    async def client(number: int) -> int:
-        await asyncio.sleep(number * 2 * ROUND_TRIP_SECONDS / CLIENTS)
-        for _ in range(ROUNDS):
-            answer = await sessions.step(StepRequest(f"s{number}", lambda _: row, gates=False))
-        return answer.step
+    async with serving(models, store) as sessions:
 
-    steps = await asyncio.gather(*map(client, range(CLIENTS)))
+        async def client(number: int) -> int:
+            await asyncio.sleep(number * 2 * ROUND_TRIP_SECONDS / CLIENTS)
+            for _ in range(ROUNDS):
+                answer = await sessions.step(request(f"s{number}"))
+            return answer.step
+
+        steps = await asyncio.gather(*map(client, range(CLIENTS)))
     assert steps == [ROUNDS] * CLIENTS
-    await sessions.close()
-    sequences.close()
     return store.most_under_way
 
 

@@ -1,19 +1,19 @@
 """Busy is ready, hanging is not: with a store that takes as long as a test wants."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from threading import Event
 
 import pytest
 
 from service.errors import ShuttingDown, StoreError
+from service.operations.requests import Get
 from service.repository.models import Models
 from service.sessions.readiness import Readiness
-from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.stores.memory import MemoryStore
-from service.stores.store import Found
+from service.stores.store import Found, Identity
+from tests.unit.sessions.serving import serving
 
 
 class SlowStore(MemoryStore):
@@ -25,11 +25,11 @@ class SlowStore(MemoryStore):
         self.answers.set()
         self.error: StoreError | None = None
 
-    def read(self, session_ids: Sequence[str]) -> list[Found]:
+    def read(self, identities: Sequence[Identity]) -> list[Found]:
         assert self.answers.wait(20)
         if self.error is not None:
-            raise self.error
-        return super().read(session_ids)
+            return [self.error] * len(identities)
+        return super().read(identities)
 
 
 @pytest.fixture
@@ -39,21 +39,9 @@ def store() -> SlowStore:
 
 @pytest.fixture
 async def sessions(store: SlowStore) -> AsyncIterator[Sessions]:
-    sequences = Sequences(1)
-    sessions = Sessions(
-        Models(),
-        store,
-        time.time,
-        sequences,
-        ttl_seconds=60,
-        max_sessions=10,
-        max_batch=10,
-        max_queue=2,
-    )
-    yield sessions
-    store.answers.set()
-    sequences.close()
-    await sessions.close()
+    async with serving(Models(), store, max_queue=2) as sessions:
+        yield sessions
+        store.answers.set()
 
 
 async def test_a_store_that_answers(sessions: Sessions) -> None:
@@ -75,7 +63,7 @@ async def test_a_store_that_is_busy(sessions: Sessions, store: SlowStore) -> Non
 
 async def test_a_queue_that_is_full(sessions: Sessions, store: SlowStore) -> None:
     store.answers.clear()
-    waiting = [asyncio.create_task(sessions.get(str(number))) for number in range(6)]
+    waiting = [asyncio.create_task(sessions.get(Get(str(number)))) for number in range(6)]
     await Readiness().check(sessions)
     store.answers.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
@@ -85,7 +73,7 @@ async def test_a_queue_that_is_full(sessions: Sessions, store: SlowStore) -> Non
 async def test_a_store_that_hangs(sessions: Sessions, store: SlowStore) -> None:
     store.error = StoreError("timed out")
     with pytest.raises(StoreError):
-        await sessions.get("a")
+        await sessions.get(Get("a"))
     store.answers.clear()
     with pytest.raises(StoreError, match="timed out"):
         await Readiness().check(sessions)

@@ -7,36 +7,38 @@ import pytest
 
 from service.batcher.batcher import Deferred
 from service.batcher.compute import Stopped
-from service.errors import SessionExpired, SessionNotFound, StepConflict
+from service.errors import SessionExpired, SessionFinished, SessionNotFound, StepConflict
+from service.operations.inputs import JsonRows
+from service.operations.requests import Step
 from service.repository.models import Models
 from service.sessions.recent import OVERHEAD_BYTES, Recent
-from service.sessions.stepping import Stepper, StepRequest
-from service.stores.memory import MemoryStore
-from service.stores.store import Found
-from tests.contract.sessions import session
+from service.stores.store import Found, Identity
+from tests.contract.sessions import finished, found_in, identities, session
 from tests.unit.sessions.steps import (
     NOW,
     ROW,
+    ManualStore,
     RacedStore,
     answered,
+    holding,
+    made_anew,
     request,
     rival_step,
     stepper,
     weather,
-    whole,
 )
 
 
-class CountingStore(MemoryStore):
+class CountingStore(ManualStore):
     """A real store that counts what is read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: list[list[str]] = []
 
-    def read(self, session_ids: Sequence[str]) -> list[Found]:
-        self.reads.append(list(session_ids))
-        return super().read(session_ids)
+    def read(self, identities: Sequence[Identity]) -> list[Found]:
+        self.reads.append([identity.session_id for identity in identities])
+        return super().read(identities)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_session_is_read_once(models: Models, counting: CountingStore) -> None
 
 
 def test_without_room_every_step_reads(models: Models, counting: CountingStore) -> None:
-    run = Stepper(models, counting, lambda: NOW, Recent(0)).run
+    run = stepper(models, counting, Recent(0)).run
     for _ in range(3):
         run([request("a")])
     assert counting.reads == [["a"]] * 3
@@ -86,8 +88,12 @@ def test_a_condition_is_not_refused_for_what_was_true_before(
 def test_a_session_ended_elsewhere_is_gone(models: Models, counting: CountingStore) -> None:
     run = stepper(models, counting).run
     run([request("a")])
-    counting.delete("a")
-    assert isinstance(run([request("a")])[0], SessionNotFound)
+    before = found_in(counting, "a")
+    assert counting.replace([finished(before)], [before.revision]) == [True]
+    assert isinstance(run([request("a")])[0], SessionFinished)
+    run([request("b")])
+    counting.remove(Identity("", "b"))
+    assert isinstance(run([request("b")])[0], SessionNotFound)
 
 
 def test_a_session_made_anew_elsewhere_is_the_new_one(
@@ -96,8 +102,7 @@ def test_a_session_made_anew_elsewhere_is_the_new_one(
     run = stepper(models, counting).run
     for _ in range(3):
         run([request("a")])
-    counting.delete("a")
-    counting.create(weather("a", revision=1_000))
+    made_anew(counting, weather("a", revision=1_000, created_at=NOW))
     assert answered(run([request("a")])[0]).step == 8
 
 
@@ -107,9 +112,10 @@ def test_a_session_made_anew_elsewhere_on_another_model(
     """What the copy says would send the new model's inputs into the old model's graph."""
     run = stepper(models, counting).run
     run([request("a"), request("b")])
-    counting.delete("a")
-    counting.create(weather("a", model="letters", state=np.zeros(6, np.float32)))
-    tokens = StepRequest("a", lambda _: np.array([1, 2]), gates=False)
+    state = np.zeros(6, np.float32)
+    anew = weather("a", model="letters", state=state, revision=1_000, created_at=NOW)
+    made_anew(counting, anew)
+    tokens = Step("a", JsonRows([1, 2]))
     outcomes = run([tokens, request("b")])
     assert answered(outcomes[0]).manifest.name == "letters"
     assert answered(outcomes[1]).step == 9
@@ -120,12 +126,12 @@ def test_those_used_last_stay() -> None:
     recent = Recent(3 * size)
     for session_id in ("a", "b", "c", "a", "d"):
         recent.keep(session(session_id, state=np.zeros(2, np.float32)))
-    kept = recent.find(["a", "b", "c", "d"])
+    kept = recent.find(identities("a", "b", "c", "d"))
     assert [found is not None for found in kept] == [True, False, True, True]
-    recent.forget("a")
+    recent.take(Identity("", "a"))
     recent.keep(session("e", state=np.zeros(2, np.float32)))
-    assert recent.find(["a", "c"])[0] is None
-    assert recent.find(["c"])[0] is not None
+    kept = recent.find(identities("a", "c"))
+    assert [found is not None for found in kept] == [False, True]
 
 
 LONG = [ROW] * 3000
@@ -136,18 +142,16 @@ def test_long_work_is_deferred_and_gives_the_same(models: Models, counting: Coun
     long, short = run([request("a", LONG), request("b")])
     assert isinstance(long, Deferred)
     assert answered(short).step == 8
-    assert whole(counting.read(["a"])[0]).step == 7
+    assert found_in(counting, "a").step == 7
     assert answered(long).step == 7 + len(LONG)
     for row in LONG[1:]:
         run([request("b", [row])])
-    states = [whole(found).state for found in counting.read(["a", "b"])]
+    states = [found_in(counting, session_id).state for session_id in "ab"]
     np.testing.assert_allclose(states[0], states[1], atol=1e-5)
 
 
 def test_several_that_are_long_together(models: Models) -> None:
-    store = MemoryStore()
-    for session_id in "abcd":
-        store.create(weather(session_id))
+    store = holding(*map(weather, "abcd"))
     outcomes = stepper(models, store).run([request(one, LONG[:600]) for one in "abcd"])
     assert [isinstance(outcome, Deferred) for outcome in outcomes] == [False, True, True, True]
     assert [answered(outcome).step for outcome in outcomes] == [607] * 4
@@ -161,20 +165,17 @@ def test_long_work_that_lost_a_race_is_done_again(models: Models) -> None:
 
 
 def test_long_work_does_not_bring_an_expired_session_back(models: Models) -> None:
-    now = [NOW]
-    store = MemoryStore()
-    store.create(weather("a"))
-    (long,) = Stepper(models, store, lambda: now[0], Recent(0)).run([request("a", LONG)])
+    store = holding(weather("a"))
+    (long,) = stepper(models, store, Recent(0)).run([request("a", LONG)])
     assert isinstance(long, Deferred)
     finish = long.work(lambda: True)
-    now[0] += 60
+    store.clocks.pass_time(60)
     assert isinstance(finish(), SessionExpired)
-    assert whole(store.read(["a"])[0]).step == 7
+    assert found_in(store, "a").step == 7
 
 
 def test_long_work_for_nobody_ends_and_changes_nothing(models: Models) -> None:
-    store = MemoryStore()
-    store.create(weather("a"))
+    store = holding(weather("a"))
     (long,) = stepper(models, store).run([request("a", LONG)])
     assert isinstance(long, Deferred)
     asked: list[int] = []
@@ -186,4 +187,4 @@ def test_long_work_for_nobody_ends_and_changes_nothing(models: Models) -> None:
     with pytest.raises(Stopped):
         long.work(wanted)
     assert len(asked) == 2
-    assert whole(store.read(["a"])[0]).step == 7
+    assert found_in(store, "a").step == 7

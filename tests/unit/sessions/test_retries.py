@@ -4,41 +4,45 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from service.sessions.conditions import ANY, tag
 
 from service.errors import (
     AnswerNotKept,
     CommitUnknown,
     KeyReused,
     PreconditionFailed,
+    SessionDamaged,
     StepConflict,
 )
+from service.operations.conditions import ANY
+from service.operations.keys import Key
 from service.repository.models import Models
-from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS, Key
+from service.sessions.admission import tag
+from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session
-from tests.contract.sessions import same
+from tests.contract.sessions import found_in, read, same
 from tests.unit.sessions.steps import (
+    ROW,
+    ManualStore,
     RacedStore,
     answered,
+    holding,
     request,
     rival_step,
     stepper,
     weather,
-    whole,
 )
 
-KEY = Key.of(b"first", b"steps", b"body")
+KEY = Key.of(b"first")
 
 
 def test_a_retry_is_answered_and_not_applied(models: Models) -> None:
-    store = MemoryStore()
-    store.create(weather("a"))
+    store = holding(weather("a"))
     run = stepper(models, store).run
     first = answered(run([request("a", key=KEY, gates=True)])[0])
-    left = whole(store.read(["a"])[0])
+    left = found_in(store, "a")
     again = answered(run([request("a", key=KEY, gates=True)])[0])
-    assert same(store.read(["a"])[0], left)
+    assert same(read(store, "a"), left)
     assert (again.replayed, first.replayed) == (True, False)
     assert (again.step, again.revision) == (first.step, first.revision)
     assert again.result.outputs.tobytes() == first.result.outputs.tobytes()
@@ -49,12 +53,11 @@ def test_a_retry_is_answered_and_not_applied(models: Models) -> None:
 
 
 def test_a_retry_after_other_steps_has_the_answer_of_then(models: Models) -> None:
-    store = MemoryStore()
-    store.create(weather("a"))
+    store = holding(weather("a"))
     run = stepper(models, store).run
     first = answered(run([request("a", key=KEY)])[0])
     for number in range(KEPT_RECEIPTS - 1):
-        run([request("a"), request("a", key=Key.of(b"%d" % number, b"steps", b""))])
+        run([request("a"), request("a", key=Key.of(b"%d" % number))])
     again = answered(run([request("a", key=KEY)])[0])
     assert (again.step, again.revision, again.replayed) == (first.step, first.revision, True)
     assert again.result.outputs.tobytes() == first.result.outputs.tobytes()
@@ -64,10 +67,8 @@ def test_a_retry_after_other_steps_has_the_answer_of_then(models: Models) -> Non
 def test_an_answer_too_large_to_keep_is_computed_again_bit_by_bit(
     models: Models, neighbours: int
 ) -> None:
-    store = MemoryStore()
     others = [f"other-{number}" for number in range(neighbours)]
-    for session_id in ["a", *others]:
-        store.create(weather(session_id))
+    store = holding(*map(weather, ["a", *others]))
     run = stepper(models, store).run
     rows = np.random.default_rng(0).normal((20, 1000, 0.5), (5, 10, 0.2), (400, 3)).tolist()
     assert 4 * 3 * len(rows) > KEPT_ANSWER_BYTES
@@ -77,22 +78,25 @@ def test_an_answer_too_large_to_keep_is_computed_again_bit_by_bit(
     again = answered(run([request("a", rows, key=KEY)])[0])
     assert again.result.outputs.tobytes() == first.result.outputs.tobytes()
     assert (again.step, again.revision, again.replayed) == (first.step, first.revision, True)
-    assert whole(store.read(["a"])[0]).step == first.step + 1
-    run([request("a", key=Key.of(b"second", b"steps", b""))])
+    assert found_in(store, "a").step == first.step + 1
+    run([request("a", key=Key.of(b"second"))])
     refused = run([request("a", rows, key=KEY)])[0]
     assert isinstance(refused, AnswerNotKept)
     assert (refused.applied_step, refused.step) == (first.step, first.step + 2)
 
 
 def test_a_key_with_another_request_changes_nothing(models: Models) -> None:
-    store = MemoryStore()
-    store.create(weather("a"))
+    store = holding(weather("a"))
     run = stepper(models, store).run
     run([request("a", key=KEY)])
-    left = whole(store.read(["a"])[0])
-    for other in (Key.of(b"first", b"steps", b"more"), Key.of(b"first", b"rollout", b"body")):
-        assert isinstance(run([request("a", key=other)])[0], KeyReused)
-    assert same(store.read(["a"])[0], left)
+    left = found_in(store, "a")
+    for other in (
+        request("a", [ROW, ROW], key=KEY),
+        request("a", gates=True, key=KEY),
+        request("a", key=KEY, at=left.step),
+    ):
+        assert isinstance(run([other])[0], KeyReused)
+    assert same(read(store, "a"), left)
 
 
 def test_conditions_are_looked_at_again_after_a_lost_race(models: Models) -> None:
@@ -109,14 +113,14 @@ def test_conditions_are_looked_at_again_after_a_lost_race(models: Models) -> Non
             assert answered(outcome).step == before.step + 101
             continue
         assert isinstance(outcome, refusal)
-        assert (outcome.step, outcome.tag) == (before.step + 100, f"{before.revision + 1:x}")
-        assert whole(store.read(["a"])[0]).step == before.step + 100
+        left = found_in(store, "a")
+        assert (outcome.step, outcome.tag) == (before.step + 100, tag(left))
+        assert left.step == before.step + 100
 
 
 def test_a_retry_is_recognised_before_its_conditions(models: Models) -> None:
-    store = MemoryStore()
     before = weather("a")
-    store.create(before)
+    store = holding(before)
     run = stepper(models, store).run
     keyed = request("a", key=KEY, at=before.step, if_match=frozenset([tag(before)]))
     first = answered(run([keyed])[0])
@@ -133,14 +137,14 @@ def test_a_rival_that_applied_the_same_request_is_believed(models: Models) -> No
     store.create(weather("a"))
     outcome = answered(stepper(models, store).run([request("a", key=KEY)])[0])
     assert outcome.replayed
-    assert whole(store.read(["a"])[0]).step == 8
+    assert found_in(store, "a").step == 8
 
 
-class ForgetfulStore(MemoryStore):
+class ForgetfulStore(ManualStore):
     """A real store whose connection breaks between the change and its confirmation."""
 
-    def replace(self, sessions: Sequence[Session]) -> list[Replaced]:
-        super().replace(sessions)
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
+        super().replace(sessions, expected)
         return [CommitUnknown("no confirmation")] * len(sessions)
 
 
@@ -149,14 +153,12 @@ def test_an_unknown_commit_is_not_tried_again(models: Models) -> None:
     store.create(weather("a"))
     run = stepper(models, store).run
     assert isinstance(run([request("a", key=KEY)])[0], CommitUnknown)
-    assert whole(store.read(["a"])[0]).step == 8
+    assert found_in(store, "a").step == 8
     assert answered(run([request("a", key=KEY)])[0]).step == 8, "the retry finds its receipt"
 
 
 def test_damaged_receipts_are_their_sessions_own_fault(models: Models) -> None:
-    store = MemoryStore()
-    store.create(weather("damaged", receipts=b"short"))
-    store.create(weather("sound"))
+    store = holding(weather("damaged", receipts=b"short"), weather("sound"))
     outcomes = stepper(models, store).run([request("damaged", key=KEY), request("sound", key=KEY)])
-    assert isinstance(outcomes[0], Exception)
+    assert isinstance(outcomes[0], SessionDamaged)
     assert answered(outcomes[1]).step == 8

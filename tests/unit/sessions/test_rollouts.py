@@ -1,48 +1,36 @@
 """Rollouts that are streamed: one output after the other, and nothing stored before the end."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
 import pytest
-from service.sessions.conditions import UNCONDITIONAL, Conditions
-from service.sessions.sampling import Sampling
 
-from service.bundle.manifest import Manifest
 from service.errors import SessionContended
+from service.operations.conditions import UNCONDITIONAL, Conditions
+from service.operations.inputs import JsonRows
+from service.operations.keys import Key
+from service.operations.requests import Create, Get, Step
+from service.operations.rollout import Plan, Rollout
+from service.operations.sampling import Sampling
 from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.creation import NewSession
-from service.sessions.feedback import Plan, roll, rolling
-from service.sessions.receipts import Key
-from service.sessions.rollouts import RolloutRequest, Shown
-from service.sessions.sequences import Sequences
+from service.sessions.feedback import roll, rolling
+from service.sessions.rollouts import Shown
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
-from service.stores.memory import MemoryStore
+from tests.unit.sessions.serving import serving
+from tests.unit.sessions.steps import ManualStore
 
 LONG = 5000
-KEYED = Conditions(Key.of(b"k", b"rollout", b"body"))
+SEED = 7
+KEYED = Conditions(Key.of(b"k"))
 
 
 @pytest.fixture
 async def sessions(models: Models) -> AsyncIterator[Sessions]:
-    sequences = Sequences(max_waiting=10)
-    sessions = Sessions(
-        models,
-        MemoryStore(),
-        time.time,
-        sequences,
-        ttl_seconds=1e6,
-        max_sessions=10,
-        max_batch=10,
-        max_queue=100,
-    )
-    yield sessions
-    sequences.close()
-    await sessions.close()
+    async with serving(models, ManualStore()) as sessions:
+        yield sessions
 
 
 async def request(
@@ -53,18 +41,17 @@ async def request(
     model: str = "letters",
     advance: bool = True,
     conditions: Conditions = UNCONDITIONAL,
-) -> RolloutRequest:
+) -> Rollout:
     """A rollout of a new session."""
-    session, _ = await sessions.create(model, NewSession(None, None, None))
-    inputs = models.latest(model).example[:2]
+    session, _ = await sessions.create(Create(model))
+    inputs = JsonRows(models.latest(model).example[:2].tolist())
+    seed = SEED if model == "letters" else None
+    return Rollout(
+        session.session_id, inputs, steps, advance=advance, seed=seed, conditions=conditions
+    )
 
-    def plan(_: Manifest) -> Plan:
-        return Plan(inputs, steps, False, Sampling(7))
 
-    return RolloutRequest(session.session_id, plan, advance, conditions)
-
-
-async def parts_of(sessions: Sessions, asked: RolloutRequest) -> tuple[list[Any], Answer]:
+async def parts_of(sessions: Sessions, asked: Rollout) -> tuple[list[Any], Answer]:
     """All outputs of a stream, and its answer, which must come last and alone."""
     *shown, answer = [part async for part in sessions.stream_rollout(asked)]
     assert isinstance(answer, Answer)
@@ -97,7 +84,7 @@ async def test_a_stream_ends_with_the_answer_of_the_whole(
     outputs, answer = await parts_of(sessions, asked)
     assert outputs == answer.result.outputs.tolist()
     assert len(outputs) == steps
-    session = await sessions.get(asked.session_id)
+    session = await sessions.get(Get(asked.session_id))
     assert (session.step, session.revision) == (answer.step, answer.revision)
     assert session.step == steps + 1
     whole = await sessions.rollout(await request(sessions, models, steps, model=model))
@@ -114,14 +101,14 @@ async def test_a_retry_streams_the_same_and_moves_nothing(
     assert again == first
     assert (answer.replayed, replayed.replayed) == (False, True)
     assert (replayed.step, replayed.revision) == (answer.step, answer.revision)
-    assert (await sessions.get(asked.session_id)).revision == answer.revision
+    assert (await sessions.get(Get(asked.session_id))).revision == answer.revision
 
 
 async def test_a_look_ahead_moves_nothing(sessions: Sessions, models: Models) -> None:
     asked = await request(sessions, models, 40, advance=False)
     outputs, answer = await parts_of(sessions, asked)
     assert len(outputs) == 40
-    assert (answer.step, (await sessions.get(asked.session_id)).step) == (0, 0)
+    assert (answer.step, (await sessions.get(Get(asked.session_id))).step) == (0, 0)
 
 
 async def test_the_pace_is_that_of_whoever_takes(sessions: Sessions, models: Models) -> None:
@@ -132,19 +119,18 @@ async def test_the_pace_is_that_of_whoever_takes(sessions: Sessions, models: Mod
     assert isinstance(part, Shown)
     assert len(part.outputs) == 1
     await stream.aclose()
-    assert (await sessions.get(asked.session_id)).step == 0
+    assert (await sessions.get(Get(asked.session_id))).step == 0
 
 
 async def test_a_step_in_between_wins(sessions: Sessions, models: Models) -> None:
     asked = await request(sessions, models, LONG)
-    inputs = models.latest("letters").example[:1]
     stream = sessions.stream_rollout(asked)
     await anext(stream)
-    await sessions.step(StepRequest(asked.session_id, lambda _: inputs, gates=False))
+    await sessions.step(Step(asked.session_id, JsonRows([1])))
     with pytest.raises(SessionContended):
         async for _ in stream:
             pass
-    assert (await sessions.get(asked.session_id)).step == 1
+    assert (await sessions.get(Get(asked.session_id))).step == 1
 
 
 async def test_a_short_rollout_is_not_held_up_by_a_long_one(

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from service.sessions.sampling import Chooser, Sampling
+
+from service.operations.sampling import Chooser, Sampling
 
 
 def choices(likely: list[float], temperature: float, top_k: int | None = None) -> set[int]:

@@ -1,0 +1,39 @@
+"""The sessions of a service over a store, without HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.repository.models import Models
+from service.sessions.sequences import Sequences
+from service.sessions.sessions import Sessions
+from service.stores.store import Store
+from tests.unit.sessions.steps import LIMITS, RECENT_BYTES
+
+
+@asynccontextmanager
+async def serving(
+    models: Models,
+    store: Store,
+    *,
+    ttl_seconds: float = 60.0,
+    max_queue: int = 100,
+    recent_bytes: int = RECENT_BYTES,
+) -> AsyncIterator[Sessions]:
+    """Closes the store at the end: a test looks into it before."""
+    sequences = Sequences(max_waiting=10)
+    sessions = Sessions(
+        models,
+        store,
+        sequences,
+        LIMITS,
+        ttl_seconds=ttl_seconds,
+        max_sessions=100,
+        max_batch=100,
+        max_queue=max_queue,
+        recent_bytes=recent_bytes,
+    )
+    try:
+        yield sessions
+    finally:
+        sequences.close()
+        await sessions.close()
