@@ -113,6 +113,11 @@ def highest_number(session: Session, writer: bytes) -> int | None:
         return dict(_WRITER.iter_unpack(session.writers)).get(writer)
 
 
+def may_have_forgotten_writers(session: Session) -> bool:
+    """False where every writer that ever was is known."""
+    return len(session.writers) >= KEPT_WRITERS * _WRITER.size
+
+
 def raise_number(session: Session, writer: bytes, number: int) -> bytes:
     """A session's writers after one more number was applied, shortened to what is kept.
 
