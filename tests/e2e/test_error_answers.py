@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from service.edges.v1.schemas import ProblemDetails
+from service.edges.http.openapi import ProblemDetails
 from tests.e2e.conftest import MAX_BODY_BYTES
 from tests.e2e.requests import apply_steps, new_session, state_of, weather_inputs
 
