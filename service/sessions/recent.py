@@ -23,13 +23,23 @@ class Recent:
         self._max_bytes = max_bytes
         self._sessions: dict[Identity, Session] = {}
         self._doubted: dict[Identity, Session] = {}
+        self._looks = 0
+        self._kept_at: dict[Identity, int] = {}
         self._bytes = 0
         self._lock = Lock()
 
-    def find(self, identities: Sequence[Identity]) -> list[Session | None]:
-        """Copies that nobody doubts."""
+    def find(
+        self, identities: Sequence[Identity], *, others_wrote: bool = False
+    ) -> list[Session | None]:
+        """Copies that nobody doubts. `others_wrote` says that another process has changed some
+        session since this was asked last: no copy of before is found any more."""
         with self._lock:
-            return [*map(self._sessions.get, identities)]
+            self._looks += others_wrote
+            now, kept_at = self._looks, self._kept_at.get
+            return [
+                self._sessions[identity] if kept_at(identity) == now else None
+                for identity in identities
+            ]
 
     def is_kept(self, session: Session) -> bool:
         """Whether it is this very copy that is found here."""
@@ -41,6 +51,7 @@ class Recent:
             self._remove(session.identity)
             self._bytes += _size(session)
             self._sessions[session.identity] = session
+            self._kept_at[session.identity] = self._looks
             while self._bytes > self._max_bytes and self._sessions:
                 self._remove(next(iter(self._sessions)))
 
@@ -61,6 +72,7 @@ class Recent:
         session = self._sessions.pop(identity, None)
         if session is not None:
             self._bytes -= _size(session)
+            del self._kept_at[identity]
         return session
 
 

@@ -37,6 +37,9 @@ class MemoryStore:
             for session, revision in zip(sessions, expected, strict=True)
         ]
 
+    def others_wrote(self) -> bool:
+        return False
+
     def remove(self, identity: Identity) -> bool:
         return self._sessions.pop(identity, None) is not None
 

@@ -56,6 +56,9 @@ class ObservedStore:
         self._judge(replaced)
         return replaced
 
+    def others_wrote(self) -> bool:
+        return self._store.others_wrote()
+
     def remove(self, identity: Identity) -> bool:
         return self._seen("remove", lambda: self._store.remove(identity))
 

@@ -108,6 +108,12 @@ class Store(Protocol):
         outcome is a StoreError nothing was changed, unless it is CommitUnknown. Never raises.
         """
 
+    def others_wrote(self) -> bool:
+        """Whether another process may have changed something since this was asked last.
+
+        False also where asking would take a round trip: then compare and set finds out.
+        """
+
     def remove(self, identity: Identity) -> bool:
         """Remove what is stored, readable or not, without a tombstone; False where nothing is.
 
