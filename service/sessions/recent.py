@@ -22,45 +22,48 @@ class Recent:
         """Nothing is kept where `max_bytes` is 0."""
         self._max_bytes = max_bytes
         self._sessions: dict[Identity, Session] = {}
-        self._doubted: dict[Identity, Session] = {}
+        self._doubted: set[Identity] = set()
         self._bytes = 0
         self._lock = Lock()
 
     def find(self, identities: Sequence[Identity]) -> list[Session | None]:
         """Copies that nobody doubts."""
         with self._lock:
-            return [*map(self._sessions.get, identities)]
+            found = [*map(self._sessions.get, identities)]
+            if not self._doubted:
+                return found
+            return [
+                None if identity in self._doubted else session
+                for identity, session in zip(identities, found, strict=True)
+            ]
 
-    def is_kept(self, session: Session) -> bool:
-        """Whether it is this very copy that is found here."""
-        return self._sessions.get(session.identity) is session
-
-    def keep(self, session: Session) -> None:
+    def keep(self, session: Session, *, doubted: bool = False) -> None:
         """In place of an older one under its id; those used longest ago make room."""
         with self._lock:
             self._remove(session.identity)
             self._bytes += _size(session)
             self._sessions[session.identity] = session
+            if doubted:
+                self._doubted.add(session.identity)
             while self._bytes > self._max_bytes and self._sessions:
                 self._remove(next(iter(self._sessions)))
 
     def doubt(self, identity: Identity) -> None:
         """Find a copy no more, but keep it until the session is read."""
         with self._lock:
-            session = self._remove(identity)
-            if session is not None:
-                self._doubted[identity] = session
+            if identity in self._sessions:
+                self._doubted.add(identity)
 
     def take(self, identity: Identity) -> Session | None:
         """The copy, doubted or not, which is not kept any more."""
         with self._lock:
-            session = self._remove(identity)
-            return self._doubted.pop(identity, session)
+            return self._remove(identity)
 
     def _remove(self, identity: Identity) -> Session | None:
         session = self._sessions.pop(identity, None)
         if session is not None:
             self._bytes -= _size(session)
+            self._doubted.discard(identity)
         return session
 
 
