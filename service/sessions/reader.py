@@ -41,9 +41,12 @@ class Reader:
         for index, identity in enumerate(identities):
             session = found[index]
             copy = self._recent.take(identity)
-            if copy is None or not isinstance(session, Session):
+            if copy is None or session is None:
                 continue
-            if fell_back(copy, session):
+            if isinstance(session, StoreError):
+                # What the store has when it is back may be older: the copy is all that proves it.
+                self._recent.keep(copy, doubted=True)
+            elif fell_back(copy, session):
                 found[index] = self._mark(session, copy)
             elif copy.revision == session.revision:
                 self._recent.keep(copy)
@@ -71,9 +74,7 @@ class Reader:
             if replaced is True:
                 return marked
             if isinstance(replaced, StoreError):
-                # The copy is all that proves it.
-                self._recent.keep(copy)
-                self._recent.doubt(copy.identity)
+                self._recent.keep(copy, doubted=True)
                 return replaced
             found = self._store.read([session.identity])[0]
         return found

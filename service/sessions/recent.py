@@ -15,6 +15,9 @@ OVERHEAD_BYTES = 1024
 """What a session takes besides its state, its metadata and its receipts."""
 
 
+_DOUBTED = -1
+
+
 class Recent:
     """The sessions used last, up to so many bytes. Threads may share it."""
 
@@ -22,9 +25,9 @@ class Recent:
         """Nothing is kept where `max_bytes` is 0."""
         self._max_bytes = max_bytes
         self._sessions: dict[Identity, Session] = {}
-        self._doubted: dict[Identity, Session] = {}
         self._looks = 0
         self._kept_at: dict[Identity, int] = {}
+        """At which look a copy was known to be the store's; `_DOUBTED` where it may not be."""
         self._bytes = 0
         self._lock = Lock()
 
@@ -41,32 +44,26 @@ class Recent:
                 for identity in identities
             ]
 
-    def is_kept(self, session: Session) -> bool:
-        """Whether it is this very copy that is found here."""
-        return self._sessions.get(session.identity) is session
-
-    def keep(self, session: Session) -> None:
+    def keep(self, session: Session, *, doubted: bool = False) -> None:
         """In place of an older one under its id; those used longest ago make room."""
         with self._lock:
             self._remove(session.identity)
             self._bytes += _size(session)
             self._sessions[session.identity] = session
-            self._kept_at[session.identity] = self._looks
+            self._kept_at[session.identity] = _DOUBTED if doubted else self._looks
             while self._bytes > self._max_bytes and self._sessions:
                 self._remove(next(iter(self._sessions)))
 
     def doubt(self, identity: Identity) -> None:
         """Find a copy no more, but keep it until the session is read."""
         with self._lock:
-            session = self._remove(identity)
-            if session is not None:
-                self._doubted[identity] = session
+            if identity in self._sessions:
+                self._kept_at[identity] = _DOUBTED
 
     def take(self, identity: Identity) -> Session | None:
         """The copy, doubted or not, which is not kept any more."""
         with self._lock:
-            session = self._remove(identity)
-            return self._doubted.pop(identity, session)
+            return self._remove(identity)
 
     def _remove(self, identity: Identity) -> Session | None:
         session = self._sessions.pop(identity, None)

@@ -47,12 +47,13 @@ _ON_WORKER, _DEFERRED = COMPUTE_SECONDS.labels("worker"), COMPUTE_SECONDS.labels
 
 @record
 class _Work:
-    """A row to run for a session. A keyed one has the digest of its meaning and the shape of its
-    answer, and a receipt where it was applied before and only its answer, too large to keep, is
-    wanted again."""
+    """A row to run for a session, which is a copy where it was not read for this. A keyed one has
+    the digest of its meaning and the shape of its answer, and a receipt where it was applied before
+    and only its answer, too large to keep, is wanted again."""
 
     session: Session
     row: Row
+    is_copy: bool
     key: Key | None = None
     digest: bytes = b""
     shape: ResultShape | None = None
@@ -126,7 +127,7 @@ class Stepper:
             [request.identity for request in requests], others_wrote=self._store.others_wrote()
         )
         entries: list[_Entry | None] = [
-            None if session is None else self._prepare(request, session, now)
+            None if session is None else self._prepare(request, session, now, is_copy=True)
             for request, session in zip(requests, known, strict=True)
         ]
         unknown = [i for i, entry in enumerate(entries) if not _advances(entry)]
@@ -136,12 +137,16 @@ class Stepper:
                 entries[index] = self._prepare(requests[index], session, now)
         return cast(list[_Entry], entries)
 
-    def _prepare(self, request: Step, found: Found, now: float) -> _Work | Answer | Exception:
+    def _prepare(
+        self, request: Step, found: Found, now: float, *, is_copy: bool = False
+    ) -> _Work | Answer | Exception:
         try:
             session, receipt = admit(found, request.session_id, request.conditions, now)
             version = session.version if receipt is None else receipt.version
             engine = self._models.version(session.model, version)
-            return _prepared(request, session, receipt, engine, self._limits)
+            return _prepared(
+                request, session, receipt, engine, limits=self._limits, is_copy=is_copy
+            )
         except Exception as error:  # this request's own fault; its neighbours go on
             return error
 
@@ -188,7 +193,7 @@ class Stepper:
     ) -> _Advance | StepOutcome | None:
         """None where it failed for what a session was before: then the store says what it is."""
         finished = _finish(work, computed, self._store, now)
-        if isinstance(finished, Exception) and self._recent.is_kept(work.session):
+        if isinstance(finished, Exception) and work.is_copy:
             self._recent.doubt(work.session.identity)
             return None
         return finished
@@ -227,13 +232,19 @@ def _advances(entry: _Entry | None) -> bool:
 
 
 def _prepared(
-    request: Step, session: Session, receipt: Receipt | None, engine: Engine, limits: Limits
+    request: Step,
+    session: Session,
+    receipt: Receipt | None,
+    engine: Engine,
+    *,
+    limits: Limits,
+    is_copy: bool,
 ) -> _Work | Answer:
     manifest, gates = engine.manifest, request.gates is not None
     inputs = request.read(manifest, limits)
     key = request.conditions.key
     if key is None:
-        return _Work(session, Row(engine, inputs, session.state, gates))
+        return _Work(session, Row(engine, inputs, session.state, gates), is_copy)
     digest = request.digest(inputs)
     shape = shape_of_steps(manifest, gates=gates)
     before = session.state
@@ -244,7 +255,7 @@ def _prepared(
             return Answer.again(receipt, session.session_id, manifest, kept)
         before = state_before(session, receipt)
     row = Row(engine, inputs, before, gates, alone=not is_kept(shape, len(inputs)))
-    return _Work(session, row, key, digest, shape, receipt)
+    return _Work(session, row, is_copy, key, digest, shape, receipt)
 
 
 def _finish(work: _Work, computed: Outcome, store: Store, now: float) -> _Advance | StepOutcome:

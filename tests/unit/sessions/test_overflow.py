@@ -16,7 +16,7 @@ from service.errors import InvalidInput
 from service.repository.models import Models, load_models
 from tests.bundles import plain_report, values_model
 from tests.contract.sessions import read, same
-from tests.unit.sessions.steps import holding, request, stepper, weather
+from tests.unit.sessions.steps import answered, holding, request, stepper, weather
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +41,15 @@ def test_a_state_that_is_not_finite_is_never_stored(small_units: Models, time: i
     assert isinstance(outcome, InvalidInput)
     assert outcome.faults[0].place == ("inputs", 0)
     assert same(read(store), before)
+
+
+def test_what_is_wrong_is_said_of_a_session_that_is_known_as_well(small_units: Models) -> None:
+    """The very record that the store has: read again, it is no other one."""
+    store = holding(weather("s", model="small", state=np.zeros(6, np.float32)))
+    run = stepper(small_units, store).run
+    answered(run([request("s", [[0.1, 0.1, 0.1]])])[0])
+    before = read(store)
+    for _ in range(2):
+        (outcome,) = run([request("s", [[3e38, 3e38, -3e38]])])
+        assert isinstance(outcome, InvalidInput)
+    assert read(store) is before
