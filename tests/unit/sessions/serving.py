@@ -17,6 +17,7 @@ async def serving(
     *,
     ttl_seconds: float = 60.0,
     max_queue: int = 100,
+    max_sessions: int = 100,
     recent_bytes: int = RECENT_BYTES,
 ) -> AsyncIterator[Sessions]:
     """Closes the store at the end: a test looks into it before."""
@@ -27,7 +28,7 @@ async def serving(
         sequences,
         LIMITS,
         ttl_seconds=ttl_seconds,
-        max_sessions=100,
+        max_sessions=max_sessions,
         max_batch=100,
         max_queue=max_queue,
         recent_bytes=recent_bytes,

@@ -1,0 +1,81 @@
+"""Copies that three threads share."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+
+import numpy as np
+import pytest
+
+from service.sessions.recent import OVERHEAD_BYTES, Recent
+from tests.contract.sessions import session
+
+THREADS = 3
+SECONDS = 2.0
+ROOM = 40
+"""So many of the larger sessions are kept."""
+
+SMALL = [session(str(number), state=np.zeros(1, np.float32)) for number in range(50)]
+LARGE = [session(str(number), state=np.zeros(64, np.float32)) for number in range(50, 100)]
+ALL = SMALL + LARGE
+IDENTITIES = [one.identity for one in ALL]
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """They take turns a thousand times as often as they do otherwise."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_nothing_breaks_and_the_bytes_add_up() -> None:
+    size = OVERHEAD_BYTES + LARGE[0].state.nbytes + len(LARGE[0].metadata)
+    recent = Recent(ROOM * size)
+    errors: list[BaseException] = []
+    end = time.monotonic() + SECONDS
+
+    def use(seed: int) -> None:
+        random = Random(seed)
+        try:
+            while time.monotonic() < end:
+                use_once(recent, random.randrange(len(ALL)), random)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    # With nothing in it there is as much room as at the beginning.
+    for identity in IDENTITIES:
+        recent.take(identity)
+    for one in LARGE:
+        recent.keep(one)
+    kept = [one is not None for one in recent.find([one.identity for one in LARGE])]
+    assert kept == [False] * (len(LARGE) - ROOM) + [True] * ROOM
+
+
+def use_once(recent: Recent, chosen: int, random: Random) -> None:
+    one, identity = ALL[chosen], IDENTITIES[chosen]
+    uses: list[Callable[[], object]] = [
+        lambda: recent.keep(one),
+        lambda: recent.keep(one, doubted=True),
+        lambda: recent.doubt(identity),
+        lambda: recent.take(identity),
+        lambda: look(recent, chosen),
+    ]
+    random.choice(uses)()
+
+
+def look(recent: Recent, first: int) -> None:
+    """What is found is what was kept under its id."""
+    found = recent.find(IDENTITIES[first : first + 5])
+    for copy, original in zip(found, ALL[first : first + 5], strict=True):
+        assert copy is None or copy is original
