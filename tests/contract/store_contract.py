@@ -252,6 +252,17 @@ class StoreContract(ListingContract, UpkeepContract):
         assert same(read(store), after)
         assert replaced(store, (before, moved(before))) == [False]
 
+    def test_a_session_is_finished_in_a_group_in_which_others_lose(self, store: Store) -> None:
+        before = [session(one, **blobs()) for one in "abc"]
+        for one in before:
+            store.create(one)
+        step(store, before[0])
+        after = [finished(one, at=NOW) for one in before]
+        assert replaced(store, *zip(before, after, strict=True)) == [False, True, True]
+        assert same(read(store, "a"), moved(before[0]))
+        assert same(read(store, "b"), after[1])
+        assert same(read(store, "c"), after[2])
+
     def test_a_finished_session_makes_way_for_a_new_one(self, store: Store) -> None:
         store.create(session(created_at=NOW, expires_at=NOW + 50))
         replaced(store, (session(), finished(session(), at=NOW + 5)))

@@ -60,6 +60,23 @@ def test_accepting_is_for_all_processes(file: Path) -> None:
         assert second.now() == first.now() == machine.wall
 
 
+def test_accepting_forgets_what_another_boot_saw(file: Path) -> None:
+    machine = ManualClocks()
+    machine.jump(40 * DAY)
+    opened(file, machine).close()
+    machine.reboot("second")
+    machine.jump(-40 * DAY)
+    with closing(opened(file, machine)) as store:
+        assert store.clock_held is not None
+        store.accept_clock()
+        with closing(opened(file, machine)) as another:
+            assert another.clock_held is None
+            assert another.now() == store.now() == machine.wall
+    machine.reboot("third")
+    with closing(opened(file, machine)) as store:
+        assert store.clock_held is None
+
+
 def test_the_looks_of_the_latest_boots_are_kept(file: Path) -> None:
     machine = ManualClocks()
     for number in range(40):

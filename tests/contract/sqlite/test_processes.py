@@ -239,9 +239,11 @@ def writing(file: Path) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
-    file: Path, store: SqliteStore
+    file: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup, for instance, which reads for minutes while the log cannot start anew."""
+    monkeypatch.setattr("service.stores.sqlite.log._COPIED_BYTES", 12_000_000)
+    monkeypatch.setattr("service.stores.sqlite.log._LONG_BYTES", 20_000_000)
     group = [session(str(index), state=np.zeros(900, np.float32)) for index in range(64)]
     for one in group:
         store.create(one)
@@ -250,14 +252,14 @@ def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM progress").fetchone()
-        while log.stat().st_size < 300e6:
+        while log.stat().st_size < 40e6:
             start = time.monotonic()
             group = steps(store, group)
             seconds.append(time.monotonic() - start)
     assert max(seconds) < 2
     assert sum(one > 0.09 for one in seconds) <= 2 + 2 * sum(seconds), "held up now and then only"
     wait_until(
-        lambda: step_and_measure(store, group, log) < 120e6,
+        lambda: step_and_measure(store, group, log) < 16e6,
         lambda: "the log is short again",
         DEADLINE_SECONDS,
     )
