@@ -4,12 +4,13 @@ import secrets
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.workload import MODEL
+from service.stores.sqlite.file import changing
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 
@@ -35,11 +36,19 @@ def fill(
     random = np.random.default_rng(first)
     store = SqliteStore(file)
     for start in range(first, end, _GROUP):
-        with store.file.transaction():
-            for number in range(start, min(start + _GROUP, end)):
-                state = random.random(state_size, np.float32)
-                store.create(_session(name(number), state, now + 1e-3 * (number - first)))
+        sessions = []
+        for number in range(start, min(start + _GROUP, end)):
+            state = random.random(state_size, np.float32)
+            sessions.append(_session(name(number), state, now + 1e-3 * (number - first)))
+        _create_all(store, sessions)
     store.close()
+
+
+@changing
+def _create_all(store: SqliteStore, sessions: Sequence[Session]) -> None:
+    with store.file.transaction():
+        for session in sessions:
+            store.create(session)
 
 
 def _session(session_id: str, state: np.ndarray, now: float) -> Session:

@@ -1,6 +1,7 @@
-"""`python -m service`: serve the models of a repository."""
+"""`python -m service`: serve the models of a repository; or, with two words first, a command."""
 
 import sys
+from itertools import takewhile
 from typing import NoReturn
 
 from pydantic import ValidationError
@@ -10,15 +11,40 @@ from service.settings import Settings
 
 
 def main() -> None:
+    words = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
+    settings = _settings(sys.argv[1 + len(words) :])
+    if words:
+        _carry_out(words, settings)
+    else:
+        serve(settings)
+
+
+def _settings(arguments: list[str]) -> Settings:
     try:
-        settings = CliApp.run(Settings)
+        return CliApp.run(Settings, cli_args=arguments)
     except ValidationError as error:
         first = error.errors()[0]
         flag = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
         _refuse(f"--{flag}: {first['msg']}")
     except SettingsError as error:
         _refuse(f"{str(error).removeprefix('error parsing CLI: ')}; --help lists the flags")
-    serve(settings)
+
+
+def _carry_out(words: list[str], settings: Settings) -> None:
+    """Run a command on the store that the settings name."""
+    from service.errors import GatewiseError
+    from service.process import logs
+    from service.process.commands import COMMANDS
+
+    command = COMMANDS.get((words[0], " ".join(words[1:])))
+    if command is None:
+        known = ", ".join(" ".join(names) for names in COMMANDS)
+        _refuse(f"there is no command {' '.join(words)!r}; there are: {known}")
+    logs.configure(settings)
+    try:
+        print(f"gatewise: {command(settings)}")
+    except GatewiseError as error:
+        _refuse(str(error))
 
 
 def serve(settings: Settings) -> None:

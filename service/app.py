@@ -125,11 +125,17 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     log.info("stopped", pid=os.getpid())
 
 
+def _tell(doubt: str | None) -> None:
+    if doubt is not None:
+        log.warning("clock_held", reason=doubt)
+
+
 async def _keep_up(context: Context) -> None:
     """Forget expired sessions and count the others, every minute; a store may fail meanwhile."""
     while True:
         try:
             await context.sessions.keep_clock()
+            _tell(context.sessions.clock_held)
             purged = await context.sessions.purge(context.settings.expired_retention_seconds)
             if purged:
                 log.info("sessions_purged", count=purged)

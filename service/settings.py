@@ -9,7 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Runs the Gatewise service: serves the models of a repository over HTTP."""
+    """Runs the Gatewise service: serves the models of a repository over HTTP.
+
+    With `clock accept` before the flags: trusts a clock that has jumped. With `store
+    finish-upgrade`: writes everything as this release does, once all replicas are of it.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="GATEWISE_",

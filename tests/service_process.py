@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,17 @@ class ServiceProcess:
     It stops without a drain, unless the flags ask for one.
     """
 
-    def __init__(self, repository: Path, store: str, log: Path, *flags: str) -> None:
+    def __init__(
+        self, repository: Path, store: str, log: Path, *flags: str, before: Sequence[str] = ()
+    ) -> None:
+        """`before` are the words of a program that runs the service, in front of its own."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "service"),
+                    *(*before, sys.executable, "-m", "service"),
                     *("--repository", str(repository), "--store", store),
                     *("--port", str(self.port)),
                     *(flags if "--drain-seconds" in flags else ("--drain-seconds", "0", *flags)),
@@ -100,10 +103,10 @@ class ServiceProcess:
 
 @contextmanager
 def running_service(
-    repository: Path, store: str, log: Path, *flags: str
+    repository: Path, store: str, log: Path, *flags: str, before: Sequence[str] = ()
 ) -> Iterator[ServiceProcess]:
     """A service that is gone when the block ends, however it ends."""
-    service = ServiceProcess(repository, store, log, *flags)
+    service = ServiceProcess(repository, store, log, *flags, before=before)
     try:
         yield service
     finally:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -29,6 +30,17 @@ def required(package: str) -> str:
         if (path := shutil.which(name)) is not None:
             return path
     leave_out(f"{package}: apt-get install {package}")
+
+
+def jumped_clock(days: int) -> dict[str, str]:
+    """The environment of a process whose clock is so many days ahead. It has not run for longer."""
+    root = Path(required("faketime")).resolve().parents[1]
+    library, *_ = (
+        *root.glob("lib/*/faketime/libfaketime.so.1"),
+        *root.glob("lib*/faketime/libfaketime.so.1"),
+    )
+    ahead = f"{days:+}d"
+    return {"LD_PRELOAD": str(library), "FAKETIME": ahead, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def left_out(skipped: list[pytest.TestReport]) -> list[str]:

@@ -18,10 +18,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
 from service.batcher.wakeups import CompletionQueue, Wakeup
 from service.errors import Overloaded, ShuttingDown
-from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS
+from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS, THREAD_FAILURES
+
+log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -74,6 +78,7 @@ class Batcher(Generic[Item, Answer]):
         self._arriving: list[Task] = []
         self._completed = CompletionQueue(_resolve)
         self._lock = threading.Lock()
+        self._waking = threading.Lock()
         self._waiting = Waiting(max_batch, self._refuse)
         self._closing = False
         self._idle: set[int] = set()
@@ -104,8 +109,11 @@ class Batcher(Generic[Item, Answer]):
         for thread in self.threads:
             await asyncio.to_thread(thread.join)
         self._completed.close()
-        for wakeup in self._wakeups:
-            wakeup.close()
+        # Whoever resumes the last task may still be waking workers, which have all ended.
+        with self._waking:
+            self._idle.clear()
+            for wakeup in self._wakeups:
+                wakeup.close()
 
     def enqueue(
         self,
@@ -143,26 +151,37 @@ class Batcher(Generic[Item, Answer]):
     def _wake_workers(self) -> None:
         """Wake the workers that sleep; not under the lock, which they would wait for."""
         # A copy: one that is woken may do its work and sleep again before `wake` returns.
-        for worker in tuple(self._idle):
-            self._idle.discard(worker)
-            self._wakeups[worker].wake()
+        with self._waking:
+            for worker in tuple(self._idle):
+                self._idle.discard(worker)
+                self._wakeups[worker].wake()
 
     def _work(self, worker: int) -> None:
         while group := self._next_group(worker):
-            taken_at = time.monotonic()
-            items = [task for task in group if task.call is None]
-            if items:
-                self._conclude(worker, items, self._run_items(worker, items))
-            for task in group:
-                if task.call is None:
-                    continue
-                # A slow store may have taken all the time that this one had.
-                if self._waiting.is_wanted(task):
-                    self._conclude(worker, [task], [_outcome(task.call)])
-                else:
-                    self._release([task])
-            # When all have their answers: nobody waits for what is counted.
-            self._count(group[0], len(items), taken_at)
+            try:
+                self._run_group(worker, group)
+            except Exception as error:  # a mistake of ours, of which whoever waits must hear
+                THREAD_FAILURES.labels("batcher").inc()
+                log.exception("batcher_failed")
+                left = [task for task in group if not task.settled]
+                self._release(left)
+                self._answer(left, [error] * len(left))
+
+    def _run_group(self, worker: int, group: list[Task]) -> None:
+        taken_at = time.monotonic()
+        items = [task for task in group if task.call is None]
+        if items:
+            self._conclude(worker, items, self._run_items(worker, items))
+        for task in group:
+            if task.call is None:
+                continue
+            # A slow store may have taken all the time that this one had.
+            if self._waiting.is_wanted(task):
+                self._conclude(worker, [task], [_outcome(task.call)])
+            else:
+                self._release([task])
+        # When all have their answers: nobody waits for what is counted.
+        self._count(group[0], len(items), taken_at)
 
     def _count(self, first: Task, items: int, taken_at: float) -> None:
         if items:
@@ -216,6 +235,7 @@ class Batcher(Generic[Item, Answer]):
                 finish = partial(_return, error)
             self._resume(Task(task.key, task.reply, math.inf, None, finish, worker, resumes=True))
 
+        task.settled = True
         try:
             self._executor(work)
         except Exception as error:  # too much is deferred already: for this caller alone
@@ -230,6 +250,8 @@ class Batcher(Generic[Item, Answer]):
             self._wake_workers()
 
     def _answer(self, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
+        for task in tasks:
+            task.settled = True
         if tasks:
             self._completed.put((tasks, outcomes))
 

@@ -34,6 +34,8 @@ class Task:
     call: Callable[[], object] | None = None
     worker: int | None = None
     resumes: bool = False
+    settled: bool = False
+    """Whether an outcome is on its way to the reply, or deferred work will bring one."""
 
 
 class Waiting:

@@ -113,6 +113,12 @@ FELL_BACK = Counter(
     "Sessions found at an earlier state than one that was answered: the store has lost changes.",
     registry=REGISTRY,
 )
+THREAD_FAILURES = Counter(
+    "gatewise_thread_failures_total",
+    "Mistakes of the service that a background thread has met; it goes on.",
+    ("thread",),
+    registry=REGISTRY,
+)
 CLOCK_HELD = Gauge(
     "gatewise_clock_held",
     "1 while the clock has jumped and nothing expires, until somebody accepts it.",

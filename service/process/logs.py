@@ -1,8 +1,14 @@
-"""Structured logs: one event a line with named fields, never a payload."""
+"""Structured logs: one event a line with named fields, never a payload.
 
+A log call never raises: what cannot be written must not stop whoever has something to say.
+"""
+
+import json
 import logging
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import orjson
 import structlog
@@ -31,8 +37,7 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
-        # A line in one go, even where standard error is not buffered: workers share it.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # uvicorn and asyncio log through the standard library: the same format for them.
@@ -65,4 +70,23 @@ def _add_pid(
 
 
 def _dumps(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # half of a pair of surrogates, or a very large number
+        return json.dumps(event, default=str)
+
+
+class _Lines:
+    """Writes a line in one go, even where a stream is not buffered: workers share it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        text = line.encode("utf-8", "backslashreplace").decode() + "\n"
+        # A closed stream, a full disk: there is nowhere left to say so.
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg

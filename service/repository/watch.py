@@ -10,6 +10,7 @@ from service.bundle.folders import read_version, version_folders
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import GatewiseError
+from service.metrics.catalogue import THREAD_FAILURES
 from service.repository.models import Models, load_engine
 
 PAUSE_SECONDS = 0.5
@@ -73,7 +74,11 @@ class Watch:
         while not self._closing.wait(PAUSE_SECONDS):
             self._models.missed.wait(self._seconds)
             self._models.missed.clear()
-            self.search()
+            try:
+                self.search()
+            except Exception:  # a mistake of ours; versions to come must be found all the same
+                THREAD_FAILURES.labels("watch").inc()
+                log.exception("watch_failed")
 
     def _consider(self, folder: Path) -> None:
         """Load one version, unless it was refused before with the very same files."""

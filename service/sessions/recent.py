@@ -15,6 +15,9 @@ OVERHEAD_BYTES = 1024
 """What a session takes besides its state, its metadata and its receipts."""
 
 
+_DOUBTED = -1
+
+
 class Recent:
     """The sessions used last, up to so many bytes. Threads may share it."""
 
@@ -22,19 +25,23 @@ class Recent:
         """Nothing is kept where `max_bytes` is 0."""
         self._max_bytes = max_bytes
         self._sessions: dict[Identity, Session] = {}
-        self._doubted: set[Identity] = set()
+        self._looks = 0
+        self._kept_at: dict[Identity, int] = {}
+        """At which look a copy was known to be the store's; `_DOUBTED` where it may not be."""
         self._bytes = 0
         self._lock = Lock()
 
-    def find(self, identities: Sequence[Identity]) -> list[Session | None]:
-        """Copies that nobody doubts."""
+    def find(
+        self, identities: Sequence[Identity], *, others_wrote: bool = False
+    ) -> list[Session | None]:
+        """Copies that nobody doubts. `others_wrote` says that another process has changed some
+        session since this was asked last: no copy of before is found any more."""
         with self._lock:
-            found = [*map(self._sessions.get, identities)]
-            if not self._doubted:
-                return found
+            self._looks += others_wrote
+            now, kept_at = self._looks, self._kept_at.get
             return [
-                None if identity in self._doubted else session
-                for identity, session in zip(identities, found, strict=True)
+                self._sessions[identity] if kept_at(identity) == now else None
+                for identity in identities
             ]
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:
@@ -43,8 +50,7 @@ class Recent:
             self._remove(session.identity)
             self._bytes += _size(session)
             self._sessions[session.identity] = session
-            if doubted:
-                self._doubted.add(session.identity)
+            self._kept_at[session.identity] = _DOUBTED if doubted else self._looks
             while self._bytes > self._max_bytes and self._sessions:
                 self._remove(next(iter(self._sessions)))
 
@@ -52,7 +58,7 @@ class Recent:
         """Find a copy no more, but keep it until the session is read."""
         with self._lock:
             if identity in self._sessions:
-                self._doubted.add(identity)
+                self._kept_at[identity] = _DOUBTED
 
     def take(self, identity: Identity) -> Session | None:
         """The copy, doubted or not, which is not kept any more."""
@@ -63,7 +69,7 @@ class Recent:
         session = self._sessions.pop(identity, None)
         if session is not None:
             self._bytes -= _size(session)
-            self._doubted.discard(identity)
+            del self._kept_at[identity]
         return session
 
 

@@ -123,7 +123,9 @@ class Stepper:
 
     def _prepared(self, requests: Sequence[Step], now: float) -> list[_Entry]:
         """What to compute for each request, from the store where it is not known already."""
-        known = self._recent.find([request.identity for request in requests])
+        known = self._recent.find(
+            [request.identity for request in requests], others_wrote=self._store.others_wrote()
+        )
         entries: list[_Entry | None] = [
             None if session is None else self._prepare(request, session, now, is_copy=True)
             for request, session in zip(requests, known, strict=True)

@@ -37,6 +37,9 @@ class MemoryStore:
             for session, revision in zip(sessions, expected, strict=True)
         ]
 
+    def others_wrote(self) -> bool:
+        return False
+
     def remove(self, identity: Identity) -> bool:
         return self._sessions.pop(identity, None) is not None
 
@@ -75,6 +78,9 @@ class MemoryStore:
 
     def accept_clock(self) -> None:
         self._clock.accept()
+
+    def finish_upgrade(self) -> int:
+        return 0
 
     def clone_for_thread(self) -> None:
         return None

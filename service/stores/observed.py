@@ -56,6 +56,9 @@ class ObservedStore:
         self._judge(replaced)
         return replaced
 
+    def others_wrote(self) -> bool:
+        return self._store.others_wrote()
+
     def remove(self, identity: Identity) -> bool:
         return self._seen("remove", lambda: self._store.remove(identity))
 
@@ -88,6 +91,9 @@ class ObservedStore:
 
     def accept_clock(self) -> None:
         self._seen("clock", self._store.accept_clock)
+
+    def finish_upgrade(self) -> int:
+        return self._seen("replace", self._store.finish_upgrade)
 
     def clone_for_thread(self) -> "ObservedStore | None":
         clone = self._store.clone_for_thread()

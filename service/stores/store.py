@@ -108,6 +108,12 @@ class Store(Protocol):
         outcome is a StoreError nothing was changed, unless it is CommitUnknown. Never raises.
         """
 
+    def others_wrote(self) -> bool:
+        """Whether another process may have changed something since this was asked last.
+
+        False also where asking would take a round trip: then compare and set finds out.
+        """
+
     def remove(self, identity: Identity) -> bool:
         """Remove what is stored, readable or not, without a tombstone; False where nothing is.
 
@@ -146,6 +152,10 @@ class Store(Protocol):
 
     def accept_clock(self) -> None:
         """Trust the clock as it is now, for all processes."""
+
+    def finish_upgrade(self) -> int:
+        """Write everything as this release does, once nobody uses an older one; how many sessions
+        were not yet."""
 
     def clone_for_thread(self) -> "Store | None":
         """The same store for one more thread; None where that would win nothing.

@@ -46,7 +46,7 @@ class ListingContract:
         assert listed(store, tenant="c") == []
 
     def test_a_page_holds_whole_sessions(self, store: Store) -> None:
-        full = session(**blobs(), fell_back_from=3)
+        full = session("s", **blobs(), fell_back_from=3)
         store.create(full)
         assert same(listed(store)[0], full)
 

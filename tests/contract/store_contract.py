@@ -41,7 +41,7 @@ class StoreContract(ListingContract, UpkeepContract):
         assert same(read(store), session())
 
     def test_every_field_of_a_session_is_kept(self, store: Store) -> None:
-        full = session(**EVERYTHING)
+        full = session("s", **EVERYTHING)
         store.create(full)
         assert same(read(store, tenant="north"), full)
         after = step(store, full, fell_back_from=None, receipts=b"", writers=b"\x01")
@@ -66,7 +66,7 @@ class StoreContract(ListingContract, UpkeepContract):
 
     def test_an_expired_one_is_created_anew_and_a_live_one_is_not(self, store: Store) -> None:
         first = session(
-            created_at=NOW, expires_at=NOW + 10, state=np.ones(2, np.float32), **blobs()
+            "s", created_at=NOW, expires_at=NOW + 10, state=np.ones(2, np.float32), **blobs()
         )
         store.create(first)
         with pytest.raises(SessionExists):
@@ -245,7 +245,7 @@ class StoreContract(ListingContract, UpkeepContract):
         assert [whole(one).step for one in found] == list(range(size, 0, -1))
 
     def test_a_finished_session_is_kept_as_such(self, store: Store) -> None:
-        store.create(session(**blobs()))
+        store.create(session("s", **blobs()))
         before = found_in(store)
         after = finished(before, at=NOW)
         assert replaced(store, (before, after)) == [True]
@@ -277,7 +277,7 @@ class StoreContract(ListingContract, UpkeepContract):
         assert read(store) is None
 
     def test_what_was_removed_can_be_created_again(self, store: Store) -> None:
-        store.create(session(model="first", **blobs()))
+        store.create(session("s", model="first", **blobs()))
         store.remove(session().identity)
         store.create(session(model="second"))
         assert same(read(store), session(model="second"))

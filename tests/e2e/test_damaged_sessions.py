@@ -20,6 +20,10 @@ LONG = {"inputs": weather_inputs(60), "gates": {"steps": "last"}}
 METADATA = [b"", b"{", b"\xff\xfe", b"[]", b"1", b'"text"', b"null"]
 
 
+def _table(column: str) -> str:
+    return "session" if column in ("metadata", "created_at") else "progress"
+
+
 @dataclass(frozen=True)
 class Damage:
     """A service on a SQLite file, and a hand that damages the file's rows."""
@@ -30,12 +34,13 @@ class Damage:
 
     def set(self, session_id: str, column: str, value: object) -> None:
         with closing(sqlite3.connect(self.file)) as connection, connection:
-            statement = f"UPDATE sessions SET {column} = ? WHERE session_id = ?"
+            number = "(SELECT n FROM session WHERE session_id = ?)"
+            statement = f"UPDATE {_table(column)} SET {column} = ? WHERE n = {number}"
             assert connection.execute(statement, (value, session_id)).rowcount == 1
 
     def get(self, session_id: str, column: str) -> bytes:
         with closing(sqlite3.connect(self.file)) as connection:
-            statement = f"SELECT {column} FROM sessions WHERE session_id = ?"
+            statement = f"SELECT {column} FROM session JOIN progress USING (n) WHERE session_id = ?"
             value: bytes = connection.execute(statement, (session_id,)).fetchone()[0]
             return value
 
@@ -60,8 +65,8 @@ def damage(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def check(answer: httpx.Response, session_id: str) -> None:
     assert answer.status_code == 503, answer.text
     problem = answer.json()
-    assert problem["code"] == "store_unavailable"
-    assert f"session '{session_id}' is damaged in its store" in problem["detail"]
+    assert problem["code"] == "session_damaged"
+    assert f"session '{session_id}' is damaged in the store" in problem["detail"]
 
 
 @pytest.mark.parametrize("metadata", METADATA)
@@ -78,19 +83,17 @@ def test_damaged_metadata(damage: Damage, metadata: bytes) -> None:
     ids = [session["session_id"] for session in listed]
     assert sound in ids
     assert session_id not in ids
-    [logged, *_] = [
-        event
-        for event in damage.service.events("session_not_listed")
-        if event["session_id"] == session_id
-    ]
-    assert "metadata are not" in logged["detail"]
+    damaged = client.get("/v1/sessions?limit=1000").json()["damaged"]
+    [reported] = [one for one in damaged if one["session_id"] == session_id]
+    assert reported["model"] == "weather"
+    assert "metadata are not" in reported["detail"]
 
     assert damage.steps(session_id, "k").status_code == 200
     assert client.post(f"{path}/fork", json={"metadata": {}}).status_code == 201
     with open_stream(damage.service) as socket:
         for kind in ("get", "open"):
             answer = ask(socket, kind, session_id=session_id)
-            assert answer["problem"]["code"] == "store_unavailable"
+            assert answer["problem"]["code"] == "session_damaged"
     assert client.delete(path).status_code == 204
 
 
@@ -119,7 +122,7 @@ def test_damaged_receipts(damage: Damage, receipts: bytes) -> None:
         {"session_id": one, "inputs": weather_inputs(1), "key": "k"} for one in (session_id, sound)
     ]
     many = client.post("/v1/steps", json={"items": items}, headers=key).json()["items"]
-    assert many[0]["problem"]["code"] == "store_unavailable"
+    assert many[0]["problem"]["code"] == "session_damaged"
     assert many[1]["step"] == 1
     apply_steps(client, session_id, weather_inputs(1))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from service.edges.v1.schemas import ProblemDetails
+from service.edges.http.openapi import ProblemDetails
 from tests.e2e.conftest import MAX_BODY_BYTES
 from tests.e2e.requests import apply_steps, new_session, state_of, weather_inputs
 
@@ -91,8 +91,8 @@ def test_taken_session_id(client: httpx.Client) -> None:
 def test_deleted_session_is_gone(client: httpx.Client) -> None:
     session_id = new_session(client, "weather")
     assert client.delete(f"/v1/sessions/{session_id}").status_code == 204
-    check(client.get(f"/v1/sessions/{session_id}"), 404, "session_not_found")
-    check(client.delete(f"/v1/sessions/{session_id}"), 404, "session_not_found")
+    check(client.get(f"/v1/sessions/{session_id}"), 410, "session_finished")
+    check(client.delete(f"/v1/sessions/{session_id}"), 410, "session_finished")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ The session that bad steps and bad states are sent to must not change.
 import httpx
 import pytest
 
-from service.edges.v1.schemas import ProblemDetails
+from service.edges.http.openapi import ProblemDetails
 from tests.e2e.bad_bodies import (
     FORKS,
     GATES,

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from service.edges.v1.schemas import ProblemDetails
+from service.edges.http.openapi import ProblemDetails
 from tests.e2e.requests import new_session, state_of
 from tests.service_process import ServiceProcess
 

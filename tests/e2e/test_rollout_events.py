@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.edges.v1.schemas import DoneEvent, OutputEvent, ProblemDetails
+from service.edges.http.openapi import ProblemDetails
+from service.edges.v1.schemas import DoneEvent, OutputEvent
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of
 from tests.service_process import running_service
 

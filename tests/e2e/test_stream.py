@@ -73,7 +73,7 @@ def test_open_get_fork_and_close(service: ServiceProcess, client: httpx.Client) 
         assert client.get(f"/v1/sessions/{session_id}").json()["step"] == 3
         deleted = ask(socket, "close", session_id=fork["session_id"], delete=True)
         assert deleted["deleted"] is True
-        assert client.get(f"/v1/sessions/{fork['session_id']}").status_code == 404
+        assert client.get(f"/v1/sessions/{fork['session_id']}").status_code == 410
         assert opened(socket, session_id=session_id) == (session_id, 3), "no handle comes twice"
 
 

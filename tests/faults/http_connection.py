@@ -25,12 +25,6 @@ class Answer:
     replayed: bool = False
 
     @property
-    def revision(self) -> int:
-        """The revision behind the entity tag."""
-        assert self.etag is not None, f"no ETag with status {self.status}: {self.body!r}"
-        return int(self.etag.strip('"'), 16)
-
-    @property
     def code(self) -> str | None:
         """The `code` of a problem; None for an answer of another kind."""
         return None if self.status < 400 else self.content().get("code")

@@ -6,22 +6,23 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis.stateful import rule
-from numpy.typing import NDArray
-from service.sessions.conditions import Conditions
-from service.sessions.sampling import Sampling
 
-from service.errors import GatewiseError, InvalidInput
-from service.sessions.stepping import StepRequest
-from tests.stateful.ground import Ground, misfits, moments, numbers, replicas, seeds, tags, waits
-from tests.stateful.requests import (
-    Changing,
-    Migrate,
-    PutState,
-    Rollout,
-    Step,
-    new_key,
-    with_key,
+from service.errors import GatewiseError
+from service.operations.sampling import Sampling
+from service.sessions.receipts import KEPT_WRITERS
+from tests.bundles import VOCABULARY
+from tests.stateful.ground import (
+    Ground,
+    kinds_of_key,
+    misfits,
+    moments,
+    numbers,
+    replicas,
+    seeds,
+    tags,
+    waits,
 )
+from tests.stateful.requests import VARIANTS, Migrate, PutState, Rollout, Step
 
 LONG = 50
 """Time steps whose outputs and gates take more room than a session has for answers."""
@@ -37,10 +38,6 @@ samplings = st.builds(
 
 
 class Changes(Ground):
-    def keyed(self, request: Changing) -> Changing:
-        """With a key that no request had before."""
-        return with_key(request, new_key(self.next_key(), request))
-
     @rule(
         after=waits,
         number=numbers,
@@ -49,7 +46,7 @@ class Changes(Ground):
         gates=st.booleans(),
         match=tags,
         moment=moments,
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def step(
@@ -62,40 +59,50 @@ class Changes(Ground):
         gates: bool,
         match: str,
         moment: int | None,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
-        self.world.now += after
+        self.world.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match, moment)
         inputs = self.inputs(session_id, time, seed)
-        request = Step(session_id, inputs, gates or time == LONG, conditions)
-        self.perform(self.keyed(request) if keyed else request, replica)
+        variant = seed % len(VARIANTS)
+        request = Step(session_id, inputs, gates or time == LONG, conditions, variant)
+        self.perform(self.keyed(request, keyed), replica)
 
     @rule(
-        number=numbers, count=st.integers(2, 10), time=st.sampled_from([1, 9, 9, LONG]), seed=seeds
+        number=numbers,
+        count=st.integers(2, 10),
+        time=st.sampled_from([1, 9, 9, LONG]),
+        seed=seeds,
+        keyed=st.sampled_from(["opaque", "numbered"]),
     )
-    def many_keyed_steps(self, number: int, count: int, time: int, seed: int) -> None:
+    def many_keyed_steps(self, number: int, count: int, time: int, seed: int, keyed: str) -> None:
         """As many as push earlier answers out, or none."""
         session_id = self.name(number)
         for index in range(count):
             inputs = self.inputs(session_id, time, seed + index)
-            self.try_once(self.keyed(Step(session_id, inputs, gates=True)), index)
+            self.try_once(self.keyed(Step(session_id, inputs, gates=True), keyed), index)
 
-    @rule(after=waits, number=numbers, keyed=st.booleans(), replica=replicas)
-    def step_with_bad_input(self, after: float, number: int, keyed: bool, replica: int) -> None:
+    @rule(number=numbers, count=st.sampled_from([3, 3, KEPT_WRITERS]), seed=seeds)
+    def many_writers(self, number: int, count: int, seed: int) -> None:
+        """So many may push out whom the session heard longest ago, and then are known to it."""
+        session_id = self.name(number)
+        for index in range(count):
+            step = Step(session_id, self.inputs(session_id, 1, seed))
+            self.try_once(self.keyed(step, "numbered", f"one-of-many-{index}"), index)
+
+    @rule(after=waits, number=numbers, keyed=kinds_of_key, replica=replicas)
+    def step_with_bad_input(self, after: float, number: int, keyed: str, replica: int) -> None:
         """Nothing moves, and the key is still free."""
-        self.world.now += after
+        self.world.wait(after)
         session_id = self.name(number)
 
-        def decode(_: object) -> NDArray[np.float32]:
-            raise InvalidInput.at(("inputs",), "bad")
-
-        good = Step(session_id, self.inputs(session_id, 1, 0))
-        good = self.keyed(good) if keyed else good
-        bad = StepRequest(session_id, decode, False, Conditions(good.conditions.key))
+        good = self.keyed(Step(session_id, self.inputs(session_id, 1, 0)), keyed)
+        wrong = np.full_like(good.inputs, len(VOCABULARY) if self.draws(session_id) else np.nan)
+        bad = replace(good, inputs=wrong, variant=number % 2)
         with pytest.raises(GatewiseError):
-            self.run(self.replicas[replica % len(self.replicas)].step(bad))
+            self.run(bad.send(self.replicas[replica % len(self.replicas)]))
         self.every_session_is_as_expected()
         self.perform(good, replica)
 
@@ -109,7 +116,7 @@ class Changes(Ground):
         gates=st.booleans(),
         match=tags,
         moment=moments,
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def roll_out(
@@ -124,19 +131,25 @@ class Changes(Ground):
         gates: bool,
         match: str,
         moment: int | None,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
         """First a look ahead, then the same for good: the same outputs."""
-        self.world.now += after
+        self.world.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match, moment)
         inputs = self.inputs(session_id, time, seed)
         request = Rollout(
-            session_id, inputs, steps, sampling, gates or steps == FAR, conditions=conditions
+            session_id,
+            inputs,
+            steps,
+            sampling if self.draws(session_id) else None,
+            gates or steps == FAR,
+            conditions=conditions,
+            variant=seed % len(VARIANTS),
         )
         ahead = self.perform(replace(request, advance=False), replica + 1).told
-        told = self.perform(self.keyed(request) if keyed else request, replica).told
+        told = self.perform(self.keyed(request, keyed), replica).told
         if ahead is not None and told is not None:
             assert told.content == ahead.content
 
@@ -148,7 +161,7 @@ class Changes(Ground):
         misfit=misfits,
         version=st.sampled_from([None, None, 1, 2]),
         match=tags,
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def replace_state(
@@ -161,16 +174,16 @@ class Changes(Ground):
         misfit: int,
         version: int | None,
         match: str,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
-        self.world.now += after
+        self.world.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match)
         request = PutState(
             session_id, step, self.state(session_id, seed, misfit), conditions, version
         )
-        self.perform(self.keyed(request) if keyed else request, replica)
+        self.perform(self.keyed(request, keyed), replica)
 
     @rule(number=numbers, detour=st.booleans(), replica=replicas)
     def put_back(self, number: int, detour: bool, replica: int) -> None:
@@ -193,7 +206,7 @@ class Changes(Ground):
         version=st.sampled_from([None, 1, 2, 3]),
         time=st.sampled_from([1, LONG]),
         match=tags,
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def migrate(
@@ -204,15 +217,16 @@ class Changes(Ground):
         version: int | None,
         time: int,
         match: str,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
         """What was told before is told again afterwards, from the version that computed it."""
-        self.world.now += after
+        self.world.wait(after)
         session_id = self.name(number)
-        step = self.keyed(Step(session_id, self.inputs(session_id, time, time), gates=True))
+        step = Step(session_id, self.inputs(session_id, time, time), gates=True)
+        step = self.keyed(step, keyed or "opaque")
         self.try_once(step, replica)
         request = Migrate(session_id, version, self.conditions(session_id, match))
-        self.perform(self.keyed(request) if keyed else request, replica)
+        self.perform(self.keyed(request, keyed), replica)
         if not self.world.unpromised(step):
             self.try_once(step, replica)

@@ -1,13 +1,15 @@
 """Rules: sessions begin."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 from hypothesis.stateful import rule
-from service.sessions.conditions import Conditions
 
-from service.sessions.creation import NewSession
+from service.operations.requests import NewSession
 from tests.stateful.ground import (
     CHOSEN,
     Ground,
+    kinds_of_key,
     lives,
     misfits,
     numbers,
@@ -16,7 +18,7 @@ from tests.stateful.ground import (
     seeds,
     waits,
 )
-from tests.stateful.requests import Create, Fork, Step, new_key
+from tests.stateful.requests import Create, Fork, Step
 from tests.stateful.world import latest
 
 ids = st.sampled_from([None, *CHOSEN])
@@ -40,7 +42,7 @@ class Births(Ground):
         meaning=metadata,
         seed=st.none() | seeds,
         misfit=misfits,
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def create(
@@ -53,19 +55,15 @@ class Births(Ground):
         meaning: bytes | None,
         seed: int | None,
         misfit: int,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
-        self.world.now += after
+        self.world.wait(after)
         served = self.served[replica % len(self.served)]
         size = self.world.size_of(model, latest(model, served))
         state = None if seed is None else random_state(size + misfit, seed)
         request = Create(model, NewSession(chosen, life, meaning), state)
-        if keyed:
-            request = Create(
-                model, request.new, state, new_key(f"create {self.next_key()}", request)
-            )
-        self.perform(request, replica)
+        self.perform(replace(request, key=self.new_key(keyed)), replica)
 
     @rule(
         after=waits,
@@ -75,7 +73,7 @@ class Births(Ground):
         meaning=metadata,
         match=st.sampled_from(["none", "none", "none", "right", "old"]),
         moment=st.sampled_from([None, None, None, 0, 1]),
-        keyed=st.booleans(),
+        keyed=kinds_of_key,
         replica=replicas,
     )
     def fork(
@@ -88,17 +86,14 @@ class Births(Ground):
         meaning: bytes | None,
         match: str,
         moment: int | None,
-        keyed: bool,
+        keyed: str,
         replica: int,
     ) -> None:
-        self.world.now += after
+        self.world.wait(after)
         source_id = self.name(source)
         of_source = self.conditions(source_id, match, moment)
-        request = Fork(source_id, NewSession(chosen, life, meaning), of_source)
-        if keyed:
-            key = new_key(f"fork {self.next_key()}", request)
-            conditions = Conditions(key, of_source.at, of_source.if_match)
-            request = Fork(source_id, request.new, conditions)
+        conditions = replace(of_source, key=self.new_key(keyed))
+        request = Fork(source_id, NewSession(chosen, life, meaning), conditions)
         forked = self.perform(request, replica).told
         if forked is not None:
             self.repeat_for(forked.session_id, source_id)

@@ -68,7 +68,8 @@ def _stepped(world: World, request: Step, told: Told) -> None:
     result = told.answer.result
     assert_agrees(result.outputs, trace.output[0])
     _compare_gates(result.gates, trace, request.gates)
-    known.move(world.now, step=known.step + len(request.inputs), state=trace.state[0])
+    step = known.step + len(request.inputs)
+    known.move(world.now, told.revision, step=step, state=trace.state[0])
     _tell(known, request, told, _size(result.outputs, result.gates))
 
 
@@ -86,7 +87,8 @@ def _rolled(world: World, request: Rollout, told: Told) -> None:
         _could_be_drawn(outputs, shown, request)
     _compare_gates(gates, trace, request.gates)
     if request.advance:
-        known.move(world.now, step=known.step + len(consumed), state=trace.state[0])
+        step = known.step + len(consumed)
+        known.move(world.now, told.revision, step=step, state=trace.state[0])
         _tell(known, request, told, _size(outputs, gates))
     else:
         _at(known, told)
@@ -94,7 +96,9 @@ def _rolled(world: World, request: Rollout, told: Told) -> None:
 
 def _could_be_drawn(tokens: NDArray[np.int32], shown: NDArray[np.float64], of: Rollout) -> None:
     """Each token is among the k most likely; which one is drawn is tested elsewhere."""
-    k = 1 if of.sampling.temperature == 0 else of.sampling.top_k or shown.shape[1]
+    sampling = of.sampling
+    assert sampling is not None
+    k = 1 if sampling.temperature == 0 else sampling.top_k or shown.shape[1]
     least = np.sort(shown, axis=1)[:, -k]
     assert (shown[np.arange(len(tokens)), tokens] >= least - 1e-6).all()
 
@@ -102,7 +106,8 @@ def _could_be_drawn(tokens: NDArray[np.int32], shown: NDArray[np.float64], of: R
 def _replaced(world: World, request: PutState, told: Told) -> None:
     known = world.sessions[request.session_id]
     assert told.content[1:] == (request.state.tobytes(),)
-    known.move(world.now, step=request.step, state=request.state.astype(np.float64))
+    state = request.state.astype(np.float64)
+    known.move(world.now, told.revision, step=request.step, state=state)
     known.bits = request.state.tobytes()
     _tell(known, request, told)
 
@@ -110,9 +115,10 @@ def _replaced(world: World, request: PutState, told: Told) -> None:
 def _migrated(world: World, request: Migrate, told: Told, served: Set[int]) -> None:
     known = world.sessions[request.session_id]
     target = request.version or latest(known.model, served)
-    if target != known.version or request.conditions.key is not None:
+    keyed = request.conditions.key is not None
+    if target != known.version or keyed or known.fell_back_from is not None:
         known.version = target
-        known.move(world.now, step=known.step)
+        known.move(world.now, told.revision, step=known.step)
     _tell(known, request, told)
 
 
@@ -125,9 +131,9 @@ def _tell(
     if key is None:
         return
     if size > KEPT_ANSWER_BYTES:
-        known.remember(Remembered(key, told, recomputed=True))
+        known.remember(Remembered(key, request, told, recomputed=True))
     else:
-        known.remember(Remembered(key, told, size))
+        known.remember(Remembered(key, request, told, size))
 
 
 def _at(known: Expected, told: Told) -> None:
@@ -138,7 +144,8 @@ def _at(known: Expected, told: Told) -> None:
 def _born(world: World, birth: Birth, told: Told, served: Set[int]) -> None:
     made = _made(world, birth, told, served)
     if birth.key is not None:
-        made.birth = Remembered(birth.key, told)
+        made.birth = Remembered(birth.key, birth, told)
+        made.count(birth.key)
         world.born.setdefault(birth_key(birth), made.session_id)
     world.sessions[made.session_id] = made
     assert made.session_id == birth.new.session_id or birth.new.session_id is None
@@ -156,7 +163,7 @@ def _made(world: World, birth: Birth, told: Told, served: Set[int]) -> Expected:
         source = world.sessions[birth.source_id]
         ttl = source.ttl if new.ttl_seconds is None else new.ttl_seconds
         metadata = source.metadata if new.metadata is None else new.metadata
-        made = replace(source, birth=None, remembered=[])
+        made = replace(source, birth=None, remembered=[], writers={}, fell_back_from=None)
     else:
         version = latest(birth.model, served)
         ttl = DEFAULT_TTL if new.ttl_seconds is None else new.ttl_seconds
@@ -168,6 +175,7 @@ def _made(world: World, birth: Birth, told: Told, served: Set[int]) -> Expected:
             model=birth.model,
             version=version,
             step=0,
+            changes=0,
             revision=0,
             state=state.astype(np.float64),
             created_at=0.0,
@@ -176,16 +184,20 @@ def _made(world: World, birth: Birth, told: Told, served: Set[int]) -> Expected:
             metadata=metadata,
             bits=state.tobytes(),
         )
-    # Where its revisions begin is for the service to choose.
-    return replace(
+    made = replace(
         made,
         session_id=told.session_id,
+        changes=1,
         revision=told.revision,
         created_at=world.now,
         expires_at=world.now + ttl,
         ttl=ttl,
         metadata=metadata,
+        past=[],
+        lost=frozenset(),
     )
+    made.been()
+    return made
 
 
 def _run(world: World, known: Expected, inputs: NDArray[np.generic]) -> Trace:

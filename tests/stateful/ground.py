@@ -9,25 +9,41 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from numpy.typing import NDArray
-from service.sessions.conditions import ANY, Conditions
 
 from service.engine.engine import Engine
-from service.errors import SessionExpired, SessionNotFound
+from service.errors import SessionExpired, SessionFinished, SessionNotFound
+from service.operations.conditions import ANY, Conditions
+from service.operations.keys import Key, writer_digest
+from service.operations.limits import Limits
+from service.operations.requests import Get, NewSession
 from service.repository.models import Models
-from service.sessions.creation import NewSession
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
-from service.stores.store import Session
+from service.stores.store import Session, Store
 from tests.bundles import VOCABULARY
+from tests.manual_clocks import ManualClocks
 from tests.stateful.effects import DEFAULT_TTL, judge
+from tests.stateful.noting import NotingStore
 from tests.stateful.places import Place
-from tests.stateful.requests import Create, Outcome, Request, Step, key_of, outcome_of
+from tests.stateful.requests import (
+    Changing,
+    Create,
+    Outcome,
+    Request,
+    Step,
+    another_way,
+    key_of,
+    outcome_of,
+    with_key,
+)
 from tests.stateful.world import Networks, World, latest
 
 CRASHES = 2
 """How many a history may have, if it may have any."""
-START = 4e9
-"""The first moment of a history. Far ahead, since Redis has a clock of its own."""
+START = 2.0**31
+"""The first moment of a history."""
+TICK = 2.0**-10
+"""What passes before every request. All times are sums of such, which floats hold exactly."""
 CHOSEN = ("a", "b", "c", "d")
 
 Told = TypeVar("Told")
@@ -40,13 +56,17 @@ waits = st.sampled_from([0.0] * 24 + [0.5, 1.0, 5.0, 50.0, 160.0])
 """Before a rule does its work: enough to let some lives end."""
 lives = st.sampled_from([None, 5.0, 1_000.0, 1_000.0])
 tags = st.sampled_from(["none", "none", "right", "old", "any", "both"])
+kinds_of_key = st.sampled_from(["", "", "opaque", "numbered"])
 misfits = st.sampled_from([0] * 12 + [-1, 1])
 """How much wider a state is than it should be."""
 moments = st.sampled_from([None, None, None, 0, 0, -1, 2])
 """How far `at` is from the truth; None says nothing."""
 
-RECENT_BYTES = 3_000
-"""Room for two sessions: the one used next is sometimes there and sometimes not."""
+RECENT_BYTES = 7_000
+"""Room for a few sessions, and for the largest: the one used next is sometimes there and sometimes
+not, and the one used last always is."""
+LIMITS = Limits(1_000_000)
+WRITERS = ("north", "south.2", "~west")
 
 
 class Ground(RuleBasedStateMachine):
@@ -62,7 +82,10 @@ class Ground(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(self.networks, START, self.max_sessions)
+        self.clocks = ManualClocks(START)
+        self.world = World(self.networks, self.clocks, self.max_sessions)
+        self.order: dict[int, int] = {}
+        """By revision, which change of its session it was."""
         self.loop = asyncio.new_event_loop()
         self.sequences = Sequences(64)
         self.served = [{1} for _ in range(self.place.replicas)]
@@ -78,14 +101,15 @@ class Ground(RuleBasedStateMachine):
             Models(engine for engine in self.engines if engine.manifest.version in served)
             for served in self.served
         ]
-        self.replicas = [self._replica(models) for models in self.models]
+        self.stores = [self.place.open(self.clocks.clocks) for _ in self.models]
+        self.replicas = list(map(self._replica, self.models, self.stores))
 
-    def _replica(self, models: Models) -> Sessions:
+    def _replica(self, models: Models, store: Store) -> Sessions:
         return Sessions(
             models,
-            self.place.open(),
-            lambda: self.world.now,
+            NotingStore(store, self.order),
             self.sequences,
+            LIMITS,
             ttl_seconds=DEFAULT_TTL,
             max_sessions=self.max_sessions,
             max_batch=8,
@@ -111,12 +135,14 @@ class Ground(RuleBasedStateMachine):
         """Send a request, and where its key makes that safe once more, to the next replica."""
         outcome = self.try_once(request, replica)
         if outcome.told is not None and not self.world.unpromised(request):
-            self.try_once(request, replica + 1)
+            self.try_once(another_way(request), replica + 1)
         return outcome
 
     def try_once(self, request: Request, replica: int, *, perhaps_applied: bool = False) -> Outcome:
         """Send a request, and see that the outcome is right."""
         replica %= len(self.replicas)
+        if not perhaps_applied:
+            self.world.wait(TICK)
         outcome = self.run(outcome_of(request, self.replicas[replica]))
         self.check(request, outcome, replica, perhaps_applied=perhaps_applied)
         return outcome
@@ -129,7 +155,7 @@ class Ground(RuleBasedStateMachine):
         if outcome.told is not None:
             if outcome.told.session_id not in self.ids:
                 self.ids.append(outcome.told.session_id)
-            if key_of(request) is not None and request not in self.sent:
+            if key_of(request) is not None and (perhaps_applied or not outcome.replayed):
                 self.sent.append(request)
 
     def name(self, number: int) -> str:
@@ -139,9 +165,25 @@ class Ground(RuleBasedStateMachine):
             return living[number % len(living)].session_id
         return self.ids[number % len(self.ids)]
 
-    def next_key(self) -> str:
+    def new_key(self, kind: str) -> Key | None:
+        """A key that no request had before: opaque or numbered; None where no kind is given."""
         self.keys += 1
-        return str(self.keys)
+        if not kind:
+            return None
+        writer = WRITERS[self.keys % len(WRITERS)]
+        return key_of_text(f"{writer}:{self.keys}" if kind == "numbered" else f"{self.keys}")
+
+    def keyed(self, request: Changing, kind: str, writer: str = "") -> Changing:
+        """With a new key for its session; a numbered one may leave a number out now and then,
+        where no writer is given."""
+        if kind != "numbered":
+            return with_key(request, self.new_key(kind))
+        self.keys += 1
+        gap = not writer and self.keys % 5 == 4
+        writer = writer or WRITERS[self.keys % len(WRITERS)]
+        known = self.world.sessions.get(request.session_id)
+        highest = 0 if known is None else known.writers.get(writer_digest(writer.encode()), 0)
+        return with_key(request, key_of_text(f"{writer}:{highest + 1 + gap}"))
 
     def conditions(self, session_id: str, match: str, moment: int | None = None) -> Conditions:
         """Conditions on a session, true or not."""
@@ -157,11 +199,15 @@ class Ground(RuleBasedStateMachine):
 
     def inputs(self, session_id: str, time: int, seed: int) -> NDArray[Any]:
         """Inputs [T, F] or [T] that fit the session, whatever its version."""
-        known = self.world.sessions.get(session_id)
         random = np.random.default_rng(seed)
-        if known is not None and known.model == "letters-deep":
+        if self.draws(session_id):
             return random.integers(0, len(VOCABULARY), time)
         return random.normal((20, 1000, 0.5), (5, 10, 0.2), (time, 3)).astype(np.float32)
+
+    def draws(self, session_id: str) -> bool:
+        """Whether its model takes tokens, and draws them."""
+        known = self.world.sessions.get(session_id)
+        return known is not None and known.model == "letters-deep"
 
     def repeat(self, step: Step, session_id: str, replica: int) -> None:
         """The same for another session, if its model takes such inputs."""
@@ -190,7 +236,9 @@ class Ground(RuleBasedStateMachine):
         for session_id, found in zip(self.ids, self.run(self._all()), strict=True):
             refused = self.world.dead(session_id)
             if refused is not None:
-                assert isinstance(found, SessionNotFound | SessionExpired), session_id
+                assert isinstance(found, SessionNotFound | SessionExpired | SessionFinished), (
+                    session_id
+                )
                 refused.check(found)
             else:
                 assert isinstance(found, Session), repr(found)
@@ -200,11 +248,15 @@ class Ground(RuleBasedStateMachine):
         """Every session that ever was, from one replica or the other."""
         return await asyncio.gather(
             *(
-                self.replicas[number % len(self.replicas)].get(session_id)
+                self.replicas[number % len(self.replicas)].get(Get(session_id))
                 for number, session_id in enumerate(self.ids)
             ),
             return_exceptions=True,
         )
+
+
+def key_of_text(text: str) -> Key:
+    return Key.of(text.encode())
 
 
 def random_state(size: int, seed: int) -> NDArray[np.float32]:

@@ -4,12 +4,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import precondition, rule
 
-from service.errors import SessionExpired, SessionMoved, SessionNotFound
-from service.sessions.creation import NewSession
+from service.errors import SessionError
+from service.operations.requests import Delete, ListSessions, NewSession
 from service.stores.store import Position
-from tests.stateful.ground import Ground, numbers, replicas, tags, waits
+from tests.stateful.ground import TICK, Ground, numbers, replicas, tags, waits
 from tests.stateful.requests import Create
-from tests.stateful.world import Refused
 
 RETENTION = 100.0
 
@@ -17,31 +16,35 @@ RETENTION = 100.0
 class Lives(Ground):
     @rule(after=waits, number=numbers, match=tags, replica=replicas)
     def delete(self, after: float, number: int, match: str, replica: int) -> None:
-        self.world.now += after
+        self.world.wait(after)
         self.end(self.name(number), match, replica)
 
     def end(self, session_id: str, match: str, replica: int) -> None:
+        """A tombstone is left, whatever the session was."""
+        self.world.wait(TICK)
         conditions = self.conditions(session_id, match)
         known = self.world.sessions.get(session_id)
         refused = None
-        if known is None:
-            refused = Refused((SessionNotFound,))
+        if known is None or known.finished:
+            refused = self.world.dead(session_id)
         elif conditions.if_match is not None:
             refused = self.world.dead(session_id) or self.world.untrue(known, conditions)
         sessions = self.replicas[replica % len(self.replicas)]
+        request = Delete(session_id, conditions)
         if refused is None:
-            self.run(sessions.delete(session_id, conditions))
-            del self.world.sessions[session_id]
+            assert known is not None
+            self.run(sessions.delete(request))
+            known.finish(self.world.now)
             return
-        with pytest.raises((SessionNotFound, SessionExpired, SessionMoved)) as raised:
-            self.run(sessions.delete(session_id, conditions))
+        with pytest.raises(SessionError) as raised:
+            self.run(sessions.delete(request))
         refused.check(raised.value)
 
     @precondition(lambda self: self.max_sessions < 10)
     @rule(after=waits, clear=st.booleans())
     def fill(self, after: float, clear: bool) -> None:
         """As many as fit and one more; the end of what expired before makes no room."""
-        self.world.now += after
+        self.world.wait(after)
         if clear:
             self.perform(Create("weather", NewSession(ttl_seconds=1_000.0)), 0)
             for session_id in sorted(self.world.sessions):
@@ -52,7 +55,7 @@ class Lives(Ground):
 
     @rule(after=waits)
     def purge(self, after: float) -> None:
-        self.world.now += after
+        self.world.wait(after)
         before = self.world.now - RETENTION
         old = [one.session_id for one in self.world.sessions.values() if one.expires_at < before]
         assert self.run(self.replicas[0].purge(RETENTION)) == len(old)
@@ -66,12 +69,12 @@ class Lives(Ground):
         replica=replicas,
     )
     def list_pages(self, after: float, limit: int, model: str | None, replica: int) -> None:
-        self.world.now += after
+        self.world.wait(after)
         sessions = self.replicas[replica % len(self.replicas)]
         found = []
         cursor: Position | None = ("", "")
         while cursor is not None:
-            page = self.run(sessions.page(model=model, after=cursor, limit=limit))
+            page = self.run(sessions.page(ListSessions(model, cursor, limit)))
             assert len(page.sessions) <= limit
             found += page.sessions
             cursor = page.cursor
@@ -97,7 +100,7 @@ class Lives(Ground):
     @precondition(lambda self: self.place.survives or self.crashes)
     @rule(after=waits)
     def start_again(self, after: float) -> None:
-        self.world.now += after
+        self.world.wait(after)
         self.close(self.replicas)
         self.lose()
         self.open()
@@ -106,7 +109,7 @@ class Lives(Ground):
     @rule(after=waits)
     def crash(self, after: float) -> None:
         """Everything dies at once, in no order: what was answered is there again."""
-        self.world.now += after
+        self.world.wait(after)
         self.crashes -= 1
         abandoned = self.replicas
         self.place.crash()

@@ -4,13 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
+from service.stores.clock import RETENTION_SECONDS, Clocks
 from service.stores.open import open_store
 from service.stores.store import Store
 from tests.redis_server import RedisCluster, RedisServer
 from tests.waiting import wait_until
-
-REMEMBERED_SECONDS = 30 * 86400.0
-"""Redis forgets by its own clock, and must not within a history, whose clock runs ahead."""
 
 
 class Place(Protocol):
@@ -28,7 +26,7 @@ class Place(Protocol):
     def clear(self) -> None:
         """Begin with nothing."""
 
-    def open(self) -> Store:
+    def open(self, clocks: Clocks) -> Store:
         """One more store in this place."""
 
     def crash(self) -> None:
@@ -46,8 +44,8 @@ class Memory:
     def clear(self) -> None:
         pass
 
-    def open(self) -> Store:
-        return _opened("memory://")
+    def open(self, clocks: Clocks) -> Store:
+        return _opened("memory://", clocks)
 
     def crash(self) -> None:
         pass
@@ -68,8 +66,8 @@ class Sqlite:
     def clear(self) -> None:
         self._next().mkdir()
 
-    def open(self) -> Store:
-        return _opened(f"sqlite:///{self._folder / 'sessions.db'}")
+    def open(self, clocks: Clocks) -> Store:
+        return _opened(f"sqlite:///{self._folder / 'sessions.db'}", clocks)
 
     def crash(self) -> None:
         abandoned = self._folder
@@ -101,8 +99,8 @@ class OneRedis:
     def clear(self) -> None:
         self._server.ask("FLUSHALL")
 
-    def open(self) -> Store:
-        return _opened(self._server.url)
+    def open(self, clocks: Clocks) -> Store:
+        return _opened(self._server.url, clocks)
 
     def crash(self) -> None:
         self._server.restart()
@@ -128,8 +126,8 @@ class RedisOfThree:
             node.ask("FLUSHALL")
         self._next_victim = 0
 
-    def open(self) -> Store:
-        return _opened(self._cluster.url)
+    def open(self, clocks: Clocks) -> Store:
+        return _opened(self._cluster.url, clocks)
 
     def crash(self) -> None:
         victim = self._cluster.nodes[self._next_victim % 3]
@@ -139,8 +137,10 @@ class RedisOfThree:
         self._cluster.wait_until_whole()
 
 
-def _opened(url: str) -> Store:
-    return open_store(url, "normal", retention_seconds=REMEMBERED_SECONDS, timeout_seconds=5.0)
+def _opened(url: str, clocks: Clocks) -> Store:
+    return open_store(
+        url, "normal", retention_seconds=RETENTION_SECONDS, timeout_seconds=5.0, clocks=clocks
+    )
 
 
 def _write_at_once(server: RedisServer) -> None:

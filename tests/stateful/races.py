@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
-from service.sessions.sampling import Sampling
 
-from service.sessions.creation import NewSession
+from service.operations.requests import ListSessions, NewSession
+from service.operations.sampling import Sampling
 from tests.stateful.changes import LONG, Changes
 from tests.stateful.expected import Expected
-from tests.stateful.ground import lives, numbers, replicas, seeds
+from tests.stateful.ground import kinds_of_key, lives, numbers, replicas, seeds
 from tests.stateful.lives import Lives
 from tests.stateful.requests import (
     Change,
@@ -22,14 +22,15 @@ from tests.stateful.requests import (
     Request,
     Rollout,
     Step,
-    new_key,
     outcome_of,
 )
 from tests.stateful.world import versions_of
 
 kinds = st.sampled_from(["step", "step", "roll", "put"])
-plans = st.tuples(numbers, kinds, st.integers(1, 3), replicas, st.booleans())
-"""Which session, what, how many time steps, where, and whether keyed and sent to both."""
+KINDS_OF_KEY = ("opaque", "numbered")
+plans = st.tuples(numbers, kinds, st.integers(1, 3), replicas, kinds_of_key)
+"""Which session, what, how many time steps, where, and with which kind of key: those with one are
+sent to both replicas."""
 
 
 class Sent(NamedTuple):
@@ -50,21 +51,22 @@ class Races(Changes, Lives):
         """A session that lives, on a version that every replica has: who is first matters not."""
         known = self.world.alive(self.name(number))
         served = set.intersection(*self.served)
-        if known is None or known.version not in versions_of(known.model, served):
+        if known is None or known.fell_back_from is not None:
             return None
-        return known
+        return known if known.version in versions_of(known.model, served) else None
 
     def change(self, session_id: str, kind: str, time: int, seed: int) -> Change:
         if kind == "put":
             return PutState(session_id, time, self.state(session_id, seed))
         inputs = self.inputs(session_id, time, seed)
         if kind == "roll":
-            return Rollout(session_id, inputs, time, Sampling(seed))
+            sampling = Sampling(seed) if self.draws(session_id) else None
+            return Rollout(session_id, inputs, time, sampling)
         return Step(session_id, inputs, gates=seed % 2 == 0)
 
     @rule(plans=st.lists(plans, min_size=2, max_size=6), seed=seeds)
-    def together(self, plans: list[tuple[int, str, int, int, bool]], seed: int) -> None:
-        """Each is applied once, in some order that the revisions tell."""
+    def together(self, plans: list[tuple[int, str, int, int, str]], seed: int) -> None:
+        """Each is applied once, in some order that their changes tell."""
         sent: list[Sent] = []
         for index, (number, kind, time, where, keyed) in enumerate(plans):
             known = self.served_everywhere(number)
@@ -73,13 +75,30 @@ class Races(Changes, Lives):
             replica = where % len(self.replicas)
             request = self.change(known.session_id, kind, time, seed + index)
             if keyed:
-                request = self.keyed(request)
+                request = self.keyed(request, keyed, f"racer-{index}")
                 sent.append(Sent(request, (replica + 1) % len(self.replicas)))
             sent.append(Sent(request, replica))
         answered = list(zip(sent, self.run(self.answers(sent)), strict=True))
-        for one, outcome in sorted(answered, key=_order):
+        for one, outcome in sorted(answered, key=self.place_in_order):
             self.check(one.request, outcome, one.replica)
-        _check_arrival(answered)
+        self.check_arrival(answered)
+
+    def place_in_order(self, one: tuple[Sent, Outcome]) -> tuple[int, bool]:
+        told = one[1].told
+        assert told is not None, repr(one[1].error)
+        return self.order[told.revision], one[1].replayed
+
+    def check_arrival(self, answered: Sequence[tuple[Sent, Outcome]]) -> None:
+        """At one replica a session's requests are applied in order of arrival."""
+        latest: dict[tuple[str, int], int] = {}
+        for one in answered:
+            (request, replica), outcome = one
+            assert outcome.told is not None
+            if isinstance(request, Step | PutState) and not outcome.replayed:
+                place = (outcome.told.session_id, replica)
+                change, _ = self.place_in_order(one)
+                assert latest.get(place, -1) < change
+                latest[place] = change
 
     @rule(
         number=numbers,
@@ -104,11 +123,14 @@ class Races(Changes, Lives):
         for (request, replica), outcome in answered:
             self.check(request, outcome, replica)
 
-    @rule(life=lives, chosen=st.sampled_from([None, "a", "d"]))
-    def create_twice_at_once(self, life: float | None, chosen: str | None) -> None:
+    @rule(
+        life=lives,
+        chosen=st.sampled_from([None, "a", "d"]),
+        kind=st.sampled_from(KINDS_OF_KEY),
+    )
+    def create_twice_at_once(self, life: float | None, chosen: str | None, kind: str) -> None:
         request = Create("letters-deep", NewSession(chosen, life))
-        key = new_key(f"create {self.next_key()}", request)
-        request = Create(request.model, request.new, key=key)
+        request = replace(request, key=self.new_key(kind))
         sent = [Sent(request, index % len(self.replicas)) for index in range(2)]
         outcomes = self.run(self.answers(sent))
         for outcome in sorted(outcomes, key=lambda one: one.replayed):
@@ -126,7 +148,8 @@ class Races(Changes, Lives):
         self, *, number: int, kind: str, time: int, turns: int, seed: int, replica: int
     ) -> None:
         """A caller goes away at any moment, and sends the same again, to the other replica too."""
-        request = self.keyed(self.change(self.name(number), kind, time, seed))
+        change = self.change(self.name(number), kind, time, seed)
+        request = self.keyed(change, KINDS_OF_KEY[seed % 2])
         first = self.replicas[replica % len(self.replicas)]
 
         async def give_up() -> None:
@@ -139,7 +162,7 @@ class Races(Changes, Lives):
         self.run(give_up())
         self.try_once(request, replica + 1, perhaps_applied=True)
         # What the first try left in the queue is over when this is answered.
-        self.run(asyncio.wait_for(first.page(model=None, after=("", ""), limit=1), 10))
+        self.run(asyncio.wait_for(first.page(ListSessions(limit=1)), 10))
 
     @precondition(lambda self: self.place.shared and self.crashes)
     @rule(kinds=st.lists(kinds, min_size=1, max_size=4), seed=seeds)
@@ -148,7 +171,14 @@ class Races(Changes, Lives):
         self.crashes -= 1
         living = self.world.living()
         sent = [
-            Sent(self.keyed(self.change(known.session_id, kind, 1, seed)), index % 2)
+            Sent(
+                self.keyed(
+                    self.change(known.session_id, kind, 1, seed),
+                    KINDS_OF_KEY[index % 2],
+                    "caller",
+                ),
+                index % 2,
+            )
             for index, (known, kind) in enumerate(zip(living, kinds, strict=False))
         ]
 
@@ -162,20 +192,3 @@ class Races(Changes, Lives):
             if outcome.told is not None:
                 self.check(request, outcome, replica)
             self.try_once(request, replica + 1, perhaps_applied=outcome.told is None)
-
-
-def _order(one: tuple[Sent, Outcome]) -> tuple[int, bool]:
-    told = one[1].told
-    assert told is not None, repr(one[1].error)
-    return told.revision, one[1].replayed
-
-
-def _check_arrival(answered: Sequence[tuple[Sent, Outcome]]) -> None:
-    """At one replica a session's requests are applied in order of arrival."""
-    latest: dict[tuple[str, int], int] = {}
-    for (request, replica), outcome in answered:
-        assert outcome.told is not None
-        if isinstance(request, Step | PutState) and not outcome.replayed:
-            place = (outcome.told.session_id, replica)
-            assert latest.get(place, -1) < outcome.told.revision
-            latest[place] = outcome.told.revision

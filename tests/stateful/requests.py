@@ -1,23 +1,25 @@
 """The requests that a history is made of, and what their callers are told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from service.sessions.conditions import UNCONDITIONAL, Conditions
-from service.sessions.sampling import Sampling
 
 from service.errors import GatewiseError
+from service.operations import requests as operations
+from service.operations.conditions import UNCONDITIONAL, Conditions
+from service.operations.gates import ALL_GATES
+from service.operations.inputs import Inputs, JsonRows, Tensor, TensorBlock, Text
+from service.operations.keys import Key
+from service.operations.requests import NewSession
+from service.operations.rollout import Rollout as RolloutOperation
+from service.operations.sampling import Sampling
 from service.sessions.answers import Answer
-from service.sessions.creation import NewSession
-from service.sessions.feedback import Plan
-from service.sessions.receipts import Key
-from service.sessions.rollouts import RolloutRequest
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepRequest
 from service.stores.store import Session
+from tests.bundles import VOCABULARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +38,70 @@ class Told:
     session: Session | None = field(default=None, compare=False)
 
 
+def _tensor(inputs: NDArray[Any]) -> Inputs:
+    return Tensor(TensorBlock(np.stack([inputs, inputs])), 1)
+
+
+def _rows(inputs: NDArray[Any]) -> Inputs:
+    return JsonRows(inputs.tolist())
+
+
+def _matrix_or_text(inputs: NDArray[Any]) -> Inputs:
+    if inputs.ndim == 1:
+        return Text("".join(VOCABULARY[token] for token in inputs))
+    return JsonRows(inputs.tolist(), inputs)
+
+
+def _array(inputs: NDArray[Any]) -> Inputs:
+    return JsonRows(inputs.astype(np.float64) if inputs.ndim == 2 else inputs)
+
+
+VARIANTS: tuple[Callable[[NDArray[Any]], Inputs], ...] = (_rows, _tensor, _matrix_or_text, _array)
+"""Every way in which the same inputs may come."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """Time steps, inputs [T, F] or [T]."""
+    """Time steps, inputs [T, F] or [T], sent in one of `VARIANTS`."""
 
     session_id: str
     inputs: NDArray[Any]
     gates: bool = False
     conditions: Conditions = UNCONDITIONAL
+    variant: int = 0
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        request = StepRequest(self.session_id, lambda _: self.inputs, self.gates, self.conditions)
+        inputs, gates = VARIANTS[self.variant](self.inputs), ALL_GATES if self.gates else None
+        request = operations.Step(self.session_id, inputs, gates, self.conditions)
         return _told_of(await sessions.step(request))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
-    """Time steps, then outputs fed back."""
+    """Time steps, then outputs fed back; `sampling` where they are tokens."""
 
     session_id: str
     inputs: NDArray[Any]
     steps: int
-    sampling: Sampling
+    sampling: Sampling | None = None
     gates: bool = False
     advance: bool = True
     conditions: Conditions = UNCONDITIONAL
+    variant: int = 0
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        plan = Plan(self.inputs, self.steps, self.gates, self.sampling)
-        request = RolloutRequest(self.session_id, lambda _: plan, self.advance, self.conditions)
+        sampling = self.sampling
+        request = RolloutOperation(
+            self.session_id,
+            VARIANTS[self.variant](self.inputs),
+            self.steps,
+            self.advance,
+            temperature=None if sampling is None else sampling.temperature,
+            top_k=None if sampling is None else sampling.top_k,
+            seed=None if sampling is None else sampling.seed,
+            gates=ALL_GATES if self.gates else None,
+            conditions=self.conditions,
+        )
         return _told_of(await sessions.rollout(request))
 
 
@@ -79,8 +116,14 @@ class PutState:
     version: int | None = None
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        session, replayed = await sessions.replace_state(
-            self.session_id, self.step, self.state, self.conditions, version=self.version
+        session, replayed = await sessions.put_state(
+            operations.PutState(
+                self.session_id,
+                self.step,
+                self.state,
+                version=self.version,
+                conditions=self.conditions,
+            )
         )
         return _told_of_session(session, session.state.tobytes()), replayed
 
@@ -94,7 +137,8 @@ class Migrate:
     conditions: Conditions = UNCONDITIONAL
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        session, replayed = await sessions.migrate(self.session_id, self.version, self.conditions)
+        request = operations.Migrate(self.session_id, self.version, self.conditions)
+        session, replayed = await sessions.migrate(request)
         return _told_of_session(session), replayed
 
 
@@ -108,9 +152,8 @@ class Create:
     key: Key | None = None
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        return _told_of_birth(
-            *await sessions.create(self.model, self.new, state=self.state, key=self.key)
-        )
+        request = operations.Create(self.model, self.new, self.state, self.key)
+        return _told_of_birth(*await sessions.create(request))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +169,8 @@ class Fork:
         return self.conditions.key
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        return _told_of_birth(*await sessions.fork(self.source_id, self.new, self.conditions))
+        request = operations.Fork(self.source_id, self.new, self.conditions)
+        return _told_of_birth(*await sessions.fork(request))
 
 
 Change = Step | Rollout | PutState | Migrate
@@ -156,14 +200,37 @@ def key_of(request: Request) -> Key | None:
     return request.key if isinstance(request, Create | Fork) else request.conditions.key
 
 
-def with_key(request: Changing, key: Key) -> Changing:
+def with_key(request: Changing, key: Key | None) -> Changing:
     """The same request, safe to retry."""
     return replace(request, conditions=replace(request.conditions, key=key))
 
 
-def new_key(name: str, request: Request, body: bytes = b"the body") -> Key:
-    """A key as the edge would make it for this kind of request."""
-    return Key.of(name.encode(), type(request).__name__.lower().encode(), body)
+def another_way(request: Request) -> Request:
+    """The same request with its inputs in the next of the variants."""
+    if isinstance(request, Step | Rollout):
+        return replace(request, variant=(request.variant + 1) % len(VARIANTS))
+    return request
+
+
+def meaning_of(request: Request) -> tuple[object, ...]:
+    """What two tries of one request have in common."""
+    kind = type(request).__name__
+    if isinstance(request, Create):
+        return kind, request.model, request.new, _bytes(request.state)
+    if isinstance(request, Fork):
+        return kind, request.source_id, request.new, request.conditions.at
+    if isinstance(request, Migrate):
+        return kind, request.session_id, request.version
+    if isinstance(request, PutState):
+        state = _bytes(request.state)
+        return kind, request.session_id, request.step, state, request.version
+    rolled = (request.steps, request.sampling) if isinstance(request, Rollout) else ()
+    inputs, at = _bytes(request.inputs), request.conditions.at
+    return kind, request.session_id, inputs, request.gates, at, *rolled
+
+
+def _bytes(array: NDArray[Any] | None) -> object:
+    return None if array is None else (array.shape, array.tobytes())
 
 
 def _told_of(answer: Answer) -> tuple[Told, bool]:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
-from service.sessions.creation import NewSession
-from service.sessions.receipts import Key
-from tests.stateful.ground import Ground, numbers, replicas, seeds, waits
+from service.operations.conditions import Conditions
+from service.operations.requests import NewSession
+from tests.stateful.ground import WRITERS, Ground, key_of_text, numbers, replicas, seeds, waits
 from tests.stateful.requests import (
     Change,
     Create,
@@ -16,8 +16,8 @@ from tests.stateful.requests import (
     PutState,
     Request,
     Step,
+    another_way,
     key_of,
-    new_key,
     with_key,
 )
 
@@ -34,10 +34,28 @@ class Retries(Ground):
     @rule(after=waits, number=any_sent, replica=replicas)
     def retry(self, after: float, number: int, replica: int) -> None:
         """At any later time, wherever it is sent; the model knows what it must be told."""
-        self.world.now += after
+        self.world.wait(after)
         request = self.earlier(number)
+        if isinstance(request, Change) and number % 3 == 0:
+            # What was true of the first try is not looked at again.
+            conditions = replace(request.conditions, if_match=frozenset("0"))
+            request = replace(request, conditions=conditions)
         if not self.world.unpromised(request):
-            self.try_once(request, replica)
+            self.try_once(another_way(request), replica)
+
+    @rule(
+        number=numbers,
+        writer=st.sampled_from(WRITERS),
+        which=st.integers(1, 12),
+        seed=seeds,
+        replica=replicas,
+    )
+    def any_number(self, number: int, writer: str, which: int, seed: int, replica: int) -> None:
+        """Applied where it is the writer's next, or later; never where it is not."""
+        session_id = self.name(number)
+        conditions = Conditions(key_of_text(f"{writer}:{which}"))
+        step = Step(session_id, self.inputs(session_id, 1, seed), conditions=conditions)
+        self.try_once(step, replica)
 
     @precondition(lambda self: self.sent)
     @rule(replica=replicas)
@@ -50,20 +68,21 @@ class Retries(Ground):
     def same_key_with_another_request(
         self, number: int, kind: str, seed: int, replica: int
     ) -> None:
-        earlier = self.earlier(number)
+        births = [one for one in self.sent if isinstance(one, Create)]
+        earlier = births[-1] if kind == "create" and births else self.earlier(number)
         if self.world.unpromised(earlier):
             return
         session_id = self._session_of(earlier)
         if kind == "create":
             create = Create("weather", NewSession(session_id))
-            self.perform(replace(create, key=_another(earlier, create)), replica)
+            self.perform(replace(create, key=key_of(earlier)), replica)
             return
         request: Change = Migrate(session_id, None)
         if kind == "step":
             request = Step(session_id, self.inputs(session_id, 1, seed))
         elif kind == "state":
             request = PutState(session_id, 0, self.state(session_id, seed))
-        self.perform(with_key(request, _another(earlier, request)), replica)
+        self.perform(with_key(request, key_of(earlier)), replica)
 
     @precondition(lambda self: self.sent)
     @rule(number=any_sent, other=numbers, replica=replicas)
@@ -79,10 +98,3 @@ class Retries(Ground):
         if isinstance(request, Create | Fork):
             return self.world.target_of(request) or ""
         return request.session_id
-
-
-def _another(earlier: Request, request: Request) -> Key:
-    """The earlier request's key, come with another one."""
-    key = key_of(earlier)
-    assert key is not None
-    return replace(new_key("", request, b"another body"), key=key.key)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from hypothesis import event
-from service.sessions.conditions import ANY, Conditions
 
 from service.errors import (
     AnswerNotKept,
@@ -15,6 +14,8 @@ from service.errors import (
     PreconditionFailed,
     SessionExists,
     SessionExpired,
+    SessionFellBack,
+    SessionFinished,
     SessionMoved,
     SessionNotFound,
     StateMismatch,
@@ -22,9 +23,12 @@ from service.errors import (
     TooManySessions,
     VersionNotFound,
     VersionUnavailable,
+    WriterUnknown,
 )
-from service.sessions.receipts import Key
+from service.operations.conditions import ANY, Conditions
+from service.operations.keys import Key
 from service.stores.store import Session
+from tests.manual_clocks import ManualClocks
 from tests.oracle import Oracle
 from tests.stateful.expected import Expected, Remembered
 from tests.stateful.requests import (
@@ -39,6 +43,7 @@ from tests.stateful.requests import (
     Rollout,
     Step,
     key_of,
+    meaning_of,
 )
 
 Networks = Mapping[tuple[str, int], Oracle]
@@ -60,24 +65,37 @@ class Refused:
             assert self.known is not None
             assert (error.step, error.tag) == (self.known.step, self.known.tag)
         if isinstance(error, AnswerNotKept):
-            assert self.applied is not None
-            assert error.applied_step == self.applied.told.step
+            applied_step = None if self.applied is None else self.applied.told.step
+            assert error.applied_step == applied_step
+        if isinstance(error, SessionFellBack):
+            assert self.known is not None
+            assert error.lost_step == self.known.fell_back_from
 
 
 class World:
-    """Sessions by id, expired ones included until they are forgotten."""
+    """Sessions by id, expired and deleted ones included until they are forgotten."""
 
-    def __init__(self, networks: Networks, now: float, max_sessions: int) -> None:
+    def __init__(self, networks: Networks, clocks: ManualClocks, max_sessions: int) -> None:
         self.networks = networks
-        self.now = now
+        self.clocks = clocks
         self.max_sessions = max_sessions
         self.sessions: dict[str, Expected] = {}
         self.born: dict[object, str] = {}
         """The ids that were chosen for keyed requests, by request and key."""
         self.tags: defaultdict[str, list[str]] = defaultdict(list)
         """Every entity tag that an id ever had, in order, from one session to the next."""
+        self.back_again: set[str] = set()
+        """Entity tags of states to which a store fell back."""
         self.seen: set[str] = set()
         """Every kind of outcome that there was."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by which lives end."""
+        return self.clocks.wall
+
+    def wait(self, seconds: float) -> None:
+        self.clocks.pass_time(seconds)
 
     def size_of(self, model: str, version: int) -> int:
         """S"""
@@ -88,13 +106,25 @@ class World:
         return known if known is not None and known.expires_at > self.now else None
 
     def compare(self, found: Session) -> None:
-        """A stored session is the expected one, and has a tag that its id never had before."""
+        """A stored session is the expected one, and has a tag that its id never had before, unless
+        the store fell back to it."""
         known = self.sessions[found.session_id]
         known.compare(found)
         tags = self.tags[known.session_id]
-        if known.tag not in tags[-1:]:
+        if known.tag not in tags[-1:] and known.tag not in self.back_again:
             assert known.tag not in tags
             tags.append(known.tag)
+
+    def copy(self) -> dict[str, Expected]:
+        """All sessions as they are now."""
+        return {session_id: known.copy() for session_id, known in self.sessions.items()}
+
+    def fall_back(self, earlier: Mapping[str, Expected]) -> None:
+        """All sessions are as they were in an earlier copy."""
+        self.sessions = {session_id: known.copy() for session_id, known in earlier.items()}
+        for known in self.sessions.values():
+            known.lose()
+            self.back_again.add(known.tag)
 
     def living(self) -> list[Expected]:
         return [known for known in self.sessions.values() if known.expires_at > self.now]
@@ -110,12 +140,16 @@ class World:
 
     def unpromised(self, request: Request) -> bool:
         """Whether a retry would be applied as a new request: too late, or without a key."""
-        if key_of(request) is None:
+        key = key_of(request)
+        if key is None:
             return True
         if isinstance(request, Create | Fork):
-            return self.target_of(request) not in self.sessions
-        key, known = request.conditions.key, self.alive(request.session_id)
-        return known is not None and key is not None and known.recall(key) is None
+            taken = self.sessions.get(self.target_of(request) or "")
+            return taken is None or taken.finished
+        known = self.alive(request.session_id)
+        if known is None or known.recall(key) is not None:
+            return False
+        return _by_number(known, key) is None
 
     def target_of(self, birth: Birth) -> str | None:
         """The id of the session to be made, where it is known."""
@@ -126,10 +160,17 @@ class World:
         """What every use of a session must meet that is not alive."""
         if self.alive(session_id) is not None:
             return None
-        return Refused((SessionExpired if session_id in self.sessions else SessionNotFound,))
+        known = self.sessions.get(session_id)
+        if known is None:
+            return Refused((SessionNotFound,))
+        return Refused((SessionFinished if known.finished else SessionExpired,))
 
-    def untrue(self, known: Expected, conditions: Conditions) -> Refused | None:
+    def untrue(
+        self, known: Expected, conditions: Conditions, *, puts_state: bool = False
+    ) -> Refused | None:
         tags = conditions.if_match
+        if known.fell_back_from is not None and not (puts_state or conditions.name_the_state):
+            return Refused((SessionFellBack,), known)
         if tags is not None and ANY not in tags and known.tag not in tags:
             return Refused((PreconditionFailed,), known)
         if conditions.at not in (None, known.step):
@@ -148,9 +189,15 @@ class World:
         if known is None:
             return self.dead(request.session_id)
         versions = versions_of(known.model, served)
-        if (earlier := _recalled(known, request.conditions.key)) is not None:
-            return _readable(earlier, request, versions)
-        if (refused := self.untrue(known, request.conditions)) is not None:
+        key = request.conditions.key
+        earlier = None if key is None else known.recall(key)
+        if earlier is not None:
+            return _readable(earlier, request, versions) or _told_again(known, earlier, request)
+        if key is not None and (refused := _by_number(known, key)) is not None:
+            return refused
+        puts_state = isinstance(request, PutState)
+        refused = self.untrue(known, request.conditions, puts_state=puts_state)
+        if refused is not None:
             return refused
         if isinstance(request, PutState):
             return self._misfit(known, request)
@@ -178,10 +225,11 @@ class World:
 
     def _verdict_of_birth(self, birth: Birth, served: Set[int]) -> Refused | Remembered | None:
         taken = self.sessions.get(self.target_of(birth) or "")
-        if taken is not None and (earlier := _recalled(taken, birth.key)) is not None:
-            if isinstance(earlier, Remembered) and self.alive(taken.session_id) is None:
+        if taken is not None and _made_by(taken, birth.key):
+            assert taken.birth is not None
+            if self.alive(taken.session_id) is None:
                 return Refused((SessionExpired,))
-            return earlier
+            return _told_again(taken, taken.birth, birth)
         if isinstance(birth, Fork):
             source = self.alive(birth.source_id)
             if source is None:
@@ -210,22 +258,32 @@ def latest(model: str, served: Set[int]) -> int:
 def birth_key(birth: Birth) -> object:
     """What a retry has in common with its first try: where it went, and its key."""
     where = "" if isinstance(birth, Create) else birth.source_id
-    return type(birth), where, None if birth.key is None else birth.key.key
+    return type(birth), where, None if birth.key is None else birth.key.digest
 
 
-def _readable(
-    earlier: Refused | Remembered, request: Change, versions: Set[int]
-) -> Refused | Remembered:
-    """What was computed can be told only where the version is served that computed it."""
-    if isinstance(earlier, Refused) or not isinstance(request, Step | Rollout):
-        return earlier
-    return earlier if earlier.told.version in versions else Refused((VersionUnavailable,))
+def _readable(earlier: Remembered, request: Change, versions: Set[int]) -> Refused | None:
+    """What came with a key before is compared, and told, by the version that computed it."""
+    if isinstance(request, Step | Rollout) and earlier.told.version not in versions:
+        return Refused((VersionUnavailable,))
+    return None
 
 
-def _recalled(known: Expected, key: Key | None) -> Refused | Remembered | None:
-    earlier = None if key is None else known.recall(key)
-    if earlier is None or key is None:
-        return None
-    if earlier.key.request != key.request:
+def _told_again(known: Expected, earlier: Remembered, request: Request) -> Refused | Remembered:
+    if meaning_of(earlier.request) != meaning_of(request):
         return Refused((KeyReused,))
     return earlier if earlier.kept else Refused((AnswerNotKept,), known, earlier)
+
+
+def _by_number(known: Expected, key: Key) -> Refused | None:
+    """What a numbered key tells by its number alone."""
+    if not key.number:
+        return None
+    highest = known.writers.get(key.writer)
+    if highest is None:
+        return Refused((WriterUnknown,), known) if key.number > 1 else None
+    return Refused((AnswerNotKept,), known) if key.number <= highest else None
+
+
+def _made_by(known: Expected, key: Key | None) -> bool:
+    birth = known.birth
+    return key is not None and birth is not None and birth.key.digest == key.digest

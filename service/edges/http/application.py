@@ -48,7 +48,8 @@ def build_api(
     )
     app.described = tuple(described)
     app.state.context = context
-    for router in (*routers, *_OWN_ROUTERS):
+    app.state.routers = (*routers, *_OWN_ROUTERS)
+    for router in app.state.routers:
         app.include_router(router)
     app.add_exception_handler(GatewiseError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
@@ -82,7 +83,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> set[str]:
     return {
         method
-        for route in request.app.routes
+        for router in request.app.state.routers
+        for route in router.routes
         if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }

@@ -6,14 +6,17 @@ times it and perhaps logs it. Whoever reads from the wire calls both: the ASGI f
 FastAPI answers, and for what is answered without it.
 """
 
+import asyncio
 from functools import cache
 from time import perf_counter
+from typing import TypeVar
 
 import structlog
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from service.edges.http.body import Body, parse_aside, read_body
+from service.edges.http.departures import Departures
 from service.edges.http.origins import check_origin
 from service.edges.http.request_ids import begin_request
 from service.errors import GatewiseError
@@ -25,6 +28,8 @@ LEFT = 499
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _EXCHANGE = "gatewise.exchange"
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
@@ -70,6 +75,10 @@ class Exchange:
         raw = await self.read_body(request.scope, request.receive)
         return await parse_aside(raw or in_place_of_none, model)
 
+    async def wait(self, future: "asyncio.Future[Result]", receive: Receive) -> Result:
+        """What a future gives, which is cancelled where the client leaves. Raises ClientLeft."""
+        return await self._door.departures.wait(future, receive)
+
     def leave(self, figures: RouteFigures, status: int) -> None:
         """A request has been answered, or its client has left."""
         seconds = perf_counter() - self._began
@@ -96,6 +105,7 @@ class Door:
     def __init__(self, max_body_bytes: int, *, access_log: bool = False) -> None:
         self.max_body_bytes = max_body_bytes
         self.access_log = access_log
+        self.departures = Departures()
         self._figures: dict[tuple[str, str], RouteFigures] = {}
 
     def enter(self, scope: Scope) -> Exchange:

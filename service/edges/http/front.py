@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.edges.http.departures import ClientLeft
 from service.edges.http.door import LEFT, Door, Exchange
 from service.edges.http.events import EVENTS
 from service.edges.http.problems import answer_error
@@ -136,6 +137,8 @@ async def _send(exchange: Exchange, answering: Awaitable[Answered], send: Send) 
     try:
         answered = await answering
         status, body, headers = 200, answered.body, answered.headers
+    except ClientLeft:
+        return LEFT
     except Exception as error:  # every error is answered; none may reach the server
         problem = answer_error(error)
         status, body = problem.status, problem.body

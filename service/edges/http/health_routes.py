@@ -20,4 +20,6 @@ async def live() -> dict[str, str]:
 async def ready(context: Ctx) -> dict[str, str]:
     """Models are loaded, the store does not fail and the service is not stopping; else 503."""
     await context.readiness.check(context.sessions)
+    if (doubt := context.sessions.clock_held) is not None:
+        return {"status": "ready", "clock": f"{doubt}; nothing expires until it is accepted"}
     return {"status": "ready"}

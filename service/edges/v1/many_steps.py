@@ -40,7 +40,12 @@ async def answer_many_steps(context: Context, _: str, scope: Scope, receive: Rec
     is_long = len(raw) > LONG_BODY_BYTES
     items = await asyncio.to_thread(read_items, raw, key) if is_long else read_items(raw, key)
     # All wait already; most are done together, and only the first of those is waited for.
-    outcomes = [await _outcome(one) for one in _start(context, items, exchange.caller)]
+    started = _start(context, items, exchange.caller)
+    together = asyncio.gather(
+        *(one for one in started if isinstance(one, asyncio.Future)), return_exceptions=True
+    )
+    await exchange.wait(together, receive)
+    outcomes = [_outcome(one) for one in started]
     answers = list(zip(items, outcomes, strict=True))
     body = await asyncio.to_thread(_render, answers) if is_long else _render(answers)
     return Answered(body, [JSON])
@@ -70,11 +75,14 @@ def _start(
     return started
 
 
-async def _outcome(started: "asyncio.Future[Answer] | GatewiseError") -> Answer | Exception:
-    try:
-        return await started if isinstance(started, asyncio.Future) else started
-    except Exception as error:  # this item's own; the others go on
-        return error
+def _outcome(started: "asyncio.Future[Answer] | GatewiseError") -> Answer | Exception:
+    if not isinstance(started, asyncio.Future):
+        return started
+    error = started.exception()
+    if error is None:
+        return started.result()
+    assert isinstance(error, Exception)
+    return error
 
 
 def _request_key(scope: Scope) -> Key | None:

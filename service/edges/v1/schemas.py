@@ -17,6 +17,10 @@ from service.sessions.sessions import Page
 from service.stores.store import Session
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -106,7 +110,7 @@ class SessionAnswer(_Answer):
     ttl_seconds: float
     metadata: dict[str, Any]
     fell_back_from: int | None = Field(
-        default=None, description="The step count that the store has lost."
+        default=None, description="The step count that the store has lost.", exclude_if=_is_none
     )
 
     @classmethod
@@ -152,7 +156,9 @@ class DamagedSessionAnswer(_Answer):
 class SessionsAnswer(_Answer):
     sessions: list[SessionAnswer]
     damaged: list[DamagedSessionAnswer] | None = Field(
-        default=None, description="Those in their midst that cannot be read."
+        default=None,
+        description="Those in their midst that cannot be read.",
+        exclude_if=_is_none,
     )
     cursor: str | None = Field(description="Pass it on for the next page; null at the end.")
 

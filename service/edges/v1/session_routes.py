@@ -24,7 +24,6 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 @router.post(
     "",
-    response_model_exclude_none=True,
     status_code=201,
     responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 413, 422, 503, status=201),
     openapi_extra=takes(SessionBody, {"model": "co2"}, KEYED),
@@ -39,7 +38,7 @@ async def create_session(
     return _begun(session, response, replayed=replayed)
 
 
-@router.get("", response_model_exclude_none=True, responses=gives(SessionsAnswer, 422, 503))
+@router.get("", responses=gives(SessionsAnswer, 422, 503))
 async def list_sessions(
     context: Ctx,
     caller: AskedBy,
@@ -55,7 +54,6 @@ async def list_sessions(
 
 @router.get(
     "/{session_id}",
-    response_model_exclude_none=True,
     response_model=SessionAnswer,
     responses=gives(SessionAnswer, 404, 410, 422, 503) | {304: {"description": "Not changed"}},
 )
@@ -88,7 +86,6 @@ async def delete_session(session_id: str, request: Request, context: Ctx, caller
 
 @router.post(
     "/{session_id}/fork",
-    response_model_exclude_none=True,
     status_code=201,
     responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 412, 413, 422, 503, status=201),
     openapi_extra=takes(ForkBody, {}, KEYED + CONDITIONAL, required=False),

@@ -26,7 +26,7 @@ async def answer_steps(
     body = await parse_aside(await exchange.read_body(scope, receive), StepsBody)
     conditions = read_conditions(scope["headers"], body.at)
     step = Step(session_id, inputs_of(body), body.gates, conditions, exchange.caller)
-    answer = await context.sessions.step(step)
+    answer = await exchange.wait(context.sessions.start_step(step), receive)
     return Answered(await _rendered(answer, body), [JSON, *session_headers(answer)])
 
 

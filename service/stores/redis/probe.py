@@ -4,10 +4,15 @@ import threading
 import time
 from collections.abc import Container
 
+import structlog
+
 from service.errors import StoreError
+from service.metrics.catalogue import THREAD_FAILURES
 from service.stores.redis.link import Access, Link, Node
 
 _INTERVAL_SECONDS = 0.1
+
+log = structlog.get_logger()
 
 
 class Probe:
@@ -37,6 +42,10 @@ class Probe:
             self._link.send([(b"PING",)], changes=False)
             (reply,) = self._link.receive(time.monotonic() + self._timeout_seconds)
         except StoreError:
+            return False
+        except Exception:  # a mistake of ours; the node must be asked again
+            THREAD_FAILURES.labels("probe").inc()
+            log.exception("probe_failed")
             return False
         finally:
             self._link.close()

@@ -103,6 +103,9 @@ class RedisStore:
                 outcomes[index] = outcome
         return [self._replaced(outcome) for outcome in outcomes]
 
+    def others_wrote(self) -> bool:
+        return False
+
     def remove(self, identity: Identity) -> bool:
         (removed,) = self._exchange.ask([_removal(identity)], changes=True)
         if removed == UNREADABLE:

@@ -18,7 +18,7 @@ _COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 _COPY_AND_RESTART = "PRAGMA wal_checkpoint(RESTART)"
 
 # The rest that is copied while nobody can write, and how often to try for one so short.
-_SHORT_REST_PAGES = 400
+_SHORT_REST_PAGES = 128
 _ROUNDS = 8
 # How long to try for a moment in which nobody writes or reads.
 _PATIENCE_SECONDS = 0.1

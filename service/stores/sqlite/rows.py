@@ -118,7 +118,8 @@ def _session(row: _Row) -> Session | SessionDamaged:
         model = row[1] if isinstance(row[1], str) else ""
         return SessionDamaged(row[0], "its row is no session", tenant=row[14], model=model)
     state = np.frombuffer(row[6], np.float32)
-    return Session(*row[:6], state, *row[7:16], row[16] == 1, row[17])
+    fields: _Row = (*row[:6], state, *row[7:16], row[16] == 1, row[17])
+    return Session(*fields)
 
 
 def _is_sound(row: _Row) -> bool:

@@ -52,6 +52,7 @@ class SqliteStore:
         `clocks` are those of this machine, unless others are given.
         """
         self.file = SqliteFile(path, durability)
+        self._data_version = 0
         try:
             self._clock = StoreClock(
                 clocks or Clocks.of_this_machine(), SqliteLooks(self.file), retention_seconds
@@ -102,6 +103,14 @@ class SqliteStore:
     @changing
     def _replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         return replace_group(self.file, list(zip(sessions, expected, strict=True)))
+
+    def others_wrote(self) -> bool:
+        try:
+            (version,) = self.file.connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return True
+        last, self._data_version = self._data_version, version
+        return bool(version != last)
 
     @changing
     def remove(self, identity: Identity) -> bool:
@@ -163,6 +172,9 @@ class SqliteStore:
 
     def accept_clock(self) -> None:
         self._clock.accept()
+
+    def finish_upgrade(self) -> int:
+        return 0
 
     def clone_for_thread(self) -> None:
         return None

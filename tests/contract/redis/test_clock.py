@@ -25,7 +25,7 @@ from tests.contract.redis.stores import (
 from tests.contract.sessions import read, same
 from tests.redis_relay import Relay
 from tests.redis_server import RedisServer, running
-from tests.system_programs import required
+from tests.system_programs import jumped_clock
 
 DAY = 86_400.0
 FORTY_DAYS = 40 * DAY
@@ -34,15 +34,9 @@ FORTY_DAYS = 40 * DAY
 @pytest.fixture
 def ahead() -> dict[str, str]:
     """The environment of a process whose wall clock is forty days ahead."""
-    program = Path(required("faketime")).resolve()
-    root = program.parents[1]
-    library, *_ = (
-        *root.glob("lib/*/faketime/libfaketime.so.1"),
-        *root.glob("lib*/faketime/libfaketime.so.1"),
-    )
+    environment = jumped_clock(40)
     # With libc's own malloc, since that of Redis asks for the time before faketime can tell it.
-    preload = f"{library} libc.so.6"
-    return {"LD_PRELOAD": preload, "FAKETIME": "+40d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return environment | {"LD_PRELOAD": f"{environment['LD_PRELOAD']} libc.so.6"}
 
 
 @pytest.fixture

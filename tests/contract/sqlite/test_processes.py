@@ -187,7 +187,7 @@ print(json.dumps(seconds))
 def test_the_log_stays_short_while_processes_write_without_a_pause(
     file: Path, store: SqliteStore
 ) -> None:
-    """They write 120 MB; left to SQLite alone the log would hold most of that."""
+    """They write 400 MB; left to SQLite alone the log would hold most of that."""
     store.create(session())
     log, lengths = file.with_name("sessions.db-wal"), [0]
     with writing(file) as writers:
@@ -199,8 +199,17 @@ def test_the_log_stays_short_while_processes_write_without_a_pause(
         wait_until(ended, lambda: "the writers end", DEADLINE_SECONDS)
         seconds = [json.loads(writer.communicate()[0]) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0, 0]
-    assert max(lengths) < 40e6
+    assert 100e6 < max(lengths) < 256e6
     assert max(max(one) for one in seconds) < 5, "nobody starves"
+    assert_log_ended(file, store)
+
+
+def assert_log_ended(file: Path, store: SqliteStore) -> None:
+    """What the threads copied is in the file, whole."""
+    store.close()
+    assert not file.with_name("sessions.db-wal").exists()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 @contextmanager
@@ -210,7 +219,7 @@ def writing(file: Path) -> Iterator[list[subprocess.Popen[str]]]:
         writers = []
         for number in range(3):
             writer = subprocess.Popen(
-                [sys.executable, "-c", WRITING, str(file), str(number), "300"],
+                [sys.executable, "-c", WRITING, str(file), str(number), "1000"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -241,14 +250,14 @@ def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM progress").fetchone()
-        while log.stat().st_size < 30e6:
+        while log.stat().st_size < 300e6:
             start = time.monotonic()
             group = steps(store, group)
             seconds.append(time.monotonic() - start)
     assert max(seconds) < 2
     assert sum(one > 0.09 for one in seconds) <= 2 + 2 * sum(seconds), "held up now and then only"
     wait_until(
-        lambda: step_and_measure(store, group, log) < 14e6,
+        lambda: step_and_measure(store, group, log) < 120e6,
         lambda: "the log is short again",
         DEADLINE_SECONDS,
     )

@@ -208,7 +208,7 @@ async def _aside(text: str, read: Callable[[], Read]) -> Read:
 
 
 def _shown(session: Session) -> Fields:
-    fields = SessionAnswer.of(session).model_dump(mode="json", exclude_none=True)
+    fields = SessionAnswer.of(session).model_dump(mode="json")
     return fields | {"etag": etag(session.revision)}
 
 

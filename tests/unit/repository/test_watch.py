@@ -1,0 +1,40 @@
+"""The watch goes on, whatever it finds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.engine.provider import Provider
+from service.metrics.catalogue import REGISTRY
+from service.repository.models import Models
+from service.repository.watch import Watch
+from tests.waiting import wait_until
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("gatewise_thread_failures_total", {"thread": "watch"}) or 0.0
+
+
+async def test_a_mistake_does_not_end_it(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = 0
+
+    def search() -> None:
+        nonlocal searches
+        searches += 1
+        if searches == 1:
+            raise ValueError("a mistake")
+
+    watch, before = Watch(models, tmp_path, Provider(), 0.01), failures()
+    monkeypatch.setattr(watch, "search", search)
+    watch.start()
+    wait_until(lambda: searches >= 3, lambda: searches)
+    await watch.close()
+    assert failures() == before + 1
+
+
+def test_a_name_that_is_no_text_is_refused_like_any_other(tmp_path: Path, models: Models) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/weather-\xff/1")).mkdir(parents=True)
+    Watch(models, tmp_path, Provider(), 1).search()
