@@ -42,7 +42,7 @@ class Key:
         if numbered is not None:
             number = int(numbered[2])
             # `W:07` would be the number of `W:7` and yet not find its receipt.
-            if not 1 <= number <= MAX_NUMBER or numbered[2].startswith(b"0"):
+            if numbered[2].startswith(b"0") or number > MAX_NUMBER:
                 raise ValueError(
                     f"a writer's numbers go from 1 to {MAX_NUMBER}, without zeros in front"
                 )
