@@ -165,12 +165,14 @@ class _Work:
             self._keep(operation, session_id, f"k-{operation}", rows)
 
     def large_answer(self) -> None:
-        """The state before it is kept in place of its answer."""
-        session_id, rows = "weather-large", inputs_for("weather", 40)
-        self._create({"model": "weather", "session_id": session_id})
-        path = f"/v1/sessions/{session_id}/steps"
-        self._post(path, {"inputs": rows, "gates": True}, "k-large")
-        self._keep("step", session_id, "k-large", rows)
+        """The state before it is kept in place of its answer, until the next keyed request."""
+        rows = inputs_for("weather", 40)
+        for session_id in ("weather-large", "weather-forgotten"):
+            self._create({"model": "weather", "session_id": session_id})
+            path = f"/v1/sessions/{session_id}/steps"
+            self._post(path, {"inputs": rows, "gates": True}, "k-large")
+            self._keep("step", session_id, "k-large", rows)
+        self._step("weather-forgotten", "k-next", rows[:1])
 
     def more_than_are_kept(self) -> None:
         session_id, rows = "weather-many", inputs_for("weather", 1)
