@@ -13,7 +13,13 @@ from service.errors import (
 )
 from service.operations.conditions import ANY, Conditions
 from service.operations.keys import Key
-from service.sessions.receipts import Kind, Receipt, highest_number, recall
+from service.sessions.receipts import (
+    Kind,
+    Receipt,
+    highest_number,
+    may_have_forgotten_writers,
+    recall,
+)
 from service.stores.store import Found, Session
 
 
@@ -65,7 +71,7 @@ def admit(
         if receipt is not None:
             return session, comparable(receipt, session)
         if key.number:
-            _check_number(session, key)
+            _check_number(session, key, conditions)
     if session.fell_back_from is not None and not (puts_state or conditions.name_the_state):
         raise SessionFellBack(
             session_id, step=session.step, tag=tag(session), lost_step=session.fell_back_from
@@ -108,18 +114,24 @@ def answerable(receipt: Receipt, session: Session) -> Receipt:
     return receipt
 
 
-def _check_number(session: Session, key: Key) -> None:
+def _check_number(session: Session, key: Key, conditions: Conditions) -> None:
     """Raises WriterUnknown, AnswerNotKept."""
     highest = highest_number(session, key.writer)
     if highest is None:
         if key.number > 1:
-            raise WriterUnknown(
-                session.session_id,
+            raise _unknown(
+                session,
                 f"session {session.session_id!r} does not know this writer (any more), whose "
                 f"numbers begin at 1, not {key.number}; nothing was applied. Look where the "
                 "session is and go on as a new writer",
-                step=session.step,
-                tag=tag(session),
+            )
+        if may_have_forgotten_writers(session) and not conditions.name_the_state:
+            # A retry of number 1 looks the same, and would be applied twice.
+            raise _unknown(
+                session,
+                f"session {session.session_id!r} has had so many writers that it may have "
+                "forgotten this one; nothing was applied. Look where the session is and name "
+                "that state (`at`, If-Match)",
             )
     elif key.number <= highest:
         raise _not_kept(
@@ -128,6 +140,10 @@ def _check_number(session: Session, key: Key) -> None:
             f"that number {key.number} is not applied now; its answer is not kept any more",
             None,
         )
+
+
+def _unknown(session: Session, message: str) -> WriterUnknown:
+    return WriterUnknown(session.session_id, message, step=session.step, tag=tag(session))
 
 
 def _not_kept(session: Session, message: str, applied_step: int | None) -> AnswerNotKept:

@@ -1,5 +1,6 @@
 """How sessions end, and what is left: a tombstone, for as long as an expired session is kept."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from service.operations.conditions import Conditions
 from service.sessions.admission import admit
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.reader import Reader
+from service.sessions.receipts import receipt_of_creation
 from service.stores.store import Identity, Session, Store
 
 _NO_STATE = np.zeros(0, np.float32)
@@ -47,13 +49,17 @@ def delete(store: Store, reader: Reader, identity: Identity, conditions: Conditi
 
 
 def tombstone(session: Session, store: Store, now: float) -> Session:
-    """What is left of a session: that it was, and when it ended."""
+    """What is left of a session: that it was, which request made it, and when it ended."""
+    receipts = b""
+    # A late try of that request must not make it anew. Damage to receipts ends with them.
+    with suppress(SessionDamaged):
+        receipts = receipt_of_creation(session)
     return replace(
         advanced(session, store, now),
         state=_NO_STATE,
         expires_at=min(now, session.expires_at),
         metadata=b"{}",
-        receipts=b"",
+        receipts=receipts,
         writers=b"",
         constants=b"",
         finished=True,

@@ -102,6 +102,13 @@ def remember(session: Session, receipt: Receipt) -> bytes:
         return _joined(session.receipts, receipt)
 
 
+def receipt_of_creation(session: Session) -> bytes:
+    """A session's receipts without those of later requests. Raises SessionDamaged."""
+    with _readable(session, "receipts"):
+        kept = (one for one in _unpack(session.receipts) if one.kind is Kind.CREATION)
+        return b"".join(map(_pack, kept))
+
+
 def highest_number(session: Session, writer: bytes) -> int | None:
     """The highest number of a writer that was applied; None for a writer that is not known.
 
@@ -111,6 +118,11 @@ def highest_number(session: Session, writer: bytes) -> int | None:
         return None
     with _readable(session, "writers"):
         return dict(_WRITER.iter_unpack(session.writers)).get(writer)
+
+
+def may_have_forgotten_writers(session: Session) -> bool:
+    """False where every writer that ever was is known."""
+    return len(session.writers) >= KEPT_WRITERS * _WRITER.size
 
 
 def raise_number(session: Session, writer: bytes, number: int) -> bytes:
