@@ -37,10 +37,11 @@ class Kept:
 
 
 class History:
-    """Takes answers in any order, and checks them in the order of their revisions.
+    """Takes answers in any order, and checks them in the order of their steps.
 
-    Every change raises the revision by one, so that a gap is a change that nobody asked for or
-    that was applied twice, and a number that comes twice is a change that was lost.
+    Every request but one that puts a state takes time steps, and begins where another one ended:
+    so a gap is a change that nobody asked for or that was applied twice, and two that begin at one
+    step are a change that was lost. Whoever puts a state writes alone, one request after the other.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class History:
         made = answer.content()
         self.session_id: str = made["session_id"]
         self.model: str = made["model"]
-        self.revision = answer.revision
+        self.tag = answer.etag
+        """The entity tag after the latest request that was checked; None where it was lost."""
         self.expected = Undisturbed(engine, state.copy(), step)
         self.kept: deque[Kept] = deque(maxlen=KEPT_RECEIPTS)
         self._figures = figures
+        self._tags = {answer.etag}
         self._waiting: dict[int, Applied] = {}
-        """Answered ones that wait for those before them, by revision."""
-        self._lost: dict[int, Applied] = {}
-        """Likewise, by the step at which they begin."""
+        """Those that wait for others before them, by the step at which they begin."""
         self._checked: deque[str] = deque(maxlen=_SHOWN)
         self.made = Applied(made_by, answer)
         self._note(made_by, answer)
@@ -71,34 +72,28 @@ class History:
         if made["step"] != step:
             raise self.mismatch(f"begins at step {made['step']}, expected {step}")
 
-    @property
-    def tag(self) -> str:
-        """The entity tag of the latest revision that was checked."""
-        return f'"{self.revision:x}"'
-
     def add(self, request: Request, answer: Answer) -> None:
         """A request that was answered."""
-        revision, applied = answer.revision, Applied(request, answer)
-        if revision <= self.revision or revision in self._waiting:
-            raise self.mismatch(f"two changes have the revision {revision:x}: {_line(applied)}")
-        self._waiting[revision] = applied
-        self._check_in_order()
+        applied = Applied(request, answer)
+        if answer.etag is None or answer.etag in self._tags:
+            raise self.mismatch(f"two changes have the tag {answer.etag}: {_line(applied)}")
+        self._tags.add(answer.etag)
+        if request.operation == "state":
+            self.finish()
+            self._take(applied)
+        else:
+            self._place(applied, answer.content()["step"] - request.consumes)
 
     def add_lost(self, request: Request, step: int) -> None:
         """A request that brought the session to this step, but whose answer is lost for good."""
-        applied, before = Applied(request, None), step - request.consumes
-        if before < self.expected.step or before in self._lost:
-            raise self.mismatch(f"two changes begin at step {before}: {_line(applied)}")
-        self._lost[before] = applied
-        self._check_in_order()
+        self._place(Applied(request, None), step - request.consumes)
 
     def finish(self) -> None:
-        """When all writers are done: no revision may be missing."""
-        waiting = [*self._waiting.values(), *self._lost.values()]
-        if waiting:
-            first = waiting[0]
+        """When all writers are done: no step may be missing."""
+        if self._waiting:
+            first = self._waiting[min(self._waiting)]
             raise self.mismatch(
-                f"something changed it after revision {self.revision:x} that no answer accounts "
+                f"something changed it after step {self.expected.step} that no answer accounts "
                 f"for; the next one known is {_line(first)}"
             )
 
@@ -119,20 +114,23 @@ class History:
             f"its latest requests, oldest first:\n{requests}"
         )
 
-    def _check_in_order(self) -> None:
-        while True:
-            following = self._waiting.pop(self.revision + 1, None)
-            following = following or self._lost.pop(self.expected.step, None)
-            if following is None:
-                return
-            self._check_place(following)
-            self.revision += 1
-            self._check(following)
+    def _place(self, applied: Applied, begin: int) -> None:
+        if begin < self.expected.step or begin in self._waiting:
+            raise self.mismatch(f"two changes begin at step {begin}: {_line(applied)}")
+        self._waiting[begin] = applied
+        while (following := self._waiting.pop(self.expected.step, None)) is not None:
+            self._take(following)
+
+    def _take(self, following: Applied) -> None:
+        self._check_place(following)
+        self.tag = None if following.answer is None else following.answer.etag
+        self._check(following)
 
     def _check_place(self, applied: Applied) -> None:
         """Whether the session was where the request wanted it."""
         at = applied.request.content().get("at", self.expected.step)
-        if at != self.expected.step or applied.request.if_match not in (None, self.tag):
+        matching = self.tag is None or applied.request.if_match in (None, self.tag)
+        if at != self.expected.step or not matching:
             raise self.mismatch(
                 f"at step {self.expected.step}, {self.tag}, this was applied: {_line(applied)}"
             )
@@ -171,4 +169,4 @@ def _line(applied: Applied) -> str:
         return f"{request}: applied, answer lost [{attempts}]"
     step = answer.content().get("step")
     replayed = ", replayed" if answer.replayed else ""
-    return f"{request}: step {step}, revision {answer.revision:x}{replayed} [{attempts}]"
+    return f"{request}: step {step}, tag {answer.etag}{replayed} [{attempts}]"

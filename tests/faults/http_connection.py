@@ -25,12 +25,6 @@ class Answer:
     replayed: bool = False
 
     @property
-    def revision(self) -> int:
-        """The revision behind the entity tag."""
-        assert self.etag is not None, f"no ETag with status {self.status}: {self.body!r}"
-        return int(self.etag.strip('"'), 16)
-
-    @property
     def code(self) -> str | None:
         """The `code` of a problem; None for an answer of another kind."""
         return None if self.status < 400 else self.content().get("code")
@@ -62,6 +56,10 @@ class HttpConnection:
         """Raises OSError, EOFError where the other side goes away."""
         self.send(request)
         await self._writer.drain()
+        return await self.receive()
+
+    async def receive(self) -> Answer:
+        """The next answer, to whichever request. Raises OSError, EOFError."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").strip().split("\r\n")
         headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}

@@ -75,10 +75,11 @@ class ContestingWriter(SharingWriter):
 
     def draw(self, history: History) -> Request:
         step = history.expected.step if self._step is None else self._step
-        if self.random.random() < 0.5:
+        tag = self._tag or history.tag
+        if tag is None or self.random.random() < 0.5:
             return self.maker.steps(history.session_id, at=step)
         request = self.maker.steps(history.session_id)
-        request.if_match = self._tag or history.tag
+        request.if_match = tag
         return request
 
     def accept(self, history: History, request: Request, answer: Answer) -> None:

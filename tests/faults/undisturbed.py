@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from service.sessions.sampling import Sampling
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
-from service.sessions.feedback import Plan, roll
+from service.operations.rollout import Plan
+from service.operations.sampling import Sampling
+from service.sessions.feedback import roll
 from tests.faults.requests import Request
 
 Numbers = dict[str, NDArray[Any]]

@@ -112,10 +112,10 @@ def check_stored(history: History, answer: Answer) -> None:
     if answer.status != 200:
         raise history.mismatch(f"{answer!r} to a look at its state")
     stored, expected = answer.content(), history.expected
-    if (stored["step"], answer.revision) != (expected.step, history.revision):
+    if stored["step"] != expected.step or history.tag not in (None, answer.etag):
         raise history.mismatch(
-            f"stored at step {stored['step']}, revision {answer.revision:x}; "
-            f"expected step {expected.step}, revision {history.revision:x}"
+            f"stored at step {stored['step']}, tag {answer.etag}; "
+            f"expected step {expected.step}, tag {history.tag}"
         )
     wrong = difference(numbers_of(stored), {"state": expected.state})
     if wrong is not None:
