@@ -37,11 +37,11 @@ class Kept:
 
 
 class History:
-    """Takes answers in any order, and checks them in the order of the steps at which they begin.
+    """Takes answers in any order, and checks them in the order of their steps.
 
-    Those who share a session send what consumes time steps, so that a gap is a change that nobody
-    asked for or that was applied twice, and two that begin at one step are a change that was lost.
-    States are put by one writer alone, whose requests are answered one after the other.
+    Every request but one that puts a state takes time steps, and begins where another one ended:
+    so a gap is a change that nobody asked for or that was applied twice, and two that begin at one
+    step are a change that was lost. Whoever puts a state writes alone, one request after the other.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class History:
         self.session_id: str = made["session_id"]
         self.model: str = made["model"]
         self.tag = answer.etag
-        """The entity tag after the latest request that was checked; None where it is not known."""
+        """The entity tag after the latest request that was checked; None where it was lost."""
         self.expected = Undisturbed(engine, state.copy(), step)
         self.kept: deque[Kept] = deque(maxlen=KEPT_RECEIPTS)
         self._figures = figures
+        self._tags = {answer.etag}
         self._waiting: dict[int, Applied] = {}
         """Those that wait for others before them, by the step at which they begin."""
         self._checked: deque[str] = deque(maxlen=_SHOWN)
@@ -73,15 +74,19 @@ class History:
 
     def add(self, request: Request, answer: Answer) -> None:
         """A request that was answered."""
+        applied = Applied(request, answer)
+        if answer.etag is None or answer.etag in self._tags:
+            raise self.mismatch(f"two changes have the tag {answer.etag}: {_line(applied)}")
+        self._tags.add(answer.etag)
         if request.operation == "state":
-            before = self.expected.step
+            self.finish()
+            self._take(applied)
         else:
-            before = int(answer.content()["step"]) - request.consumes
-        self._add(before, Applied(request, answer))
+            self._place(applied, answer.content()["step"] - request.consumes)
 
     def add_lost(self, request: Request, step: int) -> None:
         """A request that brought the session to this step, but whose answer is lost for good."""
-        self._add(step - request.consumes, Applied(request, None))
+        self._place(Applied(request, None), step - request.consumes)
 
     def finish(self) -> None:
         """When all writers are done: no step may be missing."""
@@ -91,12 +96,6 @@ class History:
                 f"something changed it after step {self.expected.step} that no answer accounts "
                 f"for; the next one known is {_line(first)}"
             )
-
-    def _add(self, before: int, applied: Applied) -> None:
-        if before < self.expected.step or before in self._waiting:
-            raise self.mismatch(f"two changes begin at step {before}: {_line(applied)}")
-        self._waiting[before] = applied
-        self._check_in_order()
 
     def is_surely_kept(self, index: int) -> bool:
         """Whether the answer to `kept[index]` must still be there."""
@@ -115,20 +114,23 @@ class History:
             f"its latest requests, oldest first:\n{requests}"
         )
 
-    def _check_in_order(self) -> None:
-        while True:
-            following = self._waiting.pop(self.expected.step, None)
-            if following is None:
-                return
-            self._check_place(following)
-            self.tag = None if following.answer is None else following.answer.etag
-            self._check(following)
+    def _place(self, applied: Applied, begin: int) -> None:
+        if begin < self.expected.step or begin in self._waiting:
+            raise self.mismatch(f"two changes begin at step {begin}: {_line(applied)}")
+        self._waiting[begin] = applied
+        while (following := self._waiting.pop(self.expected.step, None)) is not None:
+            self._take(following)
+
+    def _take(self, following: Applied) -> None:
+        self._check_place(following)
+        self.tag = None if following.answer is None else following.answer.etag
+        self._check(following)
 
     def _check_place(self, applied: Applied) -> None:
         """Whether the session was where the request wanted it."""
         at = applied.request.content().get("at", self.expected.step)
-        wanted = applied.request.if_match
-        if at != self.expected.step or (self.tag is not None and wanted not in (None, self.tag)):
+        matching = self.tag is None or applied.request.if_match in (None, self.tag)
+        if at != self.expected.step or not matching:
             raise self.mismatch(
                 f"at step {self.expected.step}, {self.tag}, this was applied: {_line(applied)}"
             )
@@ -167,4 +169,4 @@ def _line(applied: Applied) -> str:
         return f"{request}: applied, answer lost [{attempts}]"
     step = answer.content().get("step")
     replayed = ", replayed" if answer.replayed else ""
-    return f"{request}: step {step}, {answer.etag}{replayed} [{attempts}]"
+    return f"{request}: step {step}, tag {answer.etag}{replayed} [{attempts}]"

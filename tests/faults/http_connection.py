@@ -56,6 +56,10 @@ class HttpConnection:
         """Raises OSError, EOFError where the other side goes away."""
         self.send(request)
         await self._writer.drain()
+        return await self.receive()
+
+    async def receive(self) -> Answer:
+        """The next answer, to whichever request. Raises OSError, EOFError."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").strip().split("\r\n")
         headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}

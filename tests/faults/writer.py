@@ -114,8 +114,8 @@ def check_stored(history: History, answer: Answer) -> None:
     stored, expected = answer.content(), history.expected
     if stored["step"] != expected.step or history.tag not in (None, answer.etag):
         raise history.mismatch(
-            f"stored at step {stored['step']}, {answer.etag}; "
-            f"expected step {expected.step}, {history.tag}"
+            f"stored at step {stored['step']}, tag {answer.etag}; "
+            f"expected step {expected.step}, tag {history.tag}"
         )
     wrong = difference(numbers_of(stored), {"state": expected.state})
     if wrong is not None:

@@ -62,7 +62,7 @@ class Changes(Ground):
         keyed: str,
         replica: int,
     ) -> None:
-        self.world.wait(after)
+        self.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match, moment)
         inputs = self.inputs(session_id, time, seed)
@@ -84,18 +84,25 @@ class Changes(Ground):
             inputs = self.inputs(session_id, time, seed + index)
             self.try_once(self.keyed(Step(session_id, inputs, gates=True), keyed), index)
 
-    @rule(number=numbers, count=st.sampled_from([3, 3, KEPT_WRITERS]), seed=seeds)
-    def many_writers(self, number: int, count: int, seed: int) -> None:
-        """So many may push out whom the session heard longest ago, and then are known to it."""
+    @rule(
+        number=numbers,
+        count=st.sampled_from([3, 3, KEPT_WRITERS]),
+        moment=st.sampled_from([None, 0]),
+        seed=seeds,
+    )
+    def many_writers(self, number: int, count: int, moment: int | None, seed: int) -> None:
+        """So many may push out whom the session heard longest ago, where they name its state."""
         session_id = self.name(number)
         for index in range(count):
-            step = Step(session_id, self.inputs(session_id, 1, seed))
+            conditions = self.conditions(session_id, "none", moment)
+            inputs = self.inputs(session_id, 1, seed)
+            step = Step(session_id, inputs, conditions=conditions)
             self.try_once(self.keyed(step, "numbered", f"one-of-many-{index}"), index)
 
     @rule(after=waits, number=numbers, keyed=kinds_of_key, replica=replicas)
     def step_with_bad_input(self, after: float, number: int, keyed: str, replica: int) -> None:
         """Nothing moves, and the key is still free."""
-        self.world.wait(after)
+        self.wait(after)
         session_id = self.name(number)
 
         good = self.keyed(Step(session_id, self.inputs(session_id, 1, 0)), keyed)
@@ -135,7 +142,7 @@ class Changes(Ground):
         replica: int,
     ) -> None:
         """First a look ahead, then the same for good: the same outputs."""
-        self.world.wait(after)
+        self.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match, moment)
         inputs = self.inputs(session_id, time, seed)
@@ -177,7 +184,7 @@ class Changes(Ground):
         keyed: str,
         replica: int,
     ) -> None:
-        self.world.wait(after)
+        self.wait(after)
         session_id = self.name(number)
         conditions = self.conditions(session_id, match)
         request = PutState(
@@ -221,7 +228,7 @@ class Changes(Ground):
         replica: int,
     ) -> None:
         """What was told before is told again afterwards, from the version that computed it."""
-        self.world.wait(after)
+        self.wait(after)
         session_id = self.name(number)
         step = Step(session_id, self.inputs(session_id, time, time), gates=True)
         step = self.keyed(step, keyed or "opaque")

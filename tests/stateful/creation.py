@@ -58,7 +58,7 @@ class Births(Ground):
         keyed: str,
         replica: int,
     ) -> None:
-        self.world.wait(after)
+        self.wait(after)
         served = self.served[replica % len(self.served)]
         size = self.world.size_of(model, latest(model, served))
         state = None if seed is None else random_state(size + misfit, seed)
@@ -89,7 +89,7 @@ class Births(Ground):
         keyed: str,
         replica: int,
     ) -> None:
-        self.world.wait(after)
+        self.wait(after)
         source_id = self.name(source)
         of_source = self.conditions(source_id, match, moment)
         conditions = replace(of_source, key=self.new_key(keyed))

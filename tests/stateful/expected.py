@@ -114,10 +114,10 @@ class Expected:
         self.past.append(Moment(self.revision, self.step, self.changes))
 
     def finish(self, now: float) -> None:
-        """Nothing is left but that it was; what is stored then nobody sees."""
+        """Nothing is left but that it was, and who made it."""
         self.finished = True
         self.expires_at = min(now, self.expires_at)
-        self.birth, self.remembered, self.writers = None, [], {}
+        self.remembered, self.writers = [], {}
         self.fell_back_from = None
 
     def copy(self) -> "Expected":

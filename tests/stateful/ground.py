@@ -30,6 +30,7 @@ from tests.stateful.requests import (
     Create,
     Outcome,
     Request,
+    Rollout,
     Step,
     another_way,
     key_of,
@@ -44,6 +45,8 @@ START = 2.0**31
 """The first moment of a history."""
 TICK = 2.0**-10
 """What passes before every request. All times are sums of such, which floats hold exactly."""
+FEW = 10
+"""Sessions that a history may fill a service with."""
 CHOSEN = ("a", "b", "c", "d")
 
 Told = TypeVar("Told")
@@ -127,6 +130,13 @@ class Ground(RuleBasedStateMachine):
         self.sequences.close()
         self.loop.close()
 
+    def wait(self, seconds: float) -> None:
+        """Lives go on; a service that may be full counts again, as it does after a while."""
+        self.clocks.pass_time(seconds)
+        if self.max_sessions <= FEW:
+            for sessions in self.replicas:
+                self.run(sessions.count())
+
     def run(self, work: Coroutine[Any, Any, Told]) -> Told:
         # asyncio.Runner would set up signal handlers each time, which takes longer than the work.
         return self.loop.run_until_complete(work)
@@ -142,7 +152,7 @@ class Ground(RuleBasedStateMachine):
         """Send a request, and see that the outcome is right."""
         replica %= len(self.replicas)
         if not perhaps_applied:
-            self.world.wait(TICK)
+            self.wait(TICK)
         outcome = self.run(outcome_of(request, self.replicas[replica]))
         self.check(request, outcome, replica, perhaps_applied=perhaps_applied)
         return outcome
@@ -209,10 +219,17 @@ class Ground(RuleBasedStateMachine):
         known = self.world.sessions.get(session_id)
         return known is not None and known.model == "letters-deep"
 
+    def fits(self, request: Request) -> bool:
+        """Whether the session's model takes such inputs, also where it was made anew."""
+        if not isinstance(request, Step | Rollout):
+            return True
+        return bool(request.inputs.dtype == self.inputs(request.session_id, 1, 0).dtype)
+
     def repeat(self, step: Step, session_id: str, replica: int) -> None:
         """The same for another session, if its model takes such inputs."""
-        if step.inputs.dtype == self.inputs(session_id, 1, 0).dtype:
-            self.perform(replace(step, session_id=session_id), replica)
+        there = replace(step, session_id=session_id)
+        if self.fits(there):
+            self.perform(there, replica)
 
     def state(self, session_id: str, seed: int, misfit: int = 0) -> NDArray[np.float32]:
         known = self.world.sessions.get(session_id)

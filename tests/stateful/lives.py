@@ -1,5 +1,7 @@
 """Rules: sessions end, are listed, and outlive the processes that serve them."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import precondition, rule
@@ -7,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 from service.errors import SessionError
 from service.operations.requests import Delete, ListSessions, NewSession
 from service.stores.store import Position
-from tests.stateful.ground import TICK, Ground, numbers, replicas, tags, waits
+from tests.stateful.ground import FEW, TICK, Ground, kinds_of_key, numbers, replicas, tags, waits
 from tests.stateful.requests import Create
 
 RETENTION = 100.0
@@ -16,12 +18,12 @@ RETENTION = 100.0
 class Lives(Ground):
     @rule(after=waits, number=numbers, match=tags, replica=replicas)
     def delete(self, after: float, number: int, match: str, replica: int) -> None:
-        self.world.wait(after)
+        self.wait(after)
         self.end(self.name(number), match, replica)
 
     def end(self, session_id: str, match: str, replica: int) -> None:
         """A tombstone is left, whatever the session was."""
-        self.world.wait(TICK)
+        self.wait(TICK)
         conditions = self.conditions(session_id, match)
         known = self.world.sessions.get(session_id)
         refused = None
@@ -40,11 +42,27 @@ class Lives(Ground):
             self.run(sessions.delete(request))
         refused.check(raised.value)
 
-    @precondition(lambda self: self.max_sessions < 10)
+    @precondition(lambda self: self.sent)
+    @rule(number=numbers, keyed=kinds_of_key, replica=replicas)
+    def end_and_begin_anew(self, number: int, keyed: str, replica: int) -> None:
+        """A late try of the request that made it does not bring it back; a new one may."""
+        births = [one for one in self.sent if isinstance(one, Create)]
+        living = [one for one in births if self.world.alive(self.world.target_of(one) or "")]
+        if not living:
+            return
+        birth = living[number % len(living)]
+        session_id = self.world.target_of(birth)
+        assert session_id is not None
+        self.end(session_id, "none", replica)
+        self.try_once(birth, replica + 1)
+        new = replace(birth.new, session_id=session_id)
+        self.perform(replace(birth, new=new, key=self.new_key(keyed)), replica)
+
+    @precondition(lambda self: self.max_sessions <= FEW)
     @rule(after=waits, clear=st.booleans())
     def fill(self, after: float, clear: bool) -> None:
         """As many as fit and one more; the end of what expired before makes no room."""
-        self.world.wait(after)
+        self.wait(after)
         if clear:
             self.perform(Create("weather", NewSession(ttl_seconds=1_000.0)), 0)
             for session_id in sorted(self.world.sessions):
@@ -55,7 +73,7 @@ class Lives(Ground):
 
     @rule(after=waits)
     def purge(self, after: float) -> None:
-        self.world.wait(after)
+        self.wait(after)
         before = self.world.now - RETENTION
         old = [one.session_id for one in self.world.sessions.values() if one.expires_at < before]
         assert self.run(self.replicas[0].purge(RETENTION)) == len(old)
@@ -69,7 +87,7 @@ class Lives(Ground):
         replica=replicas,
     )
     def list_pages(self, after: float, limit: int, model: str | None, replica: int) -> None:
-        self.world.wait(after)
+        self.wait(after)
         sessions = self.replicas[replica % len(self.replicas)]
         found = []
         cursor: Position | None = ("", "")
@@ -100,7 +118,7 @@ class Lives(Ground):
     @precondition(lambda self: self.place.survives or self.crashes)
     @rule(after=waits)
     def start_again(self, after: float) -> None:
-        self.world.wait(after)
+        self.wait(after)
         self.close(self.replicas)
         self.lose()
         self.open()
@@ -109,7 +127,7 @@ class Lives(Ground):
     @rule(after=waits)
     def crash(self, after: float) -> None:
         """Everything dies at once, in no order: what was answered is there again."""
-        self.world.wait(after)
+        self.wait(after)
         self.crashes -= 1
         abandoned = self.replicas
         self.place.crash()

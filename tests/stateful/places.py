@@ -6,9 +6,15 @@ from typing import Protocol
 
 from service.stores.clock import RETENTION_SECONDS, Clocks
 from service.stores.open import open_store
+from service.stores.redis.address import parse
+from service.stores.redis.cluster import Cluster
+from service.stores.redis.servers import SingleServer
+from service.stores.redis.store import RedisStore
 from service.stores.store import Store
 from tests.redis_server import RedisCluster, RedisServer
 from tests.waiting import wait_until
+
+PATIENCE = 5.0
 
 
 class Place(Protocol):
@@ -100,7 +106,7 @@ class OneRedis:
         self._server.ask("FLUSHALL")
 
     def open(self, clocks: Clocks) -> Store:
-        return _opened(self._server.url, clocks)
+        return _opened_redis(self._server.url, clocks)
 
     def crash(self) -> None:
         self._server.restart()
@@ -127,7 +133,7 @@ class RedisOfThree:
         self._next_victim = 0
 
     def open(self, clocks: Clocks) -> Store:
-        return _opened(self._cluster.url, clocks)
+        return _opened_redis(self._cluster.url, clocks)
 
     def crash(self) -> None:
         victim = self._cluster.nodes[self._next_victim % 3]
@@ -139,8 +145,19 @@ class RedisOfThree:
 
 def _opened(url: str, clocks: Clocks) -> Store:
     return open_store(
-        url, "normal", retention_seconds=RETENTION_SECONDS, timeout_seconds=5.0, clocks=clocks
+        url, "normal", retention_seconds=RETENTION_SECONDS, timeout_seconds=PATIENCE, clocks=clocks
     )
+
+
+def _opened_redis(url: str, clocks: Clocks) -> Store:
+    """With other clocks than its own, which `open_store` would let it have."""
+    address = parse(url, PATIENCE)
+    servers = (
+        Cluster(address.nodes, address.access)
+        if address.cluster
+        else SingleServer(address.nodes[0], address.access)
+    )
+    return RedisStore(servers, RETENTION_SECONDS, clocks=clocks)
 
 
 def _write_at_once(server: RedisServer) -> None:

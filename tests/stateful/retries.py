@@ -21,7 +21,7 @@ from tests.stateful.requests import (
     with_key,
 )
 
-kinds = st.sampled_from(["step", "state", "migrate", "create"])
+kinds = st.sampled_from(["step", "state", "migrate", "create", "create"])
 any_sent = st.integers(0, 40)
 """Which of the keyed requests so far, the latest first."""
 
@@ -34,13 +34,13 @@ class Retries(Ground):
     @rule(after=waits, number=any_sent, replica=replicas)
     def retry(self, after: float, number: int, replica: int) -> None:
         """At any later time, wherever it is sent; the model knows what it must be told."""
-        self.world.wait(after)
+        self.wait(after)
         request = self.earlier(number)
         if isinstance(request, Change) and number % 3 == 0:
             # What was true of the first try is not looked at again.
             conditions = replace(request.conditions, if_match=frozenset("0"))
             request = replace(request, conditions=conditions)
-        if not self.world.unpromised(request):
+        if self.fits(request) and not self.world.unpromised(request):
             self.try_once(another_way(request), replica)
 
     @rule(
@@ -69,6 +69,7 @@ class Retries(Ground):
         self, number: int, kind: str, seed: int, replica: int
     ) -> None:
         births = [one for one in self.sent if isinstance(one, Create)]
+        births = [one for one in births if not self.world.unpromised(one)]
         earlier = births[-1] if kind == "create" and births else self.earlier(number)
         if self.world.unpromised(earlier):
             return

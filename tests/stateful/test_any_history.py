@@ -24,6 +24,7 @@ from tests.stateful.creation import Births
 from tests.stateful.places import Memory, OneRedis, Place, RedisOfThree, Sqlite
 from tests.stateful.races import Races
 from tests.stateful.retries import Retries
+from tests.stateful.setbacks import Setbacks
 
 TRAINED = {
     ("weather", 1): values_model("weather"),
@@ -58,19 +59,26 @@ def redis_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisOf
         yield RedisOfThree(cluster)
 
 
-class AnyHistory(Births, Races, Retries):
+class AnyHistory(Births, Races, Retries, Setbacks):
     """All rules."""
 
 
 OCCURS = {
-    *("Create: told", "Create: told again", "Create: SessionExists", "Create: KeyReused"),
-    *("Step: told", "Step: told again", "Step: told again, computed"),
-    *("Step: AnswerNotKept", "Step: KeyReused", "Step: PreconditionFailed", "Step: StepConflict"),
-    *("Step: SessionExpired", "Step: SessionNotFound"),
+    *("Create: told", "Create: told again", "Create: SessionExists"),
+    *("Step: told", "Step: told again", "Step: AnswerNotKept", "Step: WriterUnknown"),
+    *("Step: PreconditionFailed", "Step: StepConflict"),
+    *("Step: SessionExpired", "Step: SessionFinished", "Step: SessionNotFound"),
     *("Rollout: told", "Rollout: told again", "PutState: told", "PutState: told again"),
-    *("Migrate: told", "Migrate: told again", "Fork: told", "Fork: told again"),
+    *("Migrate: told", "Fork: told", "Fork: told again"),
 }
 """What no place's histories may lack: without it they would prove little."""
+
+OCCURS_SOMEWHERE = {
+    *("Create: KeyReused", "Create: SessionFinished", "Step: KeyReused", "PutState: KeyReused"),
+    *("Step: told again, computed", "Migrate: told again"),
+    *("Step: SessionFellBack", "Rollout: WriterUnknown", "Rollout: AnswerNotKept"),
+}
+"""What is rarer, and must be where histories cost least."""
 
 
 def check(place: Place, engines: Sequence[Engine], examples: int, capacity: int = 1000) -> set[str]:
@@ -95,21 +103,22 @@ def check(place: Place, engines: Sequence[Engine], examples: int, capacity: int 
 
 
 def test_in_memory(engines: Sequence[Engine]) -> None:
-    check(Memory(), engines, 60)
+    seen = check(Memory(), engines, 100)
+    assert seen >= OCCURS_SOMEWHERE, f"never: {OCCURS_SOMEWHERE - seen}"
 
 
 def test_in_sqlite(engines: Sequence[Engine], tmp_path: Path) -> None:
-    check(Sqlite(tmp_path, replicas=2), engines, 50)
+    check(Sqlite(tmp_path, replicas=2), engines, 45)
 
 
 def test_with_room_for_few(engines: Sequence[Engine], tmp_path: Path) -> None:
-    seen = check(Sqlite(tmp_path, replicas=1), engines, 60, capacity=3)
+    seen = check(Sqlite(tmp_path, replicas=1), engines, 45, capacity=3)
     assert {"Create: TooManySessions", "Fork: TooManySessions"} <= seen
 
 
 def test_in_redis(engines: Sequence[Engine], one_redis: OneRedis) -> None:
-    check(one_redis, engines, 60)
+    check(one_redis, engines, 45)
 
 
 def test_in_a_redis_cluster(engines: Sequence[Engine], redis_of_three: RedisOfThree) -> None:
-    check(redis_of_three, engines, 40)
+    check(redis_of_three, engines, 35)

@@ -27,6 +27,7 @@ from service.errors import (
 )
 from service.operations.conditions import ANY, Conditions
 from service.operations.keys import Key
+from service.sessions.receipts import KEPT_WRITERS
 from service.stores.store import Session
 from tests.manual_clocks import ManualClocks
 from tests.oracle import Oracle
@@ -78,6 +79,8 @@ class World:
     def __init__(self, networks: Networks, clocks: ManualClocks, max_sessions: int) -> None:
         self.networks = networks
         self.clocks = clocks
+        self.unbelieved = 0.0
+        """By how much the wall was set, for as long as nobody believes it."""
         self.max_sessions = max_sessions
         self.sessions: dict[str, Expected] = {}
         self.born: dict[object, str] = {}
@@ -92,10 +95,7 @@ class World:
     @property
     def now(self) -> float:
         """Seconds since the epoch, by which lives end."""
-        return self.clocks.wall
-
-    def wait(self, seconds: float) -> None:
-        self.clocks.pass_time(seconds)
+        return self.clocks.wall - self.unbelieved
 
     def size_of(self, model: str, version: int) -> int:
         """S"""
@@ -145,11 +145,11 @@ class World:
             return True
         if isinstance(request, Create | Fork):
             taken = self.sessions.get(self.target_of(request) or "")
-            return taken is None or taken.finished
+            return taken is None or (taken.finished and not _made_by(taken, key))
         known = self.alive(request.session_id)
         if known is None or known.recall(key) is not None:
             return False
-        return _by_number(known, key) is None
+        return _by_number(known, key, request.conditions) is None
 
     def target_of(self, birth: Birth) -> str | None:
         """The id of the session to be made, where it is known."""
@@ -169,7 +169,7 @@ class World:
         self, known: Expected, conditions: Conditions, *, puts_state: bool = False
     ) -> Refused | None:
         tags = conditions.if_match
-        if known.fell_back_from is not None and not (puts_state or conditions.name_the_state):
+        if known.fell_back_from is not None and not (puts_state or _names_state(conditions)):
             return Refused((SessionFellBack,), known)
         if tags is not None and ANY not in tags and known.tag not in tags:
             return Refused((PreconditionFailed,), known)
@@ -190,11 +190,8 @@ class World:
             return self.dead(request.session_id)
         versions = versions_of(known.model, served)
         key = request.conditions.key
-        earlier = None if key is None else known.recall(key)
-        if earlier is not None:
-            return _readable(earlier, request, versions) or _told_again(known, earlier, request)
-        if key is not None and (refused := _by_number(known, key)) is not None:
-            return refused
+        if key is not None and (told := _known_key(known, key, request, versions)) is not None:
+            return told
         puts_state = isinstance(request, PutState)
         refused = self.untrue(known, request.conditions, puts_state=puts_state)
         if refused is not None:
@@ -227,9 +224,8 @@ class World:
         taken = self.sessions.get(self.target_of(birth) or "")
         if taken is not None and _made_by(taken, birth.key):
             assert taken.birth is not None
-            if self.alive(taken.session_id) is None:
-                return Refused((SessionExpired,))
-            return _told_again(taken, taken.birth, birth)
+            told = _told_again(taken, taken.birth, birth)
+            return told if isinstance(told, Refused) else self.dead(taken.session_id) or told
         if isinstance(birth, Fork):
             source = self.alive(birth.source_id)
             if source is None:
@@ -261,11 +257,17 @@ def birth_key(birth: Birth) -> object:
     return type(birth), where, None if birth.key is None else birth.key.digest
 
 
-def _readable(earlier: Remembered, request: Change, versions: Set[int]) -> Refused | None:
-    """What came with a key before is compared, and told, by the version that computed it."""
+def _known_key(
+    known: Expected, key: Key, request: Change, versions: Set[int]
+) -> Refused | Remembered | None:
+    """What a key has a change told before it is looked at; None for a new key."""
+    earlier = known.recall(key)
+    if earlier is None:
+        return _by_number(known, key, request.conditions)
     if isinstance(request, Step | Rollout) and earlier.told.version not in versions:
+        # What was computed is compared, and told, by the version that computed it.
         return Refused((VersionUnavailable,))
-    return None
+    return _told_again(known, earlier, request)
 
 
 def _told_again(known: Expected, earlier: Remembered, request: Request) -> Refused | Remembered:
@@ -274,14 +276,20 @@ def _told_again(known: Expected, earlier: Remembered, request: Request) -> Refus
     return earlier if earlier.kept else Refused((AnswerNotKept,), known, earlier)
 
 
-def _by_number(known: Expected, key: Key) -> Refused | None:
+def _by_number(known: Expected, key: Key, conditions: Conditions) -> Refused | None:
     """What a numbered key tells by its number alone."""
     if not key.number:
         return None
     highest = known.writers.get(key.writer)
-    if highest is None:
-        return Refused((WriterUnknown,), known) if key.number > 1 else None
-    return Refused((AnswerNotKept,), known) if key.number <= highest else None
+    if highest is not None:
+        return Refused((AnswerNotKept,), known) if key.number <= highest else None
+    forgotten = len(known.writers) == KEPT_WRITERS and not _names_state(conditions)
+    return Refused((WriterUnknown,), known) if key.number > 1 or forgotten else None
+
+
+def _names_state(conditions: Conditions) -> bool:
+    tags = conditions.if_match
+    return conditions.at is not None or (tags is not None and ANY not in tags)
 
 
 def _made_by(known: Expected, key: Key | None) -> bool:
