@@ -93,6 +93,16 @@ def test_what_was_applied_long_ago_is_not_applied_again(writers: Writers) -> Non
     assert same(found_in(writers.store, "a"), left)
 
 
+def test_others_may_push_the_receipt_of_the_highest_number_out(writers: Writers) -> None:
+    writers.send("w", 1)
+    for number in range(1, KEPT_RECEIPTS + 1):
+        writers.send("v", number)
+    left = found_in(writers.store, "a")
+    assert isinstance(writers.send("w", 1), AnswerNotKept)
+    assert same(found_in(writers.store, "a"), left)
+    assert answered(writers.send("w", 2)).step == left.step + 1
+
+
 def test_writers_count_for_themselves(writers: Writers) -> None:
     for number in (1, 2, 3):
         assert answered(writers.send("v", number)).step == 7 + 2 * number - 1
