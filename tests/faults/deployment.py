@@ -21,6 +21,7 @@ _FLAGS = (
 )
 _REPLICAS = 3
 _LANES_TO_WORKERS = 8
+_HANGING_SECONDS = (2.5, 4.0)
 _SHORTEST_CALM = 0.3
 _LONGEST_CALM = 1.0
 
@@ -44,6 +45,7 @@ class Replicas:
             "kill service": self._kill,
             "SIGTERM service": self._stop,
             "freeze service": self._freeze,
+            "hang service": self._hang,
         }
 
     def logs(self) -> str:
@@ -77,6 +79,16 @@ class Replicas:
             self.figures.fault("freeze service", f"{replica.port}")
             replica.freeze()
             await asyncio.sleep(random.uniform(0.5, 2.0))
+            replica.thaw()
+            self.figures.note(f"thawed service {replica.port}")
+
+    async def _hang(self, random: Random) -> None:
+        """For so long that clients give up on it, and go on elsewhere with many newer requests."""
+        replica = random.choice(self.replicas)
+        async with breaking(replica.lock, random):
+            self.figures.fault("hang service", f"{replica.port}")
+            replica.freeze()
+            await asyncio.sleep(random.uniform(*_HANGING_SECONDS))
             replica.thaw()
             self.figures.note(f"thawed service {replica.port}")
 
@@ -147,6 +159,7 @@ class WorkersOnSqlite(Replicas):
         self.faults = {
             "kill worker": self._kill_worker,
             "freeze worker": self._freeze_worker,
+            "hang worker": self._hang_worker,
             "kill service": self._kill_all,
             "SIGTERM service": self._stop,
         }
@@ -158,11 +171,18 @@ class WorkersOnSqlite(Replicas):
             kill(worker, signal.SIGKILL)
 
     async def _freeze_worker(self, random: Random) -> None:
+        await self._stop_worker("freeze worker", random, random.uniform(0.3, 1.5))
+
+    async def _hang_worker(self, random: Random) -> None:
+        """For so long that clients give up on it, and go on with many newer requests."""
+        await self._stop_worker("hang worker", random, random.uniform(*_HANGING_SECONDS))
+
+    async def _stop_worker(self, fault: str, random: Random, seconds: float) -> None:
         async with breaking(self.replicas[0].lock, random):
             worker = random.choice(workers_of(self.replicas[0].pid))
-            self.figures.fault("freeze worker", f"{worker}")
+            self.figures.fault(fault, f"{worker}")
             kill(worker, signal.SIGSTOP)
-            await asyncio.sleep(random.uniform(0.3, 1.5))
+            await asyncio.sleep(seconds)
             kill(worker, signal.SIGCONT)
             self.figures.note(f"thawed worker {worker}")
 

@@ -10,17 +10,17 @@ import numpy as np
 from service.engine.engine import Engine
 from tests.faults.client import Client
 from tests.faults.figures import Figures
-from tests.faults.joint_writers import ContestingWriter, SharingWriter, Turns
+from tests.faults.joint_writers import ContestingWriter, NumberedSharingWriter, SharingWriter, Turns
 from tests.faults.keyless_writers import CountingWriter, FreeWriter
 from tests.faults.requests import list_sessions, read_state
 from tests.faults.schedule import Deployment, Schedule
-from tests.faults.sole_writers import GuardedWriter, KeyedWriter
+from tests.faults.sole_writers import GuardedWriter, KeyedWriter, NumberedWriter
 from tests.faults.undisturbed import numbers_of
 from tests.faults.writer import World, Writer, check_stored
 
-_KINDS: tuple[type[Writer], ...] = (
-    *(KeyedWriter, GuardedWriter, CountingWriter, FreeWriter),
-    *(SharingWriter, ContestingWriter),
+KINDS: tuple[type[Writer], ...] = (
+    *(KeyedWriter, NumberedWriter, GuardedWriter, CountingWriter, FreeWriter),
+    *(SharingWriter, NumberedSharingWriter, ContestingWriter),
 )
 _ENDLESS = 10**9
 _FAULTS_SHOWN = 40
@@ -28,11 +28,12 @@ _FAULTS_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """At least so many time steps, from so many sessions at once."""
+    """At least so many time steps, from so many sessions at once, written to in these ways."""
 
     steps: int
     sessions: int = 18
     seed: int = 0
+    kinds: tuple[type[Writer], ...] = KINDS
 
 
 async def fault_run(
@@ -70,19 +71,19 @@ async def _load_and_faults(
             spawn=group.create_task,
         )
         for place in range(load.sessions):
-            group.create_task(_place(world, engines, place, load.seed))
+            group.create_task(_place(world, engines, place, load))
     async with asyncio.TaskGroup() as group:
         group.create_task(_check_all(world, Random(load.seed)))
 
 
-async def _place(world: World, engines: Sequence[Engine], place: int, seed: int) -> None:
+async def _place(world: World, engines: Sequence[Engine], place: int, load: Load) -> None:
     """One session after the other; in every fifth place one that lasts for the whole run."""
     number = 0
     while not world.is_over():
-        random = Random(f"{seed}/{place}/{number}")
+        random = Random(f"{load.seed}/{place}/{number}")
         requests = _ENDLESS if place % 5 == 0 else random.randint(30, 120)
         engine = engines[(place + number) % len(engines)]
-        await _live(world, engine, _KINDS[place % len(_KINDS)], random, requests)
+        await _live(world, engine, load.kinds[place % len(load.kinds)], random, requests)
         number += 1
 
 

@@ -4,6 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Restore(NamedTuple):
+    """A store came back with what it held at `saved_at`; it was started again at `started_at`."""
+
+    saved_at: float
+    started_at: float
 
 
 @dataclass
@@ -20,11 +28,16 @@ class Figures:
     replays: int = 0
     duplicates: int = 0
     abandoned: int = 0
+    late: Counter[str] = field(default_factory=Counter)
+    """What became of attempts that their client had given up on."""
     late_retries: int = 0
     not_kept: int = 0
     conflicts: int = 0
     unknown: int = 0
     """Requests without key and condition that were not answered."""
+    restores: list[Restore] = field(default_factory=list)
+    fell_back: Counter[str] = field(default_factory=Counter)
+    """How sessions that fell back with their store were noticed."""
     faults: Counter[str] = field(default_factory=Counter)
     fault_log: list[str] = field(default_factory=list)
     longest_wait: float = 0.0
@@ -75,6 +88,7 @@ class Figures:
             ("replays (an earlier try had been applied)", f"{self.replays:,}"),
             ("sent twice at once", f"{self.duplicates:,}"),
             ("abandoned, then sent again", f"{self.abandoned:,}"),
+            ("given up on, and answered later", _sum(self.late)),
             ("repeated after newer ones", f"{self.late_retries:,} ({self.not_kept:,} not kept)"),
             ("without key and condition, and not answered", f"{self.unknown:,}"),
             ("conflicts (409, 412)", f"{self.conflicts:,}"),
@@ -85,6 +99,8 @@ class Figures:
             ("sessions not as in the undisturbed run", f"{self.sessions - self.states_compared}"),
             ("duration", f"{self.seconds:.0f} s"),
         ]
+        if self.restores:
+            rows.insert(-1, ("sessions fell back with the store", _sum(self.fell_back)))
         return "\n".join(["| what | figure |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
 
 

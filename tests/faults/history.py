@@ -61,6 +61,8 @@ class History:
         """The entity tag after the latest request that was checked; None where it was lost."""
         self.expected = Undisturbed(engine, state.copy(), step)
         self.kept: deque[Kept] = deque(maxlen=KEPT_RECEIPTS)
+        self.gone = False
+        """Whether its store has lost it altogether."""
         self._figures = figures
         self._tags = {answer.etag}
         self._waiting: dict[int, Applied] = {}

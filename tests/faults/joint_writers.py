@@ -1,11 +1,13 @@
 """Writers that share a session."""
 
 import asyncio
+from random import Random
 
+from service.engine.engine import Engine
 from tests.faults.history import History
 from tests.faults.http_connection import Answer
-from tests.faults.requests import Request
-from tests.faults.writer import IMPATIENT_SECONDS, NOT_KEPT, Writer, refusal
+from tests.faults.requests import Numbers, Request
+from tests.faults.writer import IMPATIENT_SECONDS, NOT_KEPT, World, Writer, refusal
 
 
 class Turns:
@@ -64,6 +66,25 @@ class SharingWriter(Writer):
         if answer.status != 200:
             raise history.mismatch(refusal(request, answer))
         history.add(request, answer)
+
+
+class NumberedSharingWriter(SharingWriter):
+    """One of several writers, each with numbers of its own; gives attempts up early."""
+
+    patience_seconds = IMPATIENT_SECONDS
+
+    def __init__(self, world: World, engine: Engine, random: Random) -> None:
+        super().__init__(world, engine, random)
+        self._numbers = Numbers(random)
+
+    def draw(self, history: History) -> Request:
+        request = super().draw(history)
+        request.key = self._numbers.next()
+        return request
+
+    async def ask(self, request: Request) -> Answer:
+        await self.abandon_some(request)
+        return await super().ask(request)
 
 
 class ContestingWriter(SharingWriter):

@@ -28,6 +28,8 @@ class Request:
     key: str | None = None
     if_match: str | None = None
     attempts: list[str] = field(default_factory=list)
+    first_sent: float | None = None
+    """Seconds since the run began."""
 
     def encoded(self) -> bytes:
         """As it goes over the wire."""
@@ -128,6 +130,23 @@ class RequestMaker:
 
     def _state(self) -> list[float]:
         return [self._random.uniform(-1, 1) for _ in range(self.manifest.state_size)]
+
+
+class Numbers:
+    """The keys of one writer to one session: `WRITER:1`, `WRITER:2` and so on."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.begin()
+
+    def begin(self) -> None:
+        """As a writer that nobody has heard of."""
+        self._writer = f"writer-{self._random.getrandbits(40):010x}"
+        self._number = 0
+
+    def next(self) -> str:
+        self._number += 1
+        return f"{self._writer}:{self._number}"
 
 
 def read_state(session_id: str) -> Request:

@@ -3,10 +3,19 @@
 from dataclasses import replace
 from random import Random
 
+from service.engine.engine import Engine
+from service.sessions.receipts import KEPT_RECEIPTS
 from tests.faults.history import History
 from tests.faults.http_connection import Answer
-from tests.faults.requests import Request, read_state
-from tests.faults.writer import IMPATIENT_SECONDS, NOT_KEPT, Writer, check_stored, refusal
+from tests.faults.requests import Numbers, Request, read_state
+from tests.faults.writer import (
+    IMPATIENT_SECONDS,
+    NOT_KEPT,
+    World,
+    Writer,
+    check_stored,
+    refusal,
+)
 
 _STATE_LEAP = 1000
 
@@ -17,7 +26,7 @@ class KeyedWriter(Writer):
     async def write_one(self, history: History) -> None:
         draw = self.random.random()
         if draw < 0.06:
-            await self._repeat_late(history)
+            await self.repeat_late(history)
         elif draw < 0.1:
             await self._look(history)
         elif draw < 0.12:
@@ -62,7 +71,7 @@ class KeyedWriter(Writer):
         writer = type(self)(self.world, self.engine, Random(self.random.random()))
         self.world.spawn(writer.write(made, self.random.randint(5, 30)))
 
-    async def _repeat_late(self, history: History) -> None:
+    async def repeat_late(self, history: History) -> None:
         """One of the latest requests again, though it was answered and newer ones followed."""
         chosen = self.random.randrange(-1, len(history.kept))
         earlier = history.made if chosen < 0 else history.kept[chosen].applied
@@ -104,6 +113,42 @@ class GuardedWriter(KeyedWriter):
         return history.expected.step if self.random.random() < 0.5 else None
 
     async def ask(self, request: Request) -> Answer:
-        for _ in range(self.random.choices([0, 1, 2], [90, 8, 2])[0]):
-            await self.client.abandon(request)
+        await self.abandon_some(request)
         return await super().ask(request)
+
+
+class NumberedWriter(KeyedWriter):
+    """Numbers its keys, and says nothing of where the session has to be; gives attempts up early.
+
+    However late an attempt arrives, its number says that it was applied.
+    """
+
+    patience_seconds = IMPATIENT_SECONDS
+
+    def __init__(self, world: World, engine: Engine, random: Random) -> None:
+        super().__init__(world, engine, random)
+        self._numbers = Numbers(random)
+        self._earlier: list[Request] = []
+
+    def draw(self, history: History) -> Request:
+        request = super().draw(history)
+        request.key = self._numbers.next()
+        self._earlier.append(request)
+        return request
+
+    async def ask(self, request: Request) -> Answer:
+        await self.abandon_some(request)
+        return await super().ask(request)
+
+    async def repeat_late(self, history: History) -> None:
+        """Any of its requests again, be it the first."""
+        forgotten = self._earlier[:-KEPT_RECEIPTS]
+        if not forgotten or self.random.random() < 0.5:
+            await super().repeat_late(history)
+            return
+        request = self.random.choice(forgotten)
+        self.world.figures.late_retries += 1
+        answer = await self.client.ask(request)
+        if answer.code != NOT_KEPT:
+            raise history.mismatch(f"{refusal(request, answer)}; newer ones were applied")
+        self.world.figures.not_kept += 1

@@ -16,6 +16,7 @@ FAULTS = {
     "kill Redis": 4,
     "SIGTERM service": 1,
     "freeze service": 1,
+    "hang service": 2,
     "freeze Redis": 2,
     "cut refused": 1,
     "cut reset": 1,
@@ -33,3 +34,4 @@ async def test_nothing_is_lost_and_nothing_applied_twice(
         await fault_run(deployment, Schedule(FAULTS), Load(steps=5000, seed=2), engines, figures)
     assert figures.kills == 10
     assert figures.replays > 0
+    assert figures.late.total() > 0, "attempts that hung were worked off"

@@ -11,7 +11,13 @@ from tests.faults.fault_run import Load, fault_run
 from tests.faults.figures import Figures
 from tests.faults.schedule import Schedule
 
-FAULTS = {"kill worker": 8, "kill service": 2, "SIGTERM service": 1, "freeze worker": 2}
+FAULTS = {
+    "kill worker": 8,
+    "kill service": 2,
+    "SIGTERM service": 1,
+    "freeze worker": 2,
+    "hang worker": 2,
+}
 
 
 @pytest.mark.timeout(240)
@@ -23,3 +29,4 @@ async def test_nothing_is_lost_and_nothing_applied_twice(
         await fault_run(deployment, Schedule(FAULTS), Load(steps=5000, seed=1), engines, figures)
     assert figures.kills == 10
     assert figures.replays > 0
+    assert figures.late.total() > 0, "attempts that hung were worked off"

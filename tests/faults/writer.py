@@ -6,11 +6,14 @@
 | GuardedWriter | likewise, and says where the session has to be (`at` or `If-Match`); impatient |
 | CountingWriter | alone, without keys: `at`, and where an answer is lost the count tells |
 | FreeWriter | alone, with neither: what is not answered was applied once or not at all |
+| NumberedWriter | alone, with numbered keys and no conditions; late without any bound |
 | SharingWriter | two of them, with keys; the order is whatever the answers say |
+| NumberedSharingWriter | likewise, with numbered keys; impatient |
 | ContestingWriter | two of them, with keys, each only where it believes the session to be |
 
 The impatient ones give an attempt up while it may still be under way. It may arrive much later,
-when newer requests have pushed its receipt out; that it then moves nothing is due to its condition.
+when newer requests have pushed its receipt out; that it then moves nothing is due to its condition,
+or to its number.
 """
 
 import asyncio
@@ -48,6 +51,7 @@ class Writer(ABC):
     """Writes requests to one session, one after the other."""
 
     patience_seconds: ClassVar[float] = PATIENT_SECONDS
+    history_type: ClassVar[type[History]] = History
     shares: ClassVar[bool] = False
     """Whether others write to the same session, and push answers out before they are seen."""
 
@@ -57,7 +61,13 @@ class Writer(ABC):
         self.random = random
         self.maker = RequestMaker(engine, random)
         self.client, self._twin = (
-            Client(world.lanes, Random(random.random()), world.figures, self.patience_seconds)
+            Client(
+                world.lanes,
+                Random(random.random()),
+                world.figures,
+                self.patience_seconds,
+                waits_on=self.patience_seconds < PATIENT_SECONDS,
+            )
             for _ in range(2)
         )
 
@@ -65,7 +75,7 @@ class Writer(ABC):
         """So many requests, or until the run is over."""
         try:
             for _ in range(requests):
-                if self.world.is_over():
+                if self.world.is_over() or history.gone:
                     break
                 await self.write_one(history)
         finally:
@@ -85,9 +95,14 @@ class Writer(ABC):
         state = (
             engine.initial_states(1)[0] if given is None else numbers_of({"state": given})["state"]
         )
-        history = History(request, answer, engine, self.world.figures, state=state)
+        history = self.history_type(request, answer, engine, self.world.figures, state=state)
         self.world.histories.append(history)
         return history
+
+    async def abandon_some(self, request: Request) -> None:
+        """Send it, and be gone before the answer comes; mostly not at all."""
+        for _ in range(self.random.choices([0, 1, 2], [90, 8, 2])[0]):
+            await self.client.abandon(request)
 
     async def ask(self, request: Request) -> Answer:
         """The answer; now and then of one of two that are under way at once."""

@@ -65,7 +65,7 @@ class AnyHistory(Births, Races, Retries, Setbacks):
 
 OCCURS = {
     *("Create: told", "Create: told again", "Create: SessionExists"),
-    *("Step: told", "Step: told again", "Step: AnswerNotKept", "Step: WriterUnknown"),
+    *("Step: told", "Step: told again", "Step: WriterUnknown"),
     *("Step: PreconditionFailed", "Step: StepConflict"),
     *("Step: SessionExpired", "Step: SessionFinished", "Step: SessionNotFound"),
     *("Rollout: told", "Rollout: told again", "PutState: told", "PutState: told again"),
@@ -74,9 +74,14 @@ OCCURS = {
 """What no place's histories may lack: without it they would prove little."""
 
 OCCURS_SOMEWHERE = {
-    *("Create: KeyReused", "Create: SessionFinished", "Step: KeyReused", "PutState: KeyReused"),
-    *("Step: told again, computed", "Migrate: told again"),
-    *("Step: SessionFellBack", "Rollout: WriterUnknown", "Rollout: AnswerNotKept"),
+    *("Create: KeyReused", "Create: SessionFinished", "Step: KeyReused"),
+    "Step: told again, computed",
+    *(
+        "Step: AnswerNotKept",
+        "Step: SessionFellBack",
+        "Rollout: WriterUnknown",
+        "Rollout: AnswerNotKept",
+    ),
 }
 """What is rarer, and must be where histories cost least."""
 
