@@ -53,6 +53,8 @@ class TcpProxy:
             await self.start()
 
     def close(self) -> None:
+        # Connections that are being accepted at this moment are cut as well.
+        self.state = Cut.RESET
         for passage in list(self.open):
             passage.cut(Cut.RESET)
         self._stop_listening()
