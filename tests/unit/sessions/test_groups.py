@@ -76,10 +76,13 @@ def test_one_that_cannot_be_stored(models: Models) -> None:
 def test_one_is_damaged_where_only_a_keyed_request_looks(models: Models) -> None:
     store = UnevenStore("a", "b")
     key = Key.of(b"k")
+    # One is seen where the key is looked for, the other where its receipt is to join the others.
     store.create(weather("damaged", receipts=key.digest + b"short"))
+    store.create(weather("too", receipts=b"short"))
     run = stepper(models, store).run
     for _ in range(2):
-        outcomes = run([request(one, key=key) for one in ("a", "damaged", "b")])
+        outcomes = run([request(one, key=key) for one in ("a", "damaged", "b", "too")])
         assert [answered(outcomes[index]).step for index in (0, 2)] == [8, 8]
-        assert isinstance(outcomes[1], SessionDamaged)
-    assert answered(run([request("damaged")])[0]).step == 8, "its state is sound"
+        assert [type(outcomes[index]) for index in (1, 3)] == [SessionDamaged] * 2
+    for damaged in ("damaged", "too"):
+        assert answered(run([request(damaged)])[0]).step == 8, "its state is sound"
