@@ -17,7 +17,7 @@ CREATED_AT = time.time() // 1 + 0.123456
 NO_STATE = np.empty(0, np.float32)
 
 
-def session(session_id: str = "s", **fields: object) -> Session:
+def session(session_id: str = "s", /, **fields: object) -> Session:
     """A session whose numbers all differ from each other, unless they are given.
 
     The same arguments make the same session, its revision included; another id or tenant makes

@@ -34,8 +34,7 @@ def replace_group(file: SqliteFile, pairs: list[Pair]) -> list[Replaced]:
 def _is_replaced_as_a_whole(file: SqliteFile, pairs: list[Pair]) -> bool:
     if len(pairs) == 1 and not pairs[0][0].finished:
         # One statement is a transaction of its own, with three trips into SQLite less.
-        values = rows.row_to_replace(*pairs[0])
-        return file.connection.execute(rows.REPLACE, values).rowcount == 1
+        return _is_written(file, *pairs[0])
     try:
         with file.transaction():
             _replace_all(file, pairs)
@@ -46,19 +45,31 @@ def _is_replaced_as_a_whole(file: SqliteFile, pairs: list[Pair]) -> bool:
 
 def _replace_all(file: SqliteFile, pairs: list[Pair]) -> None:
     """Raises _NotAll where one does not have its revision; which one, nobody knows."""
-    values = [rows.row_to_replace(*pair) for pair in pairs]
-    if file.connection.executemany(rows.REPLACE, values).rowcount != len(pairs):
+    if all(session.row for session, _ in pairs):
+        statement, values_of = rows.REPLACE_BY_ROW, rows.replacement_by_row
+    else:
+        statement, values_of = rows.REPLACE_BY_IDENTITY, rows.replacement_by_identity
+    values = [values_of(*pair) for pair in pairs]
+    if file.connection.executemany(statement, values).rowcount != len(pairs):
         raise _NotAll
     for session, _ in pairs:
         if session.finished:
             _replace_resting(file, session)
 
 
+def _is_written(file: SqliteFile, session: Session, expected: int) -> bool:
+    if session.row:
+        statement, values = rows.REPLACE_BY_ROW, rows.replacement_by_row(session, expected)
+    else:
+        statement = rows.REPLACE_BY_IDENTITY
+        values = rows.replacement_by_identity(session, expected)
+    return file.connection.execute(statement, values).rowcount == 1
+
+
 def _replace(file: SqliteFile, session: Session, expected: int) -> bool:
     # The row of that number may be another session's by now, and this one's elsewhere.
     for known in (session, replace(session, row=0)):
-        values = rows.row_to_replace(known, expected)
-        if file.connection.execute(rows.REPLACE, values).rowcount == 1:
+        if _is_written(file, known, expected):
             if session.finished:
                 _replace_resting(file, session)
             return True

@@ -2,8 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -49,12 +47,16 @@ NEXT_N = """
 SELECT 1 + max(coalesce((SELECT max(n) FROM session), 0),
                coalesce((SELECT max(n) FROM progress), 0))
 """
-REPLACE = """
-UPDATE progress
+# With the usual ABORT in place of ROLLBACK, SQLite would prepare to take the trigger's part back
+# alone, each time. Nothing here breaks a constraint but a bug.
+_SET = """
+UPDATE OR ROLLBACK progress
 SET revision = ?1, changes = ?2, step = ?3, version = ?4, expires_at = ?5, ttl_seconds = ?6,
     finished = ?7, fell_back_from = ?8, state = ?9, receipts = ?10, writers = ?11
-WHERE n = iif(?12, ?12, (SELECT n FROM session WHERE tenant = ?13 AND session_id = ?14))
-  AND revision = ?15
+"""
+REPLACE_BY_ROW = _SET + "WHERE n = ?12 AND revision = ?13"
+REPLACE_BY_IDENTITY = f"""
+{_SET} WHERE n = (SELECT n FROM session WHERE tenant = ?12 AND session_id = ?13) AND revision = ?14
 """
 REPLACE_RESTING = """
 UPDATE session SET metadata = ?, constants = ? WHERE tenant = ? AND session_id = ?
@@ -76,9 +78,14 @@ def rows_of_new(session: Session, n: int) -> tuple[tuple[object, ...], tuple[obj
     return resting, (*_moving(session), n)
 
 
-def row_to_replace(session: Session, expected: int) -> tuple[object, ...]:
-    """What REPLACE binds; where its `row` is 0 the session is found by its identity."""
-    return (*_moving(session), session.row, session.tenant, session.session_id, expected)
+def replacement_by_row(session: Session, expected: int) -> tuple[object, ...]:
+    """What REPLACE_BY_ROW binds."""
+    return (*_moving(session), session.row, expected)
+
+
+def replacement_by_identity(session: Session, expected: int) -> tuple[object, ...]:
+    """What REPLACE_BY_IDENTITY binds."""
+    return (*_moving(session), session.tenant, session.session_id, expected)
 
 
 def _moving(session: Session) -> tuple[object, ...]:
@@ -102,14 +109,16 @@ def read(connection: sqlite3.Connection, identities: Sequence[Identity]) -> list
 
     Raises sqlite3.Error where one of the rows cannot be had.
     """
-    found: dict[Identity, Found] = {}
-    for tenant, group in groupby(sorted(identities), attrgetter("tenant")):
-        session_ids = [one.session_id for one in group]
+    by_tenant: dict[str, list[str]] = {}
+    for tenant, session_id in identities:
+        by_tenant.setdefault(tenant, []).append(session_id)
+    found: dict[tuple[str, str], Found] = {}
+    for tenant, session_ids in by_tenant.items():
         for start in range(0, len(session_ids), _READ_CHUNK):
             chunk = session_ids[start : start + _READ_CHUNK]
             statement = _READ.format(marks=", ".join("?" * len(chunk)))
             for row in connection.execute(statement, (tenant, *chunk)):
-                found[Identity(tenant, row[0])] = _session(row)
+                found[tenant, row[0]] = _session(row)
     return [found.get(identity) for identity in identities]
 
 
@@ -117,8 +126,8 @@ def _session(row: _Row) -> Session | SessionDamaged:
     if not _is_sound(row):
         model = row[1] if isinstance(row[1], str) else ""
         return SessionDamaged(row[0], "its row is no session", tenant=row[14], model=model)
-    state = np.frombuffer(row[6], np.float32)
-    fields: _Row = (*row[:6], state, *row[7:16], row[16] == 1, row[17])
+    before, (state, *behind, finished, n) = row[:6], row[6:]
+    fields = (*before, np.frombuffer(state, np.float32), *behind, finished == 1, n)
     return Session(*fields)
 
 

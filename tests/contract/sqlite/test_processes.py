@@ -238,12 +238,17 @@ def writing(file: Path) -> Iterator[list[subprocess.Popen[str]]]:
         yield writers
 
 
-def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
-    file: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A backup, for instance, which reads for minutes while the log cannot start anew."""
+@pytest.fixture
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.stores.sqlite.log._COPIED_BYTES", 12_000_000)
     monkeypatch.setattr("service.stores.sqlite.log._LONG_BYTES", 20_000_000)
+
+
+def test_a_slow_reader_holds_up_nobody_and_its_log_is_given_back(
+    short_log: None, file: Path, store: SqliteStore
+) -> None:
+    """A backup, for instance, which reads for minutes while the log cannot start anew."""
+    del short_log  # in force before the store is opened
     group = [session(str(index), state=np.zeros(900, np.float32)) for index in range(64)]
     for one in group:
         store.create(one)

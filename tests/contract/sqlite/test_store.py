@@ -160,7 +160,7 @@ def test_a_step_writes_one_row_and_no_index(file: Path) -> None:
         near = moved(before, expires_at=start + SLOT_SECONDS - 0.001, receipts=b"longer")
         done = executed(store, lambda: replaced(store, (before, near)))
         assert len(set(done)) == 1
-        assert done[0].startswith("UPDATE progress")
+        assert done[0].startswith("UPDATE OR ROLLBACK progress")
         nearer = moved(near, writers=b"longer")
         assert rows_written(store, lambda: replaced(store, (near, nearer))) == 1
         assert slot_of(store) == start // SLOT_SECONDS
