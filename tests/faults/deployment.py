@@ -201,13 +201,13 @@ class WorkersOnSqlite(Replicas):
 
 @asynccontextmanager
 async def on_redis(
-    repository: Path, folder: Path, figures: Figures
+    repository: Path, folder: Path, figures: Figures, *, replicas: int = _REPLICAS
 ) -> AsyncIterator[ReplicasOnRedis]:
-    """Three services, and a Redis that has written down what it has confirmed."""
+    """Several services, and a Redis that has written down what it has confirmed."""
     # With `everysec` Redis confirms before it writes while an fsync is slow.
     redis = RedisServer(folder / "redis", append_only=True, append_fsync="always")
-    proxies = [TcpProxy(redis.port, quiet_port()) for _ in range(_REPLICAS)]
-    replicas = [
+    proxies = [TcpProxy(redis.port, quiet_port()) for _ in range(replicas)]
+    services = [
         Replica(
             folder / f"service-{number}.log",
             *("--repository", str(repository), *_FLAGS),
@@ -215,7 +215,7 @@ async def on_redis(
         )
         for number, proxy in enumerate(proxies)
     ]
-    deployment = ReplicasOnRedis(redis, proxies, replicas, figures)
+    deployment = ReplicasOnRedis(redis, proxies, services, figures)
     try:
         await asyncio.to_thread(redis.start)
         for proxy in proxies:
@@ -231,13 +231,18 @@ async def on_redis(
 
 @asynccontextmanager
 async def on_sqlite(
-    repository: Path, folder: Path, figures: Figures, *, file: Path | None = None
+    repository: Path,
+    folder: Path,
+    figures: Figures,
+    *,
+    file: Path | None = None,
+    replicas: int = _REPLICAS,
 ) -> AsyncIterator[Replicas]:
-    """Three services on one file, each on a port of its own."""
+    """Several services on one file, each on a port of its own."""
     store = f"sqlite:///{file or folder / 'sessions.db'}"
     flags = ("--repository", str(repository), *_FLAGS, "--store", store)
-    replicas = [Replica(folder / f"service-{n}.log", *flags) for n in range(_REPLICAS)]
-    async with _running(Replicas(replicas, figures)) as deployment:
+    services = [Replica(folder / f"service-{n}.log", *flags) for n in range(replicas)]
+    async with _running(Replicas(services, figures)) as deployment:
         yield deployment
 
 
