@@ -41,9 +41,12 @@ class Reader:
         for index, identity in enumerate(identities):
             session = found[index]
             copy = self._recent.take(identity)
-            if copy is None or not isinstance(session, Session):
+            if copy is None or session is None:
                 continue
-            if fell_back(copy, session):
+            if isinstance(session, StoreError):
+                # A store may lose something while it is away.
+                self._hold(copy)
+            elif fell_back(copy, session):
                 found[index] = self._mark(session, copy)
             elif copy.revision == session.revision:
                 self._recent.keep(copy)
@@ -71,12 +74,17 @@ class Reader:
             if replaced is True:
                 return marked
             if isinstance(replaced, StoreError):
-                # The copy is all that proves it.
-                self._recent.keep(copy)
-                self._recent.doubt(copy.identity)
+                self._hold(copy)
                 return replaced
             found = self._store.read([session.identity])[0]
+        if isinstance(found, StoreError):
+            self._hold(copy)
         return found
+
+    def _hold(self, copy: Session) -> None:
+        """Until the session can be read: the copy is all that proves what was lost."""
+        self._recent.keep(copy)
+        self._recent.doubt(copy.identity)
 
 
 def fell_back(copy: Session, stored: Session) -> bool:
