@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from os import kill
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
-from tests.faults.figures import Figures
+from tests.faults.figures import Figures, Restore
 from tests.faults.replica import Replica, quiet_port
 from tests.faults.schedule import Fault
 from tests.redis_server import RedisServer
@@ -150,6 +151,39 @@ class ReplicasOnRedis(Replicas):
         return fault
 
 
+class ReplicasOnRestoredRedis(ReplicasOnRedis):
+    """Services on a Redis that comes back with an older file, again and again."""
+
+    def __init__(
+        self,
+        redis: RedisServer,
+        proxies: Sequence[TcpProxy],
+        replicas: Sequence[Replica],
+        figures: Figures,
+    ) -> None:
+        super().__init__(redis, proxies, replicas, figures)
+        self.faults = {
+            "kill service": self._kill,
+            "SIGTERM service": self._stop,
+            "kill Redis": self._kill_redis,
+            "restore Redis": self._restore_redis,
+        }
+
+    async def _restore_redis(self, random: Random) -> None:
+        """What is confirmed between a copy and the end of Redis is lost."""
+        async with breaking(self._redis_lock, random):
+            with TemporaryDirectory() as folder:
+                copy, saved_at = Path(folder) / "copy", self.figures.seconds
+                await asyncio.to_thread(self.redis.copy_data, copy)
+                await asyncio.sleep(random.uniform(0.2, 1.5))
+                self.figures.fault("restore Redis", f"as of {saved_at:.3f} s")
+                await asyncio.to_thread(self.redis.kill)
+                self.redis.put_back(copy)
+            self.figures.restores.append(Restore(saved_at, self.figures.seconds))
+            await asyncio.to_thread(self.redis.start)
+            self.figures.note("started Redis")
+
+
 class WorkersOnSqlite(Replicas):
     """One service of several worker processes on one file."""
 
@@ -201,7 +235,12 @@ class WorkersOnSqlite(Replicas):
 
 @asynccontextmanager
 async def on_redis(
-    repository: Path, folder: Path, figures: Figures, *, replicas: int = _REPLICAS
+    repository: Path,
+    folder: Path,
+    figures: Figures,
+    *,
+    replicas: int = _REPLICAS,
+    kind: type[ReplicasOnRedis] = ReplicasOnRedis,
 ) -> AsyncIterator[ReplicasOnRedis]:
     """Several services, and a Redis that has written down what it has confirmed."""
     # With `everysec` Redis confirms before it writes while an fsync is slow.
@@ -215,7 +254,7 @@ async def on_redis(
         )
         for number, proxy in enumerate(proxies)
     ]
-    deployment = ReplicasOnRedis(redis, proxies, services, figures)
+    deployment = kind(redis, proxies, services, figures)
     try:
         await asyncio.to_thread(redis.start)
         for proxy in proxies:

@@ -35,6 +35,8 @@ class Figures:
     conflicts: int = 0
     unknown: int = 0
     """Requests without key and condition that were not answered."""
+    lost: int = 0
+    """Sessions that a store has lost altogether."""
     restores: list[Restore] = field(default_factory=list)
     fell_back: Counter[str] = field(default_factory=Counter)
     """How sessions that fell back with their store were noticed."""
@@ -96,7 +98,10 @@ class Figures:
             ("longest time without any answer", f"{self.longest_silence:.1f} s"),
             ("answers equal bit for bit", _share(self.answers_equal, self.answers_compared)),
             ("states equal bit for bit", _share(self.states_equal, self.states_compared)),
-            ("sessions not as in the undisturbed run", f"{self.sessions - self.states_compared}"),
+            (
+                "sessions not as in the undisturbed run",
+                f"{self.sessions - self.lost - self.states_compared}",
+            ),
             ("duration", f"{self.seconds:.0f} s"),
         ]
         if self.restores:
