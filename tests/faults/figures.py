@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+_KILLS = ("kill", "restore")
+
 
 class Restore(NamedTuple):
     """A store came back with what it held at `saved_at`; it was started again at `started_at`."""
@@ -62,7 +64,7 @@ class Figures:
 
     @property
     def kills(self) -> int:
-        return sum(count for fault, count in self.faults.items() if fault.startswith("kill"))
+        return sum(count for fault, count in self.faults.items() if fault.startswith(_KILLS))
 
     def answered(self, waited: float) -> None:
         now = self.seconds

@@ -90,8 +90,11 @@ def _small_models(folder: Path) -> Path:
 
 
 def _schedule(faults: list[str], kills: int) -> Schedule:
-    """The kills shared out among the kinds there are, and half as many of each other fault."""
-    kinds = [fault for fault in faults if fault.startswith("kill")]
+    """The kills shared out among the kinds there are, and half as many of each other fault.
+
+    A store that is put back is killed for it.
+    """
+    kinds = [fault for fault in faults if fault.startswith(("kill", "restore"))]
     each = -(-kills // len(kinds))
     counts = {fault: each if fault in kinds else max(1, each // 2) for fault in faults}
     return Schedule(counts, shortest_pause=1.0, longest_pause=5.0)
