@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any, Literal
 
 from redis import Redis
@@ -19,6 +20,7 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 
 Answer = Any
 """What redis-py makes of an answer."""
+_APPENDED = "appendonlydir"
 _SLOTS = 16384
 _FIRST_SLOTS = (0, 5461, 10922)
 
@@ -43,6 +45,7 @@ class RedisServer:
         options: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self.port = free_port()
         self._log = folder / "redis.log"
         self._password = password
@@ -122,6 +125,16 @@ class RedisServer:
             port=self.port, password=self._password, socket_timeout=DEADLINE_SECONDS, protocol=2
         ) as client:
             return client.execute_command(*words)
+
+    def copy_data(self, copy: Path) -> None:
+        """A copy of what it has written down, as of one moment; it needs `append_only`."""
+        with self.frozen():
+            copytree(self._folder / _APPENDED, copy)
+
+    def put_back(self, copy: Path) -> None:
+        """Begin with a copy at the next start. It must not be running."""
+        rmtree(self._folder / _APPENDED)
+        copytree(copy, self._folder / _APPENDED)
 
     def log(self) -> str:
         """Everything that the server has said."""

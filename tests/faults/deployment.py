@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from os import kill
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
-from tests.faults.figures import Figures
+from tests.faults.figures import Figures, Restore
 from tests.faults.replica import Replica, quiet_port
 from tests.faults.schedule import Fault
 from tests.redis_server import RedisServer
@@ -150,6 +151,39 @@ class ReplicasOnRedis(Replicas):
         return fault
 
 
+class ReplicasOnRestoredRedis(ReplicasOnRedis):
+    """Services on a Redis that comes back with an older file, again and again."""
+
+    def __init__(
+        self,
+        redis: RedisServer,
+        proxies: Sequence[TcpProxy],
+        replicas: Sequence[Replica],
+        figures: Figures,
+    ) -> None:
+        super().__init__(redis, proxies, replicas, figures)
+        self.faults = {
+            "kill service": self._kill,
+            "SIGTERM service": self._stop,
+            "kill Redis": self._kill_redis,
+            "restore Redis": self._restore_redis,
+        }
+
+    async def _restore_redis(self, random: Random) -> None:
+        """What is confirmed between a copy and the end of Redis is lost."""
+        async with breaking(self._redis_lock, random):
+            with TemporaryDirectory() as folder:
+                copy, saved_at = Path(folder) / "copy", self.figures.seconds
+                await asyncio.to_thread(self.redis.copy_data, copy)
+                await asyncio.sleep(random.uniform(0.2, 1.5))
+                self.figures.fault("restore Redis", f"as of {saved_at:.3f} s")
+                await asyncio.to_thread(self.redis.kill)
+                self.redis.put_back(copy)
+            self.figures.restores.append(Restore(saved_at, self.figures.seconds))
+            await asyncio.to_thread(self.redis.start)
+            self.figures.note("started Redis")
+
+
 class WorkersOnSqlite(Replicas):
     """One service of several worker processes on one file."""
 
@@ -201,13 +235,18 @@ class WorkersOnSqlite(Replicas):
 
 @asynccontextmanager
 async def on_redis(
-    repository: Path, folder: Path, figures: Figures
+    repository: Path,
+    folder: Path,
+    figures: Figures,
+    *,
+    replicas: int = _REPLICAS,
+    kind: type[ReplicasOnRedis] = ReplicasOnRedis,
 ) -> AsyncIterator[ReplicasOnRedis]:
-    """Three services, and a Redis that has written down what it has confirmed."""
+    """Several services, and a Redis that has written down what it has confirmed."""
     # With `everysec` Redis confirms before it writes while an fsync is slow.
     redis = RedisServer(folder / "redis", append_only=True, append_fsync="always")
-    proxies = [TcpProxy(redis.port, quiet_port()) for _ in range(_REPLICAS)]
-    replicas = [
+    proxies = [TcpProxy(redis.port, quiet_port()) for _ in range(replicas)]
+    services = [
         Replica(
             folder / f"service-{number}.log",
             *("--repository", str(repository), *_FLAGS),
@@ -215,7 +254,7 @@ async def on_redis(
         )
         for number, proxy in enumerate(proxies)
     ]
-    deployment = ReplicasOnRedis(redis, proxies, replicas, figures)
+    deployment = kind(redis, proxies, services, figures)
     try:
         await asyncio.to_thread(redis.start)
         for proxy in proxies:
@@ -231,13 +270,18 @@ async def on_redis(
 
 @asynccontextmanager
 async def on_sqlite(
-    repository: Path, folder: Path, figures: Figures, *, file: Path | None = None
+    repository: Path,
+    folder: Path,
+    figures: Figures,
+    *,
+    file: Path | None = None,
+    replicas: int = _REPLICAS,
 ) -> AsyncIterator[Replicas]:
-    """Three services on one file, each on a port of its own."""
+    """Several services on one file, each on a port of its own."""
     store = f"sqlite:///{file or folder / 'sessions.db'}"
     flags = ("--repository", str(repository), *_FLAGS, "--store", store)
-    replicas = [Replica(folder / f"service-{n}.log", *flags) for n in range(_REPLICAS)]
-    async with _running(Replicas(replicas, figures)) as deployment:
+    services = [Replica(folder / f"service-{n}.log", *flags) for n in range(replicas)]
+    async with _running(Replicas(services, figures)) as deployment:
         yield deployment
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+_KILLS = ("kill", "restore")
+
 
 class Restore(NamedTuple):
     """A store came back with what it held at `saved_at`; it was started again at `started_at`."""
@@ -35,6 +37,8 @@ class Figures:
     conflicts: int = 0
     unknown: int = 0
     """Requests without key and condition that were not answered."""
+    lost: int = 0
+    """Sessions that a store has lost altogether."""
     restores: list[Restore] = field(default_factory=list)
     fell_back: Counter[str] = field(default_factory=Counter)
     """How sessions that fell back with their store were noticed."""
@@ -60,7 +64,7 @@ class Figures:
 
     @property
     def kills(self) -> int:
-        return sum(count for fault, count in self.faults.items() if fault.startswith("kill"))
+        return sum(count for fault, count in self.faults.items() if fault.startswith(_KILLS))
 
     def answered(self, waited: float) -> None:
         now = self.seconds
@@ -96,7 +100,10 @@ class Figures:
             ("longest time without any answer", f"{self.longest_silence:.1f} s"),
             ("answers equal bit for bit", _share(self.answers_equal, self.answers_compared)),
             ("states equal bit for bit", _share(self.states_equal, self.states_compared)),
-            ("sessions not as in the undisturbed run", f"{self.sessions - self.states_compared}"),
+            (
+                "sessions not as in the undisturbed run",
+                f"{self.sessions - self.lost - self.states_compared}",
+            ),
             ("duration", f"{self.seconds:.0f} s"),
         ]
         if self.restores:

@@ -63,7 +63,7 @@ class History:
         self.kept: deque[Kept] = deque(maxlen=KEPT_RECEIPTS)
         self.gone = False
         """Whether its store has lost it altogether."""
-        self._figures = figures
+        self.figures = figures
         self._tags = {answer.etag}
         self._waiting: dict[int, Applied] = {}
         """Those that wait for others before them, by the step at which they begin."""
@@ -98,6 +98,9 @@ class History:
                 f"something changed it after step {self.expected.step} that no answer accounts "
                 f"for; the next one known is {_line(first)}"
             )
+
+    def look(self, _answer: Answer) -> None:
+        """What somebody was shown of it at the end, before that is compared."""
 
     def is_surely_kept(self, index: int) -> bool:
         """Whether the answer to `kept[index]` must still be there."""
@@ -142,8 +145,8 @@ class History:
         answered = {} if answer is None else answer.content()
         expected = self.expected.apply(request, answered)
         self._note(request, answer)
-        self._figures.steps += request.consumes
-        self._figures.requests[request.operation] += 1
+        self.figures.steps += request.consumes
+        self.figures.requests[request.operation] += 1
         if request.key is not None:
             size = 0 if request.operation == "state" else sum(x.nbytes for x in expected.values())
             self.kept.append(Kept(applied, size))
@@ -157,8 +160,8 @@ class History:
             wrong = f"is about session {answered['session_id']}"
         if wrong is not None:
             raise self.mismatch(f"the answer to the last request {wrong}")
-        self._figures.answers_compared += 1
-        self._figures.answers_equal += same_bits(found, expected)
+        self.figures.answers_compared += 1
+        self.figures.answers_equal += same_bits(found, expected)
 
     def _note(self, request: Request, answer: Answer | None) -> None:
         self._checked.append(f"  {_line(Applied(request, answer))}")

@@ -1,4 +1,7 @@
-"""`python -m tests.faults.soak`: a long fault run, and its figures as a table in Markdown."""
+"""`python -m tests.faults.soak`: a long fault run, and its figures as a table in Markdown.
+
+On `redis-restored` Redis comes back with older files, and all clients are such as expect it.
+"""
 
 import argparse
 import asyncio
@@ -7,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -18,13 +22,21 @@ from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import served_models
-from tests.faults.deployment import Replicas, on_redis, on_sqlite, on_sqlite_with_workers
-from tests.faults.fault_run import Load, fault_run
+from tests.faults.deployment import (
+    Replicas,
+    ReplicasOnRestoredRedis,
+    on_redis,
+    on_sqlite,
+    on_sqlite_with_workers,
+)
+from tests.faults.fallen_writer import FallenWriter
+from tests.faults.fault_run import KINDS, Load, fault_run
 from tests.faults.figures import Figures
 from tests.faults.schedule import Schedule
 
 _STORES: dict[str, Callable[[Path, Path, Figures], AbstractAsyncContextManager[Replicas]]] = {
     "redis": on_redis,
+    "redis-restored": partial(on_redis, kind=ReplicasOnRestoredRedis),
     "sqlite": on_sqlite,
     "sqlite-workers": on_sqlite_with_workers,
 }
@@ -60,7 +72,8 @@ async def _soak(arguments: argparse.Namespace, folder: Path) -> None:
     engines = list(load_models(read_repository(repository), Provider()))
     figures = Figures()
     _say(f"soak on {arguments.store}, seed {arguments.seed}")
-    load = Load(arguments.steps, arguments.sessions, arguments.seed)
+    kinds = (FallenWriter,) if arguments.store == "redis-restored" else KINDS
+    load = Load(arguments.steps, arguments.sessions, arguments.seed, kinds)
     watching = asyncio.create_task(_show_progress(figures))
     async with _STORES[arguments.store](repository, folder, figures) as deployment:
         schedule = _schedule(list(deployment.faults), arguments.kills)
@@ -77,8 +90,11 @@ def _small_models(folder: Path) -> Path:
 
 
 def _schedule(faults: list[str], kills: int) -> Schedule:
-    """The kills shared out among the kinds there are, and half as many of each other fault."""
-    kinds = [fault for fault in faults if fault.startswith("kill")]
+    """The kills shared out among the kinds there are, and half as many of each other fault.
+
+    A store that is put back is killed for it.
+    """
+    kinds = [fault for fault in faults if fault.startswith(("kill", "restore"))]
     each = -(-kills // len(kinds))
     counts = {fault: each if fault in kinds else max(1, each // 2) for fault in faults}
     return Schedule(counts, shortest_pause=1.0, longest_pause=5.0)
