@@ -75,13 +75,7 @@ OCCURS = {
 
 OCCURS_SOMEWHERE = {
     *("Create: KeyReused", "Create: SessionFinished", "Step: KeyReused"),
-    "Step: told again, computed",
-    *(
-        "Step: AnswerNotKept",
-        "Step: SessionFellBack",
-        "Rollout: WriterUnknown",
-        "Rollout: AnswerNotKept",
-    ),
+    *("Step: told again, computed", "Step: AnswerNotKept", "Step: SessionFellBack"),
 }
 """What is rarer, and must be where histories cost least."""
 
