@@ -10,6 +10,7 @@ from service.errors import SessionContended, StoreError
 from service.metrics.catalogue import REPLAYS
 from service.operations.keys import Key
 from service.operations.requests import Migrate, PutState
+from service.records import record
 from service.sessions.admission import admit, answerable
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt, raise_number, remember
@@ -54,16 +55,14 @@ def change(
     raise SessionContended(identity.session_id)
 
 
+@record
 class Kept:
     """What a keyed request leaves in its receipt: the digest of its meaning, and of its answer
     what is kept."""
 
-    __slots__ = ("content", "digest", "kind")
-
-    def __init__(self, digest: bytes, kind: Kind = Kind.ANSWER, content: bytes = b"") -> None:
-        self.digest = digest
-        self.kind = kind
-        self.content = content
+    digest: bytes
+    kind: Kind = Kind.ANSWER
+    content: bytes = b""
 
 
 def advanced(
@@ -85,11 +84,7 @@ def advanced(
     revision = fresh_revision()
     receipts, writers = session.receipts, session.writers
     if key is not None and kept is not None:
-        version = session.version
-        receipts = remember(
-            session,
-            Receipt(key.digest, kept.digest, version, step, revision, kept.kind, kept.content),
-        )
+        receipts = remember(session, _receipt(key, kept, session.version, step, revision))
         if key.number:
             writers = raise_number(session, key.writer, key.number)
     # Not `replace`, which takes ten times as long.
@@ -113,6 +108,10 @@ def advanced(
         session.finished,
         session.row,
     )
+
+
+def _receipt(key: Key, kept: Kept, version: int, step: int, revision: int) -> Receipt:
+    return Receipt(key.digest, kept.digest, version, step, revision, kept.kind, kept.content)
 
 
 def as_left(session: Session, receipt: Receipt) -> Session:
