@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -43,6 +43,13 @@ class Deferred(Generic[Answer]):
     work: "Callable[[Callable[[], bool]], Callable[[], Answer | Exception | Deferred[Answer]]]"
 
 
+class Part(NamedTuple, Generic[Item]):
+    """Rows of an item that are in a group, in increasing order."""
+
+    item: Item
+    rows: Sequence[int]
+
+
 Executor = Callable[[Callable[[], None]], None]
 """Has a function run on some other thread, soon and certainly; raises what refuses it."""
 
@@ -54,20 +61,21 @@ def _no_executor(_: Callable[[], None]) -> None:
 class Batcher(Generic[Item, Answer]):
     """Runs items in groups, and single calls in between.
 
-    Tasks with the same key run in order of arrival and never in one group.
+    An item has one row or many, each with its key. Rows and calls with the same key run in order
+    of arrival and never in one group; rows of one item may be in several groups.
     """
 
     def __init__(
         self,
-        *runs: Callable[[Sequence[Item]], Sequence[Answer | Exception | Deferred[Answer]]],
+        *runs: Callable[[Sequence[Part[Item]]], Sequence[Answer | Exception | Deferred[Answer]]],
         max_batch: int,
         max_queue: int,
         max_wait_seconds: float = math.inf,
         executor: Executor = _no_executor,
     ) -> None:
-        """Each of `runs` is a worker and answers groups, one at a time.
+        """Each of `runs` is a worker and answers the parts of a group, one group at a time.
 
-        An exception in an item's place is raised to its caller only. Calls run on the first worker.
+        An exception in a part's place concerns that part only. Calls run on the first worker.
         What has waited for longer than `max_wait_seconds` is refused: whoever sent it may have
         given up long ago and done something else. Deferred work runs on `executor`.
         """
@@ -76,6 +84,7 @@ class Batcher(Generic[Item, Answer]):
         self._max_wait_seconds = max_wait_seconds
         self._executor = executor
         self._arriving: list[Task] = []
+        self._arriving_rows = 0
         self._completed = CompletionQueue(_resolve)
         self._lock = threading.Lock()
         self._waking = threading.Lock()
@@ -91,15 +100,15 @@ class Batcher(Generic[Item, Answer]):
             thread.start()
 
     def submit(self, key: object, item: Item) -> asyncio.Future[Answer]:
-        """The answer to one item of a group. Raises Overloaded, ShuttingDown."""
+        """The answer to an item of one row. Raises Overloaded, ShuttingDown."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.enqueue(key, future, item=item)
+        self.enqueue((key,), _OfFuture(future), item=item)
         return future
 
     async def call(self, key: object, function: Callable[[], Result]) -> Result:
         """What `function` returns, run on the first worker after all earlier tasks of `key`."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.enqueue(key, future, call=function, worker=0)
+        self.enqueue((key,), _OfFuture(future), call=function, worker=0)
         return await future
 
     async def close(self) -> None:
@@ -117,27 +126,29 @@ class Batcher(Generic[Item, Answer]):
 
     def enqueue(
         self,
-        key: object,
+        keys: Sequence[object],
         reply: Reply[Any],
         *,
         item: Item | None = None,
         call: Callable[[], object] | None = None,
         worker: int | None = None,
     ) -> None:
-        """As `submit` or `call`, for whoever has many and does not want a future for each."""
+        """As `submit` or `call`, for an item of many rows, or without a future."""
         if self._closing:
             raise ShuttingDown("the service is stopping; nothing was applied")
-        if len(self._arriving) + len(self._waiting) >= self._max_queue:
+        if self._arriving_rows + len(self._waiting) + len(keys) > self._max_queue:
             raise Overloaded(f"{self._max_queue} requests are waiting; nothing was applied")
         if not self._arriving:
             # All that this turn of the event loop brings wakes a worker once, as one group.
             self._completed.attach()
             asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
-        self._arriving.append(Task(key, reply, expires_at, item, call, worker))
+        rows = range(len(keys))
+        self._arriving.append(Task(keys, reply, expires_at, item, call, worker, rows=rows))
+        self._arriving_rows += len(keys)
 
     def _hand_over(self) -> None:
-        arrived, self._arriving = self._arriving, []
+        arrived, self._arriving, self._arriving_rows = self._arriving, [], 0
         with self._lock:
             self._waiting.add(arrived)
             QUEUE_LENGTH.set(len(self._waiting))
@@ -181,11 +192,11 @@ class Batcher(Generic[Item, Answer]):
             else:
                 self._release([task])
         # When all have their answers: nobody waits for what is counted.
-        self._count(group[0], len(items), taken_at)
+        self._count(group[0], sum(len(task.keys) for task in items), taken_at)
 
-    def _count(self, first: Task, items: int, taken_at: float) -> None:
-        if items:
-            BATCH_SIZE.observe(items)
+    def _count(self, first: Task, rows: int, taken_at: float) -> None:
+        if rows:
+            BATCH_SIZE.observe(rows)
         waited = taken_at - (first.expires_at - self._max_wait_seconds)
         if waited >= 0:  # a task that never expires does not say when it came
             QUEUE_SECONDS.observe(waited)
@@ -208,7 +219,7 @@ class Batcher(Generic[Item, Answer]):
 
     def _run_items(self, worker: int, tasks: list[Task]) -> Sequence[object]:
         try:
-            answers = self._runs[worker]([task.item for task in tasks])
+            answers = self._runs[worker]([Part(task.item, task.rows) for task in tasks])
         except Exception as error:  # a failed commit, say, concerns the whole group
             return [error] * len(tasks)
         if len(answers) != len(tasks):
@@ -233,7 +244,10 @@ class Batcher(Generic[Item, Answer]):
                 finish = deferred.work(lambda: not task.reply.cancelled())
             except Exception as error:  # raised on the worker, as if it had happened there
                 finish = partial(_return, error)
-            self._resume(Task(task.key, task.reply, math.inf, None, finish, worker, resumes=True))
+            resumed = Task(
+                task.keys, task.reply, math.inf, None, finish, worker, resumes=True, rows=task.rows
+            )
+            self._resume(resumed)
 
         task.settled = True
         try:
@@ -270,13 +284,25 @@ def _return(error: Exception) -> Exception:
     return error
 
 
+class _OfFuture:
+    """Answers a future with what comes of a single row."""
+
+    __slots__ = ("_future", "cancelled")
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._future = future
+        self.cancelled = future.cancelled
+
+    def answer(self, _: Sequence[int], outcome: object) -> None:
+        if isinstance(outcome, Exception):
+            self._future.set_exception(outcome)
+        else:
+            self._future.set_result(outcome)
+
+
 def _resolve(answered: tuple[Sequence[Task], Sequence[object]]) -> None:
     """Back on the event loop: hand every outcome to whoever waits for it."""
     group, outcomes = answered
     for task, outcome in zip(group, outcomes, strict=True):
-        if task.reply.cancelled():
-            continue
-        if isinstance(outcome, Exception):
-            task.reply.set_exception(outcome)
-        else:
-            task.reply.set_result(outcome)
+        if not task.reply.cancelled():
+            task.reply.answer(task.rows, outcome)

@@ -11,7 +11,7 @@ wherever and whenever they are computed.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,159 +81,235 @@ class Computed:
 Outcome = Computed | Exception
 
 
+@record
+class Ran:
+    """outputs [B, T, O], the states [B, S] after the last steps, gates [B, T, S] each where asked
+    for. What is in the place of a row with an error means nothing."""
+
+    outputs: NDArray[np.float32]
+    states: NDArray[np.float32]
+    gates: Gates | None
+    errors: Mapping[int, Exception]
+
+
 def compute(rows: Sequence[Row], pause: Pause = go_on) -> list[Outcome]:
     """Run all rows; an exception in a row's place concerns that row alone.
 
     Raises what `pause` raises.
     """
-    if len(rows) == 1:
-        return _run_isolated(rows, pause)
     outcomes: list[Outcome | None] = [None] * len(rows)
-    for indices in _compatible(rows):
-        group = [rows[index] for index in indices]
-        for index, outcome in zip(indices, _run_isolated(group, pause), strict=True):
+    for indexes in _compatible(rows):
+        group = [rows[index] for index in indexes]
+        for index, outcome in zip(indexes, _run_rows(group, pause), strict=True):
             outcomes[index] = outcome
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _compatible(rows: Sequence[Row]) -> list[list[int]]:
-    """Indices of rows that can share a run: same engine, lengths within a factor of two."""
-    groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    solitary = [[index] for index, row in enumerate(rows) if row.alone]
-    for index, row in enumerate(rows):
-        if row.alone:
-            continue
-        # T = 1 must stay alone (it takes the step graph); (T - 1).bit_length() gives 0 to it only,
-        # and bounds the padding of the others to less than half of a run.
-        groups[id(row.engine), (len(row.inputs) - 1).bit_length()].append(index)
-    return solitary + list(groups.values())
+def run(
+    engine: Engine,
+    inputs: NDArray[Any],
+    states: NDArray[np.float32],
+    *,
+    gates: bool,
+    places: Sequence[Place] | None = None,
+    lengths: Sequence[int] | None = None,
+    pause: Pause = go_on,
+) -> Ran:
+    """Run B rows together: inputs [B, T, F] or [B, T], states [B, S] before them.
 
-
-def _run_isolated(group: Sequence[Row], pause: Pause) -> list[Outcome]:
-    """Run a group; when that fails, run each row alone, so that only the culprit fails."""
+    `lengths` are those of rows that are padded, `places` those of their inputs. An error concerns
+    its row alone. Raises what `pause` raises.
+    """
+    request = _Run(engine, inputs, states, gates, places, lengths)
     try:
-        return _run(group, pause)
+        return request.steps() if inputs.shape[1] == 1 else request.sequences(pause)
     except Stopped:
         raise
     except Exception as error:  # whatever ONNX Runtime raises belongs to a row
-        if len(group) == 1:
-            return [error]
-        return [outcome for row in group for outcome in _run_isolated([row], pause)]
+        if len(inputs) == 1:
+            return request.failed(error)
+        return request.one_by_one(pause)
 
 
-def _run(group: Sequence[Row], pause: Pause) -> list[Outcome]:
-    if all(len(row.inputs) == 1 for row in group):
-        return _run_steps(group)
-    return _run_sequences(group, pause)
+def _compatible(rows: Sequence[Row]) -> list[list[int]]:
+    """Indexes of rows that can share a run: same engine, lengths within a factor of two."""
+    groups: defaultdict[object, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        # T = 1 must stay alone (it takes the step graph); (T - 1).bit_length() gives 0 to it only,
+        # and bounds the padding of the others to less than half of a run.
+        alike = id(row.engine), (len(row.inputs) - 1).bit_length(), row.gates, row.state.shape
+        groups[index if row.alone else alike].append(index)
+    return list(groups.values())
 
 
-def _run_steps(group: Sequence[Row]) -> list[Outcome]:
-    if len(group) == 1:
-        inputs, gates = group[0].inputs, group[0].gates
-    else:
-        inputs = np.concatenate([row.inputs for row in group])
-        gates = any(row.gates for row in group)
-    steps = group[0].engine.step(inputs, _stacked_states(group), gates=gates)
-    finite = _finite(steps.output, steps.state)
-    outcomes: list[Outcome] = []
-    for index, row in enumerate(group):
-        one = slice(index, index + 1)
-        overflow = None if finite else _overflow(row, steps.output[one], steps.state[one])
-        recorded = _row_of(steps.gates, one) if row.gates and steps.gates else None
+def _run_rows(group: Sequence[Row], pause: Pause) -> list[Outcome]:
+    lengths = [len(row.inputs) for row in group]
+    ran = run(
+        group[0].engine,
+        _padded(group, max(lengths)),
+        np.stack([row.state for row in group]),
+        gates=group[0].gates,
+        places=[row.place for row in group],
+        lengths=lengths,
+        pause=pause,
+    )
+    return [
+        ran.errors.get(index)
         # A view would keep the states of the whole batch in memory as long as this one.
-        state = steps.state[index].copy()
-        outcomes.append(overflow or Computed(steps.output[one], state, recorded))
-    return outcomes
+        or Computed(
+            ran.outputs[index, :length],
+            ran.states[index].copy(),
+            _of_row(ran.gates, index, length),
+        )
+        for index, length in enumerate(lengths)
+    ]
 
 
-def _stacked_states(group: Sequence[Row]) -> NDArray[np.float32]:
-    """[B, S]; several times as fast as np.stack."""
-    if len(group) == 1:
-        return group[0].state[np.newaxis]
-    return np.concatenate([row.state for row in group]).reshape(len(group), -1)
-
-
-def _row_of(gates: Gates, one: slice) -> Gates:
-    return Gates(gates.reset[one], gates.update[one], gates.candidate[one], gates.hidden[one])
-
-
-def _run_sequences(group: Sequence[Row], pause: Pause) -> list[Outcome]:
-    engine = group[0].engine
-    inputs = _padded(group)
-    begun = [_Begun(row, engine.manifest.output.width) for row in group]
-    states = _stacked_states(group)
-    steps = max(1, slice_steps(engine.manifest) // len(group))
-    for begin in range(0, inputs.shape[1], steps):
-        if begin:
-            pause()
-        part = inputs[:, begin : begin + steps]
-        outputs, history = engine.sequence(part, states)
-        # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
-        suspicious = not _finite(outputs, history) or _is_large(part)
-        for one, output, after in zip(begun, outputs, history, strict=True):
-            one.go_on(begin, output, after, suspicious)
-        states = history[:, -1]
-    return [one.outcome() for one in begun]
-
-
-def _padded(group: Sequence[Row]) -> NDArray[Any]:
+def _padded(group: Sequence[Row], longest: int) -> NDArray[Any]:
     """[B, T, F] or [B, T], zeros behind the shorter ones."""
     first = group[0].inputs
     if len(group) == 1:
         return first[np.newaxis]
-    longest = max(len(row.inputs) for row in group)
     inputs = np.zeros((len(group), longest, *first.shape[1:]), first.dtype)
     for index, row in enumerate(group):
         inputs[index, : len(row.inputs)] = row.inputs
     return inputs
 
 
-class _Begun:
-    """A row of a sequence run, as far as it has come."""
+def _of_row(gates: Gates | None, index: int, length: int) -> Gates | None:
+    if gates is None:
+        return None
+    return Gates(*(tensor[index, :length] for tensor in gates.tensors))
 
-    def __init__(self, row: Row, output_width: int) -> None:
-        self._row = row
-        self._state = row.state
-        self._outputs = np.empty((len(row.inputs), output_width), np.float32)
-        self._gates: list[Gates] = []
-        self._error: InvalidInput | None = None
 
-    def go_on(
+@record
+class _Run:
+    """What `run` was asked for."""
+
+    engine: Engine
+    inputs: NDArray[Any]
+    states: NDArray[np.float32]
+    gates: bool
+    places: Sequence[Place] | None
+    lengths: Sequence[int] | None
+
+    def steps(self) -> Ran:
+        stepped = self.engine.step(self.inputs[:, 0], self.states, gates=self.gates)
+        errors: dict[int, Exception] = {}
+        if not _finite(stepped.output, stepped.state):
+            for index in range(len(self.inputs)):
+                one = slice(index, index + 1)
+                self._check(errors, index, stepped.output[one], stepped.state[one])
+        gates = stepped.gates and Gates(*(t[:, np.newaxis] for t in stepped.gates.tensors))
+        return Ran(stepped.output[:, np.newaxis], stepped.state, gates, errors)
+
+    def sequences(self, pause: Pause) -> Ran:
+        batch, time = self.inputs.shape[:2]
+        lengths = np.full(batch, time) if self.lengths is None else np.array(self.lengths)
+        outputs = np.empty((batch, time, self.engine.manifest.output.width), np.float32)
+        errors: dict[int, Exception] = {}
+        states, last = self.states, np.empty_like(self.states)
+        gates: list[Gates] = []
+        steps = max(1, slice_steps(self.engine.manifest) // batch)
+        for begin in range(0, time, steps):
+            if begin:
+                pause()
+            part = self.inputs[:, begin : begin + steps]
+            outputs[:, begin : begin + steps], history = self.engine.sequence(part, states)
+            # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
+            if not _finite(outputs[:, begin : begin + steps], history) or _is_large(part):
+                self._replay(errors, begin, part, states, history, lengths)
+            if self.gates:
+                gates.append(self.engine.gates_of(part, states, history))
+            ends = np.flatnonzero((begin < lengths) & (lengths <= begin + steps))
+            last[ends] = history[ends, lengths[ends] - begin - 1]
+            states = history[:, -1]
+        return Ran(outputs, last, _joined(gates) if gates else None, errors)
+
+    def failed(self, error: Exception) -> Ran:
+        width = self.engine.manifest.output.width
+        nothing = np.zeros((*self.inputs.shape[:2], width), np.float32)
+        return Ran(nothing, self.states, None, dict.fromkeys(range(len(self.inputs)), error))
+
+    def one_by_one(self, pause: Pause) -> Ran:
+        """Each row alone, so that only the culprit fails."""
+        ran = [
+            run(
+                self.engine,
+                self.inputs[index : index + 1],
+                self.states[index : index + 1],
+                gates=self.gates,
+                places=self.places and self.places[index : index + 1],
+                lengths=self.lengths and self.lengths[index : index + 1],
+                pause=pause,
+            )
+            for index in range(len(self.inputs))
+        ]
+        errors = {index: one.errors[0] for index, one in enumerate(ran) if one.errors}
+        sound = next((one.gates for one in ran if one.gates), None)
+        gates = sound and Gates(
+            *map(
+                np.concatenate,
+                zip(*((one.gates or sound).tensors for one in ran), strict=True),
+            )
+        )
+        return Ran(
+            np.concatenate([one.outputs for one in ran]),
+            np.concatenate([one.states for one in ran]),
+            gates,
+            errors,
+        )
+
+    def _replay(
         self,
+        errors: dict[int, Exception],
         begin: int,
+        part: NDArray[Any],
+        states: NDArray[np.float32],
+        history: NDArray[np.float32],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        """Look for overflow in every row of a slice, as the step graph has it."""
+        for index in range(len(part)):
+            left = int(lengths[index]) - begin
+            if left > 0 and index not in errors:
+                replayed = self.engine.replay(
+                    part[index, :left], states[index], history[index, :left]
+                )
+                self._check(errors, index, replayed.output, replayed.state, begin)
+
+    def _check(
+        self,
+        errors: dict[int, Exception],
+        index: int,
         outputs: NDArray[np.float32],
         states: NDArray[np.float32],
-        suspicious: bool,
+        begin: int = 0,
     ) -> None:
-        """Take in a slice that starts at time step `begin`: outputs [T, O], states [T, S]."""
-        row, left = self._row, len(self._row.inputs) - begin
-        if left <= 0 or self._error is not None:
-            return
-        outputs, states = outputs[:left], states[:left]
-        inputs = row.inputs[begin : begin + len(states)]
-        if suspicious:
-            replayed = row.engine.replay(inputs, self._state, states)
-            self._error = _overflow(row, replayed.output, replayed.state, begin)
-        if row.gates:
-            self._gates.append(row.engine.gates_of(inputs, self._state, states))
-        self._outputs[begin : begin + len(outputs)] = outputs
-        self._state = states[-1].copy()
+        """Note where outputs [T, O] or states [T, S] from time step `begin` on are not finite.
 
-    def outcome(self) -> Outcome:
-        gates = joined(self._gates) if self._row.gates else None
-        return self._error or Computed(self._outputs, self._state, gates)
+        Such a state would stay so for good, whatever came after.
+        """
+        wrong = ~(np.isfinite(outputs).all(axis=1) & np.isfinite(states).all(axis=1))
+        if wrong.any():
+            place = self.places[index] if self.places else ("inputs",)
+            errors[index] = InvalidInput.at(
+                (*place, begin + int(np.argmax(wrong))),
+                "the model's arithmetic leaves the range of float32 here; send values of the size "
+                "that it was trained on",
+            )
 
 
 def joined(parts: Sequence[Gates]) -> Gates:
     """The gates of slices that follow one another, [T, S] each."""
+    return _joined(parts, axis=0)
+
+
+def _joined(parts: Sequence[Gates], axis: int = 1) -> Gates:
     if len(parts) == 1:
         return parts[0]
-    return Gates(
-        np.concatenate([part.reset for part in parts]),
-        np.concatenate([part.update for part in parts]),
-        np.concatenate([part.candidate for part in parts]),
-        np.concatenate([part.hidden for part in parts]),
-    )
+    tensors = zip(*(part.tensors for part in parts), strict=True)
+    return Gates(*(np.concatenate(one, axis) for one in tensors))
 
 
 def _finite(*arrays: NDArray[np.float32]) -> bool:
@@ -243,22 +319,3 @@ def _finite(*arrays: NDArray[np.float32]) -> bool:
 
 def _is_large(inputs: NDArray[Any]) -> bool:
     return inputs.dtype == np.float32 and bool(np.abs(inputs).max() > LARGE_INPUT)
-
-
-def _overflow(
-    row: Row, outputs: NDArray[np.float32], states: NDArray[np.float32], begin: int = 0
-) -> InvalidInput | None:
-    """What is wrong with a row of which outputs [T, O] or states [T, S] are not finite.
-
-    They are those from time step `begin` on.
-
-    Such a state would stay so for good, whatever came after.
-    """
-    wrong = ~(np.isfinite(outputs).all(axis=1) & np.isfinite(states).all(axis=1))
-    if not wrong.any():
-        return None
-    return InvalidInput.at(
-        (*row.place, begin + int(np.argmax(wrong))),
-        "the model's arithmetic leaves the range of float32 here; send values of the size that "
-        "it was trained on",
-    )

@@ -1,9 +1,9 @@
-"""Who waits, who may go next: tasks in order of arrival, those of one key one after the other."""
+"""Who waits, who may go next: in order of arrival, what has the same key one after the other."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from service.errors import Overloaded
@@ -12,30 +12,39 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 
 
 class Reply(Protocol[Answer_contra]):
-    """Who waits for an outcome, which comes on the event loop: an asyncio.Future is one."""
+    """Who waits for what comes of a task. `answer` is called on the event loop, once for all rows
+    or several times for some of them each."""
 
     def cancelled(self) -> bool: ...
-    def set_result(self, result: Answer_contra, /) -> None: ...
-    def set_exception(self, exception: Exception, /) -> None: ...
+    def answer(self, rows: Sequence[int], outcome: Answer_contra | Exception, /) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A request in the queue: an item for a group's run, or a call of its own.
+    """A request in the queue: rows of an item for a group's run, or a call of its own.
 
-    One with a `worker` runs on that worker only. One that `resumes` goes on with deferred work of
-    its key, which all others of the key wait for.
+    Each of `rows` has its key. A task with a `worker` runs on that worker only. One that `resumes`
+    goes on with deferred work of its keys, which all others of the keys wait for.
     """
 
-    key: object
+    keys: Sequence[object]
     reply: Reply[Any]
     expires_at: float
     item: Any = None
     call: Callable[[], object] | None = None
     worker: int | None = None
     resumes: bool = False
+    rows: Sequence[int] = (0,)
     settled: bool = False
     """Whether an outcome is on its way to the reply, or deferred work will bring one."""
+
+    def part(self, indexes: Sequence[int]) -> "Task":
+        """Some of its rows."""
+        return replace(
+            self,
+            keys=[self.keys[index] for index in indexes],
+            rows=[self.rows[index] for index in indexes],
+        )
 
 
 class Waiting:
@@ -49,10 +58,11 @@ class Waiting:
         self._max_batch = max_batch
         self._refuse = refuse
         self._tasks: deque[Task] = deque()
+        self._rows = 0
         self._held: set[object] = set()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return self._rows
 
     @property
     def over(self) -> bool:
@@ -60,37 +70,73 @@ class Waiting:
         return not self._tasks and not self._held
 
     def add(self, tasks: Iterable[Task]) -> None:
-        self._tasks.extend(tasks)
+        for task in tasks:
+            self._tasks.append(task)
+            self._rows += len(task.keys)
 
     def resume(self, task: Task) -> None:
         """Let a task go on that was deferred, in front of all that came later."""
         self._tasks.appendleft(task)
+        self._rows += len(task.keys)
 
     def take(self, worker: int) -> list[Task]:
-        """The longest group for a worker without two tasks of one key, in order of arrival."""
+        """The longest group for a worker without two rows of one key, in order of arrival.
+
+        Of a task with many rows those stay whose keys are not free.
+        """
         group: list[Task] = []
         passed: set[object] = set()
         later: deque[Task] = deque()
-        held, tasks = self._held, self._tasks
-        while tasks and len(group) < self._max_batch:
+        tasks, room = self._tasks, self._max_batch
+        while tasks and room > 0:
             task = tasks.popleft()
-            if not task.resumes and (task.key in held or task.key in passed):
+            if task.worker is not None and task.worker != worker:
+                passed.update(task.keys)
                 later.append(task)
-            elif task.worker is not None and task.worker != worker:
-                passed.add(task.key)
-                later.append(task)
-            elif self.is_wanted(task):
-                held.add(task.key)
-                group.append(task)
-            elif task.resumes:
-                held.discard(task.key)
+                continue
+            free, rest = (task, None) if task.resumes else self._split(task, passed, room)
+            if rest is not None:
+                later.append(rest)
+            if free is None:
+                continue
+            self._rows -= len(free.keys)
+            if self.is_wanted(free):
+                self._held.update(free.keys)
+                group.append(free)
+                room -= len(free.keys)
+            elif free.resumes:
+                self._held.difference_update(free.keys)
         later.extend(tasks)
         self._tasks = later
         return group
 
+    def _split(self, task: Task, passed: set[object], room: int) -> tuple[Task | None, Task | None]:
+        """What of a task can go, and what has to wait."""
+        held, keys = self._held, task.keys
+        if len(keys) == 1:
+            waits = keys[0] in held or keys[0] in passed
+            return (None, task) if waits else (task, None)
+        if (
+            len(keys) <= room
+            and held.isdisjoint(keys)
+            and passed.isdisjoint(keys)
+            and len(set(keys)) == len(keys)
+        ):
+            return task, None
+        taken: set[object] = set()
+        free, rest = list[int](), list[int]()
+        for index, key in enumerate(keys):
+            if len(free) < room and not (key in held or key in passed or key in taken):
+                taken.add(key)
+                free.append(index)
+            else:
+                rest.append(index)
+        return task.part(free) if free else None, task.part(rest)
+
     def release(self, tasks: Iterable[Task]) -> None:
-        """Let the next tasks of these keys go."""
-        self._held.difference_update([task.key for task in tasks])
+        """Let the next rows of these keys go."""
+        for task in tasks:
+            self._held.difference_update(task.keys)
 
     def is_wanted(self, task: Task) -> bool:
         """False for one whose caller has gone, or waits for too long, which is refused."""

@@ -30,6 +30,14 @@ class Gates:
     candidate: NDArray[np.float32]
     hidden: NDArray[np.float32]
 
+    @property
+    def tensors(self) -> tuple[NDArray[np.float32], ...]:
+        return self.reset, self.update, self.candidate, self.hidden
+
+    def of_row(self, rows: int | slice | list[int]) -> "Gates":
+        """One or some along the first axis."""
+        return Gates(*(tensor[rows] for tensor in self.tensors))
+
 
 @record
 class Steps:
@@ -81,18 +89,27 @@ class Engine:
     def replay(
         self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
     ) -> Steps:
-        """Every step of one sequence that was run already, through the step graph, with gates.
+        """Every step of sequences that were run already, through the step graph, with gates.
 
         Knowing every state, each time step is independent of the others, so the step graph runs
-        once on all of them: inputs [T, F] or [T], state [S] before the first, states [T, S].
+        once on all of them: inputs [T, F] or [T], state [S] before the first, states [T, S]; or
+        all of them with an axis for the batch in front.
         """
-        before = np.concatenate([state[np.newaxis], states[:-1]])
-        return self.step(inputs, before, gates=True)
+        before = np.concatenate([state[..., np.newaxis, :], states[..., :-1, :]], axis=-2)
+        features = inputs.shape[states.ndim - 1 :]
+        steps = self.step(
+            inputs.reshape(-1, *features), before.reshape(-1, before.shape[-1]), gates=True
+        )
+        shape = states.shape[:-1]
+        assert steps.gates is not None
+        gates = Gates(*(tensor.reshape(*shape, -1) for tensor in steps.gates.tensors))
+        output, after = steps.output.reshape(*shape, -1), steps.state.reshape(*shape, -1)
+        return Steps(output, after, gates)
 
     def gates_of(
         self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
     ) -> Gates:
-        """The gates of one sequence that was run already; shapes as for `replay`."""
+        """The gates of sequences that were run already; shapes as for `replay`."""
         recorded = self.replay(inputs, state, states).gates
         assert recorded is not None
         return Gates(recorded.reset, recorded.update, recorded.candidate, states)

@@ -1,9 +1,10 @@
 """What a caller sends for the time steps of a session, read for the session's model.
 
-Which model that is, is known only when the session has been read. So inputs travel as one of three
-variants and become an array at that point: rows of JSON, text, or a tensor.
+Which model that is, is known only when the session has been read. So inputs travel as one of four
+variants and become an array at that point.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from math import isfinite
 from typing import Annotated, Any
@@ -37,44 +38,57 @@ _STATE = TypeAdapter(StateVector)
 
 @record
 class JsonRows:
-    """`rows` as JSON has them: [[f, …F], …T], or [id, …T]; or an array of plain numbers of that
-    shape, where they were very many. `matrix` [T, F] has the same numbers where somebody has found
-    them all to be finite numbers that float32 can hold."""
+    """Of one session, `rows` as JSON has them: [[f, …F], …T], or [id, …T]; or an array of plain
+    numbers of that shape, where they were very many."""
 
     rows: list[Any] | NDArray[Any]
-    matrix: NDArray[np.float32] | None = None
 
-    def __len__(self) -> int:
+    @property
+    def steps(self) -> int:
         return len(self.rows)
+
+    def read(self, _: Sequence[int], signature: InputSignature) -> NDArray[Any]:
+        return decode_inputs(self.rows, signature, ("inputs",))[np.newaxis]
+
+
+@record
+class JsonBlock:
+    """Of N sessions with as many time steps each, `sequences` as `JsonRows` has one's, and the same
+    numbers in `matrices` [N, T, F], which are finite."""
+
+    sequences: Sequence[list[Any]]
+    matrices: NDArray[np.float32]
+
+    @property
+    def steps(self) -> int:
+        return int(self.matrices.shape[1])
+
+    def read(self, indexes: Sequence[int], signature: InputSignature) -> NDArray[Any]:
+        if isinstance(signature, Values) and signature.width == self.matrices.shape[2]:
+            return _chosen(self.matrices, indexes)
+        # Said in the same words as of one.
+        return np.stack(
+            [decode_inputs(self.sequences[index], signature, ("inputs",)) for index in indexes]
+        )
 
 
 @record
 class Text:
-    """One time step a character."""
+    """Of one session, one time step a character."""
 
     text: str
 
-    def __len__(self) -> int:
+    @property
+    def steps(self) -> int:
         return len(self.text)
 
-
-@record
-class Tensor:
-    """Row `index` of the tensors of a block."""
-
-    block: "TensorBlock"
-    index: int
-
-    def __len__(self) -> int:
-        return self.block.steps
-
-
-Inputs = JsonRows | Text | Tensor
+    def read(self, _: Sequence[int], signature: InputSignature) -> NDArray[Any]:
+        return encode_text(self.text, signature, ("text",))[np.newaxis]
 
 
 class TensorBlock:
-    """Tensors of one shape: `tensors` [N, T, F] float32 or [N, T] int64, whose numbers nobody has
-    looked at yet."""
+    """Of N sessions, `tensors` [N, T, F] float32 or [N, T] int64, whose numbers nobody has looked
+    at yet."""
 
     def __init__(self, tensors: NDArray[Any]) -> None:
         self.tensors = tensors
@@ -84,13 +98,12 @@ class TensorBlock:
     def steps(self) -> int:
         return int(self.tensors.shape[1])
 
-    def read(self, index: int, signature: InputSignature) -> NDArray[Any]:
-        """One of the tensors, [T, F] or [T]. Raises InvalidInput."""
+    def read(self, indexes: Sequence[int], signature: InputSignature) -> NDArray[Any]:
         self._check_shape(signature)
-        tensor: NDArray[Any] = self.tensors[index]
         if not self._all_usable(signature):
-            _check_numbers(tensor, signature)
-        return tensor
+            for index in indexes:
+                _check_numbers(self.tensors[index], signature)
+        return _chosen(self.tensors, indexes)
 
     def _check_shape(self, signature: InputSignature) -> None:
         tokens = self.tensors.ndim == 2
@@ -112,16 +125,17 @@ class TensorBlock:
         return self._usable[size]
 
 
-def read_inputs(inputs: Inputs, signature: InputSignature) -> NDArray[Any]:
-    """The inputs of one session, float32 [T, F] or int64 [T]. Raises InvalidInput."""
-    if isinstance(inputs, Tensor):
-        return inputs.block.read(inputs.index, signature)
-    if isinstance(inputs, Text):
-        return encode_text(inputs.text, signature, ("text",))
-    matrix = inputs.matrix
-    if matrix is not None and isinstance(signature, Values) and matrix.shape[1] == signature.width:
-        return matrix
-    return decode_inputs(inputs.rows, signature, ("inputs",))
+Inputs = JsonRows | JsonBlock | Text | TensorBlock
+"""`steps` is T, the time steps of each session. `read(indexes, signature)` gives the inputs of n of
+the sessions, float32 [n, T, F] or int64 [n, T], or raises InvalidInput where those of any cannot be
+used by a model with this signature."""
+
+
+def _chosen(tensors: NDArray[Any], indexes: Sequence[int]) -> NDArray[Any]:
+    if len(indexes) == len(tensors) and indexes[0] == 0 and indexes[-1] == len(tensors) - 1:
+        return tensors
+    chosen: NDArray[Any] = tensors[list(indexes)]
+    return chosen
 
 
 def decode_inputs(value: object, signature: InputSignature, place: Place) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from service.bundle.manifest import Manifest
 from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.gates import GateSelection, check_selection
-from service.operations.inputs import Inputs, read_inputs
+from service.operations.inputs import Inputs
 from service.operations.keys import Key
 from service.operations.limits import Budget, Limits, numbers_of
 from service.records import record
@@ -21,40 +21,60 @@ from service.stores.store import Identity
 
 
 @record
-class Step:
-    """One or more time steps for a session.
+class Steps:
+    """As many time steps for each of N sessions of one caller: a block, of one row or many.
 
-    `part` is its number among the steps that share a `budget`.
+    `conditions` are those of each row, None where there are none. `part` is the first row's number
+    among the steps that share a `budget`. `connection` is what brought the block.
     """
 
-    session_id: str
+    identities: Sequence[Identity]
     inputs: Inputs
     gates: GateSelection | None = None
-    conditions: Conditions = UNCONDITIONAL
+    conditions: Sequence[Conditions] | None = None
     caller: Caller = ANYBODY
+    connection: object = None
     budget: Budget | None = None
     part: int = 0
 
-    @property
-    def identity(self) -> Identity:
-        return self.caller.identity(self.session_id)
+    @classmethod
+    def of(
+        cls,
+        session_id: str,
+        inputs: Inputs,
+        gates: GateSelection | None = None,
+        conditions: Conditions = UNCONDITIONAL,
+        caller: Caller = ANYBODY,
+    ) -> "Steps":
+        """A block of one row."""
+        given = None if conditions is UNCONDITIONAL else (conditions,)
+        return cls((caller.identity(session_id),), inputs, gates, given, caller)
 
-    def read(self, manifest: Manifest, limits: Limits) -> NDArray[Any]:
-        """The inputs for the session's model, [T, F] or [T]. Raises InvalidInput."""
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def read(self, rows: Sequence[int], manifest: Manifest, limits: Limits) -> NDArray[Any]:
+        """The inputs of n rows for the sessions' model, [n, T, F] or [n, T].
+
+        Raises InvalidInput where those of any row cannot be used.
+        """
         if self.gates is not None:
             check_selection(self.gates, manifest.layers)
-        inputs = read_inputs(self.inputs, manifest.input)
-        gates = self.gates is not None
-        if self.budget is not None:
-            self.budget.take(self.part, numbers_of(len(inputs), manifest, gates=gates))
+        inputs = self.inputs.read(rows, manifest.input)
+        steps, gates = inputs.shape[1], self.gates is not None
+        if self.budget is None:
+            limits.check_steps(steps, manifest, gates=gates)
         else:
-            limits.check_steps(len(inputs), manifest, gates=gates)
+            numbers = numbers_of(steps, manifest, gates=gates)
+            for row in rows:
+                self.budget.take(self.part + row, numbers)
         return inputs
 
-    def digest(self, inputs: NDArray[Any]) -> bytes:
-        """What two tries of one request have in common, 8 bytes; `inputs` as `read` gives them."""
+    def digest(self, row: int, inputs: NDArray[Any]) -> bytes:
+        """What two tries of one row have in common, 8 bytes; its `inputs` as `read` gives them."""
         gates = None if self.gates is None else self.gates.normalised()
-        return digest(b"steps", self.session_id, tensor(inputs), gates, self.conditions.at)
+        at = None if self.conditions is None else self.conditions[row].at
+        return digest(b"steps", self.identities[row].session_id, tensor(inputs), gates, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from service.errors import Fault, InvalidInput
 from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.gates import GateSelection, check_selection
-from service.operations.inputs import Inputs, encode_text, read_inputs
+from service.operations.inputs import Inputs, encode_text
 from service.operations.limits import Limits
 from service.operations.requests import digest, tensor
 from service.operations.sampling import Sampling
@@ -82,7 +82,7 @@ class Rollout:
         self._check_sampling(manifest)
         if self.gates is not None:
             check_selection(self.gates, manifest.layers)
-        inputs = read_inputs(self.inputs, manifest.input)
+        inputs = self.inputs.read((0,), manifest.input)[0]
         gates = self.gates is not None
         limits.check_steps(len(inputs) + self.steps - 1, manifest, gates=gates)
         temperature = 1.0 if self.temperature is None else self.temperature

@@ -4,7 +4,8 @@ Kept as bytes: the outputs, then where gates were asked for reset, update, candi
 numbers of 4 bytes, row by row, little endian.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.engine.engine import Gates
-from service.metrics.catalogue import REPLAYS, STEPS
 from service.records import record
 from service.sessions.changing import Kept
 from service.sessions.damage import damaged
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
-from service.stores.store import Session
+from service.stores.store import Identity, Session
 
 _GATE_TENSORS = 4
 
@@ -52,7 +52,7 @@ class ResultShape:
 
     def pack(self, result: Result) -> bytes:
         gates = result.gates
-        tensors = (gates.reset, gates.update, gates.candidate, gates.hidden) if gates else ()
+        tensors = gates.tensors if gates else ()
         return b"".join([result.outputs.tobytes(), *(tensor.tobytes() for tensor in tensors)])
 
     def unpack(self, content: bytes) -> Result:
@@ -99,19 +99,60 @@ class Answer:
         return cls(session_id, manifest, receipt.step, receipt.revision, result, replayed=True)
 
 
-def count_answers(outcomes: Iterable[object]) -> None:
-    """Of a group that is stored: the time steps in all, and the answers that are given again."""
-    applied: dict[str, int] = {}
-    for answer in outcomes:
-        if not isinstance(answer, Answer):
-            continue
-        if answer.replayed:
-            REPLAYS.inc()
-        else:
-            model = answer.manifest.name
-            applied[model] = applied.get(model, 0) + len(answer.result.outputs)
-    for model, steps in applied.items():
-        STEPS.labels(model).inc(steps)
+@record
+class Answers:
+    """The answers to n rows of a block as columns: the sessions' steps and revisions [n] after
+    them, outputs [n, T, O], and gates [n, T, S] each. `replayed` as an `Answer` has it."""
+
+    rows: Sequence[int]
+    identities: Sequence[Identity]
+    manifest: Manifest
+    steps: NDArray[np.int64]
+    revisions: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+    gates: Gates | None
+    replayed: bool = False
+
+    @classmethod
+    def again(cls, row: int, identity: Identity, answer: Answer) -> "Answers":
+        """Of one row, whose answer is known."""
+        gates = answer.result.gates
+        return cls(
+            (row,),
+            (identity,),
+            answer.manifest,
+            np.array([answer.step]),
+            np.array([answer.revision]),
+            answer.result.outputs[np.newaxis],
+            gates and Gates(*(tensor[np.newaxis] for tensor in gates.tensors)),
+            replayed=True,
+        )
+
+    def each(self) -> Iterator[tuple[int, Answer]]:
+        """The rows and their answers, one by one."""
+        for index, (row, identity) in enumerate(zip(self.rows, self.identities, strict=True)):
+            result = Result(self.outputs[index], self.gates and self.gates.of_row(index))
+            step, revision = int(self.steps[index]), int(self.revisions[index])
+            yield (
+                row,
+                Answer(identity.session_id, self.manifest, step, revision, result, self.replayed),
+            )
+
+
+@dataclass(slots=True, eq=False)
+class Answered:
+    """What came of rows of a block; every row has an answer or a failure."""
+
+    answers: list[Answers] = field(default_factory=list)
+    failures: list[tuple[int, Exception]] = field(default_factory=list)
+
+    def only(self) -> Answer | Exception:
+        """Of a single row."""
+        if self.failures:
+            return self.failures[0][1]
+        (answers,) = self.answers
+        ((_, answer),) = answers.each()
+        return answer
 
 
 def is_kept(shape: ResultShape, outputs: int) -> bool:

@@ -77,16 +77,13 @@ def advanced(
 ) -> Session:
     """A session after one more change, alive for another time to live.
 
-    A keyed request leaves its receipt, and a numbered one its number. Whatever a request changes,
-    it has named the state that a store fell back to.
+    Whatever a request changes, it has named the state that a store fell back to.
     """
     step = session.step if step is None else step
     revision = fresh_revision()
     receipts, writers = session.receipts, session.writers
     if key is not None and kept is not None:
-        receipts = remember(session, _receipt(key, kept, session.version, step, revision))
-        if key.number:
-            writers = raise_number(session, key.writer, key.number)
+        receipts, writers = left_by(session, key, kept, step, revision)
     # Not `replace`, which takes ten times as long.
     return Session(
         session.session_id,
@@ -110,8 +107,16 @@ def advanced(
     )
 
 
-def _receipt(key: Key, kept: Kept, version: int, step: int, revision: int) -> Receipt:
-    return Receipt(key.digest, kept.digest, version, step, revision, kept.kind, kept.content)
+def left_by(
+    session: Session, key: Key, kept: Kept, step: int, revision: int
+) -> tuple[bytes, bytes]:
+    """The receipts and the writers of a session after a keyed request, which leaves its receipt,
+    and a numbered one its number. Raises SessionDamaged."""
+    receipt = Receipt(
+        key.digest, kept.digest, session.version, step, revision, kept.kind, kept.content
+    )
+    writers = raise_number(session, key.writer, key.number) if key.number else session.writers
+    return remember(session, receipt), writers
 
 
 def as_left(session: Session, receipt: Receipt) -> Session:

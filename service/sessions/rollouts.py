@@ -13,11 +13,11 @@ from service.engine.engine import Engine
 from service.errors import SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
 from service.operations.limits import Limits
-from service.operations.requests import Step
+from service.operations.requests import Steps
 from service.operations.rollout import Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive, answerable
-from service.sessions.answers import Answer, kept_in, kept_result, state_before
+from service.sessions.answers import Answer, Answered, kept_in, kept_result, state_before
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.feedback import rolling, shape_of_rollout
 from service.sessions.reader import Reader
@@ -49,7 +49,7 @@ class Rollouts:
         store: Store,
         reader: Reader,
         *,
-        batcher: Batcher[Step, Answer],
+        batcher: Batcher[Steps, Answered],
         sequences: Sequences,
         limits: Limits,
     ) -> None:

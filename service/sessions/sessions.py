@@ -27,12 +27,12 @@ from service.operations.requests import (
     ListSessions,
     Migrate,
     PutState,
-    Step,
+    Steps,
 )
 from service.operations.rollout import Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive
-from service.sessions.answers import Answer
+from service.sessions.answers import Answer, Answered
 from service.sessions.capacity import Capacity
 from service.sessions.changing import change
 from service.sessions.creation import Creation, chosen_id
@@ -98,7 +98,7 @@ class Sessions:
         readers = [Reader(one, recent) for one in self._stores]
         self._reader = readers[0]
         self._creation = Creation(self._store, self._reader, self._capacity, ttl_seconds)
-        self._batcher: Batcher[Step, Answer] = Batcher(
+        self._batcher: Batcher[Steps, Answered] = Batcher(
             *(
                 Stepper(models, one, reader, recent, limits).run
                 for one, reader in zip(self._stores, readers, strict=True)
@@ -181,20 +181,21 @@ class Sessions:
             lambda: alive(self._reader.read_one(identity), request.session_id, self._store.now()),
         )
 
-    async def step(self, request: Step) -> Answer:
-        """Apply time steps. Raises InvalidInput, VersionUnavailable."""
-        return await self.start_step(request)
+    async def step(self, block: Steps) -> Answer:
+        """Apply a block of one row. Raises InvalidInput, VersionUnavailable."""
+        outcome = (await self._batcher.submit(block.identities[0], block)).only()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def start_step(self, request: Step) -> asyncio.Future[Answer]:
-        """As `step`, in the queue when this returns: the order of calls is that of application.
+    def send_steps(self, block: Steps, reply: Reply[Answered]) -> None:
+        """Apply a block, which is in the queue when this returns: the order of calls is that of
+        application for each session.
 
-        Raises Overloaded and ShuttingDown at once; the rest is the future's.
+        The reply is told on the event loop, once for all rows or several times for some of them
+        each. Raises Overloaded, ShuttingDown.
         """
-        return self._batcher.submit(request.identity, request)
-
-    def send_step(self, request: Step, reply: Reply[Answer]) -> None:
-        """As `start_step`; the reply is told on the event loop, without a turn of its own."""
-        self._batcher.enqueue(request.identity, reply, item=request)
+        self._batcher.enqueue(block.identities, reply, item=block)
 
     async def rollout(self, request: Rollout) -> Answer:
         """Apply time steps and feed the outputs back. Raises as `step` does."""

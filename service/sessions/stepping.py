@@ -1,76 +1,38 @@
-"""One group of steps: read the sessions, run the graphs, commit, answer.
+"""One group of steps: find the sessions, run the graphs, commit, answer.
 
 A step is atomic: its new state replaces the one it was computed from, or nothing happens. When
 another process changed a session in between, that session is read and computed again. A retry of
 a keyed request is answered from the receipt of its first try.
 
+The rows of a group are columns from the first pass to the last. What a copy of a session cannot
+settle is read from the store and looked at row by row; what may go on then joins the others.
+
 Short work runs at once. What would hold up the others of the group is deferred, computed on
 another thread, and committed when it comes back.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import cast
 
-from service.batcher.batcher import Deferred
-from service.batcher.compute import Computed, Outcome, Row, Stopped, compute, slice_steps
-from service.engine.engine import Engine
-from service.errors import SessionContended, StoreError
-from service.metrics.catalogue import COMPUTE_SECONDS
-from service.operations.keys import Key
+from service.batcher.batcher import Deferred, Part
+from service.batcher.compute import Stopped, slice_steps
+from service.errors import SessionContended, SessionDamaged, SessionExpired, StoreError
+from service.metrics.catalogue import COMPUTE_SECONDS, REPLAYS, STEPS
 from service.operations.limits import Limits
-from service.operations.requests import Step
-from service.records import record
+from service.operations.requests import Steps
 from service.repository.models import Models
-from service.sessions.admission import admit, alive, answerable
-from service.sessions.answers import (
-    Answer,
-    Result,
-    ResultShape,
-    count_answers,
-    is_kept,
-    kept_in,
-    kept_result,
-    shape_of_steps,
-    state_before,
-)
-from service.sessions.changing import MAX_ATTEMPTS, advanced
+from service.sessions.answers import Answer, Answered
+from service.sessions.batch import Batch, joined
+from service.sessions.changing import MAX_ATTEMPTS
+from service.sessions.forming import Forming
+from service.sessions.group import Group
 from service.sessions.reader import Reader
-from service.sessions.receipts import Kind, Receipt
 from service.sessions.recent import Recent
-from service.stores.store import Found, Replaced, Session, Store
+from service.stores.columns import Moves
+from service.stores.store import Replaced, Store
 
-StepOutcome = Answer | Exception | Deferred[Answer]
+StepOutcome = Answered | Exception | Deferred[Answered]
 _ON_WORKER, _DEFERRED = COMPUTE_SECONDS.labels("worker"), COMPUTE_SECONDS.labels("deferred")
-
-
-@record
-class _Work:
-    """A row to run for a session, which is a copy where it was not read for this. A keyed one has
-    the digest of its meaning and the shape of its answer, and a receipt where it was applied before
-    and only its answer, too large to keep, is wanted again."""
-
-    session: Session
-    row: Row
-    is_copy: bool
-    key: Key | None = None
-    digest: bytes = b""
-    shape: ResultShape | None = None
-    receipt: Receipt | None = None
-
-
-@record
-class _Advance:
-    """An answer that may leave once the session has been replaced, which had the revision
-    `expected`."""
-
-    session: Session
-    expected: int
-    answer: Answer
-
-
-_Entry = _Work | StepOutcome
 
 
 class Stepper:
@@ -85,213 +47,195 @@ class Stepper:
         self._recent = recent
         self._limits = limits
 
-    def run(self, requests: Sequence[Step]) -> list[StepOutcome]:
-        """Outcomes in the order of the requests."""
-        outcomes = self._attempt(requests)
-        for _ in range(MAX_ATTEMPTS - 1):
-            lost = [index for index, outcome in enumerate(outcomes) if outcome is None]
-            if not lost:
-                break
-            again = self._attempt_again([requests[index] for index in lost])
-            for index, outcome in zip(lost, again, strict=True):
-                outcomes[index] = outcome
+    def run(self, parts: Sequence[Part[Steps]]) -> list[StepOutcome]:
+        """What comes of each part."""
+        group = Group(parts)
+        short, long = _by_length(group, self._prepared(group, range(len(group))))
+        self._apply(group, short)
         return [
-            SessionContended(request.session_id) if outcome is None else outcome
-            for request, outcome in zip(requests, outcomes, strict=True)
+            self._deferred(group, owner, long[owner]) if owner in long else answered
+            for owner, answered in enumerate(group.answered)
         ]
 
-    def _attempt(self, requests: Sequence[Step]) -> list[StepOutcome | None]:
-        """One read, one computation, one commit; None for a request that lost a race."""
-        now = self._store.now()
-        entries = self._defer(requests, self._prepared(requests, now))
-        rows = [entry.row for entry in entries if isinstance(entry, _Work)]
-        with _ON_WORKER.time() if rows else nullcontext():
-            computed = iter(compute(rows))
-        return self._commit(
-            [
-                self._finished(entry, next(computed), now) if isinstance(entry, _Work) else entry
-                for entry in entries
-            ]
-        )
+    def _apply(self, group: Group, batches: list[Batch]) -> None:
+        """Run and commit; rows that lost a race begin anew."""
+        attempts = 1
+        while batches:
+            now, batches = self._store.now(), _joined(batches)
+            with _ON_WORKER.time():
+                for batch in batches:
+                    batch.run()
+            lost = self._commit(group, batches, now)
+            if lost and attempts == MAX_ATTEMPTS:
+                _contended(group, lost)
+                return
+            attempts += 1
+            try:
+                batches = self._prepared(group, lost) if lost else []
+            except Exception as error:  # some of the group are committed by now
+                group.fail_all(lost, error)
+                return
 
-    def _attempt_again(self, requests: Sequence[Step]) -> list[StepOutcome | None]:
-        """Some of the group are committed by now: what fails here concerns the others alone."""
-        try:
-            return self._attempt(requests)
-        except Exception as error:
-            return [error] * len(requests)
-
-    def _prepared(self, requests: Sequence[Step], now: float) -> list[_Entry]:
-        """What to compute for each request, from the store where it is not known already."""
-        known = self._recent.find(
-            [request.identity for request in requests], others_wrote=self._store.others_wrote()
-        )
-        entries: list[_Entry | None] = [
-            None if session is None else self._prepare(request, session, now, is_copy=True)
-            for request, session in zip(requests, known, strict=True)
-        ]
-        unknown = [i for i, entry in enumerate(entries) if not _advances(entry)]
-        if unknown:
-            found = self._reader.read([requests[index].identity for index in unknown])
-            for index, session in zip(unknown, found, strict=True):
-                entries[index] = self._prepare(requests[index], session, now)
-        return cast(list[_Entry], entries)
-
-    def _prepare(
-        self, request: Step, found: Found, now: float, *, is_copy: bool = False
-    ) -> _Work | Answer | Exception:
-        try:
-            session, receipt = admit(found, request.session_id, request.conditions, now)
-            version = session.version if receipt is None else receipt.version
-            engine = self._models.version(session.model, version)
-            return _prepared(
-                request, session, receipt, engine, limits=self._limits, is_copy=is_copy
-            )
-        except Exception as error:  # this request's own fault; its neighbours go on
-            return error
-
-    def _defer(self, requests: Sequence[Step], entries: Sequence[_Entry]) -> list[_Entry]:
-        """One slice of time steps in all runs at once, besides single ones; the rest later."""
-        result, steps = list(entries), 0
-        for index, entry in enumerate(entries):
-            if not isinstance(entry, _Work) or len(entry.row.inputs) == 1:
-                continue
-            steps += len(entry.row.inputs)
-            if steps > slice_steps(entry.row.engine.manifest):
-                steps -= len(entry.row.inputs)
-                result[index] = self._deferred(requests[index], entry)
-        return result
-
-    def _deferred(self, request: Step, work: _Work, attempts: int = 1) -> Deferred[Answer]:
-        def run(wanted: Callable[[], bool]) -> Callable[[], StepOutcome]:
+    def _deferred(
+        self, group: Group, owner: int, batches: list[Batch], attempts: int = 1
+    ) -> Deferred[Answered]:
+        def work(wanted: Callable[[], bool]) -> Callable[[], StepOutcome]:
             def pause() -> None:
                 if not wanted():
                     raise Stopped
 
             pause()
             with _DEFERRED.time():
-                computed = compute([work.row], pause)[0]
-            return partial(self._finish_deferred, request, work, computed, attempts)
+                for batch in batches:
+                    batch.run(pause)
+            return partial(self._finish_deferred, group, owner, batches, attempts)
 
-        return Deferred(run)
+        return Deferred(work)
 
     def _finish_deferred(
-        self, request: Step, work: _Work, computed: Outcome, attempts: int
+        self, group: Group, owner: int, batches: list[Batch], attempts: int
     ) -> StepOutcome:
-        """Commit what was deferred; once more from the start where the session has moved."""
-        now = self._store.now()
-        (outcome,) = self._commit([self._finished(work, computed, now)])
-        if outcome is not None:
-            return outcome
-        if attempts == MAX_ATTEMPTS:
-            return SessionContended(request.session_id)
-        (entry,) = self._prepared([request], now)
-        return self._deferred(request, entry, attempts + 1) if isinstance(entry, _Work) else entry
+        """Commit what was deferred; once more from the start where a session has moved."""
+        lost = self._commit(group, batches, self._store.now())
+        if lost and attempts == MAX_ATTEMPTS:
+            _contended(group, lost)
+        elif lost and (again := self._prepared(group, lost)):
+            return self._deferred(group, owner, again, attempts + 1)
+        return group.answered[owner]
 
-    def _finished(
-        self, work: _Work, computed: Outcome, now: float
-    ) -> _Advance | StepOutcome | None:
-        """None where it failed for what a session was before: then the store says what it is."""
-        finished = _finish(work, computed, self._store, now)
-        if isinstance(finished, Exception) and work.is_copy:
-            self._recent.doubt(work.session.identity)
-            return None
-        return finished
+    def _prepared(self, group: Group, positions: Sequence[int]) -> list[Batch]:
+        """What to run for some rows; sessions are read where they are not known already."""
+        forming = Forming(group, self._models, self._limits, self._store.now())
+        identities = group.identities_at(positions)
+        found, unknown = self._recent.find(identities, others_wrote=self._store.others_wrote())
+        unsettled = [positions[index] for index in unknown]
+        for indexes, sessions in found:
+            unsettled += forming.take_copies([positions[index] for index in indexes], sessions)
+        if unsettled:
+            unsettled.sort()
+            forming.take_read(unsettled, self._reader.read(group.identities_at(unsettled)))
+        return forming.batches
 
-    def _commit(
-        self, outcomes: Sequence[_Advance | StepOutcome | None]
-    ) -> list[StepOutcome | None]:
-        """Replace all sessions that advance; None in the place of one that lost a race."""
-        advances = [outcome for outcome in outcomes if isinstance(outcome, _Advance)]
-        replaced = iter(self._replace(advances) if advances else ())
-        committed = [
-            _committed(outcome.answer, next(replaced)) if isinstance(outcome, _Advance) else outcome
-            for outcome in outcomes
-        ]
-        count_answers(committed)
-        return committed
+    def _commit(self, group: Group, batches: Iterable[Batch], now: float) -> list[int]:
+        """Answer what is settled, and store what moves; the positions of those that lost a race."""
+        lost: list[int] = []
+        moving: list[tuple[Batch, Moves]] = []
+        for batch in batches:
+            sound = self._sound(group, batch, now, lost)
+            if not sound.positions:
+                continue
+            if sound.receipt is None:
+                moving += self._moves(group, sound, now, lost)
+                continue
+            (identity,), (position,) = sound.sessions.identities, sound.positions
+            REPLAYS.inc()
+            answer = Answer.again(
+                sound.receipt, identity.session_id, sound.engine.manifest, sound.result(0)
+            )
+            group.answer_from_receipt(position, answer)
+        replaced = self._store.advance([moves for _, moves in moving]) if moving else []
+        begin = 0
+        for batch, moves in moving:
+            end = begin + len(batch.positions)
+            self._settle(group, batch, moves, replaced[begin:end], lost)
+            begin = end
+        return lost
 
-    def _replace(self, advances: Sequence[_Advance]) -> Sequence[Replaced]:
-        replaced = self._store.replace(
-            [advance.session for advance in advances], [advance.expected for advance in advances]
-        )
-        for advance, outcome in zip(advances, replaced, strict=True):
-            if outcome is True:
-                self._recent.keep(advance.session)
-            else:
-                self._recent.doubt(advance.session.identity)
-        return replaced
+    def _sound(self, group: Group, batch: Batch, now: float, lost: list[int]) -> Batch:
+        """Without the rows that failed, or took longer than their sessions had to live."""
+        failed = dict(batch.results.errors)
+        if (batch.sessions.expires_at <= now).any():
+            for index, expires_at in enumerate(batch.sessions.expires_at.tolist()):
+                if expires_at <= now:
+                    failed[index] = SessionExpired(batch.sessions.identities[index].session_id)
+        if not failed:
+            return batch
+        for index, error in failed.items():
+            self._fail(group, batch.positions[index], error, lost)
+        return batch.only([i for i in range(len(batch.positions)) if i not in failed])
 
+    def _moves(
+        self, group: Group, batch: Batch, now: float, lost: list[int]
+    ) -> list[tuple[Batch, Moves]]:
+        try:
+            return [(batch, batch.moves(now, counts_changes=self._store.counts_changes))]
+        except SessionDamaged as error:
+            if len(batch.positions) == 1:
+                self._fail(group, batch.positions[0], error, lost)
+                return []
+        singles = [batch.only([index]) for index in range(len(batch.positions))]
+        return [pair for one in singles for pair in self._moves(group, one, now, lost)]
 
-def _advances(entry: _Entry | None) -> bool:
-    """Whether compare and set will tell if it was prepared from what a session was before.
+    def _settle(
+        self,
+        group: Group,
+        batch: Batch,
+        moves: Moves,
+        replaced: Sequence[Replaced],
+        lost: list[int],
+    ) -> None:
+        moved = moves.sessions
+        if replaced.count(True) < len(replaced):
+            won = []
+            for index, outcome in enumerate(replaced):
+                position = batch.positions[index]
+                if outcome is True:
+                    won.append(index)
+                    continue
+                self._recent.doubt(group.identities[position])
+                if isinstance(outcome, StoreError):
+                    group.fail(position, outcome)
+                else:
+                    lost.append(position)
+            batch, moved = batch.only(won), moved.take(won)
+        if batch.positions:
+            self._recent.keep_moved(moved)
+            group.answer(batch, moved)
+            _observe(batch)
 
-    Refusals and answers of earlier tries end without it.
-    """
-    return isinstance(entry, _Work) and entry.receipt is None
-
-
-def _prepared(
-    request: Step,
-    session: Session,
-    receipt: Receipt | None,
-    engine: Engine,
-    *,
-    limits: Limits,
-    is_copy: bool,
-) -> _Work | Answer:
-    manifest, gates = engine.manifest, request.gates is not None
-    inputs = request.read(manifest, limits)
-    key = request.conditions.key
-    if key is None:
-        return _Work(session, Row(engine, inputs, session.state, gates), is_copy)
-    digest = request.digest(inputs)
-    shape = shape_of_steps(manifest, gates=gates)
-    before = session.state
-    if receipt is not None:
-        receipt.check(digest)
-        if answerable(receipt, session).kind is Kind.ANSWER:
-            kept = kept_result(session, receipt, shape)
-            return Answer.again(receipt, session.session_id, manifest, kept)
-        before = state_before(session, receipt)
-    row = Row(engine, inputs, before, gates, alone=not is_kept(shape, len(inputs)))
-    return _Work(session, row, is_copy, key, digest, shape, receipt)
-
-
-def _finish(work: _Work, computed: Outcome, store: Store, now: float) -> _Advance | StepOutcome:
-    if isinstance(computed, Exception):
-        return computed
-    result = Result(computed.outputs, computed.gates)
-    try:
-        # What took longer than the session had to live does not bring it back.
-        alive(work.session, work.session.session_id, now)
-        return _applied(work, computed, result, store, now)
-    except Exception as error:  # damaged receipts, say: this session's own fault
-        return error
-
-
-def _applied(
-    work: _Work, computed: Computed, result: Result, store: Store, now: float
-) -> _Advance | Answer:
-    session, manifest = work.session, work.row.engine.manifest
-    if work.receipt is not None:
-        return Answer.again(work.receipt, session.session_id, manifest, result)
-    kept = None
-    if work.shape is not None:
-        kept = kept_in(work.shape, result, session.state, work.digest)
-    after = advanced(
-        session,
-        store,
-        now,
-        work.key,
-        kept,
-        step=session.step + len(work.row.inputs),
-        state=computed.state,
-    )
-    return _Advance(after, session.revision, Answer.after(after, manifest, result))
+    def _fail(self, group: Group, position: int, error: Exception, lost: list[int]) -> None:
+        """Where it failed for what a copy says, the store shall say what the session is."""
+        if position in group.copied:
+            self._recent.doubt(group.identities[position])
+            lost.append(position)
+        else:
+            group.fail(position, error)
 
 
-def _committed(answer: Answer, replaced: Replaced) -> StepOutcome | None:
-    if isinstance(replaced, StoreError):
-        return replaced
-    return answer if replaced else None
+def _by_length(group: Group, batches: list[Batch]) -> tuple[list[Batch], dict[int, list[Batch]]]:
+    """One slice of time steps in all runs at once, besides single ones; the rest by its parts."""
+    short: list[Batch] = []
+    long: dict[int, list[Batch]] = {}
+    steps = 0
+    for batch in batches:
+        # Several time steps are those of one part.
+        owner = group.owners[batch.positions[0]]
+        more = batch.steps * len(batch.positions) if batch.steps > 1 else 0
+        if more and (owner in long or steps + more > slice_steps(batch.engine.manifest)):
+            long.setdefault(owner, []).append(batch)
+        else:
+            steps += more
+            short.append(batch)
+    return short, long
+
+
+def _joined(batches: list[Batch]) -> list[Batch]:
+    """Those that can share a run do."""
+    if len(batches) == 1:
+        return batches
+    alike: dict[object, list[Batch]] = {}
+    for batch in batches:
+        kind = id(batch.engine), batch.steps, batch.gates, batch.sessions.states.shape[1]
+        key = id(batch) if batch.alone else kind
+        alike.setdefault(key, []).append(batch)
+    return [joined(some) for some in alike.values()]
+
+
+def _contended(group: Group, lost: Iterable[int]) -> None:
+    for position in lost:
+        group.fail(position, SessionContended(group.identities[position].session_id))
+
+
+def _observe(batch: Batch) -> None:
+    """Rows that have just been committed."""
+    STEPS.labels(batch.sessions.model).inc(batch.steps * len(batch.positions))

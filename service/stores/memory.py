@@ -6,6 +6,7 @@ from itertools import islice
 
 from service.errors import SessionExists
 from service.stores.clock import RETENTION_SECONDS, Clocks, Look, StoreClock
+from service.stores.columns import Moves, as_records
 from service.stores.store import Found, Identity, Listed, Position, Replaced, Session
 
 
@@ -36,6 +37,9 @@ class MemoryStore:
             self._replace(session, revision)
             for session, revision in zip(sessions, expected, strict=True)
         ]
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        return self.replace(*as_records(moves))
 
     def others_wrote(self) -> bool:
         return False

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from service.errors import CommitUnknown, SessionDamaged, StoreError, StoreFull
 from service.metrics.catalogue import CLOCK_HELD, CONFLICTS, STORE_ERRORS, STORE_SECONDS
+from service.stores.columns import Moves
 from service.stores.store import Found, Identity, Listed, Position, Replaced, Session, Store
 
 Result = TypeVar("Result")
@@ -51,10 +52,12 @@ class ObservedStore:
     def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         with _SECONDS["replace"].time():
             replaced = self._store.replace(sessions, expected)
-        if not all(one is True for one in replaced):
-            CONFLICTS.inc(sum(one is False for one in replaced))
-        self._judge(replaced)
-        return replaced
+        return self._judge_replaced(replaced)
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        with _SECONDS["replace"].time():
+            replaced = self._store.advance(moves)
+        return self._judge_replaced(replaced)
 
     def others_wrote(self) -> bool:
         return self._store.others_wrote()
@@ -111,6 +114,14 @@ class ObservedStore:
             raise
         self._observation.failure = None
         return result
+
+    def _judge_replaced(self, replaced: list[Replaced]) -> list[Replaced]:
+        if replaced.count(True) < len(replaced):
+            CONFLICTS.inc(sum(one is False for one in replaced))
+            self._judge(replaced)
+        else:
+            self._observation.failure = None
+        return replaced
 
     def _judge(self, outcomes: Sequence[object]) -> None:
         """Whether the store fails: where it had no answer for anything of an access."""

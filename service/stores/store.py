@@ -7,13 +7,16 @@ Calls come from one thread at a time.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import SessionDamaged, StoreError
 from service.records import record
+
+if TYPE_CHECKING:
+    from service.stores.columns import Moves
 
 
 class Identity(NamedTuple):
@@ -106,6 +109,12 @@ class Store(Protocol):
         revision, and is left as it was; a StoreError concerns that one alone; the others of the
         group are replaced all the same. When this returns, the changes are durable. Where an
         outcome is a StoreError nothing was changed, unless it is CommitUnknown. Never raises.
+        """
+
+    def advance(self, moves: "Sequence[Moves]") -> list[Replaced]:
+        """As `replace`, of groups of sessions that have moved on by time steps, in one commit.
+
+        An outcome for each session of each group, one behind the other.
         """
 
     def others_wrote(self) -> bool:

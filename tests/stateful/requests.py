@@ -11,7 +11,7 @@ from service.errors import GatewiseError
 from service.operations import requests as operations
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.gates import ALL_GATES
-from service.operations.inputs import Inputs, JsonRows, Tensor, TensorBlock, Text
+from service.operations.inputs import Inputs, JsonBlock, JsonRows, TensorBlock, Text
 from service.operations.keys import Key
 from service.operations.requests import NewSession
 from service.operations.rollout import Rollout as RolloutOperation
@@ -39,7 +39,7 @@ class Told:
 
 
 def _tensor(inputs: NDArray[Any]) -> Inputs:
-    return Tensor(TensorBlock(np.stack([inputs, inputs])), 1)
+    return TensorBlock(inputs[np.newaxis])
 
 
 def _rows(inputs: NDArray[Any]) -> Inputs:
@@ -49,7 +49,7 @@ def _rows(inputs: NDArray[Any]) -> Inputs:
 def _matrix_or_text(inputs: NDArray[Any]) -> Inputs:
     if inputs.ndim == 1:
         return Text("".join(VOCABULARY[token] for token in inputs))
-    return JsonRows(inputs.tolist(), inputs)
+    return JsonBlock([inputs.tolist()], inputs[np.newaxis])
 
 
 def _array(inputs: NDArray[Any]) -> Inputs:
@@ -72,7 +72,7 @@ class Step:
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
         inputs, gates = VARIANTS[self.variant](self.inputs), ALL_GATES if self.gates else None
-        request = operations.Step(self.session_id, inputs, gates, self.conditions)
+        request = operations.Steps.of(self.session_id, inputs, gates, self.conditions)
         return _told_of(await sessions.step(request))
 
 

@@ -41,6 +41,7 @@ from service.stores.redis.scripts import (
     Command,
 )
 from service.stores.redis.servers import Servers
+from service.stores.columns import Moves, as_records
 from service.stores.store import Found, Identity, Listed, Position, Replaced, Session
 
 
@@ -102,6 +103,9 @@ class RedisStore:
             for index, outcome in zip(late, again, strict=True):
                 outcomes[index] = outcome
         return [self._replaced(outcome) for outcome in outcomes]
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        return self.replace(*as_records(moves))
 
     def others_wrote(self) -> bool:
         return False

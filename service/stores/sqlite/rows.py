@@ -1,12 +1,13 @@
 """Sessions as rows of a SQLite file, and the statements that read and write them."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from service.errors import SessionDamaged
+from service.stores.columns import Moves
 from service.stores.sqlite.schema import expiry_slot
 from service.stores.store import Found, Identity, Session
 
@@ -58,6 +59,17 @@ REPLACE_BY_ROW = _SET + "WHERE n = ?12 AND revision = ?13"
 REPLACE_BY_IDENTITY = f"""
 {_SET} WHERE n = (SELECT n FROM session WHERE tenant = ?12 AND session_id = ?13) AND revision = ?14
 """
+ADVANCE = """
+UPDATE OR ROLLBACK progress
+SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?
+WHERE n = ? AND revision = ?
+"""
+ADVANCE_KEYED = """
+UPDATE OR ROLLBACK progress
+SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?, receipts = ?, writers = ?
+WHERE n = ? AND revision = ?
+"""
+_REVISIONS = "SELECT n, revision FROM progress WHERE n IN ({marks})"
 REPLACE_RESTING = """
 UPDATE session SET metadata = ?, constants = ? WHERE tenant = ? AND session_id = ?
 """
@@ -86,6 +98,35 @@ def replacement_by_row(session: Session, expected: int) -> tuple[object, ...]:
 def replacement_by_identity(session: Session, expected: int) -> tuple[object, ...]:
     """What REPLACE_BY_IDENTITY binds."""
     return (*_moving(session), session.tenant, session.session_id, expected)
+
+
+def advances(moves: Moves) -> tuple[str, Iterable[tuple[object, ...]]]:
+    """The statement for sessions that have moved on, and what it binds for each."""
+    sessions = moves.sessions
+    steps, changes, revisions, numbers = sessions.counts.T.tolist()
+    states = sessions.states.view(f"V{sessions.states.itemsize * sessions.states.shape[1]}")
+    columns: list[Iterable[object]] = [
+        revisions,
+        changes,
+        steps,
+        sessions.expires_at.tolist(),
+        states.ravel().tolist(),
+    ]
+    if moves.keyed:
+        columns.append([texts.receipts for texts in sessions.texts])
+        columns.append([texts.writers for texts in sessions.texts])
+    columns += numbers, moves.expected.tolist()
+    return ADVANCE_KEYED if moves.keyed else ADVANCE, zip(*columns, strict=True)
+
+
+def revisions(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """The revisions of rows. Raises sqlite3.Error."""
+    found: dict[int, int] = {}
+    for start in range(0, len(numbers), _READ_CHUNK):
+        chunk = numbers[start : start + _READ_CHUNK]
+        statement = _REVISIONS.format(marks=", ".join("?" * len(chunk)))
+        found.update(connection.execute(statement, chunk).fetchall())
+    return found
 
 
 def _moving(session: Session) -> tuple[object, ...]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from service.errors import SessionDamaged, SessionExists, StoreError
 from service.stores.clock import RETENTION_SECONDS, Clocks, StoreClock
+from service.stores.columns import Moves
 from service.stores.sqlite import rows
 from service.stores.sqlite.deleting import delete, delete_damaged, delete_what_can_be
 from service.stores.sqlite.errors import is_damage
 from service.stores.sqlite.file import Durability, SqliteFile, changing, reading
 from service.stores.sqlite.looks import SqliteLooks
 from service.stores.sqlite.reading import find, positions, read, read_alone
-from service.stores.sqlite.replacing import replace_group
+from service.stores.sqlite.replacing import advance, replace_group
 from service.stores.sqlite.schema import expiry_slot
 from service.stores.store import Found, Identity, Listed, Position, Replaced, Session
 
@@ -103,6 +104,16 @@ class SqliteStore:
     @changing
     def _replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
         return replace_group(self.file, list(zip(sessions, expected, strict=True)))
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        try:
+            return self._advance(moves)
+        except StoreError as error:
+            return [error] * sum(len(one.sessions) for one in moves)
+
+    @changing
+    def _advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        return advance(self.file, moves)
 
     def others_wrote(self) -> bool:
         try:

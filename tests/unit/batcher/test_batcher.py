@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batcher.batcher import Batcher
+from service.batcher.batcher import Batcher, Part
 from service.errors import Overloaded, ShuttingDown
 from service.metrics.catalogue import REGISTRY
 
@@ -20,11 +20,12 @@ class Runner:
         self.started = threading.Semaphore(0)
         self.allowed = threading.Semaphore(0)
 
-    def __call__(self, items: Sequence[object]) -> Sequence[object]:
-        self.groups.append(list(items))
+    def __call__(self, parts: Sequence[Part[object]]) -> Sequence[object]:
+        items = [part.item for part in parts]
+        self.groups.append(items)
         self.started.release()
         assert self.allowed.acquire(timeout=10)
-        return list(items)
+        return items
 
     async def wait_until_started(self) -> None:
         assert await asyncio.to_thread(self.started.acquire, timeout=10)
@@ -180,10 +181,10 @@ async def test_more_than_max_queue_is_refused_at_once(runner: Runner) -> None:
 async def test_a_run_that_fails_reaches_every_caller_and_the_next_group_runs() -> None:
     failures = [OSError("the disk is gone")]
 
-    def run(items: Sequence[int]) -> Sequence[int | Exception]:
+    def run(parts: Sequence[Part[int]]) -> Sequence[int | Exception]:
         if failures:
             raise failures.pop()
-        return items
+        return [part.item for part in parts]
 
     one: Batcher[int, int] = Batcher(run, max_batch=10, max_queue=10)
     gate = threading.Event()
@@ -199,8 +200,8 @@ async def test_a_run_that_fails_reaches_every_caller_and_the_next_group_runs() -
 
 
 async def test_an_exception_in_an_items_place_is_for_its_caller_alone() -> None:
-    def run(items: Sequence[int]) -> Sequence[int | Exception]:
-        return [item if item % 2 else ValueError(str(item)) for item in items]
+    def run(parts: Sequence[Part[int]]) -> Sequence[int | Exception]:
+        return [part.item if part.item % 2 else ValueError(str(part.item)) for part in parts]
 
     one: Batcher[int, int] = Batcher(run, max_batch=10, max_queue=10)
     tasks = [asyncio.ensure_future(one.submit(key, key)) for key in range(4)]
@@ -212,7 +213,7 @@ async def test_an_exception_in_an_items_place_is_for_its_caller_alone() -> None:
 
 async def test_a_run_with_too_few_answers_fails_its_group_and_the_batcher_lives_on() -> None:
     one: Batcher[int, int] = Batcher(
-        lambda items: items if items == [9] else [], max_batch=10, max_queue=10
+        lambda parts: [9] if parts[0].item == 9 else [], max_batch=10, max_queue=10
     )
     with pytest.raises(RuntimeError, match="0 answers to 1 items"):
         await one.submit(1, 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batcher.batcher import Batcher
+from service.batcher.batcher import Batcher, Part
 from service.batcher.wakeups import CompletionQueue, Wakeup
 
 DEADLINE = 10.0
@@ -84,8 +84,8 @@ async def test_a_worker_is_woken_once_for_each_group(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Wakeup, "wake", counted)
 
-    def echo(items: Sequence[int]) -> Sequence[int]:
-        return items
+    def echo(parts: Sequence[Part[int]]) -> Sequence[int]:
+        return [part.item for part in parts]
 
     batcher: Batcher[int, int] = Batcher(echo, max_batch=8, max_queue=8)
     assert [await batcher.submit("key", number) for number in range(5)] == list(range(5))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from service.batcher.batcher import Batcher, Deferred
+from service.batcher.batcher import Batcher, Deferred, Part
 from service.errors import Overloaded
 
 DEADLINE = 10.0
@@ -21,11 +21,11 @@ class Worker:
         self.started = threading.Semaphore(0)
         self.allowed = threading.Semaphore(0)
 
-    def __call__(self, items: Sequence[object]) -> Sequence[object]:
-        self.groups.append(list(items))
+    def __call__(self, parts: Sequence[Part[object]]) -> Sequence[object]:
+        self.groups.append([part.item for part in parts])
         self.started.release()
         assert self.allowed.acquire(timeout=DEADLINE)
-        return [self.name] * len(items)
+        return [self.name] * len(parts)
 
 
 async def started(worker: Worker) -> None:
@@ -82,8 +82,9 @@ async def test_a_key_that_runs_on_one_worker_is_not_taken_by_another() -> None:
 async def test_calls_run_on_the_first_worker_after_what_came_before() -> None:
     ran: list[str] = []
 
-    def note(name: str) -> Callable[[Sequence[object]], Sequence[object]]:
-        def run(items: Sequence[object]) -> Sequence[object]:
+    def note(name: str) -> Callable[[Sequence[Part[object]]], Sequence[object]]:
+        def run(parts: Sequence[Part[object]]) -> Sequence[object]:
+            items = [part.item for part in parts]
             ran.append(f"{name}{items[0]}" if len(items) == 1 else f"{name}{list(items)}")
             return items
 
@@ -125,8 +126,10 @@ class Executor:
         await asyncio.to_thread(self.work.pop(0))
 
 
-def long_or_short(items: Sequence[str]) -> Sequence[str | Deferred[str]]:
-    return [Deferred(lambda _: lambda: "done") if item == "long" else item for item in items]
+def long_or_short(parts: Sequence[Part[str]]) -> Sequence[str | Deferred[str]]:
+    return [
+        Deferred(lambda _: lambda: "done") if part.item == "long" else part.item for part in parts
+    ]
 
 
 def deferring(executor: Callable[[Callable[[], None]], None]) -> Batcher[str, str]:
@@ -166,7 +169,7 @@ async def test_deferred_work_knows_whether_its_caller_is_still_there() -> None:
         return lambda: "done"
 
     batcher: Batcher[str, str] = Batcher(
-        lambda items: [Deferred(work)] * len(items), max_batch=9, max_queue=9, executor=executor
+        lambda parts: [Deferred(work)] * len(parts), max_batch=9, max_queue=9, executor=executor
     )
     stays, goes = batcher.submit("stays", "x"), batcher.submit("goes", "x")
     await executor.wait(2)
@@ -195,7 +198,7 @@ async def test_deferred_work_that_fails_or_is_refused_is_for_its_caller_alone() 
 
     executor = Executor()
     batcher = Batcher(
-        lambda items: [Deferred(fail) if item == "long" else item for item in items],
+        lambda parts: [Deferred(fail) if part.item == "long" else part.item for part in parts],
         max_batch=10,
         max_queue=10,
         executor=executor,
@@ -211,7 +214,7 @@ async def test_deferred_work_that_fails_or_is_refused_is_for_its_caller_alone() 
 async def test_work_may_be_deferred_again() -> None:
     executor = Executor()
     batcher: Batcher[str, str] = Batcher(
-        lambda items: [Deferred(lambda _: lambda: Deferred(lambda _: lambda: "late"))] * len(items),
+        lambda parts: [Deferred(lambda _: lambda: Deferred(lambda _: lambda: "late"))] * len(parts),
         max_batch=10,
         max_queue=10,
         executor=executor,

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from service.bundle.manifest import Manifest
 from service.operations.conditions import Conditions
 from service.operations.gates import ALL_GATES, GATE_NAMES, GateSelection
-from service.operations.inputs import Inputs, JsonRows, Tensor, TensorBlock, Text
+from service.operations.inputs import Inputs, JsonBlock, JsonRows, TensorBlock, Text
 from service.operations.keys import Key
 from service.operations.limits import Limits
-from service.operations.requests import Create, Fork, Migrate, NewSession, PutState, Step
+from service.operations.requests import Create, Fork, Migrate, NewSession, PutState, Steps
 from service.operations.rollout import Rollout
 from service.repository.models import Models
+from service.stores.store import Identity
 from tests.bundles import VOCABULARY
 
 LIMITS = Limits(10**6)
@@ -44,17 +45,22 @@ def letters(models: Models) -> Manifest:
     return models.latest("letters").manifest
 
 
-def digest(step: Step, manifest: Manifest) -> bytes:
-    return step.digest(step.read(manifest, LIMITS))
+def digest(step: Steps, manifest: Manifest, row: int = 0) -> bytes:
+    return step.digest(row, step.read((row,), manifest, LIMITS)[0])
 
 
 def of_inputs(inputs: Inputs, manifest: Manifest) -> bytes:
-    return digest(Step("s", inputs), manifest)
+    return digest(Steps.of("s", inputs), manifest)
 
 
-def tensor(array: NDArray[Any]) -> Tensor:
-    """One in a block of several."""
-    return Tensor(TensorBlock(np.stack([array * 0, array, array * 0])), 1)
+def of_tensor(array: NDArray[Any], manifest: Manifest) -> bytes:
+    return of_inputs(TensorBlock(array[np.newaxis]), manifest)
+
+
+def in_a_block(array: NDArray[Any], manifest: Manifest) -> bytes:
+    """Of one in a block of several."""
+    tensors = np.stack([array * 0, array, array * 0])
+    return digest(Steps([Identity("", one) for one in "rst"], TensorBlock(tensors)), manifest, 1)
 
 
 @given(rows=ROWS)
@@ -64,12 +70,12 @@ def test_numbers_mean_the_same_in_every_form(weather: Manifest, rows: list[list[
     forms: list[Inputs] = [
         JsonRows(rows),
         JsonRows(np.array(rows)),
-        JsonRows(rows, matrix=array),
-        tensor(array),
+        JsonBlock([rows], array[np.newaxis]),
         # As arrays of a frame may lie in memory.
-        Tensor(TensorBlock(np.asfortranarray(array[np.newaxis])), 0),
+        TensorBlock(np.asfortranarray(array[np.newaxis])),
     ]
-    assert len({of_inputs(inputs, weather) for inputs in forms}) == 1
+    digests = {of_inputs(inputs, weather) for inputs in forms}
+    assert digests == {in_a_block(array, weather)}
 
 
 @given(text=TEXTS)
@@ -81,9 +87,8 @@ def test_tokens_mean_the_same_in_every_form(letters: Manifest, text: str) -> Non
         Text(text),
         JsonRows(list(tokens)),
         JsonRows(array.astype(float)),
-        tensor(array),
     ]
-    assert len({of_inputs(inputs, letters) for inputs in forms}) == 1
+    assert {of_inputs(inputs, letters) for inputs in forms} == {in_a_block(array, letters)}
 
 
 def test_whole_numbers_are_numbers(weather: Manifest) -> None:
@@ -98,7 +103,7 @@ def test_other_numbers_mean_something_else(
     weather: Manifest, first: list[list[float]], second: list[list[float]]
 ) -> None:
     one, other = np.array(first, np.float32), np.array(second, np.float32)
-    same = of_inputs(tensor(one), weather) == of_inputs(tensor(other), weather)
+    same = of_tensor(one, weather) == of_tensor(other, weather)
     assert same == np.array_equal(one, other)
 
 
@@ -112,15 +117,15 @@ def test_the_least_difference_is_one(
     flat = other.reshape(-1)
     flat[place % flat.size] = np.nextafter(flat[place % flat.size], np.float32(0))
     changed = not np.array_equal(array, other)
-    assert (of_inputs(tensor(array), weather) != of_inputs(tensor(other), weather)) == changed
+    assert (of_tensor(array, weather) != of_tensor(other, weather)) == changed
 
 
 def test_zero_is_zero_whatever_its_sign(weather: Manifest) -> None:
     """JavaScript writes -0 as 0, so that a retry as JSON has lost the sign of a binary frame."""
     minus, plus = np.array([[-0.0, 1, 2]], np.float32), np.array([[0.0, 1, 2]], np.float32)
     forms: list[Inputs] = [
-        tensor(minus),
-        tensor(plus),
+        TensorBlock(minus[np.newaxis]),
+        TensorBlock(plus[np.newaxis]),
         JsonRows([[-0.0, 1, 2]]),
         JsonRows([[0, 1, 2]]),
     ]
@@ -140,24 +145,24 @@ def test_the_same_numbers_in_another_shape(models: Models) -> None:
 
 
 def test_floats_and_tokens_of_the_same_bytes(models: Models) -> None:
-    step = Step("s", Text("a"))
-    tokens = step.read(models.latest("letters").manifest, LIMITS)
-    assert step.digest(tokens) != step.digest(tokens.view(np.float64))
+    step = Steps.of("s", Text("a"))
+    tokens = step.read((0,), models.latest("letters").manifest, LIMITS)[0]
+    assert step.digest(0, tokens) != step.digest(0, tokens.view(np.float64))
 
 
 INPUTS = JsonRows([[20.0, 1000.0, 0.5]])
-STEP = Step("s", INPUTS, ALL_GATES, Conditions(at=7))
+STEP = Steps.of("s", INPUTS, ALL_GATES, Conditions(at=7))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        replace(STEP, session_id="t"),
+        replace(STEP, identities=[Identity("", "t")]),
         replace(STEP, inputs=JsonRows([[20.0, 1000.0, 0.25]])),
         replace(STEP, inputs=JsonRows(INPUTS.rows * 2)),
-        replace(STEP, conditions=Conditions(at=8)),
-        replace(STEP, conditions=Conditions(at=0)),
-        replace(STEP, conditions=Conditions()),
+        replace(STEP, conditions=[Conditions(at=8)]),
+        replace(STEP, conditions=[Conditions(at=0)]),
+        replace(STEP, conditions=[Conditions()]),
         replace(STEP, gates=None),
         replace(STEP, gates=GateSelection(include=["reset"])),
         replace(STEP, gates=GateSelection(layers=[0])),
@@ -166,7 +171,7 @@ STEP = Step("s", INPUTS, ALL_GATES, Conditions(at=7))
         replace(STEP, gates=GateSelection(reduce="mean")),
     ],
 )
-def test_another_step(weather: Manifest, other: Step) -> None:
+def test_another_step(weather: Manifest, other: Steps) -> None:
     assert digest(other, weather) != digest(STEP, weather)
 
 
@@ -182,7 +187,7 @@ def test_another_step(weather: Manifest, other: Step) -> None:
 def test_neither_the_key_nor_a_tag_is_part_of_what_is_asked(
     weather: Manifest, conditions: Conditions
 ) -> None:
-    assert digest(replace(STEP, conditions=conditions), weather) == digest(STEP, weather)
+    assert digest(replace(STEP, conditions=[conditions]), weather) == digest(STEP, weather)
 
 
 @given(st.permutations(GATE_NAMES), st.permutations([0, 1, 2]), st.permutations([0, 3, 5]))
@@ -303,7 +308,7 @@ def test_operations_are_told_apart(weather: Manifest) -> None:
     rows = JsonRows([[20.0, 1000.0, 0.5]])
     rollout = Rollout("s", rows, 1)
     digests = [
-        digest(Step("s", rows), weather),
+        digest(Steps.of("s", rows), weather),
         rollout.digest(rollout.plan(weather, LIMITS)),
         Migrate("s").digest(),
         Create("s").digest(),

@@ -4,19 +4,19 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from service.batcher.batcher import Deferred
+from service.batcher.batcher import Deferred, Part
 from service.errors import StoreError
 from service.operations.conditions import Conditions
 from service.operations.gates import ALL_GATES
 from service.operations.inputs import JsonRows
 from service.operations.keys import Key
 from service.operations.limits import Limits
-from service.operations.requests import Step
+from service.operations.requests import Steps
 from service.repository.models import Models
-from service.sessions.answers import Answer
+from service.sessions.answers import Answer, Answered
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.stepping import StepOutcome, Stepper
+from service.sessions.stepping import Stepper
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session
 from tests.contract.sessions import found_in, moved, session
@@ -84,8 +84,8 @@ def request(
     key: Key | None = None,
     at: int | None = None,
     if_match: frozenset[str] | None = None,
-) -> Step:
-    return Step(
+) -> Steps:
+    return Steps.of(
         session_id,
         JsonRows([ROW] if rows is None else rows),
         ALL_GATES if gates else None,
@@ -107,15 +107,31 @@ def made_anew(store: MemoryStore, session: Session) -> None:
     store.create(session)
 
 
-def stepper(models: Models, store: MemoryStore, recent: Recent | None = None) -> Stepper:
+class OneProcess:
+    """Applies blocks of one row each, as a worker does."""
+
+    def __init__(self, models: Models, store: MemoryStore, recent: Recent) -> None:
+        self._stepper = Stepper(models, store, Reader(store, recent), recent, LIMITS)
+
+    def run(self, requests: Sequence[Steps]) -> list[Answer | Exception | Deferred[Answered]]:
+        outcomes = self._stepper.run([Part(request, (0,)) for request in requests])
+        return [one.only() if isinstance(one, Answered) else one for one in outcomes]
+
+
+def stepper(models: Models, store: MemoryStore, recent: Recent | None = None) -> OneProcess:
     """One process's; `recent` is what it knows already."""
-    recent = Recent(RECENT_BYTES) if recent is None else recent
-    return Stepper(models, store, Reader(store, recent), recent, LIMITS)
+    return OneProcess(models, store, Recent(RECENT_BYTES) if recent is None else recent)
 
 
-def answered(outcome: StepOutcome) -> Answer:
+def outcome_of(outcome: object) -> object:
     """What comes of it, after what was put aside."""
     while isinstance(outcome, Deferred):
         outcome = outcome.work(lambda: True)()
+    return outcome.only() if isinstance(outcome, Answered) else outcome
+
+
+def answered(outcome: object) -> Answer:
+    """As `outcome_of`, of what succeeds."""
+    outcome = outcome_of(outcome)
     assert isinstance(outcome, Answer), outcome
     return outcome

@@ -28,18 +28,18 @@ from service.sessions.answers import Answer
 from service.sessions.reader import Reader, fell_back
 from service.sessions.recent import Recent
 from service.sessions.sessions import Sessions
-from service.sessions.stepping import StepOutcome, Stepper
 from service.stores.store import Found, Identity, Replaced, Session
 from tests.contract.sessions import found_in, read, same
 from tests.unit.sessions.serving import serving
 from tests.unit.sessions.steps import (
-    LIMITS,
     NOW,
     RECENT_BYTES,
     ROW,
     ManualStore,
+    OneProcess,
     answered,
     made_anew,
+    outcome_of,
     request,
     weather,
 )
@@ -84,7 +84,7 @@ class Process:
     def __init__(self, models: Models, store: LosingStore) -> None:
         recent = Recent(RECENT_BYTES)
         self.reader = Reader(store, recent)
-        self._run = Stepper(models, store, self.reader, recent, LIMITS).run
+        self._run = OneProcess(models, store, recent).run
 
     def send(
         self,
@@ -93,7 +93,7 @@ class Process:
         at: int | None = None,
         if_match: str | None = None,
         rows: int = 1,
-    ) -> StepOutcome:
+    ) -> object:
         """A step of the session a."""
         tags = None if if_match is None else frozenset([if_match])
         asked = request("a", [ROW] * rows, key=key, at=at, if_match=tags)
@@ -126,7 +126,7 @@ def stored(store: LosingStore) -> Session:
     return found_in(store, "a")
 
 
-def check_refused(outcome: StepOutcome, store: LosingStore, step: int = 8, lost: int = 10) -> None:
+def check_refused(outcome: object, store: LosingStore, step: int = 8, lost: int = 10) -> None:
     assert isinstance(outcome, SessionFellBack), outcome
     left = stored(store)
     assert (outcome.step, outcome.lost_step, outcome.tag) == (step, lost, tag(left))
@@ -152,7 +152,7 @@ def test_long_ones_and_another_process_s_as_well(
 ) -> None:
     long = process.send(rows=3000)
     assert isinstance(long, Deferred), "computed from the copy, before anybody can know"
-    outcome = long.work(lambda: True)()
+    outcome = outcome_of(long)
     assert isinstance(outcome, SessionFellBack)
     check_refused(process.send(rows=3000), store)
     check_refused(Process(models, store).send(), store)
@@ -341,7 +341,7 @@ async def sessions(models: Models, store: LosingStore) -> AsyncIterator[Sessions
 
 
 async def test_steps_that_were_sent_together(sessions: Sessions, store: LosingStore) -> None:
-    sent = [sessions.start_step(request("a")) for _ in range(5)]
+    sent = [asyncio.ensure_future(sessions.step(request("a"))) for _ in range(5)]
     outcomes = await asyncio.gather(*sent, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [SessionFellBack] * 5
     assert stored(store).step == 8

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from service.sessions.recent import OVERHEAD_BYTES, Recent
-from tests.contract.sessions import session
+from service.stores.columns import Columns
+from tests.contract.sessions import same, session
 
 THREADS = 3
 SECONDS = 2.0
@@ -58,8 +59,8 @@ def test_nothing_breaks_and_the_bytes_add_up() -> None:
         recent.take(identity)
     for one in LARGE:
         recent.keep(one)
-    kept = [one is not None for one in recent.find([one.identity for one in LARGE])]
-    assert kept == [False] * (len(LARGE) - ROOM) + [True] * ROOM
+    _, unknown = recent.find([one.identity for one in LARGE])
+    assert unknown == list(range(len(LARGE) - ROOM))
 
 
 def use_once(recent: Recent, chosen: int, random: Random) -> None:
@@ -67,6 +68,7 @@ def use_once(recent: Recent, chosen: int, random: Random) -> None:
     uses: list[Callable[[], object]] = [
         lambda: recent.keep(one),
         lambda: recent.keep(one, doubted=True),
+        lambda: recent.keep_moved(Columns.of([one])),
         lambda: recent.doubt(identity),
         lambda: recent.take(identity),
         lambda: look(recent, chosen),
@@ -76,6 +78,6 @@ def use_once(recent: Recent, chosen: int, random: Random) -> None:
 
 def look(recent: Recent, first: int) -> None:
     """What is found is what was kept under its id."""
-    found = recent.find(IDENTITIES[first : first + 5])
-    for copy, original in zip(found, ALL[first : first + 5], strict=True):
-        assert copy is None or copy is original
+    for indexes, copies in recent.find(IDENTITIES[first : first + 5])[0]:
+        for place, index in enumerate(indexes):
+            assert same(copies.session(place), ALL[first + index])

@@ -11,7 +11,7 @@ from service.errors import SessionContended
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.inputs import JsonRows
 from service.operations.keys import Key
-from service.operations.requests import Create, Get, Step
+from service.operations.requests import Create, Get, Steps
 from service.operations.rollout import Plan, Rollout
 from service.operations.sampling import Sampling
 from service.repository.models import Models
@@ -126,7 +126,7 @@ async def test_a_step_in_between_wins(sessions: Sessions, models: Models) -> Non
     asked = await request(sessions, models, LONG)
     stream = sessions.stream_rollout(asked)
     await anext(stream)
-    await sessions.step(Step(asked.session_id, JsonRows([1])))
+    await sessions.step(Steps.of(asked.session_id, JsonRows([1])))
     with pytest.raises(SessionContended):
         async for _ in stream:
             pass

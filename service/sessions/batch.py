@@ -1,0 +1,132 @@
+"""Rows of a group that share a run, as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batcher.compute import Pause, Ran, go_on, run
+from service.engine.engine import Engine
+from service.operations.keys import Key
+from service.records import record
+from service.sessions.answers import Result, ResultShape, kept_in
+from service.sessions.changing import left_by
+from service.sessions.receipts import Receipt
+from service.sessions.revisions import fresh_revisions
+from service.stores.columns import Columns, Moves, Texts
+from service.stores.store import Session
+
+
+@record
+class Keyed:
+    """What a keyed row needs to leave a receipt: its session, the digest of its meaning, and the
+    shape of its answer."""
+
+    session: Session
+    key: Key
+    digest: bytes
+    shape: ResultShape
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """n rows by their positions in a group: `inputs` [n, T, F] or [n, T], and the sessions that
+    they are for. `keyed` has a place for each row, where any row has a key.
+
+    One that is `alone` shares no run, so that computing it again gives the same bits. With a
+    `receipt` it is one row that was applied before and of which only the answer is wanted;
+    the state of its session is the one before it.
+    """
+
+    engine: Engine
+    positions: list[int]
+    sessions: Columns
+    inputs: NDArray[Any]
+    gates: bool
+    keyed: list[Keyed | None] | None = None
+    alone: bool = False
+    receipt: Receipt | None = None
+    ran: Ran | None = None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return int(self.inputs.shape[1])
+
+    @property
+    def results(self) -> Ran:
+        """What came of the run, once there was one."""
+        assert self.ran is not None
+        return self.ran
+
+    def run(self, pause: Pause = go_on) -> None:
+        """Raises what `pause` raises."""
+        self.ran = run(
+            self.engine, self.inputs, self.sessions.states, gates=self.gates, pause=pause
+        )
+
+    def result(self, index: int) -> Result:
+        """What one row gave."""
+        ran = self.results
+        gates = ran.gates and ran.gates.of_row(index)
+        return Result(ran.outputs[index], gates)
+
+    def only(self, kept: list[int], *, alone: bool = False) -> "Batch":
+        """Some of its rows."""
+        ran = self.ran
+        if ran is not None:
+            gates = ran.gates and ran.gates.of_row(kept)
+            ran = Ran(ran.outputs[kept], ran.states[kept], gates, {})
+        return replace(
+            self,
+            positions=[self.positions[index] for index in kept],
+            sessions=self.sessions.take(kept),
+            inputs=self.inputs[kept],
+            keyed=self.keyed and [self.keyed[index] for index in kept],
+            alone=alone or self.alone,
+            ran=ran,
+        )
+
+    def moves(self, now: float, *, counts_changes: bool) -> Moves:
+        """The sessions as they are after it, alive for another time to live; keyed ones with their
+        receipts. Raises SessionDamaged where those of any cannot be read."""
+        sessions = self.sessions
+        counts, times = sessions.counts.copy(), sessions.times.copy()
+        counts[:, 0] += self.steps
+        counts[:, 1] = counts[:, 1] + 1 if counts_changes else 0
+        counts[:, 2] = fresh_revisions(len(counts))
+        times[:, 1] = now + times[:, 2]
+        texts = sessions.texts if self.keyed is None else self._texts(self.keyed, counts)
+        moved = replace(
+            sessions, counts=counts, times=times, states=self.results.states, texts=texts
+        )
+        return Moves(moved, sessions.revisions, keyed=self.keyed is not None)
+
+    def _texts(self, keyed: list[Keyed | None], counts: NDArray[np.int64]) -> list[Texts]:
+        texts = list(self.sessions.texts)
+        for index, one in enumerate(keyed):
+            if one is not None:
+                kept = kept_in(one.shape, self.result(index), one.session.state, one.digest)
+                step, _, revision, _ = counts[index].tolist()
+                receipts, writers = left_by(one.session, one.key, kept, step, revision)
+                texts[index] = texts[index]._replace(receipts=receipts, writers=writers)
+        return texts
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """All of several that run on one engine, with as many steps and the same gates."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    keyed = None
+    if any(one.keyed for one in batches):
+        keyed = [row for one in batches for row in one.keyed or [None] * len(one.positions)]
+    return replace(
+        first,
+        positions=[position for one in batches for position in one.positions],
+        sessions=Columns.joined([one.sessions for one in batches]),
+        inputs=np.concatenate([one.inputs for one in batches]),
+        keyed=keyed,
+    )
