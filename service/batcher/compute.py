@@ -218,7 +218,7 @@ class _Run:
             outputs[:, begin : begin + steps], history = self.engine.sequence(part, states)
             # The fused operator turns the NaN of an overflow into numbers; the step graph shows it.
             if not _finite(outputs[:, begin : begin + steps], history) or _is_large(part):
-                self._replay(errors, begin, part, states, history, lengths)
+                self._replay(errors, part, states, history, lengths - begin)
             if self.gates:
                 gates.append(self.engine.gates_of(part, states, history))
             ends = np.flatnonzero((begin < lengths) & (lengths <= begin + steps))
@@ -263,15 +263,15 @@ class _Run:
     def _replay(
         self,
         errors: dict[int, Exception],
-        begin: int,
         part: NDArray[Any],
         states: NDArray[np.float32],
         history: NDArray[np.float32],
         lengths: NDArray[np.int64],
     ) -> None:
-        """Look for overflow in every row of a slice, as the step graph has it."""
-        for index in range(len(part)):
-            left = int(lengths[index]) - begin
+        """Look for overflow in every row of a slice, as the step graph has it; `lengths` are what
+        is left of the rows at its beginning."""
+        begin = self.inputs.shape[1] - int(lengths.max())
+        for index, left in enumerate(lengths.tolist()):
             if left > 0 and index not in errors:
                 replayed = self.engine.replay(
                     part[index, :left], states[index], history[index, :left]

@@ -45,10 +45,12 @@ class Steps:
         gates: GateSelection | None = None,
         conditions: Conditions = UNCONDITIONAL,
         caller: Caller = ANYBODY,
+        *,
+        connection: object = None,
     ) -> "Steps":
         """A block of one row."""
-        given = None if conditions is UNCONDITIONAL else (conditions,)
-        return cls((caller.identity(session_id),), inputs, gates, given, caller)
+        given = None if conditions == UNCONDITIONAL else (conditions,)
+        return cls((caller.identity(session_id),), inputs, gates, given, caller, connection)
 
     def __len__(self) -> int:
         return len(self.identities)

@@ -128,6 +128,19 @@ class Answers:
             replayed=True,
         )
 
+    def only(self, some: slice) -> "Answers":
+        """Some of the rows."""
+        return Answers(
+            self.rows[some],
+            self.identities[some],
+            self.manifest,
+            self.steps[some],
+            self.revisions[some],
+            self.outputs[some],
+            self.gates and self.gates.of_row(some),
+            self.replayed,
+        )
+
     def each(self) -> Iterator[tuple[int, Answer]]:
         """The rows and their answers, one by one."""
         for index, (row, identity) in enumerate(zip(self.rows, self.identities, strict=True)):

@@ -1,6 +1,6 @@
 """From the rows of a group and their sessions to batches: who may go on, and with what inputs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np

@@ -8,6 +8,7 @@ earlier answer, comes from the store.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import compress
 from threading import Lock
 
 import numpy as np
@@ -90,13 +91,12 @@ class Recent:
             found = []
             for table, (indexes, rows) in by_table.items():
                 fresh = table.looks[rows] == self._looks
-                if not fresh.all():
-                    unknown += [index for index, one in zip(indexes, fresh, strict=True) if not one]
-                    indexes = [index for index, one in zip(indexes, fresh, strict=True) if one]
-                    rows = [row for row, one in zip(rows, fresh, strict=True) if one]
-                if rows:
-                    named = [identities[index] for index in indexes]
-                    found.append((indexes, table.columns(named, rows)))
+                known = indexes if fresh.all() else list(compress(indexes, fresh))
+                if len(known) < len(indexes):
+                    unknown += compress(indexes, ~fresh)
+                if known:
+                    named = [identities[index] for index in known]
+                    found.append((known, table.columns(named, list(compress(rows, fresh)))))
         return found, unknown
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:

@@ -90,6 +90,8 @@ class Sessions:
         max_wait_seconds: float = math.inf,
         recent_bytes: int = 0,
     ) -> None:
+        self.max_rows = min(max_batch, max_queue)
+        """Of a block: more would take all room of a group, or of the queue."""
         self._models = models
         self._store = ObservedStore(store)
         self._stores = stores_for_threads(self._store)
@@ -183,10 +185,14 @@ class Sessions:
 
     async def step(self, block: Steps) -> Answer:
         """Apply a block of one row. Raises InvalidInput, VersionUnavailable."""
-        outcome = (await self._batcher.submit(block.identities[0], block)).only()
+        outcome = (await self.start_steps(block)).only()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def start_steps(self, block: Steps) -> asyncio.Future[Answered]:
+        """As `step`, in the queue when this returns. Raises Overloaded, ShuttingDown."""
+        return self._batcher.submit(block.identities[0], block)
 
     def send_steps(self, block: Steps, reply: Reply[Answered]) -> None:
         """Apply a block, which is in the queue when this returns: the order of calls is that of

@@ -5,10 +5,10 @@ times what the steps do, so plain items are looked at by hand and the numbers of
 one array. Whatever does not look plain takes the slow way, which finds the words for what is wrong.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby, islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.faults import invalid
 from service.operations.gates import GateSelection
-from service.operations.inputs import FLOAT32_MAX, JsonRows, Text
+from service.operations.inputs import FLOAT32_MAX, Inputs, JsonBlock, JsonRows, Text
 from service.operations.keys import Key, read_key
 from service.sessions.receipts import KEPT_RECEIPTS
 
@@ -65,8 +65,23 @@ def read_items(raw: bytes, request_key: Key | None) -> list[ItemOrFault]:
     found = _items_of(_parsed(raw))
     items = [_read_item(index, value, request_key) for index, value in enumerate(found)]
     _refuse_too_many_keys(items)
-    _convert([item for item in items if isinstance(item, Item)])
     return items
+
+
+def blocks_of(
+    items: Sequence[ItemOrFault], max_rows: int
+) -> Iterator[tuple[list[int], list[Item], Inputs]]:
+    """Neighbours that make one block: their indexes, themselves and their inputs."""
+    sound = ((index, item) for index, item in enumerate(items) if isinstance(item, Item))
+    for shape, run in groupby(sound, key=lambda pair: _shape(pair[1])):
+        while some := list(islice(run, max_rows)):
+            found = [item for _, item in some]
+            matrices = None if shape is None else _matrices(found, *shape)
+            if matrices is None:
+                yield from (([index], [item], item.inputs) for index, item in some)
+            else:
+                inputs = JsonBlock([_rows_of(item) for item in found], matrices)
+                yield [index for index, _ in some], found, inputs
 
 
 def _parsed(raw: bytes) -> object:
@@ -144,34 +159,23 @@ def _refuse_too_many_keys(items: list[ItemOrFault]) -> None:
         numbers.add((item.session_id, key.digest))
 
 
-def _convert(items: Sequence[Item]) -> None:
-    """Give all items whose inputs are matrices theirs, those of one width in one go."""
-    by_width: defaultdict[int, list[Item]] = defaultdict(list)
-    for item in items:
-        rows = _rows_of(item)
-        if rows and type(rows[0]) is list:
-            by_width[len(rows[0])].append(item)
-    for width, alike in by_width.items():
-        matrix = _matrix([row for item in alike for row in _rows_of(item)], width)
-        if matrix is not None:
-            for item, begin, end in _spans(alike):
-                item.inputs = JsonRows(_rows_of(item), matrix[begin:end])
+def _shape(item: Item) -> tuple[int, int] | None:
+    """T and F of plain steps without gates, as far as the first row tells."""
+    rows = _rows_of(item)
+    if not rows or type(rows[0]) is not list or not rows[0]:
+        return None
+    return len(rows), len(rows[0])
 
 
 def _rows_of(item: Item) -> list[Any]:
-    rows = item.inputs.rows if isinstance(item.inputs, JsonRows) else []
-    return rows if isinstance(rows, list) else []
+    if item.gates is not None or isinstance(item.inputs, Text):
+        return []
+    return item.inputs.rows if isinstance(item.inputs.rows, list) else []
 
 
-def _spans(items: Sequence[Item]) -> Iterator[tuple[Item, int, int]]:
-    end = 0
-    for item in items:
-        begin, end = end, end + len(item.inputs)
-        yield item, begin, end
-
-
-def _matrix(rows: list[Any], width: int) -> NDArray[np.float32] | None:
-    """The rows as float32 [N, width]; None where they are not that many finite numbers each."""
+def _matrices(items: Sequence[Item], time: int, width: int) -> NDArray[np.float32] | None:
+    """The inputs as float32 [N, T, F]; None where they are not that many finite numbers each."""
+    rows = [row for item in items for row in _rows_of(item)]
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
         return None
     if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
@@ -181,4 +185,6 @@ def _matrix(rows: list[Any], width: int) -> NDArray[np.float32] | None:
     except OverflowError:
         return None
     # Written so that NaN does not pass.
-    return matrix.astype(np.float32) if (np.abs(matrix) <= FLOAT32_MAX).all() else None
+    if not (np.abs(matrix) <= FLOAT32_MAX).all():
+        return None
+    return matrix.astype(np.float32).reshape(len(items), time, width)

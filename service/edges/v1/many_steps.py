@@ -18,18 +18,20 @@ from service.edges.http.door import exchange_of
 from service.edges.http.front import Answered
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
-from service.edges.v1.items import Item, ItemOrFault, read_items
-from service.edges.v1.step_bodies import render_steps
+from service.edges.v1.items import Item, ItemOrFault, blocks_of, read_items
+from service.edges.v1.step_bodies import step_fields
 from service.edges.v1.steps import JSON
 from service.errors import GatewiseError, InvalidInput, Overloaded, ShuttingDown
 from service.operations.caller import Caller
+from service.operations.conditions import UNCONDITIONAL
+from service.operations.inputs import Inputs
 from service.operations.keys import Key
 from service.operations.limits import Budget
-from service.operations.requests import Step
-from service.sessions.answers import Answer
+from service.operations.requests import Steps
+from service.sessions.answers import Answered as Stepped
+from service.sessions.answers import Answers
 
 TEMPLATE = "/v1/steps"
-Outcome = tuple[ItemOrFault, Answer | Exception]
 
 
 async def answer_many_steps(context: Context, _: str, scope: Scope, receive: Receive) -> Answered:
@@ -39,50 +41,84 @@ async def answer_many_steps(context: Context, _: str, scope: Scope, receive: Rec
     key = _request_key(scope)
     is_long = len(raw) > LONG_BODY_BYTES
     items = await asyncio.to_thread(read_items, raw, key) if is_long else read_items(raw, key)
-    # All wait already; most are done together, and only the first of those is waited for.
-    started = _start(context, items, exchange.caller)
-    together = asyncio.gather(
-        *(one for one in started if isinstance(one, asyncio.Future)), return_exceptions=True
-    )
-    await exchange.wait(together, receive)
-    outcomes = [_outcome(one) for one in started]
-    answers = list(zip(items, outcomes, strict=True))
-    body = await asyncio.to_thread(_render, answers) if is_long else _render(answers)
+    collected = _Collected(items)
+    _send(context, items, collected, exchange.caller)
+    await exchange.wait(collected.complete, receive)
+    body = await asyncio.to_thread(_render, collected) if is_long else _render(collected)
     return Answered(body, [JSON])
 
 
-def _start(
-    context: Context, items: Sequence[ItemOrFault], caller: Caller
-) -> list["asyncio.Future[Answer] | GatewiseError"]:
+class _Collected:
+    """What came of the items so far; `complete` when nothing is missing."""
+
+    def __init__(self, items: Sequence[ItemOrFault]) -> None:
+        self.items = items
+        self.answers: list[tuple[Sequence[int], Answers]] = []
+        """With the indexes of their block's rows."""
+        self.failures: list[tuple[int, Exception]] = []
+        self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = len(items)
+
+    def take(self, indexes: Sequence[int], rows: Sequence[int], outcome: object) -> None:
+        """Some rows of the block that has the items at `indexes`."""
+        if isinstance(outcome, Exception):
+            outcome = Stepped(failures=[(row, outcome) for row in rows])
+        assert isinstance(outcome, Stepped)
+        self.answers += [(indexes, answers) for answers in outcome.answers]
+        self.failures += [(indexes[row], error) for row, error in outcome.failures]
+        self._missing -= len(rows)
+        if not self._missing and not self.complete.done():
+            self.complete.set_result(None)
+
+
+class _Reply:
+    """Of one block."""
+
+    def __init__(self, collected: _Collected, indexes: Sequence[int]) -> None:
+        self._collected = collected
+        self._indexes = indexes
+        self.cancelled = collected.complete.cancelled
+
+    def answer(self, rows: Sequence[int], outcome: Stepped | Exception) -> None:
+        self._collected.take(self._indexes, rows, outcome)
+
+
+def _send(
+    context: Context, items: Sequence[ItemOrFault], collected: _Collected, caller: Caller
+) -> None:
     budget = Budget(context.limits)
-    started: list[asyncio.Future[Answer] | GatewiseError] = []
     refusal: GatewiseError | None = None
-    for index, item in enumerate(items):
-        if not isinstance(item, Item):
-            started.append(item)
-        elif refusal is not None:
-            started.append(refusal)
-        else:
-            step = Step(
-                item.session_id, item.inputs, item.gates, item.conditions, caller, budget, index
-            )
+    for indexes, found, inputs in blocks_of(items, context.sessions.max_rows):
+        reply = _Reply(collected, indexes)
+        rows = range(len(indexes))
+        if refusal is None:
             try:
-                started.append(context.sessions.start_step(step))
+                block = _block(found, inputs, caller, budget, indexes[0])
+                context.sessions.send_steps(block, reply)
+                continue
             except (Overloaded, ShuttingDown) as error:
                 # Nor what comes later: there might be room for it, before its predecessors.
                 refusal = error
-                started.append(error)
-    return started
+        reply.answer(rows, refusal)
+    for index, item in enumerate(items):
+        if not isinstance(item, Item):
+            collected.take([index], (0,), item)
 
 
-def _outcome(started: "asyncio.Future[Answer] | GatewiseError") -> Answer | Exception:
-    if not isinstance(started, asyncio.Future):
-        return started
-    error = started.exception()
-    if error is None:
-        return started.result()
-    assert isinstance(error, Exception)
-    return error
+def _block(
+    items: Sequence[Item], inputs: Inputs, caller: Caller, budget: Budget, part: int
+) -> Steps:
+    conditions = [item.conditions for item in items]
+    plain = all(one is UNCONDITIONAL for one in conditions)
+    return Steps(
+        [caller.identity(item.session_id) for item in items],
+        inputs,
+        items[0].gates,
+        None if plain else conditions,
+        caller,
+        budget=budget,
+        part=part,
+    )
 
 
 def _request_key(scope: Scope) -> Key | None:
@@ -94,26 +130,23 @@ def _request_key(scope: Scope) -> Key | None:
     return conditions.key
 
 
-def _render(outcomes: Sequence[Outcome]) -> bytes:
-    rendered = [
-        _render_answer(item, outcome)
-        if isinstance(item, Item) and isinstance(outcome, Answer)
-        else _render_problem(item, outcome, index)
-        for index, (item, outcome) in enumerate(outcomes)
-    ]
-    return to_json({"items": rendered})
+def _render(collected: _Collected) -> bytes:
+    rendered = [b""] * len(collected.items)
+    for indexes, answers in collected.answers:
+        item = collected.items[indexes[answers.rows[0]]]
+        assert isinstance(item, Item)
+        replayed = b',"replayed":true' if answers.replayed else b""
+        for row, revision, fields in zip(
+            answers.rows, answers.revisions.tolist(), step_fields(answers, item.gates), strict=True
+        ):
+            tag = orjson.dumps(etag(revision))
+            rendered[indexes[row]] = b'{%b,"etag":%b%b}' % (fields, tag, replayed)
+    for index, error in collected.failures:
+        rendered[index] = to_json(_render_problem(collected.items[index], error, index))
+    return b'{"items":[%b]}' % b",".join(rendered)
 
 
-def _render_answer(item: Item, answer: Answer) -> dict[str, Any]:
-    rendered = render_steps(answer, item.gates)
-    rendered["etag"] = etag(answer.revision)
-    if answer.replayed:
-        rendered["replayed"] = True
-    return rendered
-
-
-def _render_problem(item: ItemOrFault, error: Answer | Exception, index: int) -> dict[str, Any]:
-    assert isinstance(error, Exception)
+def _render_problem(item: ItemOrFault, error: Exception, index: int) -> dict[str, Any]:
     if isinstance(error, InvalidInput):
         error = InvalidInput(fault.below(("items", index)) for fault in error.faults)
     problem = answer_error(error)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest, Probabilities, Tokens
 from service.edges.http.conditions import etag
+from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody, StepsBody
 from service.operations.gates import GateSelection
 from service.operations.inputs import Inputs, JsonRows, Text
-from service.sessions.answers import Answer
+from service.sessions.answers import Answer, Answers
 
 TOP_TOKENS = 5
 """How many of the most likely next tokens an answer names."""
@@ -29,10 +30,10 @@ def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
     return JsonRows(body.inputs)
 
 
-def session_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+def session_headers(revision: int, *, replayed: bool) -> list[tuple[bytes, bytes]]:
     """Where the session is after the request, and whether this is the answer to an earlier try."""
-    headers = [(b"etag", etag(answer.revision).encode())]
-    if answer.replayed:
+    headers = [(b"etag", etag(revision).encode())]
+    if replayed:
         headers.append((b"idempotent-replayed", b"true"))
     return headers
 
@@ -54,6 +55,24 @@ def render_steps(answer: Answer, gates: GateSelection | None) -> dict[str, Any]:
     if gates is not None and result.gates is not None:
         rendered["gates"] = render_gates(result.gates, gates, manifest.layers)
     return rendered
+
+
+def step_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:
+    """For each row the fields of `render_steps` as JSON, without the braces around them."""
+    manifest = answers.manifest
+    is_plain = answers.gates is None and not isinstance(manifest.output, Probabilities)
+    if answers.outputs.shape[1] > 1 or not is_plain:
+        return [to_json(render_steps(answer, gates))[1:-1] for _, answer in answers.each()]
+    # All rows in one go: written one by one they would take longer than the steps did.
+    outputs = to_json(np.ascontiguousarray(answers.outputs[:, 0]))[2:-2].split(b"],[")
+    model = b',"model":%b,"version":%d,"step":' % (to_json(manifest.name), manifest.version)
+    return [
+        b'"session_id":%b%b%d,"outputs":[[%b]]'
+        % (to_json(identity.session_id), model, step, output)
+        for identity, step, output in zip(
+            answers.identities, answers.steps.tolist(), outputs, strict=True
+        )
+    ]
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:

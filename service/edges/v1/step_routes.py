@@ -66,7 +66,10 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
         parts = context.sessions.stream_rollout(rollout)
         return await stream_events(render_parts(parts, rollout))
     answer = await context.sessions.rollout(rollout)
-    headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
+    headers = {
+        name.decode(): value.decode()
+        for name, value in session_headers(answer.revision, replayed=answer.replayed)
+    }
     rendered = await render_aside(answer, partial(render_rollout, answer, rollout))
     return Response(rendered, media_type="application/json", headers=headers)
 

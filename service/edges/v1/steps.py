@@ -7,12 +7,18 @@ from service.edges.http.conditions import read_conditions
 from service.edges.http.context import Context
 from service.edges.http.door import exchange_of
 from service.edges.http.front import Answered
-from service.edges.http.json import to_json
 from service.edges.http.long_numbers import long_json
 from service.edges.v1.requests import StepsBody
-from service.edges.v1.step_bodies import inputs_of, render_aside, render_steps, session_headers
-from service.operations.requests import Step
-from service.sessions.answers import Answer
+from service.edges.v1.step_bodies import (
+    inputs_of,
+    render_aside,
+    render_steps,
+    session_headers,
+    step_fields,
+)
+from service.operations.gates import GateSelection
+from service.operations.requests import Steps
+from service.sessions.answers import Answers
 
 TEMPLATE = "/v1/sessions/{session_id}/steps"
 JSON = (b"content-type", b"application/json")
@@ -25,12 +31,17 @@ async def answer_steps(
     exchange = exchange_of(scope)
     body = await parse_aside(await exchange.read_body(scope, receive), StepsBody)
     conditions = read_conditions(scope["headers"], body.at)
-    step = Step(session_id, inputs_of(body), body.gates, conditions, exchange.caller)
-    answer = await exchange.wait(context.sessions.start_step(step), receive)
-    return Answered(await _rendered(answer, body), [JSON, *session_headers(answer)])
+    block = Steps.of(session_id, inputs_of(body), body.gates, conditions, exchange.caller)
+    answered = await exchange.wait(context.sessions.start_steps(block), receive)
+    if answered.failures:
+        raise answered.failures[0][1]
+    (answers,) = answered.answers
+    headers = session_headers(int(answers.revisions[0]), replayed=answers.replayed)
+    return Answered(await _rendered(answers, body.gates), [JSON, *headers])
 
 
-async def _rendered(answer: Answer, body: StepsBody) -> bytes:
-    if len(answer.result.outputs) == 1:
-        return to_json(render_steps(answer, body.gates))
-    return await render_aside(answer, lambda: long_json(render_steps(answer, body.gates)))
+async def _rendered(answers: Answers, gates: GateSelection | None) -> bytes:
+    if answers.outputs.shape[1] == 1:
+        return b"{%b}" % step_fields(answers, gates)[0]
+    ((_, answer),) = answers.each()
+    return await render_aside(answer, lambda: long_json(render_steps(answer, gates)))

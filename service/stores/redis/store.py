@@ -6,6 +6,7 @@ from copy import copy
 
 from service.errors import SessionDamaged, SessionExists, StoreError
 from service.stores.clock import Clocks
+from service.stores.columns import Moves, as_records
 from service.stores.record import (
     FORMAT,
     decode,
@@ -41,7 +42,6 @@ from service.stores.redis.scripts import (
     Command,
 )
 from service.stores.redis.servers import Servers
-from service.stores.columns import Moves, as_records
 from service.stores.store import Found, Identity, Listed, Position, Replaced, Session
 
 

@@ -1,22 +1,21 @@
 """Answers of a stream: JSON messages, and binary frames that hold many answers each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from struct import pack
 from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from service.edges.http.conditions import etag
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
 from service.edges.v1.step_bodies import render_steps
 from service.edges.v1.stream.blocks import GATES, HEADER, padded
-from service.edges.v1.stream.pending import Finished, Frame, PendingStep
-from service.engine.engine import Gates
-from service.sessions.answers import Answer
+from service.edges.v1.stream.pending import Done, Finished, Frame
+from service.sessions.answers import Answered, Answers
 
 STEPPED = 0x81
 FAILED = 0x82
@@ -26,30 +25,61 @@ REPLAYED = 2
 FRAME_BYTES = 256 * 1024
 """From here on, answers that are ready go into another frame."""
 
-_Shape = tuple[int, int, bool, bool, int] | None
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """Answers to neighbouring records as a part of a block: n of them."""
+
+    ids: Sequence[int]
+    handles: Sequence[int]
+    answers: Answers
+
+    @property
+    def shape(self) -> tuple[int, int, int, bool]:
+        """What answers of one block have in common: T, O, G (0 without gates), replayed."""
+        gates = self.answers.gates
+        width = 0 if gates is None else gates.hidden.shape[-1]
+        return (*self.answers.outputs.shape[1:], width, self.answers.replayed)
+
+    @property
+    def record_bytes(self) -> int:
+        time, width, gates, _ = self.shape
+        return 28 + 4 * time * (width + 4 * gates)
+
+    def split(self) -> "Iterator[_Piece]":
+        """As many answers at a time as a frame has room for."""
+        count = max(1, FRAME_BYTES // self.record_bytes)
+        if count >= len(self.ids):
+            yield self
+            return
+        for begin in range(0, len(self.ids), count):
+            some = slice(begin, begin + count)
+            yield _Piece(self.ids[some], self.handles[some], self.answers.only(some))
 
 
 def render(finished: Sequence[Finished]) -> list[str | bytes]:
     """Frames in the order of the answers; neighbours that came as records share one."""
     frames: list[str | bytes] = []
-    for binary, run in groupby(finished, key=_is_record):
+    for binary, run in groupby(finished, key=_is_records):
         if binary:
-            frames += _binary_frames([one for one in run if isinstance(one, PendingStep)])
+            frames += _binary_frames(_pieces(run))
         else:
             frames += [one.content if isinstance(one, Frame) else step_text(one) for one in run]
     return frames
 
 
-def step_text(step: PendingStep) -> str:
+def step_text(done: Done) -> str:
     """The answer to a `step` message."""
-    outcome = step.outcome
-    if not isinstance(outcome, Answer) or step.message is None:
-        return error_text(step.id, step.opened.session_id, _failure(step))
+    outcome = done.outcome.only() if isinstance(done.outcome, Answered) else done.outcome
+    steps = done.steps
+    if isinstance(outcome, Exception):
+        return error_text(steps.message_id, steps.opened[0].session_id, outcome)
+    assert steps.message is not None
     more: dict[str, Any] = {"etag": etag(outcome.revision)}
     if outcome.replayed:
         more["replayed"] = True
-    fields = render_steps(outcome, step.message.gates)
-    return to_json({"type": "step", **_identity(step.id), **fields, **more}).decode()
+    fields = render_steps(outcome, steps.message.gates)
+    return to_json({"type": "step", **_identity(steps.message_id), **fields, **more}).decode()
 
 
 def error_text(message_id: int | str | None, session_id: str | None, error: Exception) -> str:
@@ -68,84 +98,80 @@ def error_block(record_id: int, handle: int, error: Exception) -> bytes:
     return (head + pack("<QI", record_id, handle) + content).ljust(size, b"\0")
 
 
-def _binary_frames(steps: Sequence[PendingStep]) -> Iterator[bytes]:
+def _pieces(finished: Iterable[Finished]) -> Iterator[_Piece | bytes]:
+    """Answers, and error blocks that are rendered already."""
+    for done in finished:
+        assert isinstance(done, Done)
+        records, outcome = done.steps.records, done.outcome
+        assert records is not None
+        if isinstance(outcome, Exception):
+            outcome = Answered(failures=[(row, outcome) for row in done.rows])
+        for answers in outcome.answers:
+            ids = [records.ids[row] for row in answers.rows]
+            handles = [records.handles[row] for row in answers.rows]
+            yield from _Piece(ids, handles, answers).split()
+        for row, error in outcome.failures:
+            yield error_block(records.ids[row], records.handles[row], error)
+
+
+def _binary_frames(pieces: Iterable[_Piece | bytes]) -> Iterator[bytes]:
     blocks: list[bytes] = []
     size = 0
-    for shape, run in groupby(steps, key=_shape):
-        for some in _chunks(list(run), shape):
-            block = _block(some, shape)
-            if blocks and size + len(block) > FRAME_BYTES:
-                yield b"".join(blocks)
-                blocks, size = [], 0
-            blocks.append(block)
-            size += len(block)
+    for block in _blocks(pieces):
+        if blocks and size + len(block) > FRAME_BYTES:
+            yield b"".join(blocks)
+            blocks, size = [], 0
+        blocks.append(block)
+        size += len(block)
     if blocks:
         yield blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def _shape(step: PendingStep) -> _Shape:
-    """What answers of one block have in common: T, O, gates, replayed, S. None for an error."""
-    answer = step.outcome
-    if not isinstance(answer, Answer):
-        return None
-    outputs, gates = answer.result.outputs, answer.result.gates
-    state_size = 0 if gates is None else gates.hidden.shape[-1]
-    return (*outputs.shape, gates is not None, answer.replayed, state_size)
+def _blocks(pieces: Iterable[_Piece | bytes]) -> Iterator[bytes]:
+    """Neighbours of one shape share a block, as long as it fits a frame."""
+    alike: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        more = 0 if isinstance(piece, bytes) else len(piece.ids) * piece.record_bytes
+        if alike and (
+            isinstance(piece, bytes) or piece.shape != alike[0].shape or size + more > FRAME_BYTES
+        ):
+            yield _block(alike)
+            alike, size = [], 0
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            alike.append(piece)
+            size += more
+    if alike:
+        yield _block(alike)
 
 
-def _chunks(steps: list[PendingStep], shape: _Shape) -> Iterator[list[PendingStep]]:
-    """Errors one by one, answers as many at a time as a frame has room for."""
-    count = 1
-    if shape is not None:
-        time, width, _, _, state_size = shape
-        count = max(1, FRAME_BYTES // (28 + 4 * time * (width + 4 * state_size)))
-    for begin in range(0, len(steps), count):
-        yield steps[begin : begin + count]
-
-
-def _block(steps: list[PendingStep], shape: _Shape) -> bytes:
-    if shape is None:
-        return error_block(_number(steps[0]), steps[0].opened.handle, _failure(steps[0]))
-    time, width, gates, replayed, state_size = shape
-    answers = [step.outcome for step in steps if isinstance(step.outcome, Answer)]
-    count = len(answers)
-    plain = HEADER.size + count * (28 + 4 * time * (width + 4 * state_size))
+def _block(pieces: Sequence[_Piece]) -> bytes:
+    time, width, gates, replayed = pieces[0].shape
+    ids = [record_id for piece in pieces for record_id in piece.ids]
+    handles = [handle for piece in pieces for handle in piece.handles]
+    columns = [piece.answers for piece in pieces]
+    count = len(ids)
+    plain = HEADER.size + count * pieces[0].record_bytes
     size = padded(plain)
-    flags = gates * GATES + replayed * REPLAYED
+    flags = (gates > 0) * GATES + replayed * REPLAYED
     return b"".join(
         [
-            HEADER.pack(STEPPED, flags, 0, size, count, time, width, state_size),
-            pack(f"<{count}Q", *map(_number, steps)),
-            pack(f"<{count}Q", *[answer.step for answer in answers]),
-            pack(f"<{count}Q", *[answer.revision for answer in answers]),
-            *[np.ascontiguousarray(answer.result.outputs).data for answer in answers],
-            *[tensor.data for answer in answers for tensor in _gates(answer.result.gates)],
-            pack(f"<{count}I", *[step.opened.handle for step in steps]),
+            HEADER.pack(STEPPED, flags, 0, size, count, time, width, gates),
+            pack(f"<{count}Q", *ids),
+            *[one.steps.tobytes() for one in columns],
+            *[one.revisions.tobytes() for one in columns],
+            *[one.outputs.tobytes() for one in columns],
+            *[np.stack(one.gates.tensors, axis=1).tobytes() for one in columns if one.gates],
+            pack(f"<{count}I", *handles),
             bytes(size - plain),
         ]
     )
 
 
-def _gates(gates: Gates | None) -> list[NDArray[np.float32]]:
-    if gates is None:
-        return []
-    tensors = (gates.reset, gates.update, gates.candidate, gates.hidden)
-    return [np.ascontiguousarray(tensor) for tensor in tensors]
-
-
-def _is_record(finished: Finished) -> bool:
-    return isinstance(finished, PendingStep) and finished.message is None
-
-
-def _number(step: PendingStep) -> int:
-    """The id of a record."""
-    assert isinstance(step.id, int)
-    return step.id
-
-
-def _failure(step: PendingStep) -> Exception:
-    assert isinstance(step.outcome, Exception)
-    return step.outcome
+def _is_records(finished: Finished) -> bool:
+    return isinstance(finished, Done) and finished.steps.records is not None
 
 
 def _identity(message_id: int | str | None) -> dict[str, int | str]:

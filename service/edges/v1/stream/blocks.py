@@ -4,14 +4,16 @@ A block holds N records of the same shape, its fields as arrays, so that reading
 same for one session as for hundreds. Byte for byte in docs/streaming.md.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from struct import Struct, unpack_from
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import MalformedBody
 from service.operations.conditions import UNCONDITIONAL, Conditions
-from service.operations.inputs import TensorBlock
 from service.operations.keys import Key, key_of_number
 
 HEADER = Struct("<BBHIIIII")
@@ -33,11 +35,11 @@ _INT64 = np.dtype("<i8")
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """N records: the tensors of `inputs`, the others [N]."""
+    """N records: `tensors` [N, T, F] float32 or [N, T] int64, the others [N]."""
 
-    inputs: TensorBlock
-    handles: tuple[int, ...]
+    tensors: NDArray[Any]
     ids: tuple[int, ...]
+    handles: tuple[int, ...]
     ats: tuple[int, ...] | None
     gates: bool
     keyed: bool
@@ -47,15 +49,25 @@ class Block:
 
     @property
     def steps(self) -> int:
-        return self.inputs.steps
+        return int(self.tensors.shape[1])
 
-    def conditions(self, index: int, writer: str | None) -> Conditions:
+    def only(self, rows: Sequence[int]) -> "Block":
+        """Some of its records."""
+        return replace(
+            self,
+            tensors=self.tensors[list(rows)],
+            ids=tuple(self.ids[row] for row in rows),
+            handles=tuple(self.handles[row] for row in rows),
+            ats=self.ats and tuple(self.ats[row] for row in rows),
+        )
+
+    def conditions(self, row: int, writer: str | None) -> Conditions:
         """Raises InvalidInput."""
-        at = None if self.ats is None else self.ats[index]
+        at = None if self.ats is None else self.ats[row]
         if writer is not None:
-            return Conditions(key_of_number(writer, self.ids[index], ("id",)), at)
+            return Conditions(key_of_number(writer, self.ids[row], ("id",)), at)
         if self.keyed:
-            return Conditions(Key.of(b"%d" % self.ids[index]), at)
+            return Conditions(Key.of(b"%d" % self.ids[row]), at)
         return UNCONDITIONAL if at is None else Conditions(at=at)
 
 
@@ -94,7 +106,7 @@ def _read_block(frame: bytes, begin: int) -> tuple[Block, int]:
     inputs_at = place + 8 * count + ats
     shape = (count, steps) if tokens else (count, steps, width)
     block = Block(
-        inputs=TensorBlock(np.ndarray(shape, _INT64 if tokens else _FLOAT32, frame, inputs_at)),
+        tensors=np.ndarray(shape, _INT64 if tokens else _FLOAT32, frame, inputs_at),
         handles=unpack_from(f"<{count}I", frame, place + 8 * count + ats + inputs),
         ids=unpack_from(f"<{count}Q", frame, place),
         ats=unpack_from(f"<{count}Q", frame, place + 8 * count) if ats else None,

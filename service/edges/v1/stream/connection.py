@@ -8,11 +8,11 @@ import structlog
 from starlette.types import Message, Receive, Send
 
 from service.edges.v1.stream.answers import render
-from service.edges.v1.stream.pending import Finished, Frame, PendingStep
+from service.edges.v1.stream.pending import Done, Finished, Frame, PendingSteps
 from service.edges.v1.stream.window import Interrupted, Window, needs_receipts
 from service.errors import Overloaded
-from service.operations.requests import Step
-from service.sessions.answers import Answer
+from service.operations.requests import Steps
+from service.sessions.answers import Answered
 from service.sessions.sessions import Sessions
 
 SERVICE_RESTART = 1012
@@ -46,37 +46,42 @@ class Connection:
         self._computing = 0
         self._stopping = False
 
-    async def step(self, pending: PendingStep, request: Step) -> None:
+    async def send_steps(self, pending: PendingSteps, block: Steps) -> None:
         """Enqueue steps as soon as there is room. Raises Interrupted."""
-        opened, window = pending.opened, self.window
+        numbers = len(block) * pending.numbers
         while True:
-            if window.is_open(pending.numbers) and not needs_receipts(opened, keyed=pending.keyed):
+            if self.window.is_open(len(block), numbers) and not needs_receipts(pending):
                 try:
-                    self.sessions.send_step(request, _StepReply(self, pending))
+                    self.sessions.send_steps(block, pending)
                     break
                 except Overloaded as error:
                     # Refusing one of several steps of a session would let later ones pass it.
                     if not self._computing:
-                        self.fail(pending, error)
+                        self._fail(pending, block, error)
                         return
                 except Exception as error:  # answered, as every error is
-                    self.fail(pending, error)
+                    self._fail(pending, block, error)
                     return
-            await window.moved()
-        self._take(pending)
-        self._computing += 1
+            await self.window.moved()
+        self._take(pending, block)
 
-    def fail(self, pending: PendingStep, error: Exception) -> None:
+    def _take(self, pending: PendingSteps, block: Steps) -> None:
+        self.window.take(len(block), len(block) * pending.numbers)
+        self._computing += len(block)
+        if pending.keyed:
+            for opened in pending.opened:
+                opened.keyed += 1
+
+    def _fail(self, pending: PendingSteps, block: Steps, error: Exception) -> None:
         """Answer steps that are not enqueued."""
-        self._take(pending)
-        pending.outcome = error
-        self._put(pending)
+        self._take(pending, block)
+        pending.answer(range(len(block)), error)
 
     async def begin(self) -> None:
         """Wait for room for a request that is no step. Raises Interrupted."""
-        while not self.window.is_open(0):
+        while not self.window.is_open(1, 0):
             await self.window.moved()
-        self.window.take(0)
+        self.window.take(1, 0)
 
     def answer(self, frame: str | bytes) -> None:
         """Answer what `begin` has counted."""
@@ -101,15 +106,10 @@ class Connection:
             self.closed.set()
             writer.cancel()
 
-    def _take(self, pending: PendingStep) -> None:
-        self.window.take(pending.numbers)
-        pending.opened.keyed += pending.keyed
-
-    def on_step(self, pending: PendingStep, outcome: Answer | Exception) -> None:
+    def on_steps(self, done: Done) -> None:
         """Steps that were enqueued are done."""
-        self._computing -= 1
-        pending.outcome = outcome
-        self._put(pending)
+        self._computing -= len(done.rows)
+        self._put(done)
 
     def _put(self, finished: Finished) -> None:
         if not self._finished:
@@ -139,41 +139,27 @@ class Connection:
             self.closed.set()
 
     def _release(self, finished: Sequence[Finished]) -> None:
-        numbers = 0
+        requests = numbers = 0
         for one in finished:
-            if isinstance(one, PendingStep):
-                one.opened.keyed -= one.keyed
-                numbers += one.numbers
-        self.window.give_back(len(finished), numbers)
+            if isinstance(one, Frame):
+                requests += 1
+                continue
+            requests += len(one.rows)
+            numbers += one.numbers
+            if one.steps.keyed:
+                for row in one.rows:
+                    one.steps.opened[row].keyed -= 1
+        self.window.give_back(requests, numbers)
 
 
 async def _rendered(finished: Sequence[Finished]) -> list[str | bytes]:
     """Long answers are rendered aside; the next ones wait, so that all stay in order."""
     numbers = steps = 0
     for one in finished:
-        if isinstance(one, PendingStep):
+        if isinstance(one, Done):
             numbers += one.numbers
-            if one.message is not None and isinstance(one.outcome, Answer):
-                steps = max(steps, len(one.outcome.result.outputs))
+            if one.steps.message is not None and isinstance(one.outcome, Answered):
+                steps = max(steps, *(len(answers.outputs[0]) for answers in one.outcome.answers), 0)
     if numbers > _MANY_NUMBERS or steps > _MANY_STEPS:
         return await asyncio.to_thread(render, finished)
     return render(finished)
-
-
-class _StepReply:
-    """Takes what comes of a step, whether its client is still there or not."""
-
-    __slots__ = ("_connection", "_pending")
-
-    def __init__(self, connection: Connection, pending: PendingStep) -> None:
-        self._connection = connection
-        self._pending = pending
-
-    def cancelled(self) -> bool:
-        return False
-
-    def set_result(self, answer: Answer) -> None:
-        self._connection.on_step(self._pending, answer)
-
-    def set_exception(self, error: Exception) -> None:
-        self._connection.on_step(self._pending, error)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service.bundle.manifest import Manifest
 from service.errors import InvalidInput
+from service.stores.store import Identity
 
 MAX_OPENED = 65_536
 """Sessions of one socket. More take another socket."""
@@ -13,7 +14,7 @@ MAX_OPENED = 65_536
 class Opened:
     """A session on this socket."""
 
-    session_id: str
+    identity: Identity
     handle: int
     per_step: int
     """Numbers that a time step holds in memory until it is answered, about."""
@@ -22,6 +23,10 @@ class Opened:
     """Whose numbers the ids of its requests are."""
     keyed: int = 0
     """Requests under way that rely on the receipts that a session keeps."""
+
+    @property
+    def session_id(self) -> str:
+        return self.identity.session_id
 
     def numbers(self, steps: int, *, gates: bool) -> int:
         return steps * (self.per_step_with_gates if gates else self.per_step)
@@ -35,8 +40,9 @@ class OpenedSessions:
         self._by_handle: dict[int, Opened] = {}
         self._next = 1
 
-    def open(self, session_id: str, manifest: Manifest, writer: str | None) -> Opened:
+    def open(self, identity: Identity, manifest: Manifest, writer: str | None) -> Opened:
         """The same handle again for one that is open already. Raises InvalidInput."""
+        session_id = identity.session_id
         found = self._by_id.get(session_id)
         if found is not None:
             found.writer = writer
@@ -46,7 +52,7 @@ class OpenedSessions:
                 (), f"{MAX_OPENED} sessions are open on this socket; close some or use another"
             )
         outputs, state = manifest.output.width, manifest.state_size
-        opened = Opened(session_id, self._next, outputs + state, outputs + 5 * state, writer)
+        opened = Opened(identity, self._next, outputs + state, outputs + 5 * state, writer)
         self._next += 1
         self._by_id[session_id] = self._by_handle[opened.handle] = opened
         return opened

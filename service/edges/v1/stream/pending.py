@@ -1,26 +1,56 @@
-"""Requests of one socket that are under way, and what came of them."""
+"""Blocks of steps of one socket that are under way, and what came of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.edges.v1.requests import StepsBody
+from service.edges.v1.stream.blocks import Block
 from service.edges.v1.stream.opened import Opened
-from service.sessions.answers import Answer
+from service.sessions.answers import Answered
+
+
+class Taker(Protocol):
+    """Takes what came of blocks, whether their client is still there or not."""
+
+    def on_steps(self, done: "Done") -> None: ...
 
 
 @dataclass(slots=True, eq=False)
-class PendingStep:
-    """Steps under way. `message` is their JSON message, None where they came as a record.
+class PendingSteps:
+    """A block under way: `records` of a binary frame, or the steps of a JSON `message`.
 
-    `numbers` counts against what a socket may hold in memory; `keyed` says that a retry relies
-    on the receipts that a session keeps.
+    `numbers` of each row count against what a socket may hold in memory; `keyed` says that retries
+    rely on the receipts that the sessions keep.
     """
 
-    id: int | str | None
-    opened: Opened
+    taker: Taker
+    opened: Sequence[Opened]
     numbers: int
     keyed: bool
+    records: Block | None = None
     message: StepsBody | None = None
-    outcome: Answer | Exception | None = None
+    message_id: int | str | None = None
+
+    def cancelled(self) -> bool:
+        """What has been taken is applied, whether its client stays or goes."""
+        return False
+
+    def answer(self, rows: Sequence[int], outcome: Answered | Exception) -> None:
+        self.taker.on_steps(Done(self, rows, outcome))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """What came of some rows of a block."""
+
+    steps: PendingSteps
+    rows: Sequence[int]
+    outcome: Answered | Exception
+
+    @property
+    def numbers(self) -> int:
+        return len(self.rows) * self.steps.numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,4 +60,4 @@ class Frame:
     content: str | bytes
 
 
-Finished = PendingStep | Frame
+Finished = Done | Frame

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.types import Message as Received
@@ -26,15 +26,15 @@ from service.edges.v1.stream.messages import (
     read_message,
     read_object,
 )
-from service.edges.v1.stream.opened import OpenedSessions
-from service.edges.v1.stream.pending import PendingStep
+from service.edges.v1.stream.opened import Opened, OpenedSessions
+from service.edges.v1.stream.pending import PendingSteps
 from service.errors import InvalidInput
 from service.operations.caller import Caller
 from service.operations.conditions import Conditions
 from service.operations.gates import ALL_GATES
-from service.operations.inputs import Tensor
+from service.operations.inputs import TensorBlock
 from service.operations.keys import writer_digest
-from service.operations.requests import Delete, Fork, Get, Step
+from service.operations.requests import Delete, Fork, Get, Steps
 from service.repository.models import Models
 from service.sessions.receipts import highest_number
 from service.sessions.sessions import Sessions
@@ -77,28 +77,60 @@ class Requests:
             await self._take_block(block)
 
     async def _take_block(self, block: Block) -> None:
-        steps, gates = block.steps, ALL_GATES if block.gates else None
-        # Keys alone need the receipts; with `at` or numbers nothing can be applied twice.
-        keyed = block.keyed and block.ats is None
-        for index, (record_id, handle) in enumerate(zip(block.ids, block.handles, strict=True)):
-            opened = self._opened.by_handle(handle)
+        """In parts that the window has room for, and that leave a group room for others."""
+        opened = await self._opened_by(block)
+        known = [row for row, one in enumerate(opened) if one is not None]
+        found = [one for one in opened if one is not None]
+        if not found:
+            return
+        if len(found) < len(opened):
+            block = block.only(known)
+        numbers = max(one.numbers(block.steps, gates=block.gates) for one in found)
+        room = self._connection.window.max_numbers // numbers
+        most = max(1, min(self._sessions.max_rows, room))
+        if block.keyed and len(set(block.handles)) < len(block):
+            # Of one session, each waits until there is room for its receipt.
+            most = 1
+        for begin in range(0, len(block), most):
+            some = range(begin, min(begin + most, len(block)))
+            part = block if len(some) == len(block) else block.only(some)
+            await self._take_part(part, found[begin : begin + most], numbers)
+
+    async def _opened_by(self, block: Block) -> list[Opened | None]:
+        """The sessions of the records; those that are not open, or cannot have such a key, are
+        answered."""
+        opened = [self._opened.by_handle(handle) for handle in block.handles]
+        has_writers = any(one is not None and one.writer is not None for one in opened)
+        if not has_writers and None not in opened:
+            return opened
+        for row, (record_id, handle) in enumerate(zip(block.ids, block.handles, strict=True)):
+            one = opened[row]
             try:
-                if opened is None:
+                if one is None:
                     raise InvalidInput.at(("handle",), f"{handle} is not open on this socket")
-                conditions = block.conditions(index, opened.writer)
+                block.conditions(row, one.writer)
             except InvalidInput as error:
+                opened[row] = None
                 await self._connection.begin()
                 self._connection.answer(error_block(record_id, handle, error))
-                continue
-            pending = PendingStep(
-                record_id,
-                opened,
-                opened.numbers(steps, gates=block.gates),
-                keyed and opened.writer is None,
-            )
-            tensor = Tensor(block.inputs, index)
-            step = Step(opened.session_id, tensor, gates, conditions, self._caller)
-            await self._connection.step(pending, step)
+        return opened
+
+    async def _take_part(self, block: Block, opened: Sequence[Opened], numbers: int) -> None:
+        conditions = None
+        if block.keyed or block.ats or any(one.writer for one in opened):
+            conditions = [block.conditions(row, one.writer) for row, one in enumerate(opened)]
+        # Keys alone need the receipts; with `at` or numbers nothing can be applied twice.
+        keyed = block.keyed and block.ats is None and not any(one.writer for one in opened)
+        steps = Steps(
+            [one.identity for one in opened],
+            TensorBlock(block.tensors),
+            ALL_GATES if block.gates else None,
+            conditions,
+            self._caller,
+            self._connection,
+        )
+        pending = PendingSteps(self._connection, opened, numbers, keyed, records=block)
+        await self._connection.send_steps(pending, steps)
 
     async def _take_text(self, text: str) -> None:
         message_id = session_id = None
@@ -126,15 +158,23 @@ class Requests:
         opened = self._opened.named(message.session_id)
         conditions = message.conditions(opened.writer, message.at)
         inputs, key = inputs_of(message), conditions.key
-        pending = PendingStep(
-            message.id,
-            opened,
-            opened.numbers(len(inputs), gates=message.gates is not None),
+        pending = PendingSteps(
+            self._connection,
+            (opened,),
+            opened.numbers(inputs.steps, gates=message.gates is not None),
             key is not None and not key.number and message.at is None,
-            message,
+            message=message,
+            message_id=message.id,
         )
-        step = Step(message.session_id, inputs, message.gates, conditions, self._caller)
-        await self._connection.step(pending, step)
+        steps = Steps.of(
+            message.session_id,
+            inputs,
+            message.gates,
+            conditions,
+            self._caller,
+            connection=self._connection,
+        )
+        await self._connection.send_steps(pending, steps)
 
     async def _answer(self, message: Message) -> None:
         try:
@@ -195,7 +235,7 @@ class Requests:
 
     def _handle(self, session: Session, writer: str | None, *, replayed: bool = False) -> Fields:
         manifest = self._models.version(session.model, session.version).manifest
-        opened = self._opened.open(session.session_id, manifest, writer)
+        opened = self._opened.open(session.identity, manifest, writer)
         fields = _shown(session) | {"handle": opened.handle}
         if writer is not None:
             fields["number"] = highest_number(session, writer_digest(writer.encode())) or 0

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.edges.v1.stream.opened import Opened
+from service.edges.v1.stream.pending import PendingSteps
 from service.errors import GatewiseError
 from service.sessions.receipts import KEPT_RECEIPTS
 
@@ -21,7 +21,7 @@ class Window:
     """
 
     def __init__(self, max_numbers: int) -> None:
-        self._max_numbers = max_numbers
+        self.max_numbers = max_numbers
         self._moved = asyncio.Event()
         self._requests = 0
         self._numbers = 0
@@ -31,13 +31,14 @@ class Window:
     def empty(self) -> bool:
         return not self._requests
 
-    def is_open(self, numbers: int) -> bool:
-        return self._requests < MAX_UNANSWERED and (
-            not self._requests or self._numbers + numbers <= self._max_numbers
+    def is_open(self, requests: int, numbers: int) -> bool:
+        return not self._requests or (
+            self._requests + requests <= MAX_UNANSWERED
+            and self._numbers + numbers <= self.max_numbers
         )
 
-    def take(self, numbers: int) -> None:
-        self._requests += 1
+    def take(self, requests: int, numbers: int) -> None:
+        self._requests += requests
         self._numbers += numbers
 
     def give_back(self, requests: int, numbers: int) -> None:
@@ -63,6 +64,6 @@ class Window:
             raise Interrupted("the socket is closing")
 
 
-def needs_receipts(opened: Opened, *, keyed: bool) -> bool:
+def needs_receipts(pending: PendingSteps) -> bool:
     """Whether one more keyed request could push the receipt of an unanswered one out."""
-    return keyed and opened.keyed >= KEPT_RECEIPTS
+    return pending.keyed and any(opened.keyed >= KEPT_RECEIPTS for opened in pending.opened)
