@@ -7,6 +7,7 @@ import pytest
 
 from service.errors import SessionExists
 from service.stores.store import Identity, Store
+from tests.contract.advance_contract import AdvanceContract
 from tests.contract.listing_contract import ListingContract
 from tests.contract.sessions import (
     blobs,
@@ -33,7 +34,7 @@ NOW = time.time()
 EVERYTHING = {**blobs(), "fell_back_from": 2**40, "tenant": "north"}
 
 
-class StoreContract(ListingContract, UpkeepContract):
+class StoreContract(AdvanceContract, ListingContract, UpkeepContract):
     """Subclasses define the fixture `store`: an empty one."""
 
     def test_a_created_session_is_read_unchanged(self, store: Store) -> None:

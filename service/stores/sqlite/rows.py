@@ -61,12 +61,13 @@ REPLACE_BY_IDENTITY = f"""
 """
 ADVANCE = """
 UPDATE OR ROLLBACK progress
-SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?
+SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?, fell_back_from = NULL
 WHERE n = ? AND revision = ?
 """
 ADVANCE_KEYED = """
 UPDATE OR ROLLBACK progress
-SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?, receipts = ?, writers = ?
+SET revision = ?, changes = ?, step = ?, expires_at = ?, state = ?, fell_back_from = NULL,
+    receipts = ?, writers = ?
 WHERE n = ? AND revision = ?
 """
 _REVISIONS = "SELECT n, revision FROM progress WHERE n IN ({marks})"

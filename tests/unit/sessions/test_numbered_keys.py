@@ -25,7 +25,6 @@ from service.repository.models import Models
 from service.sessions.admission import tag
 from service.sessions.answers import Answer
 from service.sessions.receipts import KEPT_RECEIPTS, KEPT_WRITERS
-from service.sessions.stepping import StepOutcome
 from tests.contract.sessions import found_in, same
 from tests.unit.sessions.serving import serving
 from tests.unit.sessions.steps import (
@@ -47,7 +46,7 @@ class Writers:
         self._models = models
         self._run = stepper(models, self.store).run
 
-    def send(self, writer: str, number: int, steps: int = 1, at: int | None = None) -> StepOutcome:
+    def send(self, writer: str, number: int, steps: int = 1, at: int | None = None) -> object:
         """A step with the key WRITER:NUMBER, that is as long as `steps` says."""
         key = Key.of(f"{writer}:{number}".encode())
         (outcome,) = self._run([request("a", [ROW] * steps, key=key, at=at)])

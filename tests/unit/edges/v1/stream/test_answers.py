@@ -1,38 +1,69 @@
 """Answers in frames: nothing overtakes its like, no frame grows without bound."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from service.edges.v1.stream.answers import FRAME_BYTES, render
+from service.edges.v1.stream.blocks import Block
 from service.edges.v1.stream.opened import Opened
-from service.edges.v1.stream.pending import Frame, PendingStep
+from service.edges.v1.stream.pending import Done, Frame, PendingSteps
+from service.engine.engine import Gates
 from service.errors import SessionNotFound
 from service.repository.models import Models
-from service.sessions.answers import Answer, Result
+from service.sessions.answers import Answered, Answers
+from service.stores.store import Identity
 from tests.e2e.streams import parse
 
-OPENED = Opened("s", 3, 1, 1)
+OPENED = Opened(Identity("", "s"), 3, 1, 1)
 
 
-def _answered(models: Models, number: int, time: int) -> PendingStep:
-    manifest = models.latest("weather").manifest
-    result = Result(np.full((time, 3), number, np.float32), None)
-    answer = Answer("s", manifest, number, 2**63, result)
-    return PendingStep(number, OPENED, 0, keyed=False, outcome=answer)
+class Nobody:
+    def on_steps(self, done: Done) -> None:
+        raise AssertionError(done)
+
+
+def _done(numbers: Sequence[int], outcome: Answered | Exception) -> Done:
+    """What came of a block of records with these ids."""
+    count = len(numbers)
+    records = Block(
+        np.zeros((count, 1, 1)), tuple(numbers), (3,) * count, None, gates=False, keyed=False
+    )
+    pending = PendingSteps(Nobody(), [OPENED] * count, 0, keyed=False, records=records)
+    return Done(pending, range(count), outcome)
+
+
+def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> Done:
+    """Each with its id as its step, its outputs and its gates."""
+    count = len(numbers)
+    columns = np.array(numbers)
+    outputs = np.repeat(columns, 3 * time).reshape(count, time, 3).astype(np.float32)
+    shown = Gates(*(outputs[:, :, :2] + part / 8 for part in range(4))) if gates else None
+    answers = Answers(
+        range(count),
+        [OPENED.identity] * count,
+        models.latest("weather").manifest,
+        columns,
+        np.full(count, 2**62),
+        outputs,
+        shown,
+    )
+    return _done(numbers, Answered([answers]))
 
 
 def test_neighbours_share_a_frame_and_keep_their_order(models: Models) -> None:
-    steps = [_answered(models, number, 1 + number % 3) for number in range(7)]
-    steps[3].outcome = SessionNotFound("s")
+    steps = [_answered(models, 1 + number % 3, number) for number in range(7)]
+    steps[3] = _done([3], SessionNotFound("s"))
     frames = render([*steps[:5], Frame("text"), *steps[5:]])
     assert [type(frame) for frame in frames] == [bytes, str, bytes]
     found = [record for frame in frames if isinstance(frame, bytes) for record in parse(frame)]
     assert [record.id for record in found] == list(range(7))
     assert [record.problem is not None for record in found] == [n == 3 for n in range(7)]
-    assert {record.revision for record in found} == {2**63, 0}
+    assert {record.revision for record in found} == {2**62, 0}
 
 
 def test_many_answers_take_several_frames(models: Models) -> None:
-    steps = [_answered(models, number, 1000) for number in range(100)]
+    steps = [_answered(models, 1000, number) for number in range(100)]
     frames = [frame for frame in render(steps) if isinstance(frame, bytes)]
     assert len(frames) > 2
     assert max(map(len, frames)) < FRAME_BYTES + 1000
@@ -40,5 +71,30 @@ def test_many_answers_take_several_frames(models: Models) -> None:
 
 
 def test_one_long_answer_takes_one_frame(models: Models) -> None:
-    [frame] = render([_answered(models, 1, 100_000)])
+    [frame] = render([_answered(models, 100_000, 1)])
     assert len(frame) > FRAME_BYTES
+
+
+def test_a_block_of_many_takes_several_frames_in_order(models: Models) -> None:
+    frames = render([_answered(models, 100, *range(1000), gates=True), Frame("text")])
+    assert len(frames) > 3
+    found = [record for frame in frames if isinstance(frame, bytes) for record in parse(frame)]
+    assert [record.id for record in found] == [record.step for record in found] == list(range(1000))
+    for record in found:
+        assert record.gates is not None
+        assert (record.gates[:, 0, 0] % 1).tolist() == [0, 1 / 8, 2 / 8, 3 / 8]
+
+
+def test_one_that_failed_in_a_block(models: Models) -> None:
+    """Its neighbours are answered as a block, it by its problem."""
+    done = _answered(models, 1, 5, 6, 7)
+    assert isinstance(done.outcome, Answered)
+    (answers,) = done.outcome.answers
+    others = Answered([answers.only(slice(1, 3))], [(0, SessionNotFound("s"))])
+    (frame,) = render([Done(done.steps, done.rows, others)])
+    assert isinstance(frame, bytes)
+    assert [(one.id, one.problem is None) for one in parse(frame)] == [
+        (6, True),
+        (7, True),
+        (5, False),
+    ]

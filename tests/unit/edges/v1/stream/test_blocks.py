@@ -19,7 +19,7 @@ def test_the_documented_example() -> None:
     example = DOCUMENT.read_text("utf-8").split("### An example")[1]
     frame = bytes.fromhex("".join(re.findall(r"\b[0-9a-f]{2}\b", _columns(example))))
     [read] = read_frame(frame)
-    np.testing.assert_array_equal(read.inputs.tensors, np.array([[[20.5, 1003, 0.4]]], np.float32))
+    np.testing.assert_array_equal(read.tensors, np.array([[[20.5, 1003, 0.4]]], np.float32))
     assert (read.ids, read.handles, read.ats, read.gates, read.keyed) == (
         (7,),
         (1,),
@@ -27,7 +27,7 @@ def test_the_documented_example() -> None:
         False,
         False,
     )
-    assert frame == block(read.inputs.tensors, [1], [7])
+    assert frame == block(read.tensors, [1], [7])
 
 
 def _columns(example: str) -> str:
@@ -47,7 +47,7 @@ def test_several_blocks_in_a_frame(*, tokens: bool, count: int, at: bool) -> Non
     frame = block(inputs, handles, ids, at=ats, keys=True) + block(inputs, handles, ids, gates=True)
     first, second = read_frame(frame)
     for read in (first, second):
-        np.testing.assert_array_equal(read.inputs.tensors, inputs)
+        np.testing.assert_array_equal(read.tensors, inputs)
         assert (list(read.ids), list(read.handles)) == (ids, handles)
     assert (first.ats, second.ats) == (tuple(ats) if ats else None, None)
     assert (first.keyed, first.gates, second.keyed, second.gates) == (True, False, False, True)

@@ -1,24 +1,28 @@
 """What one socket may have under way, and what waits meanwhile."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from starlette.types import Message
 
 from service.batcher.waiting import Reply
 from service.edges.v1.stream.answers import error_text
+from service.edges.v1.stream.blocks import Block
 from service.edges.v1.stream.connection import Connection
 from service.edges.v1.stream.opened import Opened
-from service.edges.v1.stream.pending import PendingStep
+from service.edges.v1.stream.pending import PendingSteps
 from service.edges.v1.stream.window import MAX_UNANSWERED, Interrupted
 from service.errors import Overloaded
 from service.operations.inputs import Text
-from service.operations.requests import Step
+from service.operations.requests import Steps
 from service.sessions.receipts import KEPT_RECEIPTS
 from service.sessions.sessions import Sessions
+from service.stores.store import Identity
 
 
 class HeldSessions:
@@ -28,13 +32,13 @@ class HeldSessions:
         self.under_way: list[Reply[Any]] = []
         self.room = 10_000
 
-    def send_step(self, _: Step, reply: Reply[Any]) -> None:
+    def send_steps(self, _: Steps, reply: Reply[Any]) -> None:
         if len(self.under_way) >= self.room:
             raise Overloaded("full")
         self.under_way.append(reply)
 
     def answer_first(self) -> None:
-        self.under_way.pop(0).set_exception(ValueError("answered"))
+        self.under_way.pop(0).answer((0,), ValueError("answered"))
 
 
 class Socket:
@@ -50,12 +54,20 @@ class Socket:
         self.frames.append(message)
 
 
-def _request() -> Step:
-    return Step("s", Text("a"))
+OPENED = Opened(Identity("", "s"), 1, 1, 1)
 
 
-def _pending(opened: Opened, *, numbers: int = 1, keyed: bool = False) -> PendingStep:
-    return PendingStep(1, opened, numbers, keyed)
+@dataclass(frozen=True)
+class Sent:
+    """Steps of one session, and what they count."""
+
+    opened: Opened = OPENED
+    numbers: int = 1
+    keyed: bool = False
+
+    def pending(self, connection: Connection) -> PendingSteps:
+        record = Block(np.zeros((1, 1, 1), np.float32), (1,), (1,), None, False, self.keyed)
+        return PendingSteps(connection, (self.opened,), self.numbers, self.keyed, record)
 
 
 async def _settle() -> None:
@@ -76,17 +88,18 @@ class Rig:
         await self._silence.wait()
         raise AssertionError("nothing is received")
 
-    async def send(self, pendings: Iterator[PendingStep]) -> int:
+    async def send(self, sent: Iterable[Sent]) -> int:
         """How many of these steps are under way, once nothing moves any more."""
         before = len(self.sessions.under_way)
-        self.tasks.append(asyncio.create_task(self._send(pendings)))
+        self.tasks.append(asyncio.create_task(self._send(sent)))
         await _settle()
         return len(self.sessions.under_way) - before
 
-    async def _send(self, pendings: Iterator[PendingStep]) -> None:
+    async def _send(self, sent: Iterable[Sent]) -> None:
         with suppress(Interrupted):
-            for pending in pendings:
-                await self.connection.step(pending, _request())
+            for one in sent:
+                pending = one.pending(self.connection)
+                await self.connection.send_steps(pending, Steps.of("s", Text("a")))
 
     async def close(self) -> None:
         for task in self.tasks:
@@ -103,9 +116,8 @@ async def _ignore(_: Message) -> None:
     [(1, False, MAX_UNANSWERED), (100, False, 20), (5000, False, 1), (1, True, KEPT_RECEIPTS)],
 )
 async def test_beyond_the_window_steps_wait(numbers: int, *, keyed: bool, most: int) -> None:
-    rig, opened = Rig(2000), Opened("s", 1, 1, 1)
-    steps = (_pending(opened, numbers=numbers, keyed=keyed) for _ in range(3 * MAX_UNANSWERED))
-    assert await rig.send(steps) == most
+    rig, opened = Rig(2000), Opened(Identity("", "s"), 1, 1, 1)
+    assert await rig.send([Sent(opened, numbers, keyed)] * (3 * MAX_UNANSWERED)) == most
     rig.socket.takes.clear()
     rig.sessions.answer_first()
     await _settle()
@@ -118,16 +130,16 @@ async def test_beyond_the_window_steps_wait(numbers: int, *, keyed: bool, most: 
 
 async def test_keys_of_one_session_hold_no_other_back() -> None:
     rig = Rig(2000)
-    first, second = Opened("a", 1, 1, 1), Opened("b", 2, 1, 1)
-    steps = [_pending(opened, keyed=True) for opened in (first, second) * KEPT_RECEIPTS]
-    assert await rig.send(iter(steps)) == 2 * KEPT_RECEIPTS
+    first, second = Opened(Identity("", "a"), 1, 1, 1), Opened(Identity("", "b"), 2, 1, 1)
+    steps = [Sent(opened, keyed=True) for opened in (first, second) * KEPT_RECEIPTS]
+    assert await rig.send(steps) == 2 * KEPT_RECEIPTS
     await rig.close()
 
 
 async def test_overload_is_answered_only_where_nothing_is_under_way() -> None:
-    rig, opened = Rig(2000), Opened("s", 1, 1, 1)
+    rig = Rig(2000)
     rig.sessions.room = 2
-    assert await rig.send(_pending(opened) for _ in range(3)) == 2
+    assert await rig.send([Sent()] * 3) == 2
     assert not rig.socket.frames
     rig.sessions.answer_first()
     await _settle()
@@ -137,15 +149,15 @@ async def test_overload_is_answered_only_where_nothing_is_under_way() -> None:
     for _ in range(2):
         rig.sessions.answer_first()
     await _settle()
-    assert await rig.send(iter([_pending(opened)])) == 0
+    assert await rig.send([Sent()]) == 0
     await _settle()
     assert b"overloaded" in rig.socket.frames[-1]["bytes"]
     await rig.close()
 
 
 async def test_stopping_answers_what_is_under_way_and_drops_what_waits() -> None:
-    rig, opened = Rig(2000), Opened("s", 1, 1, 1)
-    assert await rig.send(_pending(opened, numbers=1500) for _ in range(2)) == 1
+    rig = Rig(2000)
+    assert await rig.send([Sent(numbers=1500)] * 2) == 1
     rig.connection.stop()
     await _settle()
     assert not rig.connection.closed.is_set()
@@ -159,13 +171,13 @@ async def test_stopping_answers_what_is_under_way_and_drops_what_waits() -> None
 
 
 async def test_a_client_that_goes_ends_it() -> None:
-    rig, opened = Rig(2000), Opened("s", 1, 1, 1)
+    rig = Rig(2000)
 
     async def lost(_: Message) -> None:
         raise OSError("the client has gone")
 
     rig.connection._send = lost
-    await rig.send(iter([_pending(opened)]))
+    await rig.send([Sent()])
     rig.sessions.answer_first()
     await _settle()
     assert rig.connection.closed.is_set()
