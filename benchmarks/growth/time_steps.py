@@ -7,9 +7,9 @@ import httpx
 import numpy as np
 
 from benchmarks.growth.curve import Curve
-from benchmarks.row import Plan
-from benchmarks.servers import gatewise
-from benchmarks.workload import MODEL, engine_of, workplace
+from benchmarks.tools.row import Plan
+from benchmarks.tools.servers import gatewise
+from benchmarks.tools.workload import MODEL, engine_of, workplace
 from service.engine.engine import Engine
 
 COUNTS = (1, 10, 100, 1_000, 10_000, 100_000)

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.growth.curve import Curve
 from benchmarks.growth.rounds import best
-from benchmarks.row import Plan
-from benchmarks.workload import durable, engine_of, single_steps, workplace
+from benchmarks.tools.row import Plan
+from benchmarks.tools.workload import durable, engine_of, single_steps, workplace
 from service.engine.engine import Engine
 
 SIZES = (32, 64, 128, 256, 512, 1024)

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks.peers.step import GRAPH_VARIABLE, PORT_VARIABLE
-from benchmarks.servers import Server
-from benchmarks.wrk import Load
+from benchmarks.tools.servers import Server
+from benchmarks.tools.wrk import Load
 from service.bundle.manifest import STEP_FILE
 from tests.service_process import free_port
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import Machine, processor
-from benchmarks.picture import draw
-from benchmarks.row import Row, Sense, left_out, ratios
-from benchmarks.table import shown, text, write
+from benchmarks.tools.machine import Machine, processor
+from benchmarks.tools.picture import draw
+from benchmarks.tools.row import Row, Sense, left_out, ratios
+from benchmarks.tools.table import shown, text, write
 
 FAST = Row("fast", [0.5, 0.4, 0.9], 0.45, "at least", figures={"durable, requests/s": 20578.1})
 SLOW = Row("slow", [2.5], 1.5, "at most", "s")

@@ -5,10 +5,10 @@ from collections import defaultdict
 from contextlib import ExitStack
 
 from benchmarks.peers.peer import NAIVE, start
-from benchmarks.row import Plan, Row, ratios
-from benchmarks.servers import uvicorn_app
-from benchmarks.workload import STEP, bundle_of, durable, single_steps, workplace
-from benchmarks.wrk import Load, Measured, measure
+from benchmarks.tools.row import Plan, Row, ratios
+from benchmarks.tools.servers import uvicorn_app
+from benchmarks.tools.workload import STEP, bundle_of, durable, single_steps, workplace
+from benchmarks.tools.wrk import Load, Measured, measure
 
 DURABLE, RAW, BY_HAND = "durable", "raw ASGI", "by hand"
 
@@ -48,7 +48,7 @@ def rows(plan: Plan) -> list[Row]:
 def _measure(plan: Plan) -> dict[tuple[str, int], list[Measured]]:
     found: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     with workplace() as folder, ExitStack() as servers:
-        raw = servers.enter_context(uvicorn_app("benchmarks.empty_apps:raw"))
+        raw = servers.enter_context(uvicorn_app("benchmarks.tools.empty_apps:raw"))
         by_hand = servers.enter_context(start(NAIVE, bundle_of(folder)))
         loads = {
             DURABLE: single_steps(servers.enter_context(durable(folder))),

@@ -5,10 +5,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.peers.peer import PEERS, Peer, PeerUnavailable, start
-from benchmarks.row import Plan, Row, left_out, ratios
-from benchmarks.servers import Server
-from benchmarks.workload import bundle_of, durable, single_steps, workplace
-from benchmarks.wrk import Measured, measure
+from benchmarks.tools.row import Plan, Row, left_out, ratios
+from benchmarks.tools.servers import Server
+from benchmarks.tools.workload import bundle_of, durable, single_steps, workplace
+from benchmarks.tools.wrk import Measured, measure
 
 BUSY = (32, 128)
 TARGET = 3

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.row import Plan, Row, ratios
-from benchmarks.workload import STEP, durable, engine_of, single_steps, workplace
-from benchmarks.wrk import measure
+from benchmarks.tools.row import Plan, Row, ratios
+from benchmarks.tools.workload import STEP, durable, engine_of, single_steps, workplace
+from benchmarks.tools.wrk import measure
 
 ALL_GATES = STEP[:-1] + ', "gates": true}'
 TARGET = 1.15

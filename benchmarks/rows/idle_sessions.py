@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from benchmarks.filled_store import bytes_on_disk, fill, given
-from benchmarks.row import Plan, Row
-from benchmarks.workload import HIDDEN_SIZE
+from benchmarks.tools.filled_store import bytes_on_disk, fill, given
+from benchmarks.tools.row import Plan, Row
+from benchmarks.tools.workload import HIDDEN_SIZE
 
 SESSIONS = 1_000_000
 STATE_BYTES = 4 * HIDDEN_SIZE

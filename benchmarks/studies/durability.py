@@ -1,6 +1,6 @@
 """What durability and idempotency cost: single steps on SQLite beside the same in memory.
 
-    python -m benchmarks.durability [--json FILE]
+    python -m benchmarks.studies.durability [--json FILE]
 
 One server process on one core, load (wrk, 32 connections) on another, candidates interleaved and
 repeated. The claim: a durable step whose idempotency record is in the same commit reaches at
@@ -13,9 +13,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from benchmarks.servers import Server, gatewise
-from benchmarks.workload import SESSIONS, STEP, STEPS_PATH, create_sessions, workplace
-from benchmarks.wrk import Load, measure, need_wrk
+from benchmarks.tools.servers import Server, gatewise
+from benchmarks.tools.workload import SESSIONS, STEP, STEPS_PATH, create_sessions, workplace
+from benchmarks.tools.wrk import Load, measure, need_wrk
 
 ROUNDS = 7
 SECONDS = 2

@@ -3,9 +3,9 @@
 import json
 import statistics
 
-from benchmarks.row import Plan, Row
-from benchmarks.workload import STEP, durable, workplace
-from benchmarks.wrk import Load, measure
+from benchmarks.tools.row import Plan, Row
+from benchmarks.tools.workload import STEP, durable, workplace
+from benchmarks.tools.wrk import Load, measure
 
 MANY = 256
 CONNECTIONS = 4

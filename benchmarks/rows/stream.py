@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.row import Plan, Row, ratios
-from benchmarks.websocket_load import LONG, ROW, Load, loads, rate, servers
-from benchmarks.wrk import LOAD_CORE
+from benchmarks.tools.row import Plan, Row, ratios
+from benchmarks.tools.websocket_load import LONG, ROW, Load, loads, rate, servers
+from benchmarks.tools.wrk import LOAD_CORE
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
 from service.engine.provider import Provider

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import httpx
 
-from benchmarks.row import Plan, Row, ratios
-from benchmarks.servers import Server
-from benchmarks.workload import MODEL, SESSIONS, durable, single_steps, workplace
-from benchmarks.wrk import measure
+from benchmarks.tools.row import Plan, Row, ratios
+from benchmarks.tools.servers import Server
+from benchmarks.tools.workload import MODEL, SESSIONS, durable, single_steps, workplace
+from benchmarks.tools.wrk import measure
 
 STEPS = 100_000
 CONNECTIONS = 8

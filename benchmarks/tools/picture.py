@@ -8,8 +8,8 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 
-from benchmarks.row import Row
-from benchmarks.table import with_unit
+from benchmarks.tools.row import Row
+from benchmarks.tools.table import with_unit
 
 _MET, _MISSED = "#2a7f62", "#b3412e"
 

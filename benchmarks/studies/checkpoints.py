@@ -1,6 +1,6 @@
 """What checkpoints cost those who commit: several processes that write to one SQLite file.
 
-    python -m benchmarks.checkpoints [--writers N] [--sessions N] [--group N] [--pause S]
+    python -m benchmarks.studies.checkpoints [--writers N] [--sessions N] [--group N] [--pause S]
 
 Each writer steps random sessions of its own in groups, with a pause between two commits, in which
 a service would compute. The claims: the log beside the file stays under 256 MB, and a commit takes
@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.filled_store import counted, fill
+from benchmarks.tools.filled_store import counted, fill
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Identity, Session
 
@@ -78,7 +78,13 @@ def run(arguments: argparse.Namespace) -> Figures:
         processes = [
             subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "benchmarks.checkpoints", "--writes", str(file)),
+                    *(
+                        sys.executable,
+                        "-m",
+                        "benchmarks.studies.checkpoints",
+                        "--writes",
+                        str(file),
+                    ),
                     *("--first", str(share * number), "--sessions", str(share)),
                     *("--group", str(arguments.group), "--pause", str(arguments.pause)),
                     *("--seconds", str(seconds)),

@@ -1,7 +1,7 @@
 """The claims that were measured before there was a table: one step, durability, the GRU layer."""
 
-from benchmarks import durability, gru_layer, http_step
-from benchmarks.row import Plan, Row
+from benchmarks.studies import durability, gru_layer, http_step
+from benchmarks.tools.row import Plan, Row
 
 
 def rows(_: Plan) -> list[Row]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.empty_apps import BUNDLE_VARIABLE
-from benchmarks.servers import Server, gatewise
-from benchmarks.wrk import Load
+from benchmarks.tools.empty_apps import BUNDLE_VARIABLE
+from benchmarks.tools.servers import Server, gatewise
+from benchmarks.tools.wrk import Load
 from model_export.package import publish
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine

@@ -4,8 +4,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks.row import Plan, Row
-from benchmarks.workload import workplace
+from benchmarks.tools.row import Plan, Row
+from benchmarks.tools.workload import workplace
 from tests.service_process import ServiceProcess
 
 TARGET = 1.5

@@ -1,6 +1,6 @@
 """What one HTTP step costs, beside what it cannot do without.
 
-    python -m benchmarks.http_step [--json FILE]
+    python -m benchmarks.studies.http_step [--json FILE]
 
 Server on one core, load (wrk) on another, all candidates in one run, interleaved and repeated.
 The claim: one step over HTTP, durable, costs at most what an empty FastAPI endpoint costs plus four
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.servers import Server, gatewise, uvicorn_app
-from benchmarks.workload import (
+from benchmarks.tools.servers import Server, gatewise, uvicorn_app
+from benchmarks.tools.workload import (
     SESSIONS,
     STEP,
     STEPS_PATH,
@@ -31,7 +31,7 @@ from benchmarks.workload import (
     engine_of,
     workplace,
 )
-from benchmarks.wrk import Load, measure, need_wrk
+from benchmarks.tools.wrk import Load, measure, need_wrk
 
 ROUNDS = 5
 SECONDS = 2
@@ -69,9 +69,9 @@ def run() -> dict[str, float]:
     """Costs in µs per request, medians over the rounds, and ratios taken within each round."""
     with workplace() as folder:
         servers = {
-            RAW: uvicorn_app("benchmarks.empty_apps:raw"),
-            BARE: uvicorn_app("benchmarks.empty_apps:bare_step"),
-            EMPTY: uvicorn_app("benchmarks.empty_apps:fastapi"),
+            RAW: uvicorn_app("benchmarks.tools.empty_apps:raw"),
+            BARE: uvicorn_app("benchmarks.tools.empty_apps:bare_step"),
+            EMPTY: uvicorn_app("benchmarks.tools.empty_apps:fastapi"),
             MEMORY: gatewise(folder / "models", "memory://"),
             DURABLE: gatewise(folder / "models", f"sqlite:///{folder}/bench.db"),
         }

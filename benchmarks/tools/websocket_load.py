@@ -1,6 +1,6 @@
 """Steps over WS /v1/stream, pipelined, beside an echo of the same frames.
 
-    python -m benchmarks.websocket_load [--json FILE] [--rounds N] [--seconds S]
+    python -m benchmarks.tools.websocket_load [--json FILE] [--rounds N] [--seconds S]
 
 Server on one core, load on another; the client sends prebuilt bytes and counts what comes back.
 Claims: pipelined steps, durable, at half the rate of an echo or more, as records and as JSON;
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.servers import Server, gatewise
+from benchmarks.tools.servers import Server, gatewise
 from model_export.package import publish
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
@@ -202,7 +202,7 @@ def servers() -> Iterator[tuple[int, int, Path]]:
         port, echo_port = int(service.url.rsplit(":", 1)[1]), free_port()
         flags = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
         flags += ["--port", str(echo_port), "--no-access-log", "--log-level", "error"]
-        app = "benchmarks.websocket_echo:echo"
+        app = "benchmarks.tools.websocket_echo:echo"
         echo = Server([sys.executable, "-m", "uvicorn", app, *flags], echo_port)
         stack.callback(echo.stop)
         create_sessions(port)
