@@ -23,11 +23,11 @@ ROWS = (
     "peer_steps",
     "stream",
     "many_steps",
-    "beside_sequence",
     "gates",
+    "long_sequence",
+    "beside_sequence",
     "idle_sessions",
     "start",
-    "earlier",
 )
 """The modules that measure, each by its `rows(plan)`."""
 

@@ -9,7 +9,7 @@ from benchmarks.tools.workload import HIDDEN_SIZE
 
 SESSIONS = 1_000_000
 STATE_BYTES = 4 * HIDDEN_SIZE
-TARGET = 2 * STATE_BYTES + 200
+TARGET = 1.5 * STATE_BYTES + 200
 
 
 def rows(_: Plan) -> list[Row]:

@@ -1,10 +1,13 @@
-"""Steps of 256 sessions in one request."""
+"""Steps of 256 sessions in one message, beside a bare loop of one run and one commit of 256."""
 
 import json
-import statistics
+from contextlib import closing
 
-from benchmarks.tools.row import Plan, Row
-from benchmarks.tools.workload import STEP, durable, workplace
+from benchmarks.tools.bare import BareLoop
+from benchmarks.tools.frames import many_records, rate
+from benchmarks.tools.row import Plan, Row, Series, compared
+from benchmarks.tools.servers import Server
+from benchmarks.tools.workload import ROW, durable, workplace
 from benchmarks.tools.wrk import Load, measure
 
 MANY = 256
@@ -12,20 +15,26 @@ CONNECTIONS = 4
 
 
 def rows(plan: Plan) -> list[Row]:
-    step = json.loads(STEP)
-    items = [{"session_id": f"s{number}", **step} for number in range(MANY)]
-    with workplace() as folder, durable(folder) as server:
-        load = Load(server.url, "/v1/steps", json.dumps({"items": items}), 1)
-        found = [
-            measure(load, connections=CONNECTIONS, seconds=plan.seconds) for _ in range(plan.rounds)
-        ]
+    bare, frame, post = (Series(f"{name}, steps/s", []) for name in ("bare loop", "frame", "POST"))
+    frames = many_records(MANY)
+    with (
+        workplace() as folder,
+        durable(folder) as server,
+        closing(BareLoop(folder, MANY)) as loop,
+    ):
+        request = _request(server)
+        for _ in range(plan.rounds):
+            bare.values.append(loop.steps_per_second(plan.seconds))
+            frame.values.append(rate(server, frames, plan.seconds))
+            found = measure(request, connections=CONNECTIONS, seconds=plan.seconds)
+            post.values.append(MANY * found.requests_per_second)
+    what = f"{MANY} sessions in {{}}, durable / bare loop"
     return [
-        Row(
-            "256 sessions in POST /v1/steps, durable",
-            [one.requests_per_second * MANY for one in found],
-            150_000,
-            "at least",
-            "steps/s",
-            {"p50 of a request, µs": statistics.median(one.p50_us for one in found)},
-        )
+        compared(what.format("a WebSocket frame"), frame, bare, 0.6, "at least"),
+        compared(what.format("POST /v1/steps"), post, bare, 0.4, "at least"),
     ]
+
+
+def _request(server: Server) -> Load:
+    items = [{"session_id": f"s{number}", "inputs": [ROW]} for number in range(MANY)]
+    return Load(server.url, "/v1/steps", json.dumps({"items": items}), 1)

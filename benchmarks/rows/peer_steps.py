@@ -1,21 +1,17 @@
 """Single durable steps beside every peer, one peer after the other."""
 
-import statistics
-from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.peers.peer import PEERS, Peer, PeerUnavailable, start
-from benchmarks.tools.row import Plan, Row, left_out, ratios
+from benchmarks.tools.rounds import Rounds, in_turns
+from benchmarks.tools.row import Plan, Row, compared, left_out
 from benchmarks.tools.servers import Server
 from benchmarks.tools.workload import bundle_of, durable, single_steps, workplace
-from benchmarks.tools.wrk import Measured, measure
+from benchmarks.tools.wrk import measure
 
 BUSY = (32, 128)
-TARGET = 3
+FASTER, SOONER = 8, 0.65
 DURABLE = "durable"
-
-_Found = dict[tuple[str, int], list[Measured]]
-"""What was measured of Gatewise and the peer at so many connections, one a round."""
 
 
 def rows(plan: Plan) -> list[Row]:
@@ -28,24 +24,30 @@ def _beside(peer: Peer, server: Server, folder: Path, plan: Plan) -> list[Row]:
         running = start(peer, bundle_of(folder))
     except PeerUnavailable as why:
         return [
-            *(left_out(_busy(peer, number), TARGET, "at least", str(why)) for number in BUSY),
-            left_out(_idle(peer), 1, "at most", str(why)),
+            *(left_out(_busy(peer, count), FASTER, "at least", str(why)) for count in BUSY),
+            left_out(_idle(peer), SOONER, "at most", str(why)),
         ]
     with running:
-        found = _measure(peer, running, server, plan)
-    return [*(_busy_row(peer, number, found) for number in BUSY), _idle_row(peer, found)]
+        loads = {DURABLE: single_steps(server), peer.title: peer.load(running)}
+        # Some compile, or start a thread, with their first requests.
+        measure(loads[peer.title], connections=32, seconds=1)
+        return _rows(peer, in_turns(loads, (1, *BUSY), plan))
 
 
-def _measure(peer: Peer, running: Server, server: Server, plan: Plan) -> _Found:
-    loads = {DURABLE: single_steps(server), peer.title: peer.load(running)}
-    measure(loads[peer.title], connections=32, seconds=1)
-    found: _Found = defaultdict(list)
-    for _ in range(plan.rounds):
-        for connections in (1, *BUSY):
-            for name, load in loads.items():
-                measured = measure(load, connections=connections, seconds=plan.seconds)
-                found[name, connections].append(measured)
-    return found
+def _rows(peer: Peer, found: Rounds) -> list[Row]:
+    return [
+        *(
+            compared(
+                _busy(peer, count),
+                found.rate(DURABLE, count),
+                found.rate(peer.title, count),
+                FASTER,
+                "at least",
+            )
+            for count in BUSY
+        ),
+        compared(_idle(peer), found.p50(DURABLE, 1), found.p50(peer.title, 1), SOONER, "at most"),
+    ]
 
 
 def _busy(peer: Peer, connections: int) -> str:
@@ -54,28 +56,3 @@ def _busy(peer: Peer, connections: int) -> str:
 
 def _idle(peer: Peer) -> str:
     return f"p50 of a single step, 1 connection, durable / {peer.title}"
-
-
-def _busy_row(peer: Peer, connections: int, found: _Found) -> Row:
-    rates = {
-        name: [one.requests_per_second for one in found[name, connections]]
-        for name in (DURABLE, peer.title)
-    }
-    return Row(
-        _busy(peer, connections),
-        ratios(rates[DURABLE], rates[peer.title]),
-        TARGET,
-        "at least",
-        figures={f"{name}, requests/s": statistics.median(rates[name]) for name in rates},
-    )
-
-
-def _idle_row(peer: Peer, found: _Found) -> Row:
-    p50 = {name: [one.p50_us for one in found[name, 1]] for name in (DURABLE, peer.title)}
-    return Row(
-        _idle(peer),
-        ratios(p50[DURABLE], p50[peer.title]),
-        1,
-        "at most",
-        figures={f"{name}, µs": statistics.median(p50[name]) for name in p50},
-    )

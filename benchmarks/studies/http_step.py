@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.tools.servers import Server, gatewise, uvicorn_app
 from benchmarks.tools.workload import (
+    ROW,
     SESSIONS,
     STEP,
     STEPS_PATH,
@@ -121,7 +122,7 @@ def _served_step_us(cost: dict[str, float]) -> float:
 
 def _tight_loop_us(folder: Path) -> float:
     engine = engine_of(folder)
-    inputs, state = np.array([[20.5, 1003.0, 0.4]], np.float32), engine.initial_states(1)
+    inputs, state = np.array([ROW], np.float32), engine.initial_states(1)
     timer = timeit.Timer(lambda: engine.step(inputs, state, gates=False))
     return min(timer.repeat(10, 1000)) * 1000
 
