@@ -26,6 +26,7 @@ ROWS = (
     "gates",
     "long_sequence",
     "beside_sequence",
+    "commits",
     "idle_sessions",
     "start",
 )
