@@ -27,6 +27,7 @@ ROWS = (
     "long_sequence",
     "beside_sequence",
     "commits",
+    "workers",
     "idle_sessions",
     "start",
 )
