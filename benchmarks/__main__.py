@@ -29,6 +29,7 @@ ROWS = (
     "commits",
     "workers",
     "idle_sessions",
+    "many_sessions",
     "start",
 )
 """The modules that measure, each by its `rows(plan)`."""
