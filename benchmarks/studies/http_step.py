@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.tools.rounds import in_turns
+from benchmarks.tools.row import Plan
 from benchmarks.tools.servers import Server, gatewise, uvicorn_app
 from benchmarks.tools.workload import (
     ROW,
@@ -32,7 +34,7 @@ from benchmarks.tools.workload import (
     engine_of,
     workplace,
 )
-from benchmarks.tools.wrk import Load, measure, need_wrk
+from benchmarks.tools.wrk import Load, need_wrk
 
 ROUNDS = 5
 SECONDS = 2
@@ -86,17 +88,16 @@ def run() -> dict[str, float]:
 
 
 def _measure(servers: dict[str, Server]) -> tuple[Costs, Costs]:
-    for name in (MEMORY, DURABLE):
+    stepping = (MEMORY, DURABLE)
+    for name in stepping:
         create_sessions(servers[name])
-    idle: Costs = {name: [] for name in servers}
-    busy: Costs = {name: [] for name in servers}
-    for _ in range(ROUNDS):
-        for name, server in servers.items():
-            path = STEPS_PATH if name in (MEMORY, DURABLE) else "/empty"
-            load = Load(server.url, path, STEP, SESSIONS)
-            idle[name].append(measure(load, connections=1, seconds=SECONDS).p50_us)
-            rate = measure(load, connections=32, seconds=SECONDS).requests_per_second
-            busy[name].append(1e6 / rate)
+    loads = {
+        name: Load(server.url, STEPS_PATH if name in stepping else "/empty", STEP, SESSIONS)
+        for name, server in servers.items()
+    }
+    found = in_turns(loads, (1, 32), Plan(ROUNDS, SECONDS, ()))
+    idle = {name: found.p50(name, 1).values for name in servers}
+    busy = {name: [1e6 / rate for rate in found.rate(name, 32).values] for name in servers}
     return idle, busy
 
 
