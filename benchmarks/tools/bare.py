@@ -58,9 +58,13 @@ class BareLoop:
         with on_core(SERVER_CORE):
             first, began = self._step, time.perf_counter()
             while (taken := time.perf_counter() - began) < seconds:
-                self._run()
-                self._commit()
+                self.advance()
         return (self._step - first) * len(self._numbers) / taken
+
+    def advance(self) -> None:
+        """One step of all sessions."""
+        self._run()
+        self._commit()
 
     def _run(self) -> None:
         feed = {"input": self._inputs, "state": self._state}
