@@ -12,22 +12,25 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import table
-from benchmarks.machine import this_machine
 from benchmarks.peers.peer import PEERS
-from benchmarks.row import Plan, Row
-from benchmarks.wrk import need_wrk
+from benchmarks.tools import table
+from benchmarks.tools.machine import this_machine
+from benchmarks.tools.row import Plan, Row
+from benchmarks.tools.wrk import need_wrk
 
 ROWS = (
     "single_step",
     "peer_steps",
     "stream",
     "many_steps",
-    "beside_sequence",
     "gates",
+    "long_sequence",
+    "beside_sequence",
+    "commits",
+    "workers",
     "idle_sessions",
+    "many_sessions",
     "start",
-    "earlier",
 )
 """The modules that measure, each by its `rows(plan)`."""
 
@@ -48,13 +51,13 @@ def main() -> None:
     print(table.text(rows))
     table.write(rows, machine, arguments.out / "bench.json")
     # Imported here, so that nothing is drawn with while it is measured.
-    import_module("benchmarks.picture").draw(rows, arguments.out / "bench.svg")
+    import_module("benchmarks.tools.picture").draw(rows, arguments.out / "bench.svg")
     sys.exit(any(row.met is False for row in rows))
 
 
 def _rows(name: str, plan: Plan) -> list[Row]:
     print(f"measuring {name} …", file=sys.stderr, flush=True)
-    found: list[Row] = import_module(f"benchmarks.{name}").rows(plan)
+    found: list[Row] = import_module(f"benchmarks.rows.{name}").rows(plan)
     print(table.text(found), file=sys.stderr, flush=True)
     return found
 

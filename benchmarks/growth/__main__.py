@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.growth.curve import Curve
-from benchmarks.machine import this_machine
-from benchmarks.row import Plan
-from benchmarks.table import shown
-from benchmarks.wrk import need_wrk
+from benchmarks.tools.machine import this_machine
+from benchmarks.tools.row import Plan
+from benchmarks.tools.table import shown
+from benchmarks.tools.wrk import need_wrk
 
 AXES = ("sessions", "time_steps", "widths", "connections")
 FOLDER = Path("docs/performance")

@@ -2,8 +2,8 @@
 
 from benchmarks.growth.curve import Curve
 from benchmarks.growth.rounds import best
-from benchmarks.row import Plan
-from benchmarks.workload import durable, single_steps, workplace
+from benchmarks.tools.row import Plan
+from benchmarks.tools.workload import durable, single_steps, workplace
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _AXIS = "connections"

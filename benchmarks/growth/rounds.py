@@ -1,7 +1,7 @@
 """Repetition: machines are noisy, and noise only ever makes a server slower."""
 
-from benchmarks.row import Plan
-from benchmarks.wrk import Load, Measured, measure
+from benchmarks.tools.row import Plan
+from benchmarks.tools.wrk import Load, Measured, measure
 
 
 def best(load: Load, connections: int, plan: Plan) -> Measured:

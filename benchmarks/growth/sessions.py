@@ -4,13 +4,13 @@ Once of sessions in use while all others are idle, and once of random ones out o
 which nearly every one has to be found in the file.
 """
 
-from benchmarks.filled_store import bytes_on_disk, fill
 from benchmarks.growth.curve import Curve
 from benchmarks.growth.rounds import best
-from benchmarks.row import Plan
-from benchmarks.servers import gatewise
-from benchmarks.workload import HIDDEN_SIZE, STEP, STEPS_PATH, workplace
-from benchmarks.wrk import Load
+from benchmarks.tools.filled_store import bytes_on_disk, fill
+from benchmarks.tools.row import Plan
+from benchmarks.tools.servers import gatewise
+from benchmarks.tools.workload import HIDDEN_SIZE, STEP, STEPS_PATH, workplace
+from benchmarks.tools.wrk import Load
 
 COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
 IN_USE = 1_000

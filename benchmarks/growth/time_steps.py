@@ -7,14 +7,13 @@ import httpx
 import numpy as np
 
 from benchmarks.growth.curve import Curve
-from benchmarks.row import Plan
-from benchmarks.servers import gatewise
-from benchmarks.workload import MODEL, engine_of, workplace
+from benchmarks.tools.row import Plan
+from benchmarks.tools.servers import gatewise
+from benchmarks.tools.workload import MODEL, ROW, engine_of, workplace
 from service.engine.engine import Engine
 
 COUNTS = (1, 10, 100, 1_000, 10_000, 100_000)
 _AXIS = "time steps"
-_ROW = [20.5, 1003.0, 0.4]
 
 
 def curves(plan: Plan) -> list[Curve]:
@@ -35,7 +34,7 @@ def curves(plan: Plan) -> list[Curve]:
 
 def _request_us(client: httpx.Client, count: int, plan: Plan) -> float:
     """From the first byte sent to the last one received."""
-    body = json.dumps({"inputs": [[_ROW] * count]}).encode()
+    body = json.dumps({"inputs": [[ROW] * count]}).encode()
     headers = {"content-type": "application/json"}
 
     def post() -> None:
@@ -46,7 +45,7 @@ def _request_us(client: httpx.Client, count: int, plan: Plan) -> float:
 
 
 def _engine_us(engine: Engine, count: int, plan: Plan) -> float:
-    inputs = np.array([[_ROW] * count], np.float32)
+    inputs = np.array([[ROW] * count], np.float32)
     state = engine.initial_states(1)
     timer = timeit.Timer(lambda: engine.sequence(inputs, state))
     return min(timer.repeat(plan.rounds * _repeats(count), number=1)) * 1e6

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.growth.curve import Curve
 from benchmarks.growth.rounds import best
-from benchmarks.row import Plan
-from benchmarks.workload import durable, engine_of, single_steps, workplace
+from benchmarks.tools.row import Plan
+from benchmarks.tools.workload import ROW, durable, engine_of, single_steps, workplace
 from service.engine.engine import Engine
 
 SIZES = (32, 64, 128, 256, 512, 1024)
@@ -36,7 +36,7 @@ def curves(plan: Plan) -> list[Curve]:
 
 
 def _engine_us(engine: Engine, batch: int, plan: Plan) -> float:
-    inputs = np.tile(np.array([[20.5, 1003.0, 0.4]], np.float32), (batch, 1))
+    inputs = np.tile(np.array([ROW], np.float32), (batch, 1))
     state = engine.initial_states(batch)
     timer = timeit.Timer(lambda: engine.step(inputs, state, gates=False))
     number, _ = timer.autorange()

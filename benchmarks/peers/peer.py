@@ -11,17 +11,15 @@ from pathlib import Path
 import httpx
 
 from benchmarks.peers.step import GRAPH_VARIABLE, PORT_VARIABLE
-from benchmarks.servers import Server
-from benchmarks.wrk import Load
+from benchmarks.tools.servers import Server
+from benchmarks.tools.workload import ROW, SESSIONS
+from benchmarks.tools.wrk import Load
 from service.bundle.manifest import STEP_FILE
 from tests.service_process import free_port
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".peers"
-SESSIONS = 256
 READY_DEADLINE_SECONDS = 90.0
-
-_VALUES = [20.5, 1003.0, 0.4]
 
 
 class PeerUnavailable(Exception):
@@ -51,13 +49,11 @@ class Peer:
         return Load(server.url, self.path, self.body, SESSIONS)
 
 
-_BY_SESSION = json.dumps({"session_id": "s{n}", "inputs": [_VALUES]})
-_INPUT = {"name": "inputs", "shape": [1, len(_VALUES)], "datatype": "FP32", "data": _VALUES}
+_BY_SESSION = json.dumps({"session_id": "s{n}", "inputs": [ROW]})
+_INPUT = {"name": "inputs", "shape": [1, len(ROW)], "datatype": "FP32", "data": ROW}
 _SESSION = {"name": "session_id", "shape": [1, 1], "datatype": "BYTES", "data": ["s{n}"]}
 
-NAIVE = Peer(
-    "naive", "FastAPI by hand", "/v1/sessions/s{n}/steps", json.dumps({"inputs": [_VALUES]})
-)
+NAIVE = Peer("naive", "FastAPI by hand", "/v1/sessions/s{n}/steps", json.dumps({"inputs": [ROW]}))
 PEERS = {
     peer.name: peer
     for peer in (

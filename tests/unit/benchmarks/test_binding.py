@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.binding import KEPT, Bound
+from benchmarks.studies.binding import KEPT, Bound
 from service.engine.provider import Provider
 from service.repository.models import Models
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.filled_store import bytes_on_disk, fill, given
+from benchmarks.tools.filled_store import bytes_on_disk, fill, given
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.listing_contract import listed

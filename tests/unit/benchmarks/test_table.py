@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import Machine, processor
-from benchmarks.picture import draw
-from benchmarks.row import Row, Sense, left_out, ratios
-from benchmarks.table import shown, text, write
+from benchmarks.tools.machine import Machine, processor
+from benchmarks.tools.picture import draw
+from benchmarks.tools.row import Row, Sense, Series, compared, left_out, ratios
+from benchmarks.tools.table import shown, text, write
 
 FAST = Row("fast", [0.5, 0.4, 0.9], 0.45, "at least", figures={"durable, requests/s": 20578.1})
 SLOW = Row("slow", [2.5], 1.5, "at most", "s")
+NOTHING = Row("nothing", [0.0], 1, "at most", "%")
 UNKNOWN = left_out("unknown", 3, "at least", "not installed")
 MACHINE = Machine("a processor", 2, "Linux 6", "Python 3.11", {"numpy": "2"})
 
@@ -37,6 +38,19 @@ def test_the_figure_is_the_median_of_the_rounds() -> None:
 
 def test_ratios_are_taken_within_rounds() -> None:
     assert ratios([10, 4], [20, 2]) == [0.5, 2]
+
+
+def test_a_comparison_names_what_it_is_made_of() -> None:
+    row = compared(
+        "a / b", Series("a, µs", [3.0, 8.0, 9.0]), Series("b, µs", [1.0, 2.0, 3.0]), 3, "at most"
+    )
+    assert row.values == [3, 4, 3]
+    assert row.figures == {"a, µs": 8, "b, µs": 2}
+    assert row.met is True
+
+
+def test_nothing_of_what_should_be_little_meets_every_target() -> None:
+    assert NOTHING.met is True
 
 
 def test_the_table_names_figure_target_and_reason() -> None:
@@ -70,10 +84,11 @@ def test_json_has_every_round_and_the_machine(tmp_path: Path) -> None:
 def test_the_picture_has_what_was_measured_and_stays_the_same(tmp_path: Path) -> None:
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
     for file in (first, second):
-        draw([FAST, SLOW, UNKNOWN], file)
+        draw([FAST, SLOW, NOTHING, UNKNOWN], file)
     drawn = first.read_text("utf-8")
     assert ">fast<" in drawn
     assert ">slow<" in drawn
+    assert ">nothing<" in drawn
     assert "unknown" not in drawn
     assert first.read_bytes() == second.read_bytes()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.wrk import parse
+from benchmarks.tools.wrk import parse
 
 PRINTED = """Running 2s test @ http://127.0.0.1:8000
   1 threads and 32 connections

@@ -1,5 +1,6 @@
 """A row of the table: one figure, its target, and what it was made of."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,25 @@ class Row:
             return None
         if self.sense == "at least":
             return self.value / self.target
-        return self.target / self.value
+        return self.target / self.value if self.value else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One candidate's figures, one for each round. The name ends with their unit."""
+
+    name: str
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+def compared(what: str, ours: Series, base: Series, target: float, sense: Sense) -> Row:
+    """Ours / base, with what both are."""
+    figures = {one.name: one.median for one in (ours, base)}
+    return Row(what, ratios(ours.values, base.values), target, sense, figures=figures)
 
 
 def left_out(what: str, target: float, sense: Sense, why: str, unit: str = "×") -> Row:

@@ -1,6 +1,6 @@
 """Where one core's time goes as models grow, and what 8-bit weights and threads change.
 
-    python -m benchmarks.big_models [--json FILE] [--sizes 64,256,1024] [--batches 1,8,32,256]
+    python -m benchmarks.studies.big_models [--json FILE] [--sizes 64,256] [--batches 1,8,32,256]
 
 For every hidden size and batch: one step in float32, what of it is the call of ONNX Runtime, the
 products (run alone), and the rest, which is the cost of many small nodes; and the same step with

@@ -1,11 +1,11 @@
 """Steps for 1,000 sessions at once on a GPU, host to host, against GRUCell on the same device.
 
-    python -m benchmarks.gpu [--sessions 1000] [--size 256]
+    python -m benchmarks.studies.gpu [--sessions 1000] [--size 256]
 
 Inputs and states begin and end in the host's memory each step, as they do in the service, whose
 states live in a store. The step graph runs plainly, and with its buffers kept on the device
-(benchmarks.binding). Without a GPU that ONNX Runtime and PyTorch can both use it says so, and
-measures nothing. The model has reset "after", which is what GRUCell computes.
+(`binding`). Without a GPU that ONNX Runtime and PyTorch can both use it says so, and measures
+nothing. The model has reset "after", which is what GRUCell computes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.binding import Bound
+from benchmarks.studies.binding import Bound
 from model_export.package import publish
 from service.bundle.bundle import read_bundle
 from service.engine.provider import Provider

@@ -1,6 +1,6 @@
 """One GRU layer, forward and backward: nn.GRU, a plain Python loop, and GRULayer, side by side.
 
-    python -m benchmarks.gru_layer [--json FILE]
+    python -m benchmarks.studies.gru_layer [--json FILE]
 
 Exit status 1 when GRULayer, with either reset, takes more than twice the time of nn.GRU.
 """

@@ -1,6 +1,6 @@
 """What one HTTP step costs, beside what it cannot do without.
 
-    python -m benchmarks.http_step [--json FILE]
+    python -m benchmarks.studies.http_step [--json FILE]
 
 Server on one core, load (wrk) on another, all candidates in one run, interleaved and repeated.
 The claim: one step over HTTP, durable, costs at most what an empty FastAPI endpoint costs plus four
@@ -22,8 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.servers import Server, gatewise, uvicorn_app
-from benchmarks.workload import (
+from benchmarks.tools.rounds import in_turns
+from benchmarks.tools.row import Plan
+from benchmarks.tools.servers import Server, gatewise, uvicorn_app
+from benchmarks.tools.workload import (
+    ROW,
     SESSIONS,
     STEP,
     STEPS_PATH,
@@ -31,7 +34,7 @@ from benchmarks.workload import (
     engine_of,
     workplace,
 )
-from benchmarks.wrk import Load, measure, need_wrk
+from benchmarks.tools.wrk import Load, need_wrk
 
 ROUNDS = 5
 SECONDS = 2
@@ -69,9 +72,9 @@ def run() -> dict[str, float]:
     """Costs in µs per request, medians over the rounds, and ratios taken within each round."""
     with workplace() as folder:
         servers = {
-            RAW: uvicorn_app("benchmarks.empty_apps:raw"),
-            BARE: uvicorn_app("benchmarks.empty_apps:bare_step"),
-            EMPTY: uvicorn_app("benchmarks.empty_apps:fastapi"),
+            RAW: uvicorn_app("benchmarks.tools.empty_apps:raw"),
+            BARE: uvicorn_app("benchmarks.tools.empty_apps:bare_step"),
+            EMPTY: uvicorn_app("benchmarks.tools.empty_apps:fastapi"),
             MEMORY: gatewise(folder / "models", "memory://"),
             DURABLE: gatewise(folder / "models", f"sqlite:///{folder}/bench.db"),
         }
@@ -85,17 +88,16 @@ def run() -> dict[str, float]:
 
 
 def _measure(servers: dict[str, Server]) -> tuple[Costs, Costs]:
-    for name in (MEMORY, DURABLE):
+    stepping = (MEMORY, DURABLE)
+    for name in stepping:
         create_sessions(servers[name])
-    idle: Costs = {name: [] for name in servers}
-    busy: Costs = {name: [] for name in servers}
-    for _ in range(ROUNDS):
-        for name, server in servers.items():
-            path = STEPS_PATH if name in (MEMORY, DURABLE) else "/empty"
-            load = Load(server.url, path, STEP, SESSIONS)
-            idle[name].append(measure(load, connections=1, seconds=SECONDS).p50_us)
-            rate = measure(load, connections=32, seconds=SECONDS).requests_per_second
-            busy[name].append(1e6 / rate)
+    loads = {
+        name: Load(server.url, STEPS_PATH if name in stepping else "/empty", STEP, SESSIONS)
+        for name, server in servers.items()
+    }
+    found = in_turns(loads, (1, 32), Plan(ROUNDS, SECONDS, ()))
+    idle = {name: found.p50(name, 1).values for name in servers}
+    busy = {name: [1e6 / rate for rate in found.rate(name, 32).values] for name in servers}
     return idle, busy
 
 
@@ -121,7 +123,7 @@ def _served_step_us(cost: dict[str, float]) -> float:
 
 def _tight_loop_us(folder: Path) -> float:
     engine = engine_of(folder)
-    inputs, state = np.array([[20.5, 1003.0, 0.4]], np.float32), engine.initial_states(1)
+    inputs, state = np.array([ROW], np.float32), engine.initial_states(1)
     timer = timeit.Timer(lambda: engine.step(inputs, state, gates=False))
     return min(timer.repeat(10, 1000)) * 1000
 

@@ -1,23 +1,21 @@
 """Single steps while long sequences are served, beside single steps alone."""
 
 import json
-import statistics
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 
-from benchmarks.row import Plan, Row, ratios
-from benchmarks.servers import Server
-from benchmarks.workload import MODEL, SESSIONS, durable, single_steps, workplace
-from benchmarks.wrk import measure
+from benchmarks.tools.row import Plan, Row, Series, compared
+from benchmarks.tools.servers import Server
+from benchmarks.tools.workload import MODEL, ROW, SESSIONS, durable, single_steps, workplace
+from benchmarks.tools.wrk import measure
 
 STEPS = 100_000
 CONNECTIONS = 8
 TARGET = 3
-_INPUTS = [[20.5, 1003.0, 0.4]] * STEPS
+_INPUTS = [ROW] * STEPS
 _LONG = {
     "a stateless sequence": (f"/v1/models/{MODEL}/sequences", {"inputs": [_INPUTS]}),
     "steps of another session": (f"/v1/sessions/s{SESSIONS}/steps", {"inputs": _INPUTS}),
@@ -25,27 +23,24 @@ _LONG = {
 
 
 def rows(plan: Plan) -> list[Row]:
-    p99: dict[str, list[float]] = defaultdict(list)
+    p99 = {name: Series(f"{name}, µs", []) for name in ("alone", *_LONG)}
     with workplace() as folder, durable(folder) as server:
         _create_another(server)
         load = single_steps(server)
         for _ in range(plan.rounds):
             alone = measure(load, connections=CONNECTIONS, seconds=plan.seconds)
-            p99["alone"].append(alone.p99_us)
+            p99["alone"].values.append(alone.p99_us)
             for name, (path, body) in _LONG.items():
                 with _posted_again_and_again(server, path, json.dumps(body).encode()):
                     beside = measure(load, connections=CONNECTIONS, seconds=plan.seconds)
-                p99[name].append(beside.p99_us)
+                p99[name].values.append(beside.p99_us)
     return [
-        Row(
+        compared(
             f"p99 of single steps beside {name} of {STEPS:,} / alone",
-            ratios(p99[name], p99["alone"]),
+            p99[name],
+            p99["alone"],
             TARGET,
             "at most",
-            figures={
-                "beside, µs": statistics.median(p99[name]),
-                "alone, µs": statistics.median(p99["alone"]),
-            },
         )
         for name in _LONG
     ]

@@ -1,6 +1,6 @@
 """What durability and idempotency cost: single steps on SQLite beside the same in memory.
 
-    python -m benchmarks.durability [--json FILE]
+    python -m benchmarks.studies.durability [--json FILE]
 
 One server process on one core, load (wrk, 32 connections) on another, candidates interleaved and
 repeated. The claim: a durable step whose idempotency record is in the same commit reaches at
@@ -13,9 +13,11 @@ import statistics
 import sys
 from pathlib import Path
 
-from benchmarks.servers import Server, gatewise
-from benchmarks.workload import SESSIONS, STEP, STEPS_PATH, create_sessions, workplace
-from benchmarks.wrk import Load, measure, need_wrk
+from benchmarks.tools.rounds import in_turns
+from benchmarks.tools.row import Plan, ratios
+from benchmarks.tools.servers import gatewise
+from benchmarks.tools.workload import SESSIONS, STEP, STEPS_PATH, create_sessions, workplace
+from benchmarks.tools.wrk import Load, need_wrk
 
 ROUNDS = 7
 SECONDS = 2
@@ -46,37 +48,30 @@ def main() -> None:
 
 def run() -> dict[str, float]:
     """Steps per second, medians over the rounds, and ratios taken within each round."""
-    with workplace() as folder:
-        servers = {
-            "memory": gatewise(folder / "models", "memory://"),
-            "sqlite": gatewise(folder / "models", f"sqlite:///{folder}/bench.db"),
+    with (
+        workplace() as folder,
+        gatewise(folder / "models", "memory://") as memory,
+        gatewise(folder / "models", f"sqlite:///{folder}/bench.db") as sqlite,
+    ):
+        urls = {}
+        for store, server in (("memory", memory), ("sqlite", sqlite)):
+            create_sessions(server)
+            urls[store] = server.url
+        loads = {
+            name: Load(urls[store], STEPS_PATH, STEP, SESSIONS, keyed)
+            for name, (store, keyed) in CANDIDATES.items()
         }
-        try:
-            rates = _measure(servers)
-        finally:
-            for server in servers.values():
-                server.stop()
-    figures = {f"{name}, steps/s": statistics.median(found) for name, found in rates.items()}
+        found = in_turns(loads, (CONNECTIONS,), Plan(ROUNDS, SECONDS, ()))
+    rates = {name: found.rate(name, CONNECTIONS) for name in loads}
+    figures = {f"{name}, steps/s": rate.median for name, rate in rates.items()}
     for above, below in (
         ("durable SQLite, keyed", "memory"),
         ("durable SQLite, keyed", "memory, keyed"),
         ("durable SQLite", "memory"),
     ):
-        ratios = [a / b for a, b in zip(rates[above], rates[below], strict=True)]
-        figures[f"{above} / {below}"] = statistics.median(ratios)
+        shares = ratios(rates[above].values, rates[below].values)
+        figures[f"{above} / {below}"] = statistics.median(shares)
     return figures
-
-
-def _measure(servers: dict[str, Server]) -> dict[str, list[float]]:
-    for server in servers.values():
-        create_sessions(server)
-    rates: dict[str, list[float]] = {name: [] for name in CANDIDATES}
-    for _ in range(ROUNDS):
-        for name, (store, keyed) in CANDIDATES.items():
-            load = Load(servers[store].url, STEPS_PATH, STEP, SESSIONS, keyed)
-            measured = measure(load, connections=CONNECTIONS, seconds=SECONDS)
-            rates[name].append(measured.requests_per_second)
-    return rates
 
 
 if __name__ == "__main__":

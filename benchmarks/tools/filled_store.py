@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workload import MODEL
+from benchmarks.tools.workload import MODEL
 from service.stores.sqlite.file import changing
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session

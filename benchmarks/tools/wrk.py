@@ -9,7 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from uuid import uuid4
 
-LOAD_CORE = "1"
+from benchmarks.tools.cores import LOAD_CORE, pinned
+
 _UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 
 
@@ -47,9 +48,9 @@ def measure(load: Load, *, connections: int, seconds: int) -> Measured:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_script(load))
         script.flush()
-        pinned = ["taskset", "--cpu-list", LOAD_CORE, "wrk", "-t1", "--latency", "--timeout", "30s"]
+        command = [*pinned(LOAD_CORE), "wrk", "-t1", "--latency", "--timeout", "30s"]
         finished = subprocess.run(
-            [*pinned, f"-c{connections}", f"-d{seconds}s", "-s", script.name, load.url],
+            [*command, f"-c{connections}", f"-d{seconds}s", "-s", script.name, load.url],
             capture_output=True,
             text=True,
             check=True,

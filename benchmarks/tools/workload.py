@@ -1,6 +1,7 @@
 """The model, the sessions and the step that every row measures with."""
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.empty_apps import BUNDLE_VARIABLE
-from benchmarks.servers import Server, gatewise
-from benchmarks.wrk import Load
+from benchmarks.tools.empty_apps import BUNDLE_VARIABLE
+from benchmarks.tools.servers import Server, gatewise
+from benchmarks.tools.wrk import Load
 from model_export.package import publish
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
@@ -23,7 +24,8 @@ from tests.bundles import values_model
 MODEL = "bench"
 HIDDEN_SIZE = 64
 SESSIONS = 256
-STEP = '{"inputs": [[20.5, 1003.0, 0.4]]}'
+ROW = [20.5, 1003.0, 0.4]
+STEP = json.dumps({"inputs": [ROW]})
 STEPS_PATH = "/v1/sessions/s{n}/steps"
 
 
@@ -66,11 +68,11 @@ def durable(folder: Path, *flags: str) -> Server:
     return server
 
 
-def create_sessions(server: Server, sessions: int = SESSIONS) -> None:
+def create_sessions(server: Server, sessions: int = SESSIONS, name: str = "s") -> None:
     """The sessions s0, s1, … that the load steps."""
     with httpx.Client(base_url=server.url) as client:
         for number in range(sessions):
-            body = {"model": MODEL, "session_id": f"s{number}"}
+            body = {"model": MODEL, "session_id": f"{name}{number}"}
             client.post("/v1/sessions", json=body).raise_for_status()
 
 

@@ -1,4 +1,4 @@
-"""Servers to measure, each with all its processes on the first core."""
+"""Servers to measure, each with all its processes on the first core where nothing else is said."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,9 @@ from typing import IO, Self
 
 import httpx
 
+from benchmarks.tools.cores import SERVER_CORE, pinned
 from tests.service_process import free_port
 
-SERVER_CORE = "0"
 START_DEADLINE_SECONDS = 60.0
 STOP_DEADLINE_SECONDS = 30.0
 
@@ -25,14 +25,19 @@ class Server:
     """A running process that listens at `url`. As a context it stops when the block ends."""
 
     def __init__(
-        self, command: list[str], port: int, environment: Mapping[str, str] | None = None
+        self,
+        command: list[str],
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        cores: Sequence[int] = (SERVER_CORE,),
     ) -> None:
         """Start it and wait until it listens. Raises RuntimeError when it does not."""
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         with tempfile.TemporaryFile() as log:
             # A session of its own, so that what it starts can be stopped with it.
             self._process = subprocess.Popen(
-                ["taskset", "--cpu-list", SERVER_CORE, *command],
+                [*pinned(*cores), *command],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **(environment or {})},
@@ -82,16 +87,19 @@ class Server:
         raise RuntimeError(f"{self.url} did not start: {said}")
 
 
-def gatewise(repository: Path, store: str, *flags: str) -> Server:
-    """The service with one process on a repository."""
+def gatewise(
+    repository: Path, store: str, *flags: str, cores: Sequence[int] = (SERVER_CORE,)
+) -> Server:
+    """The service on a repository, with one process where the flags ask for no more."""
     port = free_port()
     command = [sys.executable, "-m", "service", "--repository", str(repository), "--store", store]
-    return Server([*command, "--port", str(port), "--drain-seconds", "0", *flags], port)
+    command += ["--port", str(port), "--drain-seconds", "0", *flags]
+    return Server(command, port, cores=cores)
 
 
-def uvicorn_app(app: str) -> Server:
+def uvicorn_app(app: str, *flags: str) -> Server:
     """Any ASGI app on the same server with the same settings."""
     port = free_port()
-    flags = ["--port", str(port), "--no-access-log", "--log-level", "error"]
-    flags += ["--no-proxy-headers", "--no-server-header"]
-    return Server([sys.executable, "-m", "uvicorn", app, *flags], port)
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *flags]
+    command += ["--no-access-log", "--log-level", "error", "--no-proxy-headers"]
+    return Server([*command, "--no-server-header"], port)

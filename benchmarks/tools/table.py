@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import Machine
-from benchmarks.row import Row
+from benchmarks.tools.machine import Machine
+from benchmarks.tools.row import Row
 
 _HEAD = ("what", "figure", "target", "", "made of")
 _MET = {True: "met", False: "NOT MET", None: "not measured"}

@@ -8,8 +8,11 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 
-from benchmarks.row import Row
-from benchmarks.table import with_unit
+from benchmarks.tools.row import Row
+from benchmarks.tools.table import with_unit
+
+_LONGEST = 100.0
+"""Where bars end: nothing at all of what should be little is infinitely good."""
 
 _MET, _MISSED = "#2a7f62", "#b3412e"
 
@@ -21,7 +24,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "gatewise"
     mpl.rcParams["svg.fonttype"] = "none"
     figure, axes = plt.subplots(figsize=(11, 0.7 + 0.3 * len(measured)), layout="constrained")
-    reached = [row.reached or 0.0 for row in measured]
+    reached = [min(row.reached or 0.0, _LONGEST) for row in measured]
     axes.barh(
         [row.what for row in measured],
         [share - 1 for share in reached],

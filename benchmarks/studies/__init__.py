@@ -1,0 +1,1 @@
+"""Questions that were answered once, each a program of its own to be run by hand."""

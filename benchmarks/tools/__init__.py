@@ -1,0 +1,1 @@
+"""What rows, studies and curves measure with."""
