@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service.stores.columns import Moves
 from service.stores.observed import ObservedStore
 from service.stores.store import Replaced, Session, Store
 
@@ -20,6 +21,12 @@ class NotingStore(ObservedStore):
         for session in sessions:
             self._changes[session.revision] = session.changes
         return super().replace(sessions, expected)
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        for one in moves:
+            revisions, changes = one.sessions.revisions.tolist(), one.sessions.counts[:, 1].tolist()
+            self._changes.update(zip(revisions, changes, strict=True))
+        return super().advance(moves)
 
     def clone_for_thread(self) -> "NotingStore | None":
         clone = self._store.clone_for_thread()

@@ -13,7 +13,16 @@ from service.operations.sampling import Sampling
 from service.sessions.receipts import KEPT_WRITERS
 from tests.stateful.changes import LONG, Changes
 from tests.stateful.expected import Expected
-from tests.stateful.ground import kinds_of_key, lives, numbers, replicas, seeds
+from tests.stateful.ground import (
+    TICK,
+    kinds_of_key,
+    lives,
+    moments,
+    numbers,
+    replicas,
+    seeds,
+    tags,
+)
 from tests.stateful.lives import Lives
 from tests.stateful.requests import (
     Change,
@@ -24,6 +33,7 @@ from tests.stateful.requests import (
     Rollout,
     Step,
     outcome_of,
+    outcomes_of_block,
 )
 from tests.stateful.world import versions_of
 
@@ -86,6 +96,36 @@ class Races(Changes, Lives):
         for one, outcome in sorted(answered, key=self.place_in_order):
             self.check(one.request, outcome, one.replica)
         self.check_arrival(answered)
+
+    @rule(
+        rows=st.lists(st.tuples(numbers, kinds_of_key, tags, moments), min_size=2, max_size=12),
+        time=st.sampled_from([1, 1, 1, 3, LONG]),
+        gates=st.booleans(),
+        seed=seeds,
+        replica=replicas,
+    )
+    def in_a_block(
+        self,
+        rows: list[tuple[int, str, str, int | None]],
+        time: int,
+        seed: int,
+        replica: int,
+        *,
+        gates: bool,
+    ) -> None:
+        """Rows of one session are applied in their order, and no row is another's fault."""
+        steps: list[Step] = []
+        for index, (number, keyed, match, moment) in enumerate(rows):
+            session_id = self.name(number)
+            inputs = self.inputs(session_id, time, seed + index)
+            if not steps or inputs.dtype == steps[0].inputs.dtype:
+                conditions = self.conditions(session_id, match, moment)
+                steps.append(self.keyed(Step(session_id, inputs, gates, conditions), keyed))
+        self.wait(TICK)
+        sessions = self.replicas[replica % len(self.replicas)]
+        outcomes = self.run(outcomes_of_block(steps, sessions))
+        for step, outcome in zip(steps, outcomes, strict=True):
+            self.check(step, outcome, replica)
 
     def place_in_order(self, one: tuple[Sent, Outcome]) -> tuple[int, bool]:
         told = one[1].told

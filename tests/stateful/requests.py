@@ -1,6 +1,7 @@
 """The requests that a history is made of, and what their callers are told."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -16,9 +17,9 @@ from service.operations.keys import Key
 from service.operations.requests import NewSession
 from service.operations.rollout import Rollout as RolloutOperation
 from service.operations.sampling import Sampling
-from service.sessions.answers import Answer
+from service.sessions.answers import Answer, Answered
 from service.sessions.sessions import Sessions
-from service.stores.store import Session
+from service.stores.store import Identity, Session
 from tests.bundles import VOCABULARY
 
 
@@ -194,6 +195,43 @@ async def outcome_of(request: Request, sessions: Sessions) -> Outcome:
     except GatewiseError as error:
         return Outcome(None, False, error)
     return Outcome(told, replayed, None)
+
+
+async def outcomes_of_block(steps: Sequence[Step], sessions: Sessions) -> list[Outcome]:
+    """Steps of several sessions, alike in shape and gates, sent as one block."""
+    first, outcomes = steps[0], dict[int, Answer | Exception]()
+    complete = asyncio.get_running_loop().create_future()
+
+    class Collecting:
+        cancelled = complete.cancelled
+
+        def answer(self, rows: Sequence[int], outcome: Answered | Exception) -> None:
+            if isinstance(outcome, Exception):
+                outcome = Answered(failures=[(row, outcome) for row in rows])
+            found = {row: answer for part in outcome.answers for row, answer in part.each()}
+            assert sorted([*found, *dict(outcome.failures)]) == list(rows)
+            outcomes.update(found)
+            outcomes.update(outcome.failures)
+            if len(outcomes) == len(steps):
+                complete.set_result(None)
+
+    block = operations.Steps(
+        [Identity("", step.session_id) for step in steps],
+        TensorBlock(np.stack([step.inputs for step in steps])),
+        ALL_GATES if first.gates else None,
+        [step.conditions for step in steps],
+    )
+    sessions.send_steps(block, Collecting())
+    await complete
+    return [_outcome_of(outcomes[row]) for row in range(len(steps))]
+
+
+def _outcome_of(came: Answer | Exception) -> Outcome:
+    if isinstance(came, Answer):
+        told, replayed = _told_of(came)
+        return Outcome(told, replayed, None)
+    assert isinstance(came, GatewiseError), repr(came)
+    return Outcome(None, False, came)
 
 
 def key_of(request: Request) -> Key | None:

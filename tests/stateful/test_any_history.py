@@ -107,7 +107,7 @@ def test_in_memory(engines: Sequence[Engine]) -> None:
 
 
 def test_in_sqlite(engines: Sequence[Engine], tmp_path: Path) -> None:
-    check(Sqlite(tmp_path, replicas=2), engines, 45)
+    check(Sqlite(tmp_path, replicas=2), engines, 60)
 
 
 def test_with_room_for_few(engines: Sequence[Engine], tmp_path: Path) -> None:

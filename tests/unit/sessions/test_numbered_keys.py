@@ -301,7 +301,7 @@ def test_any_order_of_tries_applies_each_number_once(
     assert writers.step == 7 + sum(range(len(tries) + 1))
 
 
-def check_late(outcome: StepOutcome, first_step: int) -> None:
+def check_late(outcome: object, first_step: int) -> None:
     """The answer of the first try, or that it is not kept."""
     if not isinstance(outcome, AnswerNotKept):
         again = answered(outcome)
