@@ -7,13 +7,14 @@ earlier answer, comes from the store.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from itertools import compress
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
-from service.stores.columns import Columns, Texts, counts_of, texts_of, times_of
+from service.stores.columns import Columns, counts_of, texts_of, times_of
 from service.stores.store import Identity, Session
 
 OVERHEAD_BYTES = 1024
@@ -23,33 +24,37 @@ _DOUBTED = -1
 _FIRST_ROWS = 64
 
 
+_ROW_BITS = 32
+_ROW_MASK = (1 << _ROW_BITS) - 1
+_NOWHERE = -1
+
+
 class _Table:
     """Copies on one version of a model, as columns with free rows; see `Columns`."""
 
-    def __init__(self, model: str, version: int, state_size: int) -> None:
+    def __init__(self, model: str, version: int, state_size: int, number: int) -> None:
         self.model = model
         self.version = version
+        self.first_place = number << _ROW_BITS
         self.counts = np.zeros((_FIRST_ROWS, 4), np.int64)
         self.times = np.zeros((_FIRST_ROWS, 3))
         self.states = np.zeros((_FIRST_ROWS, state_size), np.float32)
+        self.texts = np.empty(_FIRST_ROWS, object)
         self.looks = np.zeros(_FIRST_ROWS, np.int64)
         """At which look a copy was known to be the store's; `_DOUBTED` where it may not be."""
-        self.texts: list[Texts | None] = [None] * _FIRST_ROWS
         self.free = list(range(_FIRST_ROWS))
 
     def row(self) -> int:
         """A free one."""
         if not self.free:
-            rows = len(self.texts)
-            for name in ("counts", "times", "states", "looks"):
+            rows = len(self.looks)
+            for name in ("counts", "times", "states", "texts", "looks"):
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
-            self.texts += [None] * rows
             self.free = list(range(rows, 2 * rows))
         return self.free.pop()
 
-    def columns(self, identities: list[Identity], rows: list[int]) -> Columns:
-        texts = self.texts
+    def columns(self, identities: list[Identity], rows: NDArray[np.int64]) -> Columns:
         return Columns(
             self.model,
             self.version,
@@ -57,11 +62,12 @@ class _Table:
             self.counts[rows],
             self.times[rows],
             self.states[rows],
-            [texts[row] for row in rows],  # type: ignore[misc]  # these rows have some
+            self.texts[rows].tolist(),
         )
 
-
-_Place = tuple[_Table, int]
+    def size(self, row: int) -> int:
+        """Bytes that a copy takes, about."""
+        return OVERHEAD_BYTES + 4 * self.states.shape[1] + sum(map(len, self.texts[row]))
 
 
 class Recent:
@@ -71,8 +77,10 @@ class Recent:
         """Nothing is kept where `max_bytes` is 0."""
         self._max_bytes = max_bytes
         self._tables: dict[tuple[str, int, int], _Table] = {}
-        self._places: OrderedDict[Identity, _Place] = OrderedDict()
-        """Those used longest ago in front."""
+        self._by_number: list[_Table] = []
+        self._places: OrderedDict[Identity, int] = OrderedDict()
+        """Of every copy the number of its table, and in the lower bits its row there; those used
+        longest ago in front."""
         self._looks = 0
         self._bytes = 0
         self._lock = Lock()
@@ -87,16 +95,17 @@ class Recent:
         """
         with self._lock:
             self._looks += others_wrote
-            by_table, unknown = self._by_table(identities)
-            found = []
-            for table, (indexes, rows) in by_table.items():
+            places = self._places_of(identities)
+            found, unknown = [], np.flatnonzero(places == _NOWHERE).tolist()
+            for table, indexes, rows in self._by_table(places):
                 fresh = table.looks[rows] == self._looks
-                known = indexes if fresh.all() else list(compress(indexes, fresh))
-                if len(known) < len(indexes):
-                    unknown += compress(indexes, ~fresh)
-                if known:
+                if not fresh.all():
+                    unknown += indexes[~fresh].tolist()
+                    indexes, rows = indexes[fresh], rows[fresh]  # noqa: PLW2901
+                if len(rows):
+                    known = indexes.tolist()
                     named = [identities[index] for index in known]
-                    found.append((known, table.columns(named, list(compress(rows, fresh)))))
+                    found.append((known, table.columns(named, rows)))
         return found, unknown
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:
@@ -109,29 +118,28 @@ class Recent:
             self._remove(session.identity)
             if not self._max_bytes:
                 return
-            key = session.model, session.version, len(session.state)
-            table = self._tables.get(key)
-            if table is None:
-                table = self._tables[key] = _Table(*key)
+            table = self._table(session)
             row = table.row()
             table.counts[row] = counts_of(session)
             table.times[row] = times_of(session)
             table.states[row] = session.state
-            table.looks[row] = _DOUBTED if doubted else self._looks
             table.texts[row] = texts_of(session)
-            self._places[session.identity] = table, row
-            self._bytes += _size(table, row)
+            table.looks[row] = _DOUBTED if doubted else self._looks
+            self._places[session.identity] = table.first_place | row
+            self._bytes += table.size(row)
             self._make_room()
 
-    def keep_moved(self, moved: Columns) -> None:
-        """Sessions that have just been stored; as `keep`."""
+    def keep_moved(self, moved: Columns, *, keyed: bool) -> None:
+        """Sessions that have just been stored; as `keep`. Where they are not `keyed`, they have
+        the receipts that they had."""
         with self._lock:
-            by_table, unknown = self._by_table(moved.identities)
-            for table, (indexes, rows) in by_table.items():
-                if (table.model, table.version) != (moved.model, moved.version):
-                    unknown += indexes
-                    continue
-                self._overwrite(table, rows, moved, indexes)
+            places = self._places_of(moved.identities)
+            unknown = np.flatnonzero(places == _NOWHERE).tolist()
+            for table, indexes, rows in self._by_table(places):
+                if (table.model, table.version) == (moved.model, moved.version):
+                    self._overwrite(table, rows, moved, indexes, keyed=keyed)
+                else:
+                    unknown += indexes.tolist()
             self._make_room()
         for index in unknown:
             self.keep(moved.session(index))
@@ -141,48 +149,56 @@ class Recent:
         with self._lock:
             place = self._places.get(identity)
             if place is not None:
-                table, row = place
-                table.looks[row] = _DOUBTED
+                self._by_number[place >> _ROW_BITS].looks[place & _ROW_MASK] = _DOUBTED
 
     def take(self, identity: Identity) -> Session | None:
         """The copy, doubted or not, which is not kept any more."""
         with self._lock:
             return self._remove(identity)
 
+    def _table(self, session: Session) -> _Table:
+        key = session.model, session.version, len(session.state)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = _Table(*key, len(self._by_number))
+            self._by_number.append(table)
+        return table
+
+    def _places_of(self, identities: Sequence[Identity]) -> NDArray[np.int64]:
+        found = map(self._places.get, identities, repeat(_NOWHERE))
+        return np.fromiter(found, np.int64, len(identities))
+
     def _by_table(
-        self, identities: Sequence[Identity]
-    ) -> tuple[dict[_Table, tuple[list[int], list[int]]], list[int]]:
-        """Indexes and rows of the copies, by their tables; and the indexes of those without."""
-        by_table: dict[_Table, tuple[list[int], list[int]]] = {}
-        unknown: list[int] = []
-        get = self._places.get
-        for index, place in enumerate(map(get, identities)):
-            if place is None:
-                unknown.append(index)
-                continue
-            table, row = place
-            pair = by_table.get(table)
-            if pair is None:
-                pair = by_table[table] = [], []
-            pair[0].append(index)
-            pair[1].append(row)
-        return by_table, unknown
+        self, places: NDArray[np.int64]
+    ) -> Iterator[tuple[_Table, NDArray[np.int64], NDArray[np.int64]]]:
+        """Which of the places are in each table: their indexes, and their rows."""
+        numbers = places >> _ROW_BITS
+        for number in set(numbers.tolist()) - {_NOWHERE}:
+            indexes = np.flatnonzero(numbers == number)
+            yield self._by_number[number], indexes, places[indexes] & _ROW_MASK
 
     def _overwrite(
-        self, table: _Table, rows: list[int], moved: Columns, indexes: list[int]
+        self,
+        table: _Table,
+        rows: NDArray[np.int64],
+        moved: Columns,
+        indexes: NDArray[np.int64],
+        *,
+        keyed: bool,
     ) -> None:
-        chosen = moved if len(indexes) == len(moved) else moved.take(indexes)
-        table.counts[rows] = chosen.counts
-        table.times[rows] = chosen.times
-        table.states[rows] = chosen.states
+        if len(indexes) < len(moved):
+            moved = moved.take(indexes.tolist())
+        table.counts[rows] = moved.counts
+        table.times[rows] = moved.times
+        table.states[rows] = moved.states
         table.looks[rows] = self._looks
-        move, before = self._places.move_to_end, table.texts
-        for identity, row, texts in zip(chosen.identities, rows, chosen.texts, strict=True):
-            move(identity)
-            if before[row] is not texts:
-                self._bytes -= _size(table, row)
-                before[row] = texts
-                self._bytes += _size(table, row)
+        for identity in moved.identities:
+            self._places.move_to_end(identity)
+        if keyed:
+            for row, texts in zip(rows.tolist(), moved.texts, strict=True):
+                self._bytes -= table.size(row)
+                table.texts[row] = texts
+                self._bytes += table.size(row)
 
     def _make_room(self) -> None:
         while self._bytes > self._max_bytes and self._places:
@@ -192,15 +208,9 @@ class Recent:
         place = self._places.pop(identity, None)
         if place is None:
             return None
-        table, row = place
-        session = table.columns([identity], [row]).session(0)
-        self._bytes -= _size(table, row)
+        table, row = self._by_number[place >> _ROW_BITS], place & _ROW_MASK
+        session = table.columns([identity], np.array([row])).session(0)
+        self._bytes -= table.size(row)
         table.texts[row] = None
         table.free.append(row)
         return session
-
-
-def _size(table: _Table, row: int) -> int:
-    texts = table.texts[row]
-    assert texts is not None
-    return OVERHEAD_BYTES + 4 * table.states.shape[1] + sum(map(len, texts))

@@ -189,7 +189,7 @@ class Stepper:
                     lost.append(position)
             batch, moved = batch.only(won), moved.take(won)
         if batch.positions:
-            self._recent.keep_moved(moved)
+            self._recent.keep_moved(moved, keyed=moves.keyed)
             group.answer(batch, moved)
             _observe(batch)
 
