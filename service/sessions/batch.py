@@ -14,7 +14,7 @@ from service.records import record
 from service.sessions.answers import Result, ResultShape, kept_in
 from service.sessions.changing import left_by
 from service.sessions.receipts import Receipt
-from service.sessions.revisions import fresh_revisions
+from service.sessions.revisions import fresh_revision
 from service.stores.columns import Columns, Moves, Texts
 from service.stores.store import Session
 
@@ -96,11 +96,17 @@ class Batch:
         counts, times = sessions.counts.copy(), sessions.times.copy()
         counts[:, 0] += self.steps
         counts[:, 1] = counts[:, 1] + 1 if counts_changes else 0
-        counts[:, 2] = fresh_revisions(len(counts))
+        counts[:, 2] = [fresh_revision() for _ in sessions.identities]
         times[:, 1] = now + times[:, 2]
         texts = sessions.texts if self.keyed is None else self._texts(self.keyed, counts)
-        moved = replace(
-            sessions, counts=counts, times=times, states=self.results.states, texts=texts
+        moved = Columns(
+            sessions.model,
+            sessions.version,
+            sessions.identities,
+            counts,
+            times,
+            self.results.states,
+            texts,
         )
         return Moves(moved, sessions.revisions, keyed=self.keyed is not None)
 

@@ -7,8 +7,8 @@ earlier answer, comes from the store.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Sequence
+from itertools import compress, repeat
 from threading import Lock
 
 import numpy as np
@@ -95,17 +95,16 @@ class Recent:
         """
         with self._lock:
             self._looks += others_wrote
-            places = self._places_of(identities)
-            found, unknown = [], np.flatnonzero(places == _NOWHERE).tolist()
-            for table, indexes, rows in self._by_table(places):
+            found = []
+            unknown, by_table = self._by_table(identities)
+            for table, indexes, rows in by_table:
                 fresh = table.looks[rows] == self._looks
-                if not fresh.all():
-                    unknown += indexes[~fresh].tolist()
-                    indexes, rows = indexes[fresh], rows[fresh]  # noqa: PLW2901
-                if len(rows):
-                    known = indexes.tolist()
+                known = indexes if fresh.all() else list(compress(indexes, fresh))
+                if len(known) < len(indexes):
+                    unknown += compress(indexes, ~fresh)
+                if known:
                     named = [identities[index] for index in known]
-                    found.append((known, table.columns(named, rows)))
+                    found.append((known, table.columns(named, rows[fresh])))
         return found, unknown
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:
@@ -133,13 +132,12 @@ class Recent:
         """Sessions that have just been stored; as `keep`. Where they are not `keyed`, they have
         the receipts that they had."""
         with self._lock:
-            places = self._places_of(moved.identities)
-            unknown = np.flatnonzero(places == _NOWHERE).tolist()
-            for table, indexes, rows in self._by_table(places):
+            unknown, by_table = self._by_table(moved.identities)
+            for table, indexes, rows in by_table:
                 if (table.model, table.version) == (moved.model, moved.version):
                     self._overwrite(table, rows, moved, indexes, keyed=keyed)
                 else:
-                    unknown += indexes.tolist()
+                    unknown += indexes
             self._make_room()
         for index in unknown:
             self.keep(moved.session(index))
@@ -164,30 +162,38 @@ class Recent:
             self._by_number.append(table)
         return table
 
-    def _places_of(self, identities: Sequence[Identity]) -> NDArray[np.int64]:
-        found = map(self._places.get, identities, repeat(_NOWHERE))
-        return np.fromiter(found, np.int64, len(identities))
-
     def _by_table(
-        self, places: NDArray[np.int64]
-    ) -> Iterator[tuple[_Table, NDArray[np.int64], NDArray[np.int64]]]:
-        """Which of the places are in each table: their indexes, and their rows."""
-        numbers = places >> _ROW_BITS
-        for number in set(numbers.tolist()) - {_NOWHERE}:
-            indexes = np.flatnonzero(numbers == number)
-            yield self._by_number[number], indexes, places[indexes] & _ROW_MASK
+        self, identities: Sequence[Identity]
+    ) -> tuple[list[int], list[tuple[_Table, list[int], NDArray[np.int64]]]]:
+        """The indexes of those without a copy; and by tables the indexes and rows of the others."""
+        places = list(map(self._places.get, identities, repeat(_NOWHERE)))
+        numbers = [place >> _ROW_BITS for place in places]
+        by_number = {
+            number: [index for index, one in enumerate(numbers) if one == number]
+            for number in set(numbers)
+        }
+        unknown = by_number.pop(_NOWHERE, [])
+        by_table = [
+            (
+                self._by_number[number],
+                indexes,
+                np.array([places[index] & _ROW_MASK for index in indexes]),
+            )
+            for number, indexes in by_number.items()
+        ]
+        return unknown, by_table
 
     def _overwrite(
         self,
         table: _Table,
         rows: NDArray[np.int64],
         moved: Columns,
-        indexes: NDArray[np.int64],
+        indexes: list[int],
         *,
         keyed: bool,
     ) -> None:
         if len(indexes) < len(moved):
-            moved = moved.take(indexes.tolist())
+            moved = moved.take(indexes)
         table.counts[rows] = moved.counts
         table.times[rows] = moved.times
         table.states[rows] = moved.states
