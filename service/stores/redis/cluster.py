@@ -8,8 +8,8 @@ from math import inf
 from redis.exceptions import AskError, MovedError
 
 from service.errors import StoreError
-from service.stores.redis.layout import Layout, ask_for_layout
 from service.stores.redis.link import Access, Link, Node, Reply
+from service.stores.redis.partitions import PARTITION_SLOTS
 from service.stores.redis.probe import Patience
 from service.stores.redis.scripts import Command
 
@@ -18,6 +18,9 @@ _LEAST_SHARE = 0.1
 """Of the time for an answer, what a node has even where another one has used it up."""
 _REFRESH_SECONDS = 0.5
 """While something is wrong, the layout is asked for again after this time."""
+
+_Layout = list[Node | None]
+"""By partition, the master of its slot; None where the cluster has none."""
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Cluster:
         self._access = access
         self._links: dict[Node, Link] = {}
         self._patience = Patience(access)
-        self._layout: Layout = []
+        self._layout: _Layout = []
         self._refresh_at = 0.0
         self._refresh()
 
@@ -176,7 +179,7 @@ class Cluster:
             self._refresh_at = time.monotonic() + _REFRESH_SECONDS
 
     def _refresh(self) -> None:
-        self._layout = ask_for_layout([self._link(node) for node in self._known()], self._access)
+        self._layout = _ask_for_layout([self._link(node) for node in self._known()], self._access)
         self._refresh_at = inf
         owners = set(self._layout)
         for node in self._links.keys() - owners:
@@ -188,3 +191,30 @@ class Cluster:
         nodes = dict.fromkeys((*self._links, *filter(None, self._layout), *self._seeds))
         awake = [node for node in nodes if not self._patience.is_away(node)]
         return sorted(awake, key=lambda node: not self._link(node).is_connected)
+
+
+def _ask_for_layout(links: Sequence[Link], access: Access) -> _Layout:
+    """The layout as the first node tells it that answers. Raises StoreError when none does."""
+    failure = StoreError("none of the cluster's nodes answers")
+    for link in links:
+        try:
+            link.send([(b"CLUSTER", b"SLOTS")], changes=False)
+        except StoreError as error:
+            failure = error
+            continue
+        (reply,) = link.receive(time.monotonic() + access.timeout_seconds)
+        if not isinstance(reply, StoreError):
+            return _layout(reply, link.node)
+        failure = reply
+    raise failure
+
+
+def _layout(ranges: Reply, asked: Node) -> _Layout:
+    """From `[first slot, last slot, [host, port, …], …]`; a node may leave out its own host."""
+    layout: _Layout = [None] * len(PARTITION_SLOTS)
+    for first, last, (host, port, *_), *_ in ranges:
+        node = Node(host.decode() if host else asked.host, port)
+        for partition, slot in enumerate(PARTITION_SLOTS):
+            if first <= slot <= last:
+                layout[partition] = node
+    return layout
