@@ -1,17 +1,26 @@
-"""The metrics in the formats that Prometheus reads."""
+"""The metrics in the formats that Prometheus reads.
+
+Several processes count together in a folder of files, as prometheus_client does it. The library
+decides for one process or several when it is imported: who starts others opens the folder before
+them.
+"""
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import InfoMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service import __version__
 from service.metrics.catalogue import REGISTRY
-from service.metrics.workers import FOLDER
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +63,19 @@ class _Known:
         for one in self._models:
             served.add_metric((one.model, str(one.version)), {"provider": one.provider})
         yield served
+
+
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Processes that are spawned within count in one folder, which is gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="gatewise-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+
+
+def forget_open(pid: int) -> None:
+    """Of a process that has ended, what it counted stays; what it had open is open no more."""
+    mark_process_dead(pid)
