@@ -40,17 +40,6 @@ def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
     return ResultShape(np.float32, manifest.output.width, state_size, more_gates)
 
 
-def roll(engine: Engine, plan: Plan, state: NDArray[np.float32]) -> Rolled:
-    """All of `rolling` at once."""
-    outputs = rolling(engine, plan, state)
-    while True:
-        try:
-            next(outputs)
-        except StopIteration as end:
-            rolled: Rolled = end.value
-            return rolled
-
-
 def rolling(
     engine: Engine, plan: Plan, state: NDArray[np.float32]
 ) -> Generator[NDArray[Any], None, Rolled]:

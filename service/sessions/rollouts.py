@@ -22,8 +22,7 @@ from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.feedback import rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
-from service.sessions.sequences import Sequences
-from service.sessions.slices import SLICE_SECONDS, Slices
+from service.sessions.sequences import SLICE_SECONDS, Sequences, Slices
 from service.stores.store import Session, Store
 
 

@@ -6,19 +6,23 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from service.batcher.waiting import waited_too_long
 from service.errors import Overloaded, ShuttingDown
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 _END = object()
 
 PRIORITY = 15
 """Of the thread, as `nice` counts: a thirtieth of a busy core is left to long work."""
+
+SLICE_SECONDS = 0.01
+"""Long against the way to the thread and back, short for somebody who waits for a turn."""
 
 
 class Sequences:
@@ -88,6 +92,41 @@ class Sequences:
     def _leave(self, _: Future[Any]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+class Slices(Iterator[list[Item]], Generic[Item, Result]):
+    """What a generator yields, in lists: each what it gives within a slice of time, at least one.
+
+    The first slice may be shorter: somebody may be waiting for the very first item.
+    """
+
+    def __init__(
+        self,
+        items: Generator[Item, None, Result],
+        *,
+        first_seconds: float = SLICE_SECONDS,
+        seconds: float = SLICE_SECONDS,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._items = items
+        self._next_seconds = first_seconds
+        self._seconds = seconds
+        self._clock = clock
+        self.result: Result | None = None
+        """What the generator returned; None until it is over."""
+
+    def __next__(self) -> list[Item]:
+        if self.result is not None:
+            raise StopIteration
+        end = self._clock() + self._next_seconds
+        self._next_seconds = self._seconds
+        taken: list[Item] = []
+        while self.result is None and (not taken or self._clock() < end):
+            try:
+                taken.append(next(self._items))
+            except StopIteration as returned:
+                self.result = returned.value
+        return taken
 
 
 def _step_back() -> None:

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from service.sessions.slices import Slices
+from service.sessions.sequences import Slices
 
 
 def numbers(until: int) -> Generator[int, None, str]:
