@@ -13,7 +13,7 @@ from service.operations.requests import Migrate, PutState
 from service.records import record
 from service.sessions.admission import admit, answerable
 from service.sessions.reader import Reader
-from service.sessions.receipts import Kind, Receipt, raise_number, remember
+from service.sessions.receipts import Kind, Receipt, left_by
 from service.sessions.revisions import fresh_revision
 from service.stores.store import Session, Store
 
@@ -31,9 +31,9 @@ def change(
 ) -> tuple[Session, bool]:
     """The session as the request left it, and whether an earlier try of it had done so.
 
-    `apply` gives the changed session, or the very same
-    one where there is nothing to change; `puts_state` says that it leaves nothing of the state.
-    Raises what `admit` and `apply` raise, KeyReused, StoreError, SessionContended.
+    `apply` gives the changed session, or the very same one where there is nothing to change;
+    `puts_state` says that it leaves nothing of the state. Raises what `admit` and `apply` raise,
+    KeyReused, StoreError, SessionContended.
     """
     identity, conditions = request.identity, request.conditions
     digest = request.digest()
@@ -84,9 +84,10 @@ def advanced(
     revision = fresh_revision()
     receipts, writers = session.receipts, session.writers
     if key is not None and kept is not None:
-        receipts = remember(session, _receipt(key, kept, session.version, step, revision))
-        if key.number:
-            writers = raise_number(session, key.writer, key.number)
+        receipt = Receipt(
+            key.digest, kept.digest, session.version, step, revision, kept.kind, kept.content
+        )
+        receipts, writers = left_by(session, key, receipt)
     # Not `replace`, which takes ten times as long.
     return Session(
         session.session_id,
@@ -108,10 +109,6 @@ def advanced(
         session.finished,
         session.row,
     )
-
-
-def _receipt(key: Key, kept: Kept, version: int, step: int, revision: int) -> Receipt:
-    return Receipt(key.digest, kept.digest, version, step, revision, kept.kind, kept.content)
 
 
 def as_left(session: Session, receipt: Receipt) -> Session:

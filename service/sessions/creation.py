@@ -17,7 +17,7 @@ from service.sessions.capacity import Capacity
 from service.sessions.changing import as_left
 from service.sessions.damage import metadata_of
 from service.sessions.reader import Reader
-from service.sessions.receipts import Kind, Receipt, raise_number, recall, remember
+from service.sessions.receipts import Kind, Receipt, left_by, recall
 from service.sessions.revisions import fresh_revision
 from service.stores.store import Identity, Session, Store
 
@@ -140,5 +140,5 @@ def _with_receipt(session: Session, key: Key, digest: bytes) -> Session:
     receipt = Receipt(
         key.digest, digest, session.version, session.step, session.revision, Kind.CREATION
     )
-    writers = raise_number(session, key.writer, key.number) if key.number else b""
-    return replace(session, receipts=remember(session, receipt), writers=writers)
+    receipts, writers = left_by(session, key, receipt)
+    return replace(session, receipts=receipts, writers=writers)
