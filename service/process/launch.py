@@ -34,15 +34,11 @@ def serve_here(
     """Serve until a signal ends it in order."""
     readiness = Readiness()
     app = create_app(settings, models, store, watch=watch, readiness=readiness)
-    _leave_out_of_collections()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    run(app, listener, readiness, settings)
-
-
-def _leave_out_of_collections() -> None:
-    """What is there by now stays: looking through it for garbage took 60 ms every now and then."""
+    # What is there by now stays: looking through it for garbage took 60 ms every now and then.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    run(app, listener, readiness, settings)
 
 
 def serve_together(settings: Settings, listener: socket.socket) -> int:

@@ -20,7 +20,6 @@ from service.settings import Settings
 def configure(settings: Settings) -> None:
     """Send events of at least `log_level` to standard error in the chosen format."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         _add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

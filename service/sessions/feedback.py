@@ -51,7 +51,7 @@ def rolling(
     if isinstance(begun, Exception):
         raise begun
     is_token = isinstance(engine.manifest.output, Probabilities)
-    choose = Chooser(plan.sampling) if is_token else _same
+    choose = Chooser(plan.sampling) if is_token else np.asarray
     shown = [choose(begun.outputs[-1])]
     yield shown[-1]
     gates = [begun.gates]
@@ -70,10 +70,6 @@ def rolling(
         outputs, joined([part for part in gates if part is not None]) if plan.gates else None
     )
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
-
-
-def _same(output: NDArray[np.float32]) -> NDArray[Any]:
-    return output
 
 
 def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> bool:
