@@ -51,12 +51,7 @@ def alive(found: Found, session_id: str, now: float) -> Session:
 
 
 def admit(
-    found: Found,
-    session_id: str,
-    conditions: Conditions,
-    now: float,
-    *,
-    puts_state: bool = False,
+    found: Found, session_id: str, conditions: Conditions, now: float, *, puts_state: bool = False
 ) -> tuple[Session, Receipt | None]:
     """The session, and the receipt where a request with the same key was applied before.
 

@@ -141,9 +141,7 @@ class DamagedSessionAnswer(_Answer):
 class SessionsAnswer(_Answer):
     sessions: list[SessionAnswer]
     damaged: list[DamagedSessionAnswer] | None = Field(
-        default=None,
-        description="Those in their midst that cannot be read.",
-        exclude_if=_is_none,
+        default=None, description="Those in their midst that cannot be read.", exclude_if=_is_none
     )
     cursor: str | None = Field(description="Pass it on for the next page; null at the end.")
 

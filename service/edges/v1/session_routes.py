@@ -4,14 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.edges.http.conditions import (
-    etag,
-    mark,
-    read_conditions,
-    read_preconditions,
-    unchanged,
-)
-from service.edges.http.context import Asked, AskedBy, Ctx
+from service.edges.http.conditions import etag, mark, read_conditions, read_preconditions, unchanged
+from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes
 from service.edges.v1.cursors import read_cursor, write_cursor
 from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, create_of, new_session_of
@@ -41,14 +35,14 @@ async def create_session(
 @router.get("", responses=gives(SessionsAnswer, 422, 503))
 async def list_sessions(
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     model: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str = "",
 ) -> SessionsAnswer:
     """Live sessions by model and id; follow `cursor` until it is null."""
     after = read_cursor(cursor)
-    page = await context.sessions.page(ListSessions(model, after, limit, caller))
+    page = await context.sessions.page(ListSessions(model, after, limit, asked.caller))
     return page_answer(page, None if page.cursor is None else write_cursor(page.cursor))
 
 
@@ -61,11 +55,11 @@ async def get_session(
     session_id: str,
     response: Response,
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> SessionAnswer | Response:
     """One session, without its state. Looking does not prolong its life."""
-    session = await context.sessions.get(Get(session_id, caller))
+    session = await context.sessions.get(Get(session_id, asked.caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     response.headers["etag"] = etag(session.revision)
@@ -78,10 +72,10 @@ async def get_session(
     responses=gives(None, 403, 404, 410, 412, 422, 503, status=204),
     openapi_extra={"parameters": CONDITIONAL},
 )
-async def delete_session(session_id: str, request: Request, context: Ctx, caller: AskedBy) -> None:
+async def delete_session(session_id: str, request: Request, context: Ctx, asked: Asked) -> None:
     """End a session. No key is needed: a retry answers 410 `session_finished`."""
     conditions = read_preconditions(request.headers.raw)
-    await context.sessions.delete(Delete(session_id, conditions, caller))
+    await context.sessions.delete(Delete(session_id, conditions, asked.caller))
 
 
 @router.post(

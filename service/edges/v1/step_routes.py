@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Request, Response
 
 from service.edges.http.conditions import etag, mark, read_conditions, unchanged
-from service.edges.http.context import Asked, AskedBy, Ctx
+from service.edges.http.context import Asked, Ctx
 from service.edges.http.events import stream_events, wants_events
 from service.edges.http.front import Answered
 from service.edges.http.json import to_json
@@ -79,11 +79,11 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
 async def get_state(
     session_id: str,
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The state as it is stored: float32, with digits enough to put it back unchanged."""
-    session = await context.sessions.get(Get(session_id, caller))
+    session = await context.sessions.get(Get(session_id, asked.caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     return _state_answer(session)
