@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service import __version__
@@ -38,7 +37,15 @@ def render(accept: str, models: Iterable[ModelInfo]) -> tuple[bytes, str]:
     Of one of several workers: what all of them have counted.
     """
     registry = CollectorRegistry()
-    registry.register(_Known(list(models)))
+    Info("gatewise_build", "What is running.", registry=registry).info({"version": __version__})
+    served = Info(
+        "gatewise_model",
+        "A version of a model that is served.",
+        ("model", "version"),
+        registry=registry,
+    )
+    for one in models:
+        served.labels(one.model, str(one.version)).info({"provider": one.provider})
     PlatformCollector(registry)
     if folder := os.environ.get(FOLDER):
         MultiProcessCollector(registry, folder)
@@ -47,22 +54,6 @@ def render(accept: str, models: Iterable[ModelInfo]) -> tuple[bytes, str]:
         ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
-
-
-class _Known:
-    """What is not counted: what is running."""
-
-    def __init__(self, models: list[ModelInfo]) -> None:
-        self._models = models
-
-    def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("gatewise_build", "What is running.", {"version": __version__})
-        served = InfoMetricFamily(
-            "gatewise_model", "A version of a model that is served.", labels=("model", "version")
-        )
-        for one in self._models:
-            served.add_metric((one.model, str(one.version)), {"provider": one.provider})
-        yield served
 
 
 @contextmanager

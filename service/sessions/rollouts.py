@@ -39,25 +39,16 @@ _Outputs = Generator[NDArray[Any], None, tuple[Session | None, Answer]]
 """Yields every output; returns the session to be stored, if any, and the answer."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Rollouts:
     """Rolls sessions out. The batcher's thread reads and commits, and is free in between."""
 
-    def __init__(
-        self,
-        models: Models,
-        store: Store,
-        reader: Reader,
-        *,
-        batcher: Batcher[Step, Answer],
-        sequences: Sequences,
-        limits: Limits,
-    ) -> None:
-        self._models = models
-        self._store = store
-        self._reader = reader
-        self._batcher = batcher
-        self._sequences = sequences
-        self._limits = limits
+    models: Models
+    store: Store
+    reader: Reader
+    batcher: Batcher[Step, Answer]
+    sequences: Sequences
+    limits: Limits
 
     async def run(self, request: Rollout) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
@@ -79,9 +70,9 @@ class Rollouts:
         Until then nothing has happened to the session, and whoever stops taking leaves it as it
         was. Raises as `Sessions.step` does; SessionContended where another writer was faster.
         """
-        session, receipt = await self._batcher.call(request.identity, lambda: self._admit(request))
+        session, receipt = await self.batcher.call(request.identity, lambda: self._admit(request))
         version = session.version if receipt is None else receipt.version
-        engine = self._models.version(session.model, version)
+        engine = self.models.version(session.model, version)
         outputs = (
             self._roll(request, session, engine)
             if receipt is None
@@ -89,7 +80,7 @@ class Rollouts:
         )
         slices = Slices(outputs, first_seconds=first_seconds)
         count = 0
-        async with aclosing(self._sequences.take_turns(slices)) as turns:
+        async with aclosing(self.sequences.take_turns(slices)) as turns:
             async for shown in turns:
                 if shown:
                     yield Shown(engine.manifest, count, shown)
@@ -106,30 +97,30 @@ class Rollouts:
         yield answer
 
     def _admit(self, request: Rollout) -> tuple[Session, Receipt | None]:
-        found = self._reader.read_one(request.identity)
-        return admit(found, request.session_id, request.conditions, self._store.now())
+        found = self.reader.read_one(request.identity)
+        return admit(found, request.session_id, request.conditions, self.store.now())
 
     def _roll(self, request: Rollout, session: Session, engine: Engine) -> _Outputs:
-        plan = request.plan(engine.manifest, self._limits)
+        plan = request.plan(engine.manifest, self.limits)
         rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
             return None, Answer.after(session, engine.manifest, rolled.result)
         # What took longer than the session had to live does not bring it back.
-        now = self._store.now()
+        now = self.store.now()
         alive(session, session.session_id, now)
         key, kept = request.conditions.key, None
         if key is not None:
             shape, digest = shape_of_rollout(engine.manifest, plan), request.digest(plan)
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
-        after = advanced(session, self._store, now, key, kept, step=step, state=rolled.state)
+        after = advanced(session, self.store, now, key, kept, step=step, state=rolled.state)
         return after, Answer.after(after, engine.manifest, rolled.result)
 
     def _again(
         self, request: Rollout, receipt: Receipt, session: Session, engine: Engine
     ) -> _Outputs:
         """The outputs of a rollout that was applied before."""
-        plan = request.plan(engine.manifest, self._limits)
+        plan = request.plan(engine.manifest, self.limits)
         receipt.check(request.digest(plan))
         if answerable(receipt, session).kind is Kind.BEFORE:
             before = state_before(session, receipt)
@@ -140,7 +131,7 @@ class Rollouts:
         return None, Answer.again(receipt, session.session_id, engine.manifest, result)
 
     async def _commit(self, after: Session, expected: int) -> None:
-        if not await self._batcher.call(
-            after.identity, lambda: committed(self._store, after, expected)
+        if not await self.batcher.call(
+            after.identity, lambda: committed(self.store, after, expected)
         ):
             raise SessionContended(after.session_id)

@@ -1,14 +1,15 @@
 """Cursors of lists: opaque to callers, a place in the order of the list to us."""
 
-import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import orjson
+from pydantic import TypeAdapter
 
 from service.errors import InvalidInput
 from service.stores.store import Position
 
 _BEGINNING: Position = ("", "")
+_POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 
 def write_cursor(position: Position) -> str:
@@ -24,9 +25,8 @@ def read_cursor(cursor: str) -> Position:
         return _BEGINNING
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        model, session_id = orjson.loads(urlsafe_b64decode(padded))
-    except (binascii.Error, ValueError, TypeError):
-        model, session_id = None, None
-    if not (isinstance(model, str) and isinstance(session_id, str)):
-        raise InvalidInput.at(("cursor",), "not a cursor of this list; begin without one", "query")
-    return model, session_id
+        return _POSITION.validate_json(urlsafe_b64decode(padded))
+    except ValueError:
+        raise InvalidInput.at(
+            ("cursor",), "not a cursor of this list; begin without one", "query"
+        ) from None

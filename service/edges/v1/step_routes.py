@@ -18,7 +18,7 @@ from service.edges.v1.requests import ManyStepsBody, RolloutBody, StateBody, Ste
 from service.edges.v1.rollouts import render_parts, render_rollout, rollout_of
 from service.edges.v1.schemas import ManyStepsAnswer, RolloutAnswer, StateAnswer, StepsAnswer
 from service.edges.v1.step_bodies import render_aside, session_headers
-from service.edges.v1.steps import answer_steps
+from service.edges.v1.steps import JSON, answer_steps
 from service.operations.requests import Get, PutState
 from service.stores.store import Session
 
@@ -66,9 +66,8 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
         parts = context.sessions.stream_rollout(rollout)
         return await stream_events(render_parts(parts, rollout))
     answer = await context.sessions.rollout(rollout)
-    headers = {name.decode(): value.decode() for name, value in session_headers(answer)}
     rendered = await render_aside(answer, partial(render_rollout, answer, rollout))
-    return Response(rendered, media_type="application/json", headers=headers)
+    return _response(Answered(rendered, [JSON, *session_headers(answer)]))
 
 
 @router.get(
