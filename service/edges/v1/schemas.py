@@ -72,13 +72,16 @@ class StepsItemAnswer(StepsAnswer):
     )
 
 
-class RolloutAnswer(_SessionShown):
-    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
-    tokens: list[int] | None = Field(default=None, description="Of a token model.")
-    text: str | None = Field(default=None, description="Of a character model.")
+class _RolledOut(_SessionShown):
     seed: int | None = Field(default=None, description="With which the tokens were drawn.")
     stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
     gates: GatesAnswer | None = None
+
+
+class RolloutAnswer(_RolledOut):
+    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
+    tokens: list[int] | None = Field(default=None, description="Of a token model.")
+    text: str | None = Field(default=None, description="Of a character model.")
 
 
 class SequenceAnswer(_Answer):
@@ -216,13 +219,10 @@ class OutputEvent(_Answer):
     text: str | None = Field(default=None, description="Of a character model.")
 
 
-class DoneEvent(_SessionShown):
+class DoneEvent(_RolledOut):
     """`event: done` of a streamed rollout: the session has moved."""
 
     etag: str = Field(description="As the header `ETag`.")
     replayed: bool | None = Field(
         default=None, description="`true` where an earlier try had been applied."
     )
-    seed: int | None = Field(default=None, description="With which the tokens were drawn.")
-    stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
-    gates: GatesAnswer | None = None

@@ -1,19 +1,25 @@
 """/v1/sessions: the life of a session."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import TypeAdapter
 
 from service.edges.http.conditions import etag, mark, read_conditions, read_preconditions, unchanged
 from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes
-from service.edges.v1.cursors import read_cursor, write_cursor
 from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, create_of, new_session_of
 from service.edges.v1.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer, page_answer
+from service.errors import InvalidInput
 from service.operations.requests import Delete, Fork, Get, ListSessions, Migrate
-from service.stores.store import Session
+from service.stores.store import Position, Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+_BEGINNING: Position = ("", "")
+_POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 
 @router.post(
@@ -41,9 +47,9 @@ async def list_sessions(
     cursor: str = "",
 ) -> SessionsAnswer:
     """Live sessions by model and id; follow `cursor` until it is null."""
-    after = read_cursor(cursor)
+    after = _read_cursor(cursor)
     page = await context.sessions.page(ListSessions(model, after, limit, asked.caller))
-    return page_answer(page, None if page.cursor is None else write_cursor(page.cursor))
+    return page_answer(page, None if page.cursor is None else _write_cursor(page.cursor))
 
 
 @router.get(
@@ -119,3 +125,24 @@ def _begun(session: Session, response: Response, *, replayed: bool) -> SessionAn
     response.headers["location"] = f"/v1/sessions/{session.session_id}"
     mark(response, session, replayed=replayed)
     return SessionAnswer.of(session)
+
+
+def _write_cursor(position: Position) -> str:
+    """Opaque to callers: a place in the order of the list."""
+    return urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> Position:
+    """The position behind which to go on; of an empty cursor, the beginning.
+
+    Raises InvalidInput for what `_write_cursor` has not written.
+    """
+    if not cursor:
+        return _BEGINNING
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return _POSITION.validate_json(urlsafe_b64decode(padded))
+    except ValueError:
+        raise InvalidInput.at(
+            ("cursor",), "not a cursor of this list; begin without one", "query"
+        ) from None
