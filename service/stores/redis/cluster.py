@@ -1,7 +1,7 @@
 """A Redis Cluster: every command to the node that has its partition."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -16,6 +16,7 @@ from service.stores.redis.scripts import Command
 _MOST_REDIRECTIONS = 4
 _LEAST_SHARE = 0.1
 """Of the time for an answer, what a node has even where another one has used it up."""
+_NO_NODE = "no node of the cluster has the slot of this session; look at CLUSTER INFO"
 _REFRESH_SECONDS = 0.5
 """While something is wrong, the layout is asked for again after this time."""
 
@@ -25,12 +26,12 @@ _Layout = list[Node | None]
 
 @dataclass(slots=True)
 class _Sending:
-    """A command on its way: its index in the group, and where it goes."""
+    """A command on its way, where it goes, and what came of it."""
 
-    index: int
     command: Command
-    node: Node
+    node: Node | None
     asking: bool = False
+    reply: Reply = None
 
     def words(self) -> list[tuple[bytes, ...]]:
         return [(b"ASKING",), self.command.words] if self.asking else [self.command.words]
@@ -61,32 +62,27 @@ class Cluster:
 
     def everywhere(self) -> list[int]:
         nodes: dict[Node, int] = {}
-        for partition in range(len(self._layout)):
-            nodes.setdefault(self._owner(partition), partition)
+        for partition, node in enumerate(self._layout):
+            if node is None:
+                raise StoreError(_NO_NODE)
+            nodes.setdefault(node, partition)
         return list(nodes.values())
 
     def exchange(self, commands: Sequence[Command], *, changes: bool) -> list[Reply]:
         if self._refresh_at <= time.monotonic():
             self._refresh_if_possible()
-        replies: list[Reply] = [None] * len(commands)
-        sendings = []
-        for index, command in enumerate(commands):
-            try:
-                sendings.append(_Sending(index, command, self._owner(command.partition)))
-            except StoreError as error:
-                replies[index] = error
-        rounds = 1 + _MOST_REDIRECTIONS
-        while sendings and rounds:
-            self._deliver(sendings, replies, changes=changes)
-            sendings = self._redirected(sendings, replies)
-            rounds -= 1
-        for sending in sendings:
-            replies[sending.index] = StoreError(
-                "the cluster's nodes disagree on where a slot is; try again"
-            )
-        if any(isinstance(reply, StoreError) for reply in replies):
+        sendings = [_Sending(command, self._layout[command.partition]) for command in commands]
+        left = sendings
+        for _ in range(1 + _MOST_REDIRECTIONS):
+            self._deliver(left, changes=changes)
+            left = self._redirected(left)
+            if not left:
+                break
+        for sending in left:
+            sending.reply = StoreError("the cluster's nodes disagree on where a slot is; try again")
+        if any(isinstance(sending.reply, StoreError) for sending in sendings):
             self._refresh_soon()
-        return replies
+        return [sending.reply for sending in sendings]
 
     def clone_for_thread(self) -> "Cluster":
         return Cluster(self._seeds, self._access)
@@ -96,71 +92,60 @@ class Cluster:
             link.close()
         self._patience.forget_others(())
 
-    def _owner(self, partition: int) -> Node:
-        if (node := self._layout[partition]) is None:
-            raise StoreError(
-                "no node of the cluster has the slot of this session; look at CLUSTER INFO"
-            )
-        return node
-
-    def _deliver(
-        self, sendings: Iterable[_Sending], replies: list[Reply], *, changes: bool
-    ) -> None:
+    def _deliver(self, sendings: Sequence[_Sending], *, changes: bool) -> None:
         """To all nodes first, then wait: they work at the same time."""
-        by_node: dict[Node, list[_Sending]] = {}
+        by_node: dict[Node | None, list[_Sending]] = {}
         for sending in sendings:
             by_node.setdefault(sending.node, []).append(sending)
         sent = []
         for node, part in by_node.items():
             try:
-                self._send(node, part, changes=changes)
-                sent.append((node, part))
+                sent.append((self._send(node, part, changes=changes), part))
             except StoreError as error:
                 for sending in part:
-                    replies[sending.index] = error
+                    sending.reply = error
         patience = self._access.timeout_seconds
         deadline = time.monotonic() + patience
-        for node, part in sent:
+        for link, part in sent:
             # Its answers are there by now, but may be more than fits on the way.
             least = time.monotonic() + patience * _LEAST_SHARE
-            self._receive(node, part, replies, max(deadline, least))
+            self._receive(link, part, max(deadline, least))
 
-    def _send(self, node: Node, part: Sequence[_Sending], *, changes: bool) -> None:
+    def _send(self, node: Node | None, part: Sequence[_Sending], *, changes: bool) -> Link:
+        if node is None:
+            raise StoreError(_NO_NODE)
         self._patience.check(node)
         started = time.monotonic()
         words = [words for sending in part for words in sending.words()]
+        link = self._link(node)
         try:
-            self._link(node).send(words, changes=changes)
+            link.send(words, changes=changes)
         except StoreError:
             self._patience.lost(node, started)
             raise
+        return link
 
-    def _receive(
-        self, node: Node, part: Sequence[_Sending], replies: list[Reply], deadline: float
-    ) -> None:
+    def _receive(self, link: Link, part: Sequence[_Sending], deadline: float) -> None:
         started = time.monotonic()
-        link = self._link(node)
         answers = iter(link.receive(deadline))
         for sending in part:
             if sending.asking:
                 next(answers)
-            replies[sending.index] = next(answers)
+            sending.reply = next(answers)
         if not link.is_connected:
-            self._patience.lost(node, started)
+            self._patience.lost(link.node, started)
 
-    def _redirected(self, sendings: Sequence[_Sending], replies: Sequence[Reply]) -> list[_Sending]:
+    def _redirected(self, sendings: Sequence[_Sending]) -> list[_Sending]:
         """What was refused because it belongs to another node; nothing was changed by it."""
-        again = []
-        for sending in sendings:
-            reply = replies[sending.index]
-            if not isinstance(reply, AskError):
-                continue
+        again = [sending for sending in sendings if isinstance(sending.reply, AskError)]
+        for sending in again:
+            assert sending.node is not None  # it has answered
+            reply = sending.reply
             sending.node = Node(reply.host or sending.node.host, reply.port)
             sending.asking = not isinstance(reply, MovedError)
             if not sending.asking:
                 self._layout[sending.command.partition] = sending.node
                 self._refresh_soon()
-            again.append(sending)
         return again
 
     def _link(self, node: Node) -> Link:
