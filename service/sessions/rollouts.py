@@ -1,6 +1,6 @@
 """A rollout of a session: read, roll on a thread of its own, compare and set."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.feedback import rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
-from service.sessions.sequences import SLICE_SECONDS, Sequences, Slices
+from service.sessions.sequences import SLICE_SECONDS, Sequences, slices
 from service.stores.store import Session, Store
 
 
@@ -35,8 +35,16 @@ class Shown:
     outputs: list[NDArray[Any]]
 
 
-_Outputs = Generator[NDArray[Any], None, tuple[Session | None, Answer]]
-"""Yields every output; returns the session to be stored, if any, and the answer."""
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The session to be stored, if any, and the answer."""
+
+    after: Session | None
+    answer: Answer
+
+
+_Outputs = Iterator[NDArray[Any] | _Done]
+"""Every output, and what comes of them at the end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,23 +86,22 @@ class Rollouts:
             if receipt is None
             else self._again(request, receipt, session, engine)
         )
-        slices = Slices(outputs, first_seconds=first_seconds)
-        count = 0
-        async with aclosing(self.sequences.take_turns(slices)) as turns:
-            async for shown in turns:
+        parts, count = slices(outputs, first_seconds=first_seconds), 0
+        async with aclosing(self.sequences.take_turns(parts)) as turns:
+            async for part in turns:
+                shown = [one for one in part if not isinstance(one, _Done)]
                 if shown:
                     yield Shown(engine.manifest, count, shown)
                     count += len(shown)
-                if slices.result is not None:
+                if isinstance(done := part[-1], _Done):
                     break
-        assert slices.result is not None
-        after, answer = slices.result
-        if after is not None:
-            await self._commit(after, session.revision)
-            STEPS.labels(after.model).inc(after.step - session.step)
-        elif answer.replayed:
+        assert isinstance(done, _Done)
+        if done.after is not None:
+            await self._commit(done.after, session.revision)
+            STEPS.labels(session.model).inc(done.after.step - session.step)
+        elif done.answer.replayed:
             REPLAYS.inc()
-        yield answer
+        yield done.answer
 
     def _admit(self, request: Rollout) -> tuple[Session, Receipt | None]:
         found = self.reader.read_one(request.identity)
@@ -104,7 +111,8 @@ class Rollouts:
         plan = request.plan(engine.manifest, self.limits)
         rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
-            return None, Answer.after(session, engine.manifest, rolled.result)
+            yield _Done(None, Answer.after(session, engine.manifest, rolled.result))
+            return
         # What took longer than the session had to live does not bring it back.
         now = self.store.now()
         alive(session, session.session_id, now)
@@ -114,7 +122,7 @@ class Rollouts:
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
         after = advanced(session, self.store, now, key, kept, step=step, state=rolled.state)
-        return after, Answer.after(after, engine.manifest, rolled.result)
+        yield _Done(after, Answer.after(after, engine.manifest, rolled.result))
 
     def _again(
         self, request: Rollout, receipt: Receipt, session: Session, engine: Engine
@@ -128,7 +136,7 @@ class Rollouts:
         else:
             result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
             yield from result.outputs
-        return None, Answer.again(receipt, session.session_id, engine.manifest, result)
+        yield _Done(None, Answer.again(receipt, session.session_id, engine.manifest, result))
 
     async def _commit(self, after: Session, expected: int) -> None:
         if not await self.batcher.call(

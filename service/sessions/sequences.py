@@ -6,10 +6,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from service.batcher.waiting import waited_too_long
 from service.errors import Overloaded, ShuttingDown
@@ -94,39 +94,25 @@ class Sequences:
             self._waiting -= 1
 
 
-class Slices(Iterator[list[Item]], Generic[Item, Result]):
-    """What a generator yields, in lists: each what it gives within a slice of time, at least one.
+def slices(
+    items: Iterator[Item],
+    *,
+    first_seconds: float = SLICE_SECONDS,
+    seconds: float = SLICE_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[list[Item]]:
+    """Items in lists: each what comes within a slice of time, at least one.
 
     The first slice may be shorter: somebody may be waiting for the very first item.
     """
-
-    def __init__(
-        self,
-        items: Generator[Item, None, Result],
-        *,
-        first_seconds: float = SLICE_SECONDS,
-        seconds: float = SLICE_SECONDS,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._items = items
-        self._next_seconds = first_seconds
-        self._seconds = seconds
-        self._clock = clock
-        self.result: Result | None = None
-        """What the generator returned; None until it is over."""
-
-    def __next__(self) -> list[Item]:
-        if self.result is not None:
-            raise StopIteration
-        end = self._clock() + self._next_seconds
-        self._next_seconds = self._seconds
-        taken: list[Item] = []
-        while self.result is None and (not taken or self._clock() < end):
-            try:
-                taken.append(next(self._items))
-            except StopIteration as returned:
-                self.result = returned.value
-        return taken
+    taken, end = [], clock() + first_seconds
+    for item in items:
+        taken.append(item)
+        if clock() >= end:
+            yield taken
+            taken, end = [], clock() + seconds
+    if taken:
+        yield taken
 
 
 def _step_back() -> None:
