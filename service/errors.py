@@ -42,7 +42,7 @@ GatewiseError
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 MAX_FAULTS = 20
 """Most faults that one InvalidInput names."""
@@ -118,49 +118,43 @@ class KeyReused(GatewiseError):
 
 
 class SessionError(GatewiseError):
-    """About one session."""
+    """About one session. Classes that always say the same have it in `says`."""
 
-    def __init__(self, session_id: str, message: str) -> None:
+    says: ClassVar[str] = ""
+
+    def __init__(self, session_id: str, message: str | None = None) -> None:
         self.session_id = session_id
-        super().__init__(message)
+        super().__init__(self.says.format(repr(session_id)) if message is None else message)
 
 
 class SessionNotFound(SessionError):
     """An id that the store has never seen, or that was deleted."""
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(session_id, f"there is no session {session_id!r}")
+    says = "there is no session {}"
 
 
 class SessionExpired(SessionError):
     """An id whose time to live has passed; its state is not used any more."""
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(session_id, f"session {session_id!r} has expired; create a new one")
+    says = "session {} has expired; create a new one"
 
 
 class SessionFinished(SessionError):
     """An id whose session was deleted, for as long as that is remembered."""
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(session_id, f"session {session_id!r} was deleted; create a new one")
+    says = "session {} was deleted; create a new one"
 
 
 class SessionExists(SessionError):
     """A client chose an id that is already taken."""
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(session_id, f"session {session_id!r} exists already")
+    says = "session {} exists already"
 
 
 class SessionContended(SessionError):
     """Other writers changed the session each time this request tried to; nothing was applied."""
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(
-            session_id,
-            f"other writers keep changing session {session_id!r}; nothing was applied, try again",
-        )
+    says = "other writers keep changing session {}; nothing was applied, try again"
 
 
 class StateMismatch(SessionError):
@@ -216,7 +210,7 @@ class AnswerNotKept(SessionMoved):
     """
 
     def __init__(
-        self, session_id: str, message: str, *, step: int, tag: str, applied_step: int | None
+        self, session_id: str, message: str, *, step: int, tag: str, applied_step: int | None = None
     ) -> None:
         self.applied_step = applied_step
         super().__init__(session_id, message, step=step, tag=tag)

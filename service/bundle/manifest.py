@@ -6,6 +6,7 @@ O outputs, S = Σ H_l the flat state, H_l the hidden size of layer l.
 
 import re
 from functools import cached_property
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -176,8 +177,7 @@ class Manifest(_Record):
 
 def layers_of(hidden_sizes: tuple[int, ...]) -> tuple[Layer, ...]:
     """The layers table of stacked GRU layers, each slice behind the other."""
-    offsets = [sum(hidden_sizes[:index]) for index in range(len(hidden_sizes))]
     return tuple(
-        Layer(offset=offset, hidden_size=size)
-        for offset, size in zip(offsets, hidden_sizes, strict=True)
+        Layer(offset=end - size, hidden_size=size)
+        for end, size in zip(accumulate(hidden_sizes), hidden_sizes, strict=True)
     )

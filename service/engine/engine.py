@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import onnxruntime.capi.onnxruntime_pybind11_state as _ort
 from numpy.typing import NDArray
 
 from service.bundle.bundle import Bundle
@@ -121,14 +122,9 @@ def _open(
     """Open one graph and see that its inputs and outputs are those the manifest describes."""
     try:
         session = provider.open(graph)
-    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+    except _ort.InvalidProtobuf as error:
         raise BundleCorrupt(f"{bundle.folder}: not an ONNX graph: {error}") from None
-    except (
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    ) as error:
+    except (_ort.InvalidArgument, _ort.InvalidGraph, _ort.Fail, _ort.NotImplemented) as error:
         raise BundleCorrupt(f"{bundle.folder}: ONNX Runtime refuses the graph: {error}") from None
     found = {value.name: value for value in (*session.get_inputs(), *session.get_outputs())}
     missing = [name for name in ("input", "state", *fetches) if name not in found]

@@ -1,17 +1,25 @@
-"""The metrics in the formats that Prometheus reads."""
+"""The metrics in the formats that Prometheus reads.
+
+Several processes count together in a folder of files, as prometheus_client does it. The library
+decides for one process or several when it is imported: who starts others opens the folder before
+them.
+"""
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import InfoMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service import __version__
 from service.metrics.catalogue import REGISTRY
-from service.metrics.workers import FOLDER
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,15 @@ def render(accept: str, models: Iterable[ModelInfo]) -> tuple[bytes, str]:
     Of one of several workers: what all of them have counted.
     """
     registry = CollectorRegistry()
-    registry.register(_Known(list(models)))
+    Info("gatewise_build", "What is running.", registry=registry).info({"version": __version__})
+    served = Info(
+        "gatewise_model",
+        "A version of a model that is served.",
+        ("model", "version"),
+        registry=registry,
+    )
+    for one in models:
+        served.labels(one.model, str(one.version)).info({"provider": one.provider})
     PlatformCollector(registry)
     if folder := os.environ.get(FOLDER):
         MultiProcessCollector(registry, folder)
@@ -40,17 +56,17 @@ def render(accept: str, models: Iterable[ModelInfo]) -> tuple[bytes, str]:
     return encode(registry), content_type
 
 
-class _Known:
-    """What is not counted: what is running."""
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Processes that are spawned within count in one folder, which is gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="gatewise-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
 
-    def __init__(self, models: list[ModelInfo]) -> None:
-        self._models = models
 
-    def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("gatewise_build", "What is running.", {"version": __version__})
-        served = InfoMetricFamily(
-            "gatewise_model", "A version of a model that is served.", labels=("model", "version")
-        )
-        for one in self._models:
-            served.add_metric((one.model, str(one.version)), {"provider": one.provider})
-        yield served
+def forget_open(pid: int) -> None:
+    """Of a process that has ended, what it counted stays; what it had open is open no more."""
+    mark_process_dead(pid)

@@ -58,9 +58,7 @@ ALL_GATES = GateSelection()
 
 def check_selection(selection: GateSelection, layers: tuple[Layer, ...]) -> None:
     """Raises InvalidInput for a layer or a unit that the model does not have."""
-    error = InvalidInput(
-        chain(_wrong_layers(selection, layers), _wrong_units(selection, layers)),
-    )
+    error = InvalidInput(chain(_wrong_layers(selection, layers), _wrong_units(selection, layers)))
     if error.faults:
         raise error
 

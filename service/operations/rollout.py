@@ -98,20 +98,13 @@ class Rollout:
         return digest(b"rollout", self.session_id, inputs, self.steps, drawn, gates, at)
 
     def _check_sampling(self, manifest: Manifest) -> None:
-        if isinstance(manifest.output, Probabilities):
-            return
-        asked = {
-            "temperature": self.temperature,
-            "top_k": self.top_k,
-            "seed": self.seed,
-            "stop": self.stop,
-        }
-        given = sorted(name for name, value in asked.items() if value is not None)
-        if given:
-            raise InvalidInput(
-                Fault((name,), "only token models draw; this one's outputs are values")
-                for name in given
-            )
+        said = [
+            Fault((name,), "only token models draw; this one's outputs are values")
+            for name in ("seed", "stop", "temperature", "top_k")
+            if getattr(self, name) is not None
+        ]
+        if said and not isinstance(manifest.output, Probabilities):
+            raise InvalidInput(said)
 
     def _stop(self, manifest: Manifest) -> tuple[tuple[int, ...], ...]:
         ends = (

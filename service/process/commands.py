@@ -1,6 +1,7 @@
 """What an operator does to a store, beside the services that use it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 
 from service.app import store_of
@@ -13,24 +14,18 @@ def accept_clock(settings: Settings) -> str:
 
     Raises StoreError.
     """
-    store = store_of(settings)
-    try:
+    with closing(store_of(settings)) as store:
         doubt = store.clock_held
         store.accept_clock()
         now = datetime.fromtimestamp(store.now(), UTC).isoformat(timespec="seconds")
-    finally:
-        store.close()
     was = "it was not in doubt" if doubt is None else f"before: {doubt}"
     return f"the clock of {shown(settings.store)} is accepted as {now} ({was})"
 
 
 def finish_upgrade(settings: Settings) -> str:
     """Write everything as this release does, once all services are of it. Raises StoreError."""
-    store = store_of(settings)
-    try:
+    with closing(store_of(settings)) as store:
         written = store.finish_upgrade()
-    finally:
-        store.close()
     return f"{shown(settings.store)} is upgraded; {written} sessions were written anew"
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from service.app import create_app, store_of, watch_of
 from service.errors import StoreError
-from service.metrics.workers import counted_together, forget_open
+from service.metrics.exposition import counted_together, forget_open
 from service.process import logs
 from service.process.server import exit_on_signals, run
 from service.process.supervisor import Supervisor
@@ -19,7 +19,6 @@ from service.stores.store import Store
 
 MARGIN_SECONDS = 10.0
 """What a worker may take to stop beyond what the settings allow, before it is killed."""
-
 
 SWITCH_SECONDS = 0.001
 """How long the event loop waits at most for a thread that works on long sequences in Python."""
@@ -35,15 +34,11 @@ def serve_here(
     """Serve until a signal ends it in order."""
     readiness = Readiness()
     app = create_app(settings, models, store, watch=watch, readiness=readiness)
-    _leave_out_of_collections()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    run(app, listener, readiness, settings)
-
-
-def _leave_out_of_collections() -> None:
-    """What is there by now stays: looking through it for garbage took 60 ms every now and then."""
+    # What is there by now stays: looking through it for garbage took 60 ms every now and then.
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    run(app, listener, readiness, settings)
 
 
 def serve_together(settings: Settings, listener: socket.socket) -> int:

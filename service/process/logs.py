@@ -12,6 +12,7 @@ from typing import TextIO
 
 import orjson
 import structlog
+from structlog.typing import EventDict, Processor
 
 from service.edges.http.request_ids import current_request_id
 from service.settings import Settings
@@ -19,15 +20,14 @@ from service.settings import Settings
 
 def configure(settings: Settings) -> None:
     """Send events of at least `log_level` to standard error in the chosen format."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+    shared: list[Processor] = [
         _add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([_add_pid] if settings.workers > 1 else []),
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=_dumps)
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -51,9 +51,7 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def _add_request_id(
-    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _add_request_id(_: object, __: str, event: EventDict) -> EventDict:
     """Of the request that the event is about, where there is one."""
     request_id = current_request_id()
     if request_id is not None:
@@ -61,9 +59,7 @@ def _add_request_id(
     return event
 
 
-def _add_pid(
-    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _add_pid(_: object, __: str, event: EventDict) -> EventDict:
     """Which of several processes says it."""
     event["pid"] = os.getpid()
     return event

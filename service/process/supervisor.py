@@ -41,8 +41,12 @@ class _Place:
         self.started_at = time.monotonic()
         # Not a fork: locks that threads of ONNX Runtime or SQLite hold would stay locked in it.
         self.process = get_context("spawn").Process(target=target, args=(listener,), name="worker")
-        with _blocked_signals():
+        # A signal that a worker gets before it can handle it is handled when it can.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
             self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def has_ended(self) -> bool:
         return self.process is not None and not self.process.is_alive()
@@ -156,13 +160,3 @@ def _received_signals() -> Iterator[socket.socket]:
         signal.set_wakeup_fd(sender.fileno())
         yield receiver
         signal.set_wakeup_fd(-1)
-
-
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Signals wait: one that a worker gets before it can handle it is handled when it can."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

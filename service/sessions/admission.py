@@ -1,11 +1,15 @@
 """When a request may change its session: not twice, and only where the caller believes it to be."""
 
+from collections.abc import Callable
+from functools import partial
+
 from service.errors import (
     AnswerNotKept,
     PreconditionFailed,
     SessionExpired,
     SessionFellBack,
     SessionFinished,
+    SessionMoved,
     SessionNotFound,
     StepConflict,
     StoreError,
@@ -47,12 +51,7 @@ def alive(found: Found, session_id: str, now: float) -> Session:
 
 
 def admit(
-    found: Found,
-    session_id: str,
-    conditions: Conditions,
-    now: float,
-    *,
-    puts_state: bool = False,
+    found: Found, session_id: str, conditions: Conditions, now: float, *, puts_state: bool = False
 ) -> tuple[Session, Receipt | None]:
     """The session, and the receipt where a request with the same key was applied before.
 
@@ -79,12 +78,11 @@ def admit(
     if conditions.if_match is not None:
         _check_tags(session, conditions.if_match)
     if conditions.at is not None and session.step != conditions.at:
-        raise StepConflict(
-            session_id,
+        raise _moved(
+            StepConflict,
+            session,
             f"session {session_id!r} has consumed {session.step} time steps, not {conditions.at}; "
             "nothing was applied",
-            step=session.step,
-            tag=tag(session),
         )
     return session, None
 
@@ -92,12 +90,12 @@ def admit(
 def comparable(receipt: Receipt, session: Session) -> Receipt:
     """Raises AnswerNotKept where an earlier release left the receipt, which cannot be compared."""
     if receipt.scheme == 0:
-        raise _not_kept(
+        raise _moved(
+            partial(AnswerNotKept, applied_step=receipt.step),
             session,
             f"an earlier release applied a request with this key to session "
             f"{session.session_id!r}, as step {receipt.step}; whether it was this request cannot "
             "be told any more, so that it is not applied again",
-            receipt.step,
         )
     return receipt
 
@@ -105,11 +103,11 @@ def comparable(receipt: Receipt, session: Session) -> Receipt:
 def answerable(receipt: Receipt, session: Session) -> Receipt:
     """Raises AnswerNotKept where the answer had to make way."""
     if receipt.kind is Kind.FORGOTTEN:
-        raise _not_kept(
+        raise _moved(
+            partial(AnswerNotKept, applied_step=receipt.step),
             session,
             f"this request was applied once, as step {receipt.step} of session "
             f"{session.session_id!r}; its answer is not kept any more",
-            receipt.step,
         )
     return receipt
 
@@ -119,7 +117,8 @@ def _check_number(session: Session, key: Key, conditions: Conditions) -> None:
     highest = highest_number(session, key.writer)
     if highest is None:
         if key.number > 1:
-            raise _unknown(
+            raise _moved(
+                WriterUnknown,
                 session,
                 f"session {session.session_id!r} does not know this writer (any more), whose "
                 f"numbers begin at 1, not {key.number}; nothing was applied. Look where the "
@@ -127,41 +126,32 @@ def _check_number(session: Session, key: Key, conditions: Conditions) -> None:
             )
         if may_have_forgotten_writers(session) and not conditions.name_the_state:
             # A retry of number 1 looks the same, and would be applied twice.
-            raise _unknown(
+            raise _moved(
+                WriterUnknown,
                 session,
                 f"session {session.session_id!r} has had so many writers that it may have "
                 "forgotten this one; nothing was applied. Look where the session is and name "
                 "that state (`at`, If-Match)",
             )
     elif key.number <= highest:
-        raise _not_kept(
+        raise _moved(
+            AnswerNotKept,
             session,
             f"number {highest} of this writer was applied to session {session.session_id!r}, so "
             f"that number {key.number} is not applied now; its answer is not kept any more",
-            None,
         )
-
-
-def _unknown(session: Session, message: str) -> WriterUnknown:
-    return WriterUnknown(session.session_id, message, step=session.step, tag=tag(session))
-
-
-def _not_kept(session: Session, message: str, applied_step: int | None) -> AnswerNotKept:
-    return AnswerNotKept(
-        session.session_id,
-        message,
-        step=session.step,
-        tag=tag(session),
-        applied_step=applied_step,
-    )
 
 
 def _check_tags(session: Session, tags: frozenset[str]) -> None:
     if ANY not in tags and tag(session) not in tags:
-        raise PreconditionFailed(
-            session.session_id,
+        raise _moved(
+            PreconditionFailed,
+            session,
             f"session {session.session_id!r} has changed since: it has consumed {session.step} "
             "time steps; nothing was applied",
-            step=session.step,
-            tag=tag(session),
         )
+
+
+def _moved(kind: Callable[..., SessionMoved], session: Session, message: str) -> SessionMoved:
+    """An error that says where the session is."""
+    return kind(session.session_id, message, step=session.step, tag=tag(session))

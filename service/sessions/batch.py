@@ -12,8 +12,7 @@ from service.engine.engine import Engine
 from service.operations.keys import Key
 from service.records import record
 from service.sessions.answers import Result, ResultShape, kept_in
-from service.sessions.changing import left_by
-from service.sessions.receipts import Receipt
+from service.sessions.receipts import Receipt, left_by
 from service.sessions.revisions import fresh_revision
 from service.stores.columns import Columns, Moves, Texts
 from service.stores.store import Session
@@ -116,7 +115,8 @@ class Batch:
             if one is not None:
                 kept = kept_in(one.shape, self.result(index), one.session.state, one.digest)
                 step, _, revision, _ = counts[index].tolist()
-                receipts, writers = left_by(one.session, one.key, kept, step, revision)
+                receipt = kept.receipt(one.key, one.session.version, step, revision)
+                receipts, writers = left_by(one.session, one.key, receipt)
                 texts[index] = texts[index]._replace(receipts=receipts, writers=writers)
         return texts
 

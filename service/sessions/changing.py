@@ -13,7 +13,7 @@ from service.operations.requests import Migrate, PutState
 from service.records import record
 from service.sessions.admission import admit, answerable
 from service.sessions.reader import Reader
-from service.sessions.receipts import Kind, Receipt, raise_number, remember
+from service.sessions.receipts import Kind, Receipt, left_by
 from service.sessions.revisions import fresh_revision
 from service.stores.store import Session, Store
 
@@ -31,9 +31,9 @@ def change(
 ) -> tuple[Session, bool]:
     """The session as the request left it, and whether an earlier try of it had done so.
 
-    `apply` gives the changed session, or the very same
-    one where there is nothing to change; `puts_state` says that it leaves nothing of the state.
-    Raises what `admit` and `apply` raise, KeyReused, StoreError, SessionContended.
+    `apply` gives the changed session, or the very same one where there is nothing to change;
+    `puts_state` says that it leaves nothing of the state. Raises what `admit` and `apply` raise,
+    KeyReused, StoreError, SessionContended.
     """
     identity, conditions = request.identity, request.conditions
     digest = request.digest()
@@ -64,6 +64,10 @@ class Kept:
     kind: Kind = Kind.ANSWER
     content: bytes = b""
 
+    def receipt(self, key: Key, version: int, step: int, revision: int) -> Receipt:
+        """With where the session is after the request."""
+        return Receipt(key.digest, self.digest, version, step, revision, self.kind, self.content)
+
 
 def advanced(
     session: Session,
@@ -83,7 +87,8 @@ def advanced(
     revision = fresh_revision()
     receipts, writers = session.receipts, session.writers
     if key is not None and kept is not None:
-        receipts, writers = left_by(session, key, kept, step, revision)
+        receipt = kept.receipt(key, session.version, step, revision)
+        receipts, writers = left_by(session, key, receipt)
     # Not `replace`, which takes ten times as long.
     return Session(
         session.session_id,
@@ -105,18 +110,6 @@ def advanced(
         session.finished,
         session.row,
     )
-
-
-def left_by(
-    session: Session, key: Key, kept: Kept, step: int, revision: int
-) -> tuple[bytes, bytes]:
-    """The receipts and the writers of a session after a keyed request, which leaves its receipt,
-    and a numbered one its number. Raises SessionDamaged."""
-    receipt = Receipt(
-        key.digest, kept.digest, session.version, step, revision, kept.kind, kept.content
-    )
-    writers = raise_number(session, key.writer, key.number) if key.number else session.writers
-    return remember(session, receipt), writers
 
 
 def as_left(session: Session, receipt: Receipt) -> Session:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +17,28 @@ from service.sessions.capacity import Capacity
 from service.sessions.changing import as_left
 from service.sessions.damage import metadata_of
 from service.sessions.reader import Reader
-from service.sessions.receipts import Kind, Receipt, raise_number, recall, remember
+from service.sessions.receipts import Kind, Receipt, left_by, recall
 from service.sessions.revisions import fresh_revision
 from service.stores.store import Identity, Session, Store
 
 _NAMESPACE = uuid.UUID("6f2d1c1e-5a0b-4f43-9d57-7d8f0f6b1d11")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Creation:
     """Makes sessions and puts them into the store. Runs on a worker's thread."""
 
-    def __init__(
-        self, store: Store, reader: Reader, capacity: Capacity, ttl_seconds: float
-    ) -> None:
-        self._store = store
-        self._reader = reader
-        self._capacity = capacity
-        self._ttl_seconds = ttl_seconds
+    store: Store
+    reader: Reader
+    capacity: Capacity
+    ttl_seconds: float
 
     def begin(
         self, identity: Identity, new: NewSession, manifest: Manifest, state: NDArray[np.float32]
     ) -> Session:
         """A session of a model at step 0, from a state [S]; not stored yet."""
-        now = self._store.now()
-        ttl = self._ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
+        now = self.store.now()
+        ttl = self.ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return Session(
             session_id=identity.session_id,
             tenant=identity.tenant,
@@ -63,7 +61,7 @@ class Creation:
         """
         if new.metadata is None:
             metadata_of(source)
-        now = self._store.now()
+        now = self.store.now()
         ttl = source.ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return replace(
             source,
@@ -94,24 +92,24 @@ class Creation:
         session = make()
         if key is not None:
             session = _with_receipt(session, key, digest)
-        self._capacity.check()
+        self.capacity.check()
         try:
             # In the place of an expired one: a caller that chooses its ids may begin anew.
-            self._store.create(session)
+            self.store.create(session)
         except SessionExists:
             # Another replica may have been faster with another try of this very request.
             if key is None or (made := self._made_before(identity, key, digest)) is None:
                 raise
             return made, True
-        self._capacity.created()
+        self.capacity.created()
         return session, False
 
     def _first_change(self) -> int:
-        return 1 if self._store.counts_changes else 0
+        return 1 if self.store.counts_changes else 0
 
     def _made_before(self, identity: Identity, key: Key, digest: bytes) -> Session | None:
         """The session as this keyed request made it; None where it did not."""
-        found = self._reader.read_one(identity)
+        found = self.reader.read_one(identity)
         if isinstance(found, StoreError):
             raise found
         receipt = None if found is None else recall(found, key)
@@ -119,7 +117,7 @@ class Creation:
             return None
         # A key that is used for something else is wrong, whatever has become of the session.
         comparable(receipt, found).check(digest)
-        session = as_left(alive(found, identity.session_id, self._store.now()), receipt)
+        session = as_left(alive(found, identity.session_id, self.store.now()), receipt)
         REPLAYS.inc()
         return replace(session, expires_at=session.created_at + session.ttl_seconds)
 
@@ -140,5 +138,5 @@ def _with_receipt(session: Session, key: Key, digest: bytes) -> Session:
     receipt = Receipt(
         key.digest, digest, session.version, session.step, session.revision, Kind.CREATION
     )
-    writers = raise_number(session, key.writer, key.number) if key.number else b""
-    return replace(session, receipts=remember(session, receipt), writers=writers)
+    receipts, writers = left_by(session, key, receipt)
+    return replace(session, receipts=receipts, writers=writers)

@@ -40,17 +40,6 @@ def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
     return ResultShape(np.float32, manifest.output.width, state_size, more_gates)
 
 
-def roll(engine: Engine, plan: Plan, state: NDArray[np.float32]) -> Rolled:
-    """All of `rolling` at once."""
-    outputs = rolling(engine, plan, state)
-    while True:
-        try:
-            next(outputs)
-        except StopIteration as end:
-            rolled: Rolled = end.value
-            return rolled
-
-
 def rolling(
     engine: Engine, plan: Plan, state: NDArray[np.float32]
 ) -> Generator[NDArray[Any], None, Rolled]:
@@ -62,7 +51,7 @@ def rolling(
     if isinstance(begun, Exception):
         raise begun
     is_token = isinstance(engine.manifest.output, Probabilities)
-    choose = Chooser(plan.sampling) if is_token else _same
+    choose = Chooser(plan.sampling) if is_token else np.asarray
     shown = [choose(begun.outputs[-1])]
     yield shown[-1]
     gates = [begun.gates]
@@ -81,10 +70,6 @@ def rolling(
         outputs, joined([part for part in gates if part is not None]) if plan.gates else None
     )
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
-
-
-def _same(output: NDArray[np.float32]) -> NDArray[Any]:
-    return output
 
 
 def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> bool:

@@ -102,6 +102,13 @@ def remember(session: Session, receipt: Receipt) -> bytes:
         return _joined(session.receipts, receipt)
 
 
+def left_by(session: Session, key: Key, receipt: Receipt) -> tuple[bytes, bytes]:
+    """A session's receipts and writers after a keyed request. Raises SessionDamaged."""
+    if not key.number:
+        return remember(session, receipt), session.writers
+    return remember(session, receipt), raise_number(session, key.writer, key.number)
+
+
 def receipt_of_creation(session: Session) -> bytes:
     """A session's receipts without those of later requests. Raises SessionDamaged."""
     with _readable(session, "receipts"):

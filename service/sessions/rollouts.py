@@ -1,6 +1,6 @@
 """A rollout of a session: read, roll on a thread of its own, compare and set."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,7 @@ from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.feedback import rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
-from service.sessions.sequences import Sequences
-from service.sessions.slices import SLICE_SECONDS, Slices
+from service.sessions.sequences import SLICE_SECONDS, Sequences, slices
 from service.stores.store import Session, Store
 
 
@@ -36,29 +35,28 @@ class Shown:
     outputs: list[NDArray[Any]]
 
 
-_Outputs = Generator[NDArray[Any], None, tuple[Session | None, Answer]]
-"""Yields every output; returns the session to be stored, if any, and the answer."""
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The session to be stored, if any, and the answer."""
+
+    after: Session | None
+    answer: Answer
 
 
+_Outputs = Iterator[NDArray[Any] | _Done]
+"""Every output, and what comes of them at the end."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rollouts:
     """Rolls sessions out. The batcher's thread reads and commits, and is free in between."""
 
-    def __init__(
-        self,
-        models: Models,
-        store: Store,
-        reader: Reader,
-        *,
-        batcher: Batcher[Steps, Answered],
-        sequences: Sequences,
-        limits: Limits,
-    ) -> None:
-        self._models = models
-        self._store = store
-        self._reader = reader
-        self._batcher = batcher
-        self._sequences = sequences
-        self._limits = limits
+    models: Models
+    store: Store
+    reader: Reader
+    batcher: Batcher[Steps, Answered]
+    sequences: Sequences
+    limits: Limits
 
     async def run(self, request: Rollout) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
@@ -80,57 +78,57 @@ class Rollouts:
         Until then nothing has happened to the session, and whoever stops taking leaves it as it
         was. Raises as `Sessions.step` does; SessionContended where another writer was faster.
         """
-        session, receipt = await self._batcher.call(request.identity, lambda: self._admit(request))
+        session, receipt = await self.batcher.call(request.identity, lambda: self._admit(request))
         version = session.version if receipt is None else receipt.version
-        engine = self._models.version(session.model, version)
+        engine = self.models.version(session.model, version)
         outputs = (
             self._roll(request, session, engine)
             if receipt is None
             else self._again(request, receipt, session, engine)
         )
-        slices = Slices(outputs, first_seconds=first_seconds)
-        count = 0
-        async with aclosing(self._sequences.take_turns(slices)) as turns:
-            async for shown in turns:
+        parts, count = slices(outputs, first_seconds=first_seconds), 0
+        async with aclosing(self.sequences.take_turns(parts)) as turns:
+            async for part in turns:
+                shown = [one for one in part if not isinstance(one, _Done)]
                 if shown:
                     yield Shown(engine.manifest, count, shown)
                     count += len(shown)
-                if slices.result is not None:
+                if isinstance(done := part[-1], _Done):
                     break
-        assert slices.result is not None
-        after, answer = slices.result
-        if after is not None:
-            await self._commit(after, session.revision)
-            STEPS.labels(after.model).inc(after.step - session.step)
-        elif answer.replayed:
+        assert isinstance(done, _Done)
+        if done.after is not None:
+            await self._commit(done.after, session.revision)
+            STEPS.labels(session.model).inc(done.after.step - session.step)
+        elif done.answer.replayed:
             REPLAYS.inc()
-        yield answer
+        yield done.answer
 
     def _admit(self, request: Rollout) -> tuple[Session, Receipt | None]:
-        found = self._reader.read_one(request.identity)
-        return admit(found, request.session_id, request.conditions, self._store.now())
+        found = self.reader.read_one(request.identity)
+        return admit(found, request.session_id, request.conditions, self.store.now())
 
     def _roll(self, request: Rollout, session: Session, engine: Engine) -> _Outputs:
-        plan = request.plan(engine.manifest, self._limits)
+        plan = request.plan(engine.manifest, self.limits)
         rolled = yield from rolling(engine, plan, session.state)
         if not request.advance:
-            return None, Answer.after(session, engine.manifest, rolled.result)
+            yield _Done(None, Answer.after(session, engine.manifest, rolled.result))
+            return
         # What took longer than the session had to live does not bring it back.
-        now = self._store.now()
+        now = self.store.now()
         alive(session, session.session_id, now)
         key, kept = request.conditions.key, None
         if key is not None:
             shape, digest = shape_of_rollout(engine.manifest, plan), request.digest(plan)
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
-        after = advanced(session, self._store, now, key, kept, step=step, state=rolled.state)
-        return after, Answer.after(after, engine.manifest, rolled.result)
+        after = advanced(session, self.store, now, key, kept, step=step, state=rolled.state)
+        yield _Done(after, Answer.after(after, engine.manifest, rolled.result))
 
     def _again(
         self, request: Rollout, receipt: Receipt, session: Session, engine: Engine
     ) -> _Outputs:
         """The outputs of a rollout that was applied before."""
-        plan = request.plan(engine.manifest, self._limits)
+        plan = request.plan(engine.manifest, self.limits)
         receipt.check(request.digest(plan))
         if answerable(receipt, session).kind is Kind.BEFORE:
             before = state_before(session, receipt)
@@ -138,10 +136,10 @@ class Rollouts:
         else:
             result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
             yield from result.outputs
-        return None, Answer.again(receipt, session.session_id, engine.manifest, result)
+        yield _Done(None, Answer.again(receipt, session.session_id, engine.manifest, result))
 
     async def _commit(self, after: Session, expected: int) -> None:
-        if not await self._batcher.call(
-            after.identity, lambda: committed(self._store, after, expected)
+        if not await self.batcher.call(
+            after.identity, lambda: committed(self.store, after, expected)
         ):
             raise SessionContended(after.session_id)

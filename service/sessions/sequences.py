@@ -14,11 +14,15 @@ from typing import Any, TypeVar, cast
 from service.batcher.waiting import waited_too_long
 from service.errors import Overloaded, ShuttingDown
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 _END = object()
 
 PRIORITY = 15
 """Of the thread, as `nice` counts: a thirtieth of a busy core is left to long work."""
+
+SLICE_SECONDS = 0.01
+"""Long against the way to the thread and back, short for somebody who waits for a turn."""
 
 
 class Sequences:
@@ -88,6 +92,27 @@ class Sequences:
     def _leave(self, _: Future[Any]) -> None:
         with self._lock:
             self._waiting -= 1
+
+
+def slices(
+    items: Iterator[Item],
+    *,
+    first_seconds: float = SLICE_SECONDS,
+    seconds: float = SLICE_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[list[Item]]:
+    """Items in lists: each what comes within a slice of time, at least one.
+
+    The first slice may be shorter: somebody may be waiting for the very first item.
+    """
+    taken, end = [], clock() + first_seconds
+    for item in items:
+        taken.append(item)
+        if clock() >= end:
+            yield taken
+            taken, end = [], clock() + seconds
+    if taken:
+        yield taken
 
 
 def _step_back() -> None:

@@ -34,10 +34,7 @@ def open_store(
         return MemoryStore(clocks, retention_seconds=retention_seconds)
     if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
         return SqliteStore(
-            Path(unquote(rest[1:])),
-            durability,
-            clocks=clocks,
-            retention_seconds=retention_seconds,
+            Path(unquote(rest[1:])), durability, clocks=clocks, retention_seconds=retention_seconds
         )
     if scheme in ("redis", "rediss", "redis-cluster", "rediss-cluster") and rest:
         return _open_redis(url, retention_seconds, timeout_seconds)

@@ -33,6 +33,8 @@ older release may read what this one writes.
 """
 
 import struct
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -69,18 +71,19 @@ def place_in_order(session: Session) -> bytes:
 
 def encode(session: Session, place: bytes | None = None) -> bytes:
     """The record of a session; `place` is its own, where it is known already."""
-    state = session.state.astype(_STATE_DTYPE, copy=False).tobytes()
-    place = place_in_order(session) if place is None else place
+    parts = (
+        session.state.astype(_STATE_DTYPE, copy=False).tobytes(),
+        place_in_order(session) if place is None else place,
+        session.metadata,
+        session.receipts,
+        session.writers,
+        session.constants,
+    )
     fixed = _FIXED.pack(
         FORMAT,
         session.revision,
         session.expires_at,
-        len(state),
-        len(place),
-        len(session.metadata),
-        len(session.receipts),
-        len(session.writers),
-        len(session.constants),
+        *map(len, parts),
         session.finished,
         session.version,
         session.step,
@@ -89,8 +92,7 @@ def encode(session: Session, place: bytes | None = None) -> bytes:
         session.created_at,
         session.ttl_seconds,
     )
-    parts = (fixed, state, place, session.metadata, session.receipts)
-    return b"".join((*parts, session.writers, session.constants))
+    return b"".join((fixed, *parts))
 
 
 def encode_old(session: Session, place: bytes) -> bytes:
@@ -100,21 +102,10 @@ def encode_old(session: Session, place: bytes) -> bytes:
     finished: there is no room for them.
     """
     state = session.state.astype(_STATE_DTYPE, copy=False).tobytes()
-    receipts = with_writers(session.receipts, session.writers)
-    fixed = _OLD_FIXED.pack(
-        OLD_FORMAT,
-        session.revision,
-        session.expires_at,
-        len(state),
-        len(place),
-        len(session.metadata),
-        len(receipts),
-        session.version,
-        session.step,
-        session.created_at,
-        session.ttl_seconds,
-    )
-    return b"".join((fixed, state, place, session.metadata, receipts))
+    parts = (state, place, session.metadata, with_writers(session.receipts, session.writers))
+    first = (OLD_FORMAT, session.revision, session.expires_at, *map(len, parts))
+    last = (session.version, session.step, session.created_at, session.ttl_seconds)
+    return b"".join((_OLD_FIXED.pack(*first, *last), *parts))
 
 
 def is_of(record_format: int, record: bytes) -> bool:
@@ -123,20 +114,49 @@ def is_of(record_format: int, record: bytes) -> bool:
 
 
 def decode(record: bytes) -> Session:
-    """The session in a record of either format; its state is a read-only view.
+    """The session in a record of either format; its state is read-only.
 
     Raises ValueError for a record of another format, and for one that is not whole.
     """
+    old = is_of(OLD_FORMAT, record)
+    if not old and not is_of(FORMAT, record):
+        raise ValueError(
+            f"its record has format {record[0] if record else 'none'}, this release reads formats "
+            "1 and 2; a newer release wrote it, or another application"
+        )
+    fixed = _OLD_FIXED if old else _FIXED
     try:
-        if is_of(FORMAT, record):
-            return _decoded(record)
-        if is_of(OLD_FORMAT, record):
-            return _decoded_old(record)
+        _, revision, expires_at, *others = fixed.unpack_from(record)
     except struct.error as error:
         raise ValueError(f"its record is cut off: {error}") from error
-    raise ValueError(
-        f"its record has format {record[0] if record else 'none'}, this release reads formats 1 "
-        "and 2; a newer release wrote it, or another application"
+    if old:
+        *lengths, version, step, created_at, ttl_seconds = others
+        finished, changes, fell_back_from = 0, 0, -1
+        state, place, metadata, receipts = _parts(record, fixed.size, lengths)
+        (receipts, writers), constants = without_writers(receipts), b""
+    else:
+        lengths, others = others[:6], others[6:]
+        finished, version, step, changes, fell_back_from, created_at, ttl_seconds = others
+        state, place, metadata, receipts, writers, constants = _parts(record, fixed.size, lengths)
+    tenant, model, session_id = parts_of(place)
+    return Session(
+        session_id=session_id,
+        model=model,
+        version=version,
+        step=step,
+        changes=changes,
+        revision=revision,
+        state=np.frombuffer(state, _STATE_DTYPE),
+        created_at=created_at,
+        expires_at=expires_at,
+        ttl_seconds=ttl_seconds,
+        metadata=metadata,
+        receipts=receipts,
+        writers=writers,
+        constants=constants,
+        tenant=tenant,
+        fell_back_from=None if fell_back_from < 0 else fell_back_from,
+        finished=finished != 0,
     )
 
 
@@ -150,93 +170,12 @@ def model_in(record: bytes) -> str:
         return ""
 
 
-def _decoded(record: bytes) -> Session:
-    (
-        _,
-        revision,
-        expires_at,
-        state_bytes,
-        place_bytes,
-        metadata_bytes,
-        receipts_bytes,
-        writers_bytes,
-        constants_bytes,
-        finished,
-        version,
-        step,
-        changes,
-        fell_back_from,
-        created_at,
-        ttl_seconds,
-    ) = _FIXED.unpack_from(record)
-    place_at = _FIXED.size + state_bytes
-    metadata_at = place_at + place_bytes
-    receipts_at = metadata_at + metadata_bytes
-    writers_at = receipts_at + receipts_bytes
-    constants_at = writers_at + writers_bytes
-    _check_whole(record, state_bytes, constants_at + constants_bytes)
-    tenant, model, session_id = parts_of(record[place_at:metadata_at])
-    return Session(
-        session_id=session_id,
-        model=model,
-        version=version,
-        step=step,
-        changes=changes,
-        revision=revision,
-        state=np.frombuffer(record, _STATE_DTYPE, state_bytes // 4, _FIXED.size),
-        created_at=created_at,
-        expires_at=expires_at,
-        ttl_seconds=ttl_seconds,
-        metadata=record[metadata_at:receipts_at],
-        receipts=record[receipts_at:writers_at],
-        writers=record[writers_at:constants_at],
-        constants=record[constants_at:],
-        tenant=tenant,
-        fell_back_from=None if fell_back_from < 0 else fell_back_from,
-        finished=finished != 0,
-    )
-
-
-def _decoded_old(record: bytes) -> Session:
-    (
-        _,
-        revision,
-        expires_at,
-        state_bytes,
-        place_bytes,
-        metadata_bytes,
-        receipts_bytes,
-        version,
-        step,
-        created_at,
-        ttl_seconds,
-    ) = _OLD_FIXED.unpack_from(record)
-    place_at = _OLD_FIXED.size + state_bytes
-    metadata_at = place_at + place_bytes
-    receipts_at = metadata_at + metadata_bytes
-    _check_whole(record, state_bytes, receipts_at + receipts_bytes)
-    tenant, model, session_id = parts_of(record[place_at:metadata_at])
-    receipts, writers = without_writers(record[receipts_at:])
-    return Session(
-        session_id=session_id,
-        model=model,
-        version=version,
-        step=step,
-        changes=0,
-        revision=revision,
-        state=np.frombuffer(record, _STATE_DTYPE, state_bytes // 4, _OLD_FIXED.size),
-        created_at=created_at,
-        expires_at=expires_at,
-        ttl_seconds=ttl_seconds,
-        metadata=record[metadata_at:receipts_at],
-        receipts=receipts,
-        writers=writers,
-        tenant=tenant,
-    )
-
-
-def _check_whole(record: bytes, state_bytes: int, announced: int) -> None:
-    if announced != len(record):
-        raise ValueError(f"its record has {len(record)} bytes where {announced} are announced")
-    if state_bytes % _STATE_DTYPE.itemsize:
-        raise ValueError(f"its record announces a state of {state_bytes} bytes")
+def _parts(record: bytes, begin: int, lengths: Iterable[int]) -> list[bytes]:
+    """What stands behind the fixed part, the state first. Raises ValueError."""
+    ends = list(accumulate(lengths, initial=begin))
+    if ends[-1] != len(record):
+        raise ValueError(f"its record has {len(record)} bytes where {ends[-1]} are announced")
+    parts = [record[start:end] for start, end in pairwise(ends)]
+    if len(parts[0]) % _STATE_DTYPE.itemsize:
+        raise ValueError(f"its record announces a state of {len(parts[0])} bytes")
+    return parts

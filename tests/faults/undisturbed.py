@@ -9,8 +9,8 @@ from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
 from service.operations.rollout import Plan
 from service.operations.sampling import Sampling
-from service.sessions.feedback import roll
 from tests.faults.requests import Request
+from tests.rolled_out import roll
 
 Numbers = dict[str, NDArray[Any]]
 """What an answer holds: outputs [N, O] or tokens [N], the gates [T, S], or the state [S]."""

@@ -12,13 +12,13 @@ from starlette.routing import Match
 from starlette.types import Lifespan
 
 from service import __version__
-from service.edges.http import docs_routes, health_routes, metrics_routes
+from service.edges.http import docs_routes, health_routes
 from service.edges.http.context import Context
 from service.edges.http.openapi import add_schemas
 from service.edges.http.problems import ProblemAnswer, answer_error, answer_status
 from service.errors import Fault, GatewiseError, InvalidInput
 
-_OWN_ROUTERS = (health_routes.router, metrics_routes.router, docs_routes.router)
+_OWN_ROUTERS = (health_routes.router, docs_routes.router)
 
 
 class _Api(FastAPI):

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.types import Message, Receive, Scope
 
-from service.edges.http.long_numbers import take_inputs
+from service.edges.http.long_numbers import Take, take_inputs
 from service.edges.http.problems import invalid_body
 from service.errors import BodyTooLarge, MalformedBody
 
@@ -20,18 +20,14 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > max_bytes:
             raise _too_large(max_bytes)
-    message = await _next_part(receive)
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return _bounded(body, max_bytes)
-    chunks = [body]
-    received = len(body)
-    while message.get("more_body", False):
+    chunks, received, more = [], 0, True
+    while more:
         message = await _next_part(receive)
         chunks.append(message.get("body", b""))
         received += len(chunks[-1])
         if received > max_bytes:
             raise _too_large(max_bytes)
+        more = message.get("more_body", False)
     return b"".join(chunks)
 
 
@@ -49,12 +45,13 @@ async def parse_aside(body: bytes, model: type[Body]) -> Body:
     Of a long one, `inputs` may be an array instead of a list.
     """
     if len(body) > LONG_BODY_BYTES:
-        return await asyncio.to_thread(_parse_long, body, model)
+        return await asyncio.to_thread(parse_long, body, model, take_inputs)
     return parse_body(body, model)
 
 
-def _parse_long(body: bytes, model: type[Body]) -> Body:
-    taken = take_inputs(body)
+def parse_long(body: bytes, model: type[Body], take: Take) -> Body:
+    """As `parse_body`, with what `take` finds in a long body as its `inputs`."""
+    taken = take(body) if len(body) > LONG_BODY_BYTES else None
     if taken is None:
         return parse_body(body, model)
     rest, inputs = taken
@@ -67,12 +64,6 @@ async def _next_part(receive: Receive) -> Message:
         # Nobody will read this answer, but what has arrived must not pass for the whole.
         raise MalformedBody.at((), "the connection closed before the body was complete")
     return message
-
-
-def _bounded(body: bytes, max_bytes: int) -> bytes:
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    return body
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

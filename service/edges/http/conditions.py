@@ -14,7 +14,8 @@ from service.stores.store import Session
 Headers = Iterable[tuple[bytes, bytes]]
 
 # Opaque tags are what is between the quotes; a weak one (W/"…") never matches in If-Match.
-_TAGS = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$))')
+_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
+_TAGS = re.compile(f"(?:{_TAG.pattern})*")
 
 
 def read_conditions(headers: Headers, at: int | None = None) -> Conditions:
@@ -41,16 +42,9 @@ def read_tags(value: bytes, place: Place, part: Part = "body") -> frozenset[str]
     text = value.decode("latin-1").strip()
     if text == "*":
         return frozenset([ANY])
-    tags, at = set(), 0
-    while at < len(text):
-        matched = _TAGS.match(text, at)
-        if matched is None:
-            raise InvalidInput.at(place, 'expected * or a list of tags such as "5f3a"', part)
-        weak, tag = matched.groups()
-        at = matched.end()
-        if not weak:
-            tags.add(tag)
-    return frozenset(tags)
+    if not _TAGS.fullmatch(text):
+        raise InvalidInput.at(place, 'expected * or a list of tags such as "5f3a"', part)
+    return frozenset(tag for weak, tag in _TAG.findall(text) if not weak)
 
 
 def etag(revision: int) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.edges.http.door import Exchange, exchange_of
-from service.operations.caller import Caller
 from service.operations.limits import Limits
 from service.repository.models import Models
 from service.sessions.readiness import Readiness
@@ -35,15 +34,8 @@ def _exchange_of(request: Request) -> Exchange:
     return exchange_of(request.scope)
 
 
-def _caller_of(request: Request) -> Caller:
-    return _exchange_of(request).caller
-
-
 Ctx = Annotated[Context, Depends(_context_of)]
 """A route's parameter that receives the context."""
-
-AskedBy = Annotated[Caller, Depends(_caller_of)]
-"""A route's parameter that receives its caller."""
 
 Asked = Annotated[Exchange, Depends(_exchange_of)]
 """A route's parameter that receives its exchange."""

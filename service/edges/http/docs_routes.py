@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 
 router = APIRouter(prefix="/docs", include_in_schema=False)
@@ -13,31 +14,18 @@ _TYPES = {
     "swagger-ui.css": "text/css",
     "favicon-32x32.png": "image/png",
 }
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><title>Gatewise API</title>
-<link rel="icon" href="/docs/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
-_START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true});\n'
 
 
 @router.get("")
 async def page() -> Response:
-    return Response(_PAGE, media_type="text/html")
-
-
-@router.get("/start.js")
-async def start() -> Response:
-    return Response(_START, media_type="text/javascript")
+    script, style, icon = (f"/docs/{name}" for name in _TYPES)
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Gatewise API",
+        swagger_js_url=script,
+        swagger_css_url=style,
+        swagger_favicon_url=icon,
+    )
 
 
 @router.get("/{name}")

@@ -7,7 +7,7 @@ also finds the words for what is wrong.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from service.edges.http.json import to_json
 
 Taken = TypeVar("Taken")
+Take = Callable[[bytes], tuple[bytes, Any] | None]
+"""Takes the numbers out of a body; None where it cannot."""
 
 _PIECE_BYTES = 16 * 1024
 _OVERLAP_BYTES = 64
@@ -31,41 +33,16 @@ _COMMA = re.compile(rb"\s*,")
 
 
 def take_inputs(raw: bytes) -> tuple[bytes, NDArray[Any]] | None:
-    """A body that begins with `inputs` [T, F] or [T]: the numbers, and it with 0 in their place.
+    """A body that begins with `inputs` [T, F] or [T]: it with 0 in their place, and the numbers.
 
     None where it is anything else.
     """
-    begun = _BEGIN.match(raw)
-    if begun is None:
-        return None
-    try:
-        numbers, end = _array(raw, begun.end())
-    except ValueError:
-        return None
-    return _without(raw, begun.end(), end, numbers)
+    return _taken(raw, _array)
 
 
 def take_sequences(raw: bytes) -> tuple[bytes, list[NDArray[Any]]] | None:
     """As `take_inputs` for `inputs` [[T, F], …B] or [[T], …B], where T may differ."""
-    begun = _BEGIN.match(raw)
-    if begun is None:
-        return None
-    sequences, place = [], begun.end()
-    try:
-        while True:
-            opened = _OPEN.match(raw, place)
-            if opened is None:
-                return None
-            numbers, place = _array(raw, opened.end())
-            sequences.append(numbers)
-            after = _AFTER.match(raw, place)
-            if after is None:
-                return None
-            place = after.end()
-            if after.group(1) == b"]":
-                return _without(raw, begun.end(), place, sequences)
-    except ValueError:
-        return None
+    return _taken(raw, _arrays)
 
 
 def long_json(answer: object) -> bytes:
@@ -73,12 +50,32 @@ def long_json(answer: object) -> bytes:
     return b"".join(_written(answer))
 
 
-def _without(raw: bytes, begin: int, end: int, taken: Taken) -> tuple[bytes, Taken] | None:
+def _taken(
+    raw: bytes, read: Callable[[bytes, int], tuple[Taken, int]]
+) -> tuple[bytes, Taken] | None:
+    begun = _BEGIN.match(raw)
+    if begun is None:
+        return None
+    try:
+        numbers, end = read(raw, begun.end())
+    except ValueError:
+        return None
     rest = raw[end:]
     # Of two fields with one name JSON readers take the last, which may be written with escapes.
     if b"inputs" in rest or b"\\" in rest:
         return None
-    return raw[:begin] + b"0]" + rest, taken
+    return raw[: begun.end()] + b"0]" + rest, numbers
+
+
+def _arrays(raw: bytes, place: int) -> tuple[list[NDArray[Any]], int]:
+    """As `_array`, for a list of arrays."""
+    arrays, closed = [], False
+    while not closed:
+        numbers, place = _array(raw, _matched(_OPEN, raw, place).end())
+        arrays.append(numbers)
+        after = _matched(_AFTER, raw, place)
+        place, closed = after.end(), after[1] == b"]"
+    return arrays, place
 
 
 def _array(raw: bytes, begin: int) -> tuple[NDArray[Any], int]:
@@ -115,12 +112,17 @@ def _pieces(raw: bytes, begin: int, end: int, *, in_rows: bool) -> Iterator[NDAr
         yield numbers
         if cut == end:
             break
-        after = _COMMA.match(raw, cut)
-        if after is None:
-            raise ValueError("no comma between two rows")
-        begin = after.end()
+        begin = _matched(_COMMA, raw, cut).end()
     if not in_rows and kinds != {"i"}:
         raise ValueError("tokens are whole numbers")
+
+
+def _matched(pattern: re.Pattern[bytes], raw: bytes, place: int) -> re.Match[bytes]:
+    """Raises ValueError."""
+    found = pattern.match(raw, place)
+    if found is None:
+        raise ValueError("neither numbers nor what stands between them")
+    return found
 
 
 def _parsed(piece: bytes) -> NDArray[Any]:

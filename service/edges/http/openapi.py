@@ -43,9 +43,12 @@ class ProblemDetails(BaseModel):
 Parameters = list[dict[str, Any]]
 
 
+def _described(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
 def _header(name: str, description: str) -> Parameters:
-    schema = {"type": "string"}
-    return [{"in": "header", "name": name, "description": description, "schema": schema}]
+    return [{"in": "header", "name": name, **_described(description)}]
 
 
 KEYED = _header(
@@ -69,10 +72,6 @@ def takes(
     content = {"application/json": {"schema": schema, "example": example}}
     described: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
     return described | ({"parameters": parameters} if parameters else {})
-
-
-def _described(description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string"}}
 
 
 _SESSION_HEADERS = {

@@ -13,15 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from service import errors
-from service.errors import (
-    AnswerNotKept,
-    Fault,
-    GatewiseError,
-    InvalidInput,
-    MalformedBody,
-    SessionFellBack,
-    SessionMoved,
-)
+from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
 from service.metrics.catalogue import PROBLEMS as PROBLEMS_COUNTED
 from service.operations.faults import invalid
 
@@ -40,8 +32,8 @@ class Problem:
 
 
 PROBLEMS: dict[type[GatewiseError], Problem] = {
-    errors.InvalidInput: Problem(422, "invalid_input", "The input cannot be used"),
-    errors.MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
+    InvalidInput: Problem(422, "invalid_input", "The input cannot be used"),
+    MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
     errors.ForeignOrigin: Problem(403, "foreign_origin", "A page of another site sent this"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
@@ -114,26 +106,24 @@ def answer_error(error: Exception) -> ProblemAnswer:
     if problem is INTERNAL:
         log.error("request_failed", exc_info=error)
         return _render(problem, "something unexpected happened; the log has the details", ())
-    if problem.status >= 500:
-        log.warning("request_refused", code=problem.code, detail=str(error))
-    else:
-        log.debug("request_refused", code=problem.code, detail=str(error))
+    say = log.warning if problem.status >= 500 else log.debug
+    say("request_refused", code=problem.code, detail=str(error))
     faults = error.faults if isinstance(error, InvalidInput) else ()
-    detail = "; ".join(map(_written, faults)) or str(error)
+    detail = "; ".join(f"{json_path(one)}: {one.message}" for one in faults) or str(error)
     rendered = _render(problem, detail, faults, _whereabouts(error))
-    if isinstance(error, SessionMoved):
+    if isinstance(error, errors.SessionMoved):
         rendered.headers["etag"] = f'"{error.tag}"'
     return rendered
 
 
 def _whereabouts(error: Exception) -> dict[str, Any]:
     """Where a session is that is not where the request wants it."""
-    if not isinstance(error, SessionMoved):
+    if not isinstance(error, errors.SessionMoved):
         return {}
     where = {"step": error.step}
-    if isinstance(error, AnswerNotKept) and error.applied_step is not None:
+    if isinstance(error, errors.AnswerNotKept) and error.applied_step is not None:
         where["applied_step"] = error.applied_step
-    if isinstance(error, SessionFellBack):
+    if isinstance(error, errors.SessionFellBack):
         where["lost_step"] = error.lost_step
     return where
 
@@ -162,10 +152,6 @@ def json_path(fault: Fault) -> str:
     root = "$" if fault.part == "body" else fault.part
     names = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in fault.place)
     return root + "".join(names)
-
-
-def _written(fault: Fault) -> str:
-    return f"{json_path(fault)}: {fault.message}"
 
 
 def _render(

@@ -11,11 +11,7 @@ from service.engine.engine import Gates
 from service.operations.gates import ALL_GATES, GateSelection
 
 _SELECTION_SCHEMA = {
-    "anyOf": [
-        {"type": "boolean"},
-        GateSelection.model_json_schema(),
-        {"type": "null"},
-    ],
+    "anyOf": [{"type": "boolean"}, GateSelection.model_json_schema(), {"type": "null"}],
     "default": False,
     "description": "`true` shows all gates of all layers, units and steps.",
 }

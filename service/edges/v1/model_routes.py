@@ -8,12 +8,7 @@ from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import gives, takes
 from service.edges.v1.examples import example_of
 from service.edges.v1.requests import SequencesBody
-from service.edges.v1.schemas import (
-    LayerAnswer,
-    ModelAnswer,
-    ModelsAnswer,
-    SequencesAnswer,
-)
+from service.edges.v1.schemas import LayerAnswer, ModelAnswer, ModelsAnswer, SequencesAnswer
 from service.edges.v1.sequences import answer_sequences
 from service.engine.engine import Engine
 from service.errors import ModelNotFound

@@ -1,17 +1,10 @@
 """Bodies of requests to `/v1` as records."""
 
 import json
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.edges.v1.gates import OptionalGates
 from service.operations.caller import Caller
@@ -19,13 +12,10 @@ from service.operations.inputs import StateVector
 from service.operations.keys import Key
 from service.operations.requests import Create, NewSession
 
-Body = TypeVar("Body", bound=BaseModel)
-
 # Safe in a path as it is; a leading dot is not, since clients resolve `.` and `..` themselves.
 SESSION_ID_PATTERN = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$"
 MAX_STEP = 2**53 - 1
 """The largest count that every JSON reader keeps exactly, far below what stores can hold."""
-
 
 MAX_ROLLOUT_STEPS = 100_000
 MAX_METADATA_BYTES = 4096
@@ -63,19 +53,26 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StepsBody(_Request):
-    """One or more time steps for a session: `inputs`, or `text` for character models."""
+class _Inputs(_Request):
+    """Time steps: `inputs`, or `text` for character models."""
 
     inputs: list[Any] | None = Field(
         default=None, description="[[f, …F], …T], or [id, …T] for a token model."
     )
     text: str | None = Field(default=None, description="One time step a character.")
     gates: OptionalGates = None
-    at: At = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        return _exactly_one(self, self.inputs, self.text)
+        if (self.inputs is None) == (self.text is None):
+            raise ValueError("send either `inputs` or `text`")
+        return self
+
+
+class StepsBody(_Inputs):
+    """One or more time steps for a session: `inputs`, or `text` for character models."""
+
+    at: At = None
 
 
 class StepsItem(StepsBody):
@@ -102,13 +99,9 @@ class ManyStepsBody(_Request):
     items: Annotated[list[Any], WithJsonSchema(_ITEMS_SCHEMA)]
 
 
-class RolloutBody(_Request):
+class RolloutBody(_Inputs):
     """Time steps to begin with, then so many outputs, each fed back as the next input."""
 
-    inputs: list[Any] | None = Field(
-        default=None, description="[[f, …F], …T], or [id, …T] for a token model."
-    )
-    text: str | None = Field(default=None, description="One time step a character.")
     steps: Annotated[int, Field(strict=True, ge=1, le=MAX_ROLLOUT_STEPS)] = Field(
         description="How many outputs to show; all but the last are fed back."
     )
@@ -127,12 +120,7 @@ class RolloutBody(_Request):
     stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)] = Field(
         default=[], description="Character models: end after one of these texts."
     )
-    gates: OptionalGates = None
     at: At = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        return _exactly_one(self, self.inputs, self.text)
 
 
 _TEXT_SCHEMA = {
@@ -146,7 +134,7 @@ _TEXT_SCHEMA = {
 }
 
 
-class SequencesBody(_Request):
+class SequencesBody(_Inputs):
     """Whole sequences: `inputs`, or `text` for character models. Lengths may differ."""
 
     inputs: list[Any] | None = Field(
@@ -159,17 +147,6 @@ class SequencesBody(_Request):
     initial_states: list[Any] | None = Field(
         default=None, description="[[…S], …B]: the state before each sequence; zeros by default."
     )
-    gates: OptionalGates = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        return _exactly_one(self, self.inputs, self.text)
-
-
-def _exactly_one(body: Body, inputs: object, text: object) -> Body:
-    if (inputs is None) == (text is None):
-        raise ValueError("send either `inputs` or `text`")
-    return body
 
 
 SessionId = Annotated[

@@ -43,15 +43,13 @@ def rollout_of(
 
 def render_rollout(answer: Answer, rollout: Rollout) -> bytes:
     """The answer's JSON."""
-    rendered = describe(answer)
+    outputs, text = answer.result.outputs, _text_of(answer)
+    shown: dict[str, Any]
     if isinstance(answer.manifest.output, Probabilities):
-        tokens = answer.result.outputs.tolist()
-        rendered |= {"tokens": tokens, "seed": rollout.drawn_with} | _render_text(
-            answer, rollout, tokens
-        )
+        shown = {"tokens": outputs.tolist()} | ({} if text is None else {"text": text})
     else:
-        rendered["outputs"] = np.ascontiguousarray(answer.result.outputs)
-    return to_json(rendered | _render_gates(answer, rollout))
+        shown = {"outputs": np.ascontiguousarray(outputs)}
+    return to_json(describe(answer) | shown | _ending(answer, rollout, text))
 
 
 async def render_parts(
@@ -88,29 +86,29 @@ def _render_done(answer: Answer, rollout: Rollout) -> bytes:
     done = describe(answer) | {"etag": etag(answer.revision)}
     if answer.replayed:
         done["replayed"] = True
+    return render_event("done", to_json(done | _ending(answer, rollout, _text_of(answer))))
+
+
+def _ending(answer: Answer, rollout: Rollout, text: str | None) -> dict[str, Any]:
+    """What is known of a rollout at its end only."""
+    ending: dict[str, Any] = {}
     if isinstance(answer.manifest.output, Probabilities):
-        done |= {"seed": rollout.drawn_with} | _render_text(
-            answer, rollout, answer.result.outputs.tolist()
-        )
-        # The events have said it already.
-        done.pop("text", None)
-    return render_event("done", to_json(done | _render_gates(answer, rollout)))
+        ending["seed"] = rollout.drawn_with
+    if text is not None:
+        ending["stopped"] = any(text.endswith(end) for end in rollout.stop or ())
+    gates = answer.result.gates
+    if rollout.gates is not None and gates is not None:
+        ending["gates"] = render_gates(gates, rollout.gates, answer.manifest.layers)
+    return ending
 
 
-def _render_text(answer: Answer, rollout: Rollout, tokens: list[int]) -> dict[str, Any]:
+def _text_of(answer: Answer) -> str | None:
+    """What a character model has written."""
     vocabulary = _vocabulary(answer.manifest)
     if vocabulary is None:
-        return {}
-    text = "".join(vocabulary[token] for token in tokens)
-    return {"text": text, "stopped": any(text.endswith(end) for end in rollout.stop or ())}
+        return None
+    return "".join(vocabulary[token] for token in answer.result.outputs.tolist())
 
 
 def _vocabulary(manifest: Manifest) -> tuple[str, ...] | None:
     return manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None
-
-
-def _render_gates(answer: Answer, rollout: Rollout) -> dict[str, Any]:
-    gates = answer.result.gates
-    if rollout.gates is None or gates is None:
-        return {}
-    return {"gates": render_gates(gates, rollout.gates, answer.manifest.layers)}

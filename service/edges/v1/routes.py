@@ -11,12 +11,7 @@ from service.edges.v1.schemas import DoneEvent, OutputEvent
 from service.edges.v1.steps import TEMPLATE as STEPS
 from service.edges.v1.steps import answer_steps
 
-ROUTERS = (
-    model_routes.router,
-    session_routes.router,
-    step_routes.router,
-    step_routes.many_router,
-)
+ROUTERS = (model_routes.router, session_routes.router, step_routes.router, step_routes.many_router)
 EVENTS = (OutputEvent, DoneEvent)
 """What is described besides: the events of a streamed rollout."""
 

@@ -24,8 +24,16 @@ def _is_none(value: object) -> bool:
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    shows_session: ClassVar[bool] = False
-    """Whether it says where a session is, and carries its `ETag`."""
+
+class _SessionShown(_Answer):
+    """Says where a session is, and carries its `ETag`."""
+
+    shows_session: ClassVar[bool] = True
+
+    session_id: str
+    model: str
+    version: int
+    step: int = Field(description="Time steps that this session has consumed.")
 
 
 class LayerGates(_Answer):
@@ -49,13 +57,7 @@ class NextToken(_Answer):
     probability: float
 
 
-class StepsAnswer(_Answer):
-    shows_session = True
-
-    session_id: str
-    model: str
-    version: int
-    step: int = Field(description="Time steps that this session has consumed.")
+class StepsAnswer(_SessionShown):
     outputs: list[list[float]]
     next: list[list[NextToken]] | None = None
     gates: GatesAnswer | None = None
@@ -70,19 +72,16 @@ class StepsItemAnswer(StepsAnswer):
     )
 
 
-class RolloutAnswer(_Answer):
-    shows_session = True
-
-    session_id: str
-    model: str
-    version: int
-    step: int = Field(description="Time steps that this session has consumed.")
-    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
-    tokens: list[int] | None = Field(default=None, description="Of a token model.")
-    text: str | None = Field(default=None, description="Of a character model.")
+class _RolledOut(_SessionShown):
     seed: int | None = Field(default=None, description="With which the tokens were drawn.")
     stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
     gates: GatesAnswer | None = None
+
+
+class RolloutAnswer(_RolledOut):
+    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
+    tokens: list[int] | None = Field(default=None, description="Of a token model.")
+    text: str | None = Field(default=None, description="Of a character model.")
 
 
 class SequenceAnswer(_Answer):
@@ -98,13 +97,7 @@ class SequencesAnswer(_Answer):
     sequences: list[SequenceAnswer]
 
 
-class SessionAnswer(_Answer):
-    shows_session = True
-
-    session_id: str
-    model: str
-    version: int
-    step: int
+class SessionAnswer(_SessionShown):
     created_at: datetime
     expires_at: datetime
     ttl_seconds: float
@@ -136,13 +129,8 @@ def _moment(session: Session, seconds: float) -> datetime:
         raise damaged(session, f"{seconds} is no time: {error}") from error
 
 
-class MigrationAnswer(_Answer):
-    shows_session = True
-
-    session_id: str
-    model: str
+class MigrationAnswer(_SessionShown):
     version: int = Field(description="The version on which the session goes on.")
-    step: int
 
 
 class DamagedSessionAnswer(_Answer):
@@ -156,9 +144,7 @@ class DamagedSessionAnswer(_Answer):
 class SessionsAnswer(_Answer):
     sessions: list[SessionAnswer]
     damaged: list[DamagedSessionAnswer] | None = Field(
-        default=None,
-        description="Those in their midst that cannot be read.",
-        exclude_if=_is_none,
+        default=None, description="Those in their midst that cannot be read.", exclude_if=_is_none
     )
     cursor: str | None = Field(description="Pass it on for the next page; null at the end.")
 
@@ -177,13 +163,7 @@ def page_answer(page: Page, cursor: str | None) -> SessionsAnswer:
     return SessionsAnswer(sessions=sessions, damaged=reported or None, cursor=cursor)
 
 
-class StateAnswer(_Answer):
-    shows_session = True
-
-    session_id: str
-    model: str
-    version: int
-    step: int
+class StateAnswer(_SessionShown):
     state: list[float]
 
 
@@ -239,17 +219,10 @@ class OutputEvent(_Answer):
     text: str | None = Field(default=None, description="Of a character model.")
 
 
-class DoneEvent(_Answer):
+class DoneEvent(_RolledOut):
     """`event: done` of a streamed rollout: the session has moved."""
 
-    session_id: str
-    model: str
-    version: int
-    step: int = Field(description="Time steps that this session has consumed.")
     etag: str = Field(description="As the header `ETag`.")
     replayed: bool | None = Field(
         default=None, description="`true` where an earlier try had been applied."
     )
-    seed: int | None = Field(default=None, description="With which the tokens were drawn.")
-    stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
-    gates: GatesAnswer | None = None

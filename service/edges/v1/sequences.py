@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.batcher.compute import Outcome, Row, compute
 from service.bundle.manifest import Manifest
-from service.edges.http.body import LONG_BODY_BYTES, parse_body
+from service.edges.http.body import parse_long
 from service.edges.http.long_numbers import long_json, take_sequences
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import SequencesBody
@@ -21,7 +21,7 @@ from service.operations.limits import Limits
 
 def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
     """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
-    body = _parse(raw)
+    body = parse_long(raw, SequencesBody, take_sequences)
     manifest = engine.manifest
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
@@ -39,14 +39,6 @@ def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
             "sequences": [_render(outcome, body, manifest) for outcome in compute(rows)],
         }
     )
-
-
-def _parse(raw: bytes) -> SequencesBody:
-    taken = take_sequences(raw) if len(raw) > LONG_BODY_BYTES else None
-    if taken is None:
-        return parse_body(raw, SequencesBody)
-    rest, inputs = taken
-    return parse_body(rest, SequencesBody).model_copy(update={"inputs": inputs})
 
 
 def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:

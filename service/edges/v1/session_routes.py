@@ -1,25 +1,25 @@
 """/v1/sessions: the life of a session."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import TypeAdapter
 
-from service.edges.http.conditions import (
-    etag,
-    mark,
-    read_conditions,
-    read_preconditions,
-    unchanged,
-)
-from service.edges.http.context import Asked, AskedBy, Ctx
+from service.edges.http.conditions import etag, mark, read_conditions, read_preconditions, unchanged
+from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes
-from service.edges.v1.cursors import read_cursor, write_cursor
 from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, create_of, new_session_of
 from service.edges.v1.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer, page_answer
+from service.errors import InvalidInput
 from service.operations.requests import Delete, Fork, Get, ListSessions, Migrate
-from service.stores.store import Session
+from service.stores.store import Position, Session
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+_BEGINNING: Position = ("", "")
+_POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 
 
 @router.post(
@@ -41,15 +41,15 @@ async def create_session(
 @router.get("", responses=gives(SessionsAnswer, 422, 503))
 async def list_sessions(
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     model: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str = "",
 ) -> SessionsAnswer:
     """Live sessions by model and id; follow `cursor` until it is null."""
-    after = read_cursor(cursor)
-    page = await context.sessions.page(ListSessions(model, after, limit, caller))
-    return page_answer(page, None if page.cursor is None else write_cursor(page.cursor))
+    after = _read_cursor(cursor)
+    page = await context.sessions.page(ListSessions(model, after, limit, asked.caller))
+    return page_answer(page, None if page.cursor is None else _write_cursor(page.cursor))
 
 
 @router.get(
@@ -61,11 +61,11 @@ async def get_session(
     session_id: str,
     response: Response,
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> SessionAnswer | Response:
     """One session, without its state. Looking does not prolong its life."""
-    session = await context.sessions.get(Get(session_id, caller))
+    session = await context.sessions.get(Get(session_id, asked.caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     response.headers["etag"] = etag(session.revision)
@@ -78,10 +78,10 @@ async def get_session(
     responses=gives(None, 403, 404, 410, 412, 422, 503, status=204),
     openapi_extra={"parameters": CONDITIONAL},
 )
-async def delete_session(session_id: str, request: Request, context: Ctx, caller: AskedBy) -> None:
+async def delete_session(session_id: str, request: Request, context: Ctx, asked: Asked) -> None:
     """End a session. No key is needed: a retry answers 410 `session_finished`."""
     conditions = read_preconditions(request.headers.raw)
-    await context.sessions.delete(Delete(session_id, conditions, caller))
+    await context.sessions.delete(Delete(session_id, conditions, asked.caller))
 
 
 @router.post(
@@ -125,3 +125,24 @@ def _begun(session: Session, response: Response, *, replayed: bool) -> SessionAn
     response.headers["location"] = f"/v1/sessions/{session.session_id}"
     mark(response, session, replayed=replayed)
     return SessionAnswer.of(session)
+
+
+def _write_cursor(position: Position) -> str:
+    """Opaque to callers: a place in the order of the list."""
+    return urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> Position:
+    """The position behind which to go on; of an empty cursor, the beginning.
+
+    Raises InvalidInput for what `_write_cursor` has not written.
+    """
+    if not cursor:
+        return _BEGINNING
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return _POSITION.validate_json(urlsafe_b64decode(padded))
+    except ValueError:
+        raise InvalidInput.at(
+            ("cursor",), "not a cursor of this list; begin without one", "query"
+        ) from None

@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Request, Response
 
 from service.edges.http.conditions import etag, mark, read_conditions, unchanged
-from service.edges.http.context import Asked, AskedBy, Ctx
+from service.edges.http.context import Asked, Ctx
 from service.edges.http.events import stream_events, wants_events
 from service.edges.http.front import Answered
 from service.edges.http.json import to_json
@@ -18,7 +18,7 @@ from service.edges.v1.requests import ManyStepsBody, RolloutBody, StateBody, Ste
 from service.edges.v1.rollouts import render_parts, render_rollout, rollout_of
 from service.edges.v1.schemas import ManyStepsAnswer, RolloutAnswer, StateAnswer, StepsAnswer
 from service.edges.v1.step_bodies import render_aside, session_headers
-from service.edges.v1.steps import answer_steps
+from service.edges.v1.steps import JSON, answer_steps
 from service.operations.requests import Get, PutState
 from service.stores.store import Session
 
@@ -66,12 +66,9 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
         parts = context.sessions.stream_rollout(rollout)
         return await stream_events(render_parts(parts, rollout))
     answer = await context.sessions.rollout(rollout)
-    headers = {
-        name.decode(): value.decode()
-        for name, value in session_headers(answer.revision, replayed=answer.replayed)
-    }
     rendered = await render_aside(answer, partial(render_rollout, answer, rollout))
-    return Response(rendered, media_type="application/json", headers=headers)
+    headers = session_headers(answer.revision, replayed=answer.replayed)
+    return _response(Answered(rendered, [JSON, *headers]))
 
 
 @router.get(
@@ -82,11 +79,11 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
 async def get_state(
     session_id: str,
     context: Ctx,
-    caller: AskedBy,
+    asked: Asked,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The state as it is stored: float32, with digits enough to put it back unchanged."""
-    session = await context.sessions.get(Get(session_id, caller))
+    session = await context.sessions.get(Get(session_id, asked.caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     return _state_answer(session)

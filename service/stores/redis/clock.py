@@ -19,7 +19,7 @@ _SLOW_SECONDS = 0.5
 _MOST_TRIES = 5
 
 
-class RedisClock:
+class RedisClock(StoreClock):
     """Time by the Redis that keeps the looks, asked for at a refresh only.
 
     Between two looks it is this machine's boot that counts, so that telling the time takes no
@@ -37,25 +37,18 @@ class RedisClock:
         wall = clocks.wall if clocks else self._wall
         trusted = Clocks(machine.boot_id, machine.boot, wall)
         try:
-            self._clock = StoreClock(trusted, self, retention_seconds)
+            super().__init__(trusted, self, retention_seconds)
         except BaseException:
             servers.close()
             raise
 
-    def now(self) -> float:
-        return self._clock.now()
-
-    @property
-    def held(self) -> str | None:
-        return self._clock.held
-
     def refresh(self) -> None:
         with self._lock:
-            self._clock.refresh()
+            super().refresh()
 
     def accept(self) -> None:
         with self._lock:
-            self._clock.accept()
+            super().accept()
 
     def close(self) -> None:
         self._exchange.servers.close()

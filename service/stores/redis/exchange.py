@@ -7,8 +7,7 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from service.errors import StoreError
-from service.stores.redis.link import Reply
-from service.stores.redis.refusals import refusal
+from service.stores.redis.link import Reply, refusal
 from service.stores.redis.scripts import Command
 from service.stores.redis.servers import Servers
 

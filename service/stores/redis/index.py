@@ -1,6 +1,7 @@
 """Walks over the indexes of partitions: listing, removing what has expired, and finding places."""
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from service.errors import SessionDamaged, StoreError
@@ -40,7 +41,7 @@ def purge(exchange: Exchange, expired_before: float, limit: int) -> int:
     removed = 0
     bound = b"(" + repr(float(expired_before)).encode()
     # What cannot be removed stays in front of its partition, and must not hide what can.
-    kept = [0] * PARTITIONS
+    kept: Counter[int] = Counter()
     while removed < limit:
         share = _share(limit - removed)
         expired = exchange.ask(
@@ -53,9 +54,9 @@ def purge(exchange: Exchange, expired_before: float, limit: int) -> int:
         )
         all_places = [(p, place) for p, part in enumerate(expired) for place in part]
         places = all_places[: limit - removed]
-        for partition, done in _remove(exchange, places, expired_before):
-            kept[partition] += not done
-            removed += done
+        gone = Counter(_remove(exchange, places, expired_before))
+        kept += Counter(partition for partition, _ in places) - gone
+        removed += gone.total()
         if len(places) == len(all_places) and all(len(part) < share for part in expired):
             break
     return removed
@@ -145,25 +146,21 @@ def _parts(place: bytes) -> Place | None:
 
 def _remove(
     exchange: Exchange, places: Sequence[tuple[int, bytes]], expired_before: float
-) -> list[tuple[int, bool]]:
-    """For each of these places with its partition, whether it was removed."""
-    before = struct.pack(">d", expired_before)
-    keys = [key_at(partition, place) for partition, place in places]
-    known = [index for index, key in enumerate(keys) if key is not None]
-    partitions = [places[index][0] for index in known]
+) -> list[int]:
+    """Of places with their partitions, remove those that may go; the partition of each of them."""
+    ours = [(*one, key) for one in places if (key := key_at(*one)) is not None]
 
     def removing(group: Sequence[int]) -> Command:
         words: list[bytes] = []
-        for index in group:
-            partition = partitions[index]
-            words += (keys[known[index]] or b"", LISTINGS[partition], EXPIRIES[partition])
-        chosen = (places[known[index]][1] for index in group)
-        return PURGE.call(partitions[group[0]], words, (before, *chosen))
+        arguments = [struct.pack(">d", expired_before)]
+        for partition, place, key in (ours[index] for index in group):
+            words += (key, LISTINGS[partition], EXPIRIES[partition])
+            arguments.append(place)
+        return PURGE.call(ours[group[0]][0], words, arguments)
 
-    removed = [(partition, False) for partition, _ in places]
+    partitions = [partition for partition, _, _ in ours]
     outcomes = exchange.outcomes(partitions, removing, changes=True)
-    for index, partition, outcome in zip(known, partitions, outcomes, strict=True):
+    for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
-        removed[index] = (partition, bool(outcome))
-    return removed
+    return [partition for partition, done in zip(partitions, outcomes, strict=True) if done]

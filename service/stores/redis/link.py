@@ -1,4 +1,4 @@
-"""One connection to one Redis node."""
+"""One connection to one Redis node, and what to do about what it refuses."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,10 +6,9 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from hiredis import pack_command
 from redis.connection import Connection, SSLConnection
-from redis.exceptions import AskError, NoScriptError, RedisError
+from redis.exceptions import AskError, NoScriptError, RedisError, ResponseError
 
-from service.errors import CommitUnknown, StoreError
-from service.stores.redis.refusals import answer_of, refusal
+from service.errors import CommitUnknown, StoreError, StoreFull
 
 Reply = Any
 """What Redis answered; a StoreError where it refused or said nothing; NoScriptError and AskError
@@ -20,6 +19,27 @@ _packed = cast(Callable[[tuple[bytes, ...]], bytes], pack_command)
 _LEAST_WAIT_SECONDS = 0.001
 _STALE = ("READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS")
 """After these answers a new connection may lead elsewhere, or be let in."""
+
+_ADVICE = {
+    "MISCONF": "Redis cannot write its own files; look at its log and its disk",
+    "READONLY": "this Redis is a replica now; point the service at the master",
+    "MASTERDOWN": "this Redis is a replica without a master; look at its replication",
+    "NOREPLICAS": "Redis waits for replicas (min-replicas-to-write); look at its replication",
+    "LOADING": "Redis is loading its data; it will be there when that is done",
+    "BUSY": "Redis is busy with a script; look for another application's",
+    "CLUSTERDOWN": "some of the cluster's slots have no node; look at CLUSTER INFO, "
+    "and set cluster-require-full-coverage no so that the others go on",
+    "TRYAGAIN": "the cluster is moving this slot to another node; try again",
+    "MOVED": "this Redis is part of a cluster; use redis-cluster://",
+    "CROSSSLOT": "this Redis is part of a cluster; use redis-cluster://",
+    "ERR This instance has cluster support disabled": "use redis://",
+    "WRONGTYPE": "another application keeps a key named gatewise:… here; use another database",
+    "NOAUTH": "Redis asks for a password; put it into the URL",
+    "WRONGPASS": "Redis does not take this user and password; check the URL",
+    "NOPERM": "let this Redis user run INFO, PING, TIME, EVAL, EVALSHA and all commands on keys "
+    "gatewise:*, in a cluster also CLUSTER SLOTS and ASKING",
+    "SCHEMA": "a newer release has changed what is kept here; run that release",
+}
 
 
 class Node(NamedTuple):
@@ -91,7 +111,7 @@ class Link:
                 replies.append(direction)
             except RedisError as error:
                 replies.append(self._failure(error))
-                stale = stale or answer_of(error).startswith(_STALE)
+                stale = stale or _answer_of(error).startswith(_STALE)
                 if not self._connection.is_connected:
                     replies += [self._lost(error)] * (self._awaited - 1)
                     break
@@ -137,13 +157,13 @@ class Link:
             return False
 
     def _refused(self, error: RedisError | OSError) -> StoreError:
-        if isinstance(error, RedisError) and (answer := answer_of(error)):
+        if isinstance(error, RedisError) and (answer := _answer_of(error)):
             return refusal(answer, f"Redis {self.node}")
         return StoreError(f"Redis {self.node} cannot be reached: {error}")
 
     def _failure(self, error: RedisError) -> StoreError:
         """What became of one command."""
-        if answer := answer_of(error):
+        if answer := _answer_of(error):
             return refusal(answer, f"Redis {self.node}")
         return self._lost(error)
 
@@ -167,3 +187,22 @@ def _connection(node: Node, access: Access) -> _Connection:
         **access.options,
     )
     return cast(_Connection, made)
+
+
+def _answer_of(error: RedisError) -> str:
+    """What Redis answered, such as `OOM command not allowed …`; nothing when it did not answer."""
+    if error.status_code is not None:
+        return f"{error.status_code} {error}"
+    return str(error) if isinstance(error, ResponseError) else ""
+
+
+def refusal(answer: str, where: str) -> StoreError:
+    """The error for what Redis answered; nothing was changed."""
+    code = answer.split(" ", 1)[0]
+    if code == "OOM":
+        return StoreFull(
+            f"{where} is full (maxmemory is reached); give it more memory, delete sessions "
+            "or let them expire"
+        )
+    advice = _ADVICE.get(code) or _ADVICE.get(answer)
+    return StoreError(f"{where}: {answer}" + (f" – {advice}" if advice else ""))

@@ -7,9 +7,8 @@ from typing import Protocol
 from redis.exceptions import AskError
 
 from service.errors import StoreError
-from service.stores.redis.link import Access, Link, Node, Reply
+from service.stores.redis.link import Access, Link, Node, Reply, refusal
 from service.stores.redis.probe import Patience
-from service.stores.redis.refusals import refusal
 from service.stores.redis.scripts import Command
 
 _MOST_TOGETHER = 512

@@ -10,23 +10,10 @@ an older release finds then it neither reads nor writes over, and it cannot crea
 from collections.abc import Iterator, Sequence
 
 from service.errors import StoreError
-from service.stores.record import (
-    OLD_FORMAT,
-    decode,
-    encode,
-    is_of,
-    place_in_order,
-    revision_bytes,
-)
+from service.stores.record import OLD_FORMAT, decode, encode, is_of, place_in_order, revision_bytes
 from service.stores.redis.exchange import Exchange
 from service.stores.redis.index import key_at
-from service.stores.redis.partitions import (
-    EXPIRIES,
-    LISTINGS,
-    PARTITIONS,
-    SCHEMA_VERSION,
-    SCHEMAS,
-)
+from service.stores.redis.partitions import EXPIRIES, LISTINGS, PARTITIONS, SCHEMA_VERSION, SCHEMAS
 from service.stores.redis.schema import versions_of
 from service.stores.redis.scripts import REPLACE, Command
 from service.stores.store import Session

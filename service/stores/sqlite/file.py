@@ -12,7 +12,6 @@ from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from service.errors import StoreError
 from service.stores.sqlite.errors import explained, is_busy, is_full
 from service.stores.sqlite.log import WriteAheadLog
-from service.stores.sqlite.opened_paths import OpenedPaths
 from service.stores.sqlite.schema import migrate, refuse_foreign
 
 Durability = Literal["normal", "full"]
@@ -76,7 +75,7 @@ class SqliteFile:
         self.connection.execute("PRAGMA busy_timeout = 0")
         self.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self.log = WriteAheadLog(self.connection)
-        self._paths = OpenedPaths([self.path, self.log.path])
+        self._opened = {path: _identity(path) for path in (self.path, self.log.path)}
 
     def _switch_to_wal(self) -> None:
         """Retried by hand: SQLite's own waiting does not cover a change of the journal's mode."""
@@ -131,7 +130,12 @@ class SqliteFile:
 
         From then on all else is refused, until it does again: what was written would be lost.
         """
-        self.missing = self._paths.missing()
+        self.missing = None
+        for path, opened in self._opened.items():
+            if opened is None:  # it could not be seen then
+                self._opened[path] = _identity(path)
+            elif _identity(path) != opened:
+                self.missing = self.missing or path
         self.check()
 
     def check(self) -> None:
@@ -146,6 +150,15 @@ class SqliteFile:
         """Release the file; the last process to do so copies the log into it."""
         self.log.close()
         self.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """By which a file is told from another one that takes its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def reading(method: Callable[Concatenate[_O, _P], _R]) -> Callable[Concatenate[_O, _P], _R]:
@@ -180,33 +193,19 @@ def _tried_again(
     file: SqliteFile, attempt: Callable[[], _R], error: sqlite3.Error, *, changing: bool
 ) -> _R:
     """What comes of further attempts; raises StoreError where there is no hope in them."""
-    patience = Patience()
+    deadline, pause = time.monotonic() + _BUSY_SECONDS, _SHORTEST_WAIT
     made_room = False
     while True:
         if is_full(error) and not made_room:
             file.log.empty()
             made_room = True
-        elif not (is_busy(error) and patience.wait()):
+        elif is_busy(error) and time.monotonic() < deadline:
+            # Processes that wait for each other must not try again at the same moments.
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, _LONGEST_WAIT)
+        else:
             raise explained(file.path, error, changing=changing) from error
         try:
             return attempt()
         except sqlite3.Error as another:
             error = another
-
-
-class Patience:
-    """Waiting for other processes, in pauses that grow and differ, for as long as is bearable."""
-
-    def __init__(self) -> None:
-        self._deadline = 0.0
-        self._pause = _SHORTEST_WAIT
-
-    def wait(self) -> bool:
-        """Pause; False when all has been waited that may be."""
-        now = time.monotonic()
-        self._deadline = self._deadline or now + _BUSY_SECONDS
-        if now > self._deadline:
-            return False
-        time.sleep(self._pause * random.uniform(0.5, 1.0))
-        self._pause = min(2 * self._pause, _LONGEST_WAIT)
-        return True

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.stores.sqlite import checkpoints, log
+from service.stores.sqlite import log
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Session
 from tests.contract.sessions import read, same, session, steps
@@ -23,7 +23,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_COPIED_BYTES", 400_000)
     monkeypatch.setattr(log, "_LONG_BYTES", 800_000)
     monkeypatch.setattr(log, "_TOO_LONG_BYTES", 1_200_000)
-    monkeypatch.setattr(checkpoints, "_WHILE_SECONDS", 0.01)
+    monkeypatch.setattr(log, "_WHILE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             said.append(f"{event}: {detail}")
             raise OSError("standard error is closed")
 
-    monkeypatch.setattr(checkpoints, "log", Log())
+    monkeypatch.setattr(log, "log", Log())
     return said
 
 
@@ -87,13 +87,13 @@ def test_it_survives_errors_and_says_so(
     warnings: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    copy = checkpoints._COPY
-    monkeypatch.setattr(checkpoints, "_COPY", "PRAGMA nonsense(")
+    copy = log._COPY
+    monkeypatch.setattr(log, "_COPY", "PRAGMA nonsense(")
     wal = file.with_name("sessions.db-wal")
     while not warnings:
         group = steps(store, group)
     assert "checkpoint_failed: " in warnings[0]
-    monkeypatch.setattr(checkpoints, "_COPY", copy)
+    monkeypatch.setattr(log, "_COPY", copy)
 
     def shorter() -> bool:
         group[:] = steps(store, group)

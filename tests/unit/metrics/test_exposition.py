@@ -5,8 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.metrics.exposition import ModelInfo, render
-from service.metrics.workers import FOLDER, counted_together, forget_open
+from service.metrics.exposition import FOLDER, ModelInfo, counted_together, forget_open, render
 from tests.metrics_page import series_in, value_of
 
 COUNT = """

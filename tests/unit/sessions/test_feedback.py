@@ -22,9 +22,10 @@ from service.errors import InvalidInput
 from service.operations.rollout import Plan, check_feedback
 from service.operations.sampling import Sampling
 from service.repository.models import Models, load_models
-from service.sessions.feedback import Rolled, roll, shape_of_rollout
+from service.sessions.feedback import Rolled, shape_of_rollout
 from tests.bundles import plain_report, served_models, values_model
 from tests.oracle import Oracle, Trace, assert_agrees
+from tests.rolled_out import roll
 
 ORACLES = {trained.name: Oracle(trained.network) for trained in served_models()}
 GREEDY = Sampling(seed=0, temperature=0.0)

@@ -16,9 +16,10 @@ from service.operations.rollout import Plan, Rollout
 from service.operations.sampling import Sampling
 from service.repository.models import Models
 from service.sessions.answers import Answer
-from service.sessions.feedback import roll, rolling
+from service.sessions.feedback import rolling
 from service.sessions.rollouts import Shown
 from service.sessions.sessions import Sessions
+from tests.rolled_out import roll
 from tests.unit.sessions.serving import serving
 from tests.unit.sessions.steps import ManualStore
 

@@ -1,23 +1,21 @@
-"""A generator cut into slices of time."""
+"""What comes, cut into slices of time."""
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
-from service.sessions.slices import Slices
+from service.sessions.sequences import slices
 
 
-def numbers(until: int) -> Generator[int, None, str]:
-    yield from range(until)
-    return "over"
-
-
-def sliced(until: int, first_seconds: float = 0.0) -> Slices[int, str]:
+def sliced(until: int, first_seconds: float = 0.0) -> Iterator[list[int]]:
     """Every look at the clock is a second later, a slice three."""
     ticks = count()
-    return Slices(
-        numbers(until), first_seconds=first_seconds, seconds=3.0, clock=lambda: float(next(ticks))
+    return slices(
+        iter(range(until)),
+        first_seconds=first_seconds,
+        seconds=3.0,
+        clock=lambda: float(next(ticks)),
     )
 
 
@@ -30,22 +28,18 @@ def test_the_first_slice_may_be_as_long_as_others() -> None:
 
 
 @pytest.mark.parametrize("until", [0, 1, 2, 3, 4, 5])
-def test_nothing_is_left_out_and_the_result_is_known_at_the_end_only(until: int) -> None:
-    slices, found = sliced(until), []
-    for taken in slices:
-        found += taken
-        assert slices.result is None or found == list(range(until))
-    assert found == list(range(until))
-    assert slices.result == "over"
-    assert list(slices) == []
+def test_nothing_is_left_out_and_no_slice_is_empty(until: int) -> None:
+    found = list(sliced(until))
+    assert [item for taken in found for item in taken] == list(range(until))
+    assert all(found)
 
 
 def test_an_error_is_raised_to_whoever_takes() -> None:
-    def failing() -> Generator[int, None, str]:
+    def failing() -> Iterator[int]:
         yield 1
         raise ZeroDivisionError
 
-    slices = Slices(failing(), first_seconds=0.0)
-    assert next(slices) == [1]
+    found = slices(failing(), first_seconds=0.0)
+    assert next(found) == [1]
     with pytest.raises(ZeroDivisionError):
-        next(slices)
+        next(found)
