@@ -1,5 +1,6 @@
 """The sessions that one socket has open, by their ids and by the handles that stand for them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.bundle.manifest import Manifest
@@ -39,10 +40,14 @@ class OpenedSessions:
         self._by_id: dict[str, Opened] = {}
         self._by_handle: dict[int, Opened] = {}
         self._next = 1
+        self._widest = self._widest_with_gates = 0
+        self.has_writers = False
+        """Whether any session was ever opened with a writer."""
 
     def open(self, identity: Identity, manifest: Manifest, writer: str | None) -> Opened:
         """The same handle again for one that is open already. Raises InvalidInput."""
         session_id = identity.session_id
+        self.has_writers |= writer is not None
         found = self._by_id.get(session_id)
         if found is not None:
             found.writer = writer
@@ -54,6 +59,8 @@ class OpenedSessions:
         outputs, state = manifest.output.width, manifest.state_size
         opened = Opened(identity, self._next, outputs + state, outputs + 5 * state, writer)
         self._next += 1
+        self._widest = max(self._widest, outputs + state)
+        self._widest_with_gates = max(self._widest_with_gates, outputs + 5 * state)
         self._by_id[session_id] = self._by_handle[opened.handle] = opened
         return opened
 
@@ -70,8 +77,12 @@ class OpenedSessions:
         opened = self._by_id.get(session_id)
         return None if opened is None else opened.writer
 
-    def by_handle(self, handle: int) -> Opened | None:
-        return self._by_handle.get(handle)
+    def by_handles(self, handles: Sequence[int]) -> list[Opened | None]:
+        return list(map(self._by_handle.get, handles))
+
+    def numbers(self, steps: int, *, gates: bool) -> int:
+        """What so many time steps of any session on this socket hold in memory, at most."""
+        return steps * (self._widest_with_gates if gates else self._widest)
 
     def close(self, session_id: str) -> None:
         opened = self._by_id.pop(session_id, None)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from starlette.types import Message as Received
 
@@ -78,14 +78,14 @@ class Requests:
 
     async def _take_block(self, block: Block) -> None:
         """In parts that the window has room for, and that leave a group room for others."""
-        opened = await self._opened_by(block)
-        known = [row for row, one in enumerate(opened) if one is not None]
-        found = [one for one in opened if one is not None]
-        if not found:
-            return
-        if len(found) < len(opened):
-            block = block.only(known)
-        numbers = max(one.numbers(block.steps, gates=block.gates) for one in found)
+        opened = self._opened.by_handles(block.handles)
+        if self._opened.has_writers or None in opened:
+            known = await self._refuse_unknown(block, opened)
+            if not known:
+                return
+            opened, block = [opened[row] for row in known], block.only(known)
+        found = cast(list[Opened], opened)
+        numbers = self._opened.numbers(block.steps, gates=block.gates)
         room = self._connection.window.max_numbers // numbers
         most = max(1, min(self._sessions.max_rows, room))
         if block.keyed and len(set(block.handles)) < len(block):
@@ -96,31 +96,29 @@ class Requests:
             part = block if len(some) == len(block) else block.only(some)
             await self._take_part(part, found[begin : begin + most], numbers)
 
-    async def _opened_by(self, block: Block) -> list[Opened | None]:
-        """The sessions of the records; those that are not open, or cannot have such a key, are
-        answered."""
-        opened = [self._opened.by_handle(handle) for handle in block.handles]
-        has_writers = any(one is not None and one.writer is not None for one in opened)
-        if not has_writers and None not in opened:
-            return opened
+    async def _refuse_unknown(self, block: Block, opened: Sequence[Opened | None]) -> list[int]:
+        """Answer the records of sessions that are not open, or cannot have such a key; the rows of
+        the others."""
+        known = []
         for row, (record_id, handle) in enumerate(zip(block.ids, block.handles, strict=True)):
             one = opened[row]
             try:
                 if one is None:
                     raise InvalidInput.at(("handle",), f"{handle} is not open on this socket")
                 block.conditions(row, one.writer)
+                known.append(row)
             except InvalidInput as error:
-                opened[row] = None
                 await self._connection.begin()
                 self._connection.answer(error_block(record_id, handle, error))
-        return opened
+        return known
 
     async def _take_part(self, block: Block, opened: Sequence[Opened], numbers: int) -> None:
         conditions = None
-        if block.keyed or block.ats or any(one.writer for one in opened):
+        numbered = self._opened.has_writers and any(one.writer for one in opened)
+        if block.keyed or block.ats or numbered:
             conditions = [block.conditions(row, one.writer) for row, one in enumerate(opened)]
         # Keys alone need the receipts; with `at` or numbers nothing can be applied twice.
-        keyed = block.keyed and block.ats is None and not any(one.writer for one in opened)
+        keyed = block.keyed and block.ats is None and not numbered
         steps = Steps(
             [one.identity for one in opened],
             TensorBlock(block.tensors),
