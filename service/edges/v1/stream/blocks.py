@@ -6,6 +6,7 @@ same for one session as for hundreds. Byte for byte in docs/streaming.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from struct import Struct, unpack_from
 from typing import Any
 
@@ -59,6 +60,29 @@ class Block:
             ids=tuple(self.ids[row] for row in rows),
             handles=tuple(self.handles[row] for row in rows),
             ats=self.ats and tuple(self.ats[row] for row in rows),
+        )
+
+    def is_like(self, other: "Block") -> bool:
+        """Whether records of both can be in one block."""
+        return (
+            self.tensors.shape[1:] == other.tensors.shape[1:]
+            and self.tensors.dtype == other.tensors.dtype
+            and (self.gates, self.keyed, self.ats is None)
+            == (other.gates, other.keyed, other.ats is None)
+        )
+
+    @classmethod
+    def joined(cls, blocks: Sequence["Block"]) -> "Block":
+        """All of several that are alike."""
+        first = blocks[0]
+        if len(blocks) == 1:
+            return first
+        return replace(
+            first,
+            tensors=np.concatenate([block.tensors for block in blocks]),
+            ids=tuple(chain.from_iterable(block.ids for block in blocks)),
+            handles=tuple(chain.from_iterable(block.handles for block in blocks)),
+            ats=first.ats and tuple(chain.from_iterable(block.ats or () for block in blocks)),
         )
 
     def conditions(self, row: int, writer: str | None) -> Conditions:

@@ -48,22 +48,26 @@ class Connection:
 
     async def send_steps(self, pending: PendingSteps, block: Steps) -> None:
         """Enqueue steps as soon as there is room. Raises Interrupted."""
-        numbers = len(block) * pending.numbers
-        while True:
-            if self.window.is_open(len(block), numbers) and not needs_receipts(pending):
-                try:
-                    self.sessions.send_steps(block, pending)
-                    break
-                except Overloaded as error:
-                    # Refusing one of several steps of a session would let later ones pass it.
-                    if not self._computing:
-                        self._fail(pending, block, error)
-                        return
-                except Exception as error:  # answered, as every error is
-                    self._fail(pending, block, error)
-                    return
+        while not self.try_steps(pending, block):
             await self.window.moved()
-        self._take(pending, block)
+
+    def try_steps(self, pending: PendingSteps, block: Steps) -> bool:
+        """Enqueue steps, or answer why that cannot be; False where there is no room for now."""
+        numbers = len(block) * pending.numbers
+        if not self.window.is_open(len(block), numbers) or needs_receipts(pending):
+            return False
+        try:
+            self.sessions.send_steps(block, pending)
+        except Overloaded as error:
+            # Refusing one of several steps of a session would let later ones pass it.
+            if self._computing:
+                return False
+            self._fail(pending, block, error)
+        except Exception as error:  # answered, as every error is
+            self._fail(pending, block, error)
+        else:
+            self._take(pending, block)
+        return True
 
     def _take(self, pending: PendingSteps, block: Steps) -> None:
         self.window.take(len(block), len(block) * pending.numbers)

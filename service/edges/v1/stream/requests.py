@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from starlette.types import Message as Received
@@ -28,6 +29,7 @@ from service.edges.v1.stream.messages import (
 )
 from service.edges.v1.stream.opened import Opened, OpenedSessions
 from service.edges.v1.stream.pending import PendingSteps
+from service.edges.v1.stream.window import Interrupted
 from service.errors import InvalidInput
 from service.operations.caller import Caller
 from service.operations.conditions import Conditions
@@ -57,11 +59,17 @@ class Requests:
         self._caller = caller
         self._opened = OpenedSessions()
         self._running: set[asyncio.Task[None]] = set()
+        self._held: list[Block] = []
+        """Records of this turn of the event loop, all alike and without keys."""
+        self._held_rows = 0
+        self._waiting: asyncio.Task[None] | None = None
+        """Where records of an earlier turn wait for room."""
 
     async def take(self, received: Received) -> None:
         """One message or binary frame. Raises Interrupted."""
         text = received.get("text")
         if text is not None:
+            await self._send_turn()
             await self._take_text(text)
         else:
             await self._take_frame(received["bytes"])
@@ -70,6 +78,7 @@ class Requests:
         try:
             blocks = read_frame(frame)
         except InvalidInput as error:
+            await self._send_turn()
             await self._connection.begin()
             self._connection.answer(error_block(0, 0, error))
             return
@@ -80,6 +89,7 @@ class Requests:
         """In parts that the window has room for, and that leave a group room for others."""
         opened = self._opened.by_handles(block.handles)
         if self._opened.has_writers or None in opened:
+            await self._send_turn()
             known = await self._refuse_unknown(block, opened)
             if not known:
                 return
@@ -91,10 +101,51 @@ class Requests:
         if block.keyed and len(set(block.handles)) < len(block):
             # Of one session, each waits until there is room for its receipt.
             most = 1
-        for begin in range(0, len(block), most):
-            some = range(begin, min(begin + most, len(block)))
-            part = block if len(some) == len(block) else block.only(some)
-            await self._take_part(part, found[begin : begin + most], numbers)
+        if block.keyed or self._opened.has_writers or len(block) >= most:
+            await self._send_turn()
+            for begin in range(0, len(block), most):
+                some = range(begin, min(begin + most, len(block)))
+                part = block if len(some) == len(block) else block.only(some)
+                pending, steps = self._steps_of(part, found[begin : begin + most])
+                await self._connection.send_steps(pending, steps)
+        else:
+            await self._hold(block, most)
+
+    async def _hold(self, block: Block, most: int) -> None:
+        """Until nothing more has come: what one turn of the event loop brings is one block."""
+        held = self._held
+        if held and (not block.is_like(held[0]) or self._held_rows + len(block) > most):
+            await self._send_turn()
+        if self._waiting is not None:
+            await self._waiting
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._held.append(block)
+        self._held_rows += len(block)
+
+    def _end_turn(self) -> None:
+        if not self._held:
+            return
+        pending, steps = self._taken_turn()
+        if not self._connection.try_steps(pending, steps):
+            self._waiting = asyncio.create_task(self._wait_for_room(pending, steps))
+
+    async def _send_turn(self) -> None:
+        """Whatever comes next comes behind what is held. Raises Interrupted."""
+        if self._waiting is not None:
+            await self._waiting
+        if self._held:
+            await self._connection.send_steps(*self._taken_turn())
+
+    def _taken_turn(self) -> tuple[PendingSteps, Steps]:
+        block = Block.joined(self._held)
+        self._held, self._held_rows = [], 0
+        return self._steps_of(block, cast(list[Opened], self._opened.by_handles(block.handles)))
+
+    async def _wait_for_room(self, pending: PendingSteps, steps: Steps) -> None:
+        with suppress(Interrupted):
+            await self._connection.send_steps(pending, steps)
+        self._waiting = None
 
     async def _refuse_unknown(self, block: Block, opened: Sequence[Opened | None]) -> list[int]:
         """Answer the records of sessions that are not open, or cannot have such a key; the rows of
@@ -112,7 +163,7 @@ class Requests:
                 self._connection.answer(error_block(record_id, handle, error))
         return known
 
-    async def _take_part(self, block: Block, opened: Sequence[Opened], numbers: int) -> None:
+    def _steps_of(self, block: Block, opened: Sequence[Opened]) -> tuple[PendingSteps, Steps]:
         conditions = None
         numbered = self._opened.has_writers and any(one.writer for one in opened)
         if block.keyed or block.ats or numbered:
@@ -127,8 +178,8 @@ class Requests:
             self._caller,
             self._connection,
         )
-        pending = PendingSteps(self._connection, opened, numbers, keyed, records=block)
-        await self._connection.send_steps(pending, steps)
+        numbers = self._opened.numbers(block.steps, gates=block.gates)
+        return PendingSteps(self._connection, opened, numbers, keyed, records=block), steps
 
     async def _take_text(self, text: str) -> None:
         message_id = session_id = None
