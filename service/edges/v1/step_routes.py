@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Request, Response
 
 from service.edges.http.conditions import etag, mark, read_conditions, unchanged
 from service.edges.http.context import Asked, AskedBy, Ctx
+from service.edges.http.direct import Answered
 from service.edges.http.events import stream_events, wants_events
-from service.edges.http.front import Answered
 from service.edges.http.json import to_json
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes, with_events
 from service.edges.v1.many_steps import TEMPLATE as MANY_STEPS
