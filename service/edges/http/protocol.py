@@ -7,10 +7,12 @@ request goes uvicorn's own way to the same application. On a connection both kin
 
 import asyncio
 import math
+from collections.abc import Sized
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -29,10 +31,13 @@ from service.edges.http.request_ids import LinesOf
 class DirectRequest(RequestResponseCycle):
     """A request that is answered without ASGI, and the reply that its answer comes to.
 
-    To uvicorn it is a cycle, of which it has what a protocol looks at. It is also one of the
-    server's tasks: a server that stops waits for it, and cancels it when its patience ends.
+    To uvicorn it is a cycle, of which it has what a protocol looks at, and one of its tasks.
     """
 
+    __slots__ = (
+        *("_figures", "_has_arrived", "_protocol", "_start", "_value", "content", "disconnected"),
+        *("exchange", "headers", "keep_alive", "response_complete", "url"),
+    )
     message_event = asyncio.Event()  # nobody waits for it
 
     def __init__(
@@ -107,6 +112,18 @@ class DirectRequest(RequestResponseCycle):
             self.exchange.leave(self._figures, LEFT)
 
 
+class _Flow(FlowControl):
+    """Reads nothing more while requests wait for their turn, whoever asks."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if self.read_paused and not self._waiting and not self._transport.is_closing():
+            super().resume_reading()
+
+
 class DirectProtocol(HttpToolsProtocol):
     """A connection. The application of its server is a Front, whose door and routes it shares."""
 
@@ -123,6 +140,8 @@ class DirectProtocol(HttpToolsProtocol):
         # Neither setting is in use here; uvicorn knows what to do.
         has_rules = self.root_path or self.limit_concurrency is not None
         self._routes = [] if has_rules else self.front.routes
+        self._under_way: set[Any] = server_state.tasks
+        """Which a server that stops waits for, and cancels when its patience ends."""
         self._turn: RequestResponseCycle | None = None
         """Whose answer is due; those in `pipeline` come later."""
         self._gives_turns = False
@@ -130,6 +149,10 @@ class DirectProtocol(HttpToolsProtocol):
         self._default_headers: Headers = ()
         self._default_head = b""
         self._closes = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
 
     # What the parser tells.
 
@@ -148,7 +171,7 @@ class DirectProtocol(HttpToolsProtocol):
             return
         latest, self.cycle = self.cycle, request
         if (latest is None or latest.response_complete) and not self.flow.write_paused:
-            self._start_asgi_task(request, self.app)
+            self._begin(request)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((request, self.app))
@@ -197,23 +220,22 @@ class DirectProtocol(HttpToolsProtocol):
         while self.pipeline and self._turn is None and self._may_begin():
             self._start_asgi_task(*self.pipeline.pop())
         self._gives_turns = False
-        if not self.pipeline:
-            self._resume_reading()
+        self.flow.resume_reading()
 
     def _may_begin(self) -> bool:
         return not (self.flow.write_paused or self.transport.is_closing())
 
-    def _resume_reading(self) -> None:
-        if self.flow.read_paused and not self.transport.is_closing():
-            self.flow.resume_reading()
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._turn = cycle
         if isinstance(cycle, DirectRequest):
-            self.tasks.add(cast("asyncio.Task[None]", cycle))
-            cycle.begin()
+            self._begin(cycle)
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _begin(self, request: DirectRequest) -> None:
+        self._turn = request
+        self._under_way.add(request)
+        request.begin()
 
     def pass_on(self, request: DirectRequest) -> None:
         """Let a request whose turn it is go uvicorn's own way."""
@@ -238,7 +260,7 @@ class DirectProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         if self.cycle is request:
             self.cycle = cycle
-        self.tasks.discard(cast("asyncio.Task[None]", request))
+        self._under_way.discard(request)
         self._start_asgi_task(cycle, self.app)
 
     def _new_scope(self, headers: list[tuple[bytes, bytes]]) -> HTTPScope:
@@ -277,8 +299,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if isinstance(self._turn, DirectRequest):
-            self.tasks.discard(self._turn)
+        self._under_way.discard(self._turn)
         self._turn = None
         if self.pipeline:
             self._give_turns()
@@ -293,7 +314,7 @@ class DirectProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         if isinstance(self._turn, DirectRequest):
-            self.tasks.discard(cast("asyncio.Task[None]", self._turn))
+            self._under_way.discard(self._turn)
             self._turn.lose()
         elif self._turn is not None:
             # uvicorn tells the latest request only.
@@ -305,7 +326,7 @@ class DirectProtocol(HttpToolsProtocol):
     # Connections on which nothing is asked: one timer, which looks when it rings.
 
     def _rest(self) -> None:
-        self._resume_reading()
+        self.flow.resume_reading()
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._look_after(self.timeout_keep_alive)
