@@ -21,9 +21,15 @@ class Answered:
     status: int = 200
 
     def all_headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
-        """Those that every answer of an exchange has besides its own."""
+        """With those that every answer of an exchange has besides its own."""
         length = b"%d" % len(self.body)
         return [*self.headers, (b"content-length", length), (HEADER, exchange.request_id)]
+
+    def as_sent(self, exchange: Exchange, more: bytes = b"") -> bytes:
+        """All headers and the body as they are on the wire; `more` are further lines."""
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.headers])
+        sent = b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b\r\n%b"
+        return sent % (lines, len(self.body), exchange.request_id, more, self.body)
 
 
 def answered_problem(error: Exception) -> Answered:

@@ -35,8 +35,8 @@ class DirectRequest(RequestResponseCycle):
     """
 
     __slots__ = (
-        *("_figures", "_has_arrived", "_protocol", "_start", "_value", "content", "disconnected"),
-        *("exchange", "headers", "keep_alive", "response_complete", "url"),
+        *("_figures", "_protocol", "_start", "_value", "content", "disconnected", "exchange"),
+        *("has_arrived", "headers", "keep_alive", "response_complete", "url"),
     )
     message_event = asyncio.Event()  # nobody waits for it
 
@@ -50,22 +50,16 @@ class DirectRequest(RequestResponseCycle):
         self.disconnected = False
         self.response_complete = False
         self.exchange: Exchange | None = None
-        """From when its turn has come."""
+        """Since its turn has come."""
         self._protocol = protocol
         self._start = start
         self._value = value
         self._figures = figures
-        self._has_arrived = False
-
-    def begin(self) -> None:
-        """Its turn has come; the end of its body perhaps not yet."""
-        self.exchange = self._protocol.front.door.enter("POST", self.headers)
-        if self._has_arrived:
-            self.arrive()
+        self.has_arrived = False
 
     def arrive(self) -> None:
         """Its body is there; its turn perhaps not yet."""
-        self._has_arrived = True
+        self.has_arrived = True
         exchange = self.exchange
         if exchange is None:
             return
@@ -235,7 +229,9 @@ class DirectProtocol(HttpToolsProtocol):
     def _begin(self, request: DirectRequest) -> None:
         self._turn = request
         self._under_way.add(request)
-        request.begin()
+        request.exchange = self.front.door.enter("POST", request.headers)
+        if request.has_arrived:
+            request.arrive()
 
     def pass_on(self, request: DirectRequest) -> None:
         """Let a request whose turn it is go uvicorn's own way."""
@@ -285,16 +281,12 @@ class DirectProtocol(HttpToolsProtocol):
         defaults = self.server_state.default_headers
         if defaults is not self._default_headers:  # every second, and when the server is to stop
             self._default_headers = defaults
-            self._default_head = _head(defaults)
+            self._default_head = b"".join([b"%b: %b\r\n" % header for header in defaults])
             self._closes = (b"connection", b"close") in defaults
-        headers = answered.all_headers(exchange)
-        if not request.keep_alive and not self._closes:
-            headers.append((b"connection", b"close"))
-        status, defaults_head = STATUS_LINE[answered.status], self._default_head
-        self.transport.write(
-            b"%b%b%b\r\n%b" % (status, defaults_head, _head(headers), answered.body)
-        )
-        if self._closes or not request.keep_alive:
+        close = b"" if request.keep_alive or self._closes else b"connection: close\r\n"
+        status, rest = STATUS_LINE[answered.status], answered.as_sent(exchange, close)
+        self.transport.write(status + self._default_head + rest)
+        if close or self._closes:
             self.transport.close()
 
     def on_response_complete(self) -> None:
@@ -354,7 +346,3 @@ def _length_of_body(headers: Headers) -> int:
         if name == b"content-length":
             return int(value)
     return -1
-
-
-def _head(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
