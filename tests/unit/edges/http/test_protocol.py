@@ -108,6 +108,7 @@ async def test_plain_ones_begin_without_asgi(
         post_in_chunks("/steps/a", b"x"),
         post("/steps/a", b"x", version="1.0"),
         post("/steps/a", b"x", "expect: 100-continue"),
+        post("/steps/a", b"", "connection: upgrade", "upgrade: h2c"),
         head("POST /steps/a HTTP/1.1"),
     ],
 )
@@ -133,6 +134,22 @@ async def test_pipelined_ones_begin_one_after_the_other(service: Service, client
     assert not service.state.tasks
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_nothing_begins_while_answers_are_not_read(
+    service: Service, client: Client, at_once: bool
+) -> None:
+    request, long_body = post("/steps/a", b"x"), bytes(50_000_000)
+    client.writer.write(request * (2 if at_once else 1))
+    (await service.reply()).set_result(Answered(long_body, []))
+    if not at_once:
+        client.writer.write(request)
+    await asyncio.sleep(0.05)  # for one too many
+    assert service.replies.empty()
+    assert await client.read() == long_body
+    (await service.reply()).set_result(Answered(b"second", []))
+    assert await client.read() == b"second"
+
+
 async def test_a_mistake_is_answered_and_the_connection_goes_on(
     service: Service, client: Client
 ) -> None:
@@ -152,6 +169,7 @@ async def test_who_has_gone_is_not_waited_for(service: Service, client: Client) 
     assert reply.cancelled()
     assert not service.state.tasks
     reply.set_result(Answered(b"too late", []))
+    assert service.state.total_requests == 0
 
 
 async def test_a_server_whose_patience_ends_cuts_what_it_waits_for(
@@ -164,3 +182,17 @@ async def test_a_server_whose_patience_ends_cuts_what_it_waits_for(
     with pytest.raises(asyncio.IncompleteReadError):
         await client.read()
     assert reply.cancelled()
+
+
+@pytest.mark.parametrize("first", [b"x", b"wrong"])
+async def test_nothing_begins_behind_the_last_answer_of_a_stopping_server(
+    service: Service, client: Client, first: bytes
+) -> None:
+    service.state.default_headers = [(b"connection", b"close")]
+    client.writer.write(post("/steps/a", first) + post("/steps/a", b"x") * 2)
+    if first == b"x":
+        (await service.reply()).set_result(Answered(b"direct", []))
+    assert await client.read()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await client.read()
+    assert service.replies.empty()
