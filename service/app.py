@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from service.bundle.folders import read_repository
 from service.edges.http.application import build_api
@@ -81,7 +80,7 @@ def create_app(
     *,
     watch: Watch | None = None,
     readiness: Readiness | None = None,
-) -> ASGIApp:
+) -> Front:
     """The service as an ASGI application; it closes the store when it shuts down."""
     limits = Limits(settings.max_numbers)
     sequences = Sequences(settings.max_waiting_sequences, settings.max_wait_seconds)

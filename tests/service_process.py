@@ -24,7 +24,13 @@ class ServiceProcess:
     """
 
     def __init__(
-        self, repository: Path, store: str, log: Path, *flags: str, before: Sequence[str] = ()
+        self,
+        repository: Path,
+        store: str,
+        log: Path,
+        *flags: str,
+        before: Sequence[str] = (),
+        module: str = "service",
     ) -> None:
         """`before` are the words of a program that runs the service, in front of its own."""
         self.port = free_port()
@@ -33,7 +39,7 @@ class ServiceProcess:
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
                 [
-                    *(*before, sys.executable, "-m", "service"),
+                    *(*before, sys.executable, "-m", module),
                     *("--repository", str(repository), "--store", store),
                     *("--port", str(self.port)),
                     *(flags if "--drain-seconds" in flags else ("--drain-seconds", "0", *flags)),
@@ -103,10 +109,15 @@ class ServiceProcess:
 
 @contextmanager
 def running_service(
-    repository: Path, store: str, log: Path, *flags: str, before: Sequence[str] = ()
+    repository: Path,
+    store: str,
+    log: Path,
+    *flags: str,
+    before: Sequence[str] = (),
+    module: str = "service",
 ) -> Iterator[ServiceProcess]:
     """A service that is gone when the block ends, however it ends."""
-    service = ServiceProcess(repository, store, log, *flags, before=before)
+    service = ServiceProcess(repository, store, log, *flags, before=before, module=module)
     try:
         yield service
     finally:

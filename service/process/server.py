@@ -13,8 +13,9 @@ from types import FrameType
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
 
+from service.edges.http.front import Front
+from service.edges.http.protocol import DirectProtocol
 from service.sessions.readiness import Readiness
 from service.settings import Settings
 
@@ -50,7 +51,7 @@ def exit_on_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, uvicorn.server.HANDLED_SIGNALS)
 
 
-def run(app: ASGIApp, listener: socket.socket, readiness: Readiness, settings: Settings) -> None:
+def run(app: Front, listener: socket.socket, readiness: Readiness, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order; returns when everything is closed.
 
     SIGTERM: not ready any more, but all is served for `drain_seconds`; then no new connections,
@@ -58,6 +59,7 @@ def run(app: ASGIApp, listener: socket.socket, readiness: Readiness, settings: S
     """
     config = uvicorn.Config(
         app,
+        http=DirectProtocol,
         access_log=False,
         # Nothing here asks for a client's address or scheme.
         proxy_headers=False,

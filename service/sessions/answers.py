@@ -128,6 +128,11 @@ class Answers:
             replayed=True,
         )
 
+    @property
+    def time(self) -> int:
+        """T."""
+        return int(self.outputs.shape[1])
+
     def only(self, some: slice) -> "Answers":
         """Some of the rows."""
         return Answers(

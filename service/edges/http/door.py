@@ -2,8 +2,8 @@
 
 An exchange is one request over HTTP, or one WebSocket. `Door.enter` begins it: gives it an id,
 finds its caller, refuses what a page of another site sends. `Exchange.leave` ends it: counts it,
-times it and perhaps logs it. Whoever reads from the wire calls both: the ASGI front for what
-FastAPI answers, and for what is answered without it.
+times it and perhaps logs it. Whoever reads from the wire calls both: the ASGI front, and the
+protocol that answers the hottest route without ASGI.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from service.edges.http.body import Body, parse_aside, read_body
+from service.edges.http.conditions import Headers
 from service.edges.http.departures import Departures
 from service.edges.http.origins import check_origin
-from service.edges.http.request_ids import begin_request
+from service.edges.http.request_ids import HEADER, LinesOf, request_id_for
 from service.errors import GatewiseError
 from service.metrics.catalogue import HTTP_REQUESTS, HTTP_SECONDS
 from service.operations.caller import ANYBODY, Caller
@@ -26,8 +27,12 @@ from service.operations.caller import ANYBODY, Caller
 LEFT = 499
 """The status of a request whose client has gone before its answer, as nginx logs it."""
 
+UNMATCHED = "unmatched"
+"""The route of a request that is of none."""
+
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-_EXCHANGE = "gatewise.exchange"
+EXCHANGE = "gatewise.exchange"
+"""Where a scope has its exchange."""
 
 Result = TypeVar("Result")
 
@@ -52,13 +57,20 @@ class RouteFigures:
 class Exchange:
     """One request or one WebSocket on its way through the service."""
 
-    __slots__ = ("_began", "_door", "caller", "refusal", "request_id")
+    __slots__ = ("_began", "_door", "caller", "headers", "refusal", "request_id")
 
     def __init__(
-        self, door: "Door", request_id: bytes, caller: Caller, refusal: GatewiseError | None
+        self,
+        door: "Door",
+        headers: Headers,
+        request_id: bytes,
+        caller: Caller,
+        refusal: GatewiseError | None,
     ) -> None:
         self._door = door
         self._began = perf_counter()
+        self.headers = headers
+        """With their names in lower case."""
         self.request_id = request_id
         self.caller = caller
         self.refusal = refusal
@@ -84,13 +96,14 @@ class Exchange:
         seconds = perf_counter() - self._began
         figures.observe(status, seconds)
         if self._door.access_log:
-            log.info(
-                "request",
-                method=figures.method,
-                route=figures.route,
-                status=status,
-                duration_seconds=round(seconds, 6),
-            )
+            with LinesOf(self.request_id):
+                log.info(
+                    "request",
+                    method=figures.method,
+                    route=figures.route,
+                    status=status,
+                    duration_seconds=round(seconds, 6),
+                )
 
     def leave_socket(self, route: str) -> None:
         """A WebSocket is closed. Its messages are steps, and counted as such."""
@@ -108,16 +121,16 @@ class Door:
         self.departures = Departures()
         self._figures: dict[tuple[str, str], RouteFigures] = {}
 
-    def enter(self, scope: Scope) -> Exchange:
-        """Begin an exchange; it is found in its scope from then on."""
+    def enter(self, method: str | None, headers: Headers) -> Exchange:
+        """Begin an exchange: a request with its method, or a WebSocket, which has none."""
+        given: bytes | None = None
         refusal: GatewiseError | None = None
-        try:
-            check_origin(scope)
-        except GatewiseError as error:
-            refusal = error
-        exchange = Exchange(self, begin_request(scope), ANYBODY, refusal)
-        scope[_EXCHANGE] = exchange
-        return exchange
+        for name, value in headers:
+            if name == HEADER and given is None:
+                given = value
+            elif name == b"origin" and refusal is None:
+                refusal = _refusal(method, headers)
+        return Exchange(self, headers, request_id_for(given), ANYBODY, refusal)
 
     def figures(self, method: str, route: str) -> RouteFigures:
         """Callers may think of any number of methods: those that nobody knows are one."""
@@ -130,5 +143,13 @@ class Door:
 
 def exchange_of(scope: Scope) -> Exchange:
     """The exchange that a scope belongs to."""
-    exchange: Exchange = scope[_EXCHANGE]
+    exchange: Exchange = scope[EXCHANGE]
     return exchange
+
+
+def _refusal(method: str | None, headers: Headers) -> GatewiseError | None:
+    try:
+        check_origin(method, headers)
+    except GatewiseError as error:
+        return error
+    return None

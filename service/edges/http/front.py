@@ -4,83 +4,54 @@ A request through FastAPI's own machinery costs several times what a step does. 
 are asked most are answered here, as plain ASGI; FastAPI, which describes them, gets all others.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edges.http.departures import ClientLeft
-from service.edges.http.door import LEFT, Door, Exchange
+from service.edges.http.direct import Answered, DirectRoute, answered_problem
+from service.edges.http.door import EXCHANGE, LEFT, UNMATCHED, Door, Exchange
 from service.edges.http.events import EVENTS
-from service.edges.http.problems import answer_error
-from service.edges.http.request_ids import HEADER
+from service.edges.http.request_ids import HEADER, LinesOf
 from service.errors import GatewiseError
 from service.metrics.catalogue import OPEN_STREAMS
 
-_UNMATCHED = "unmatched"
 _EVENTS_TYPE = EVENTS.encode()
 _OPEN_WEBSOCKETS = OPEN_STREAMS.labels("websocket")
 _OPEN_EVENTS = OPEN_STREAMS.labels("events")
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The body and the headers of an answer with the status 200."""
-
-    body: bytes
-    headers: list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class DirectRoute:
-    """A POST that is answered without FastAPI.
-
-    `template` has one parameter in braces or none; `answer` gets its value, "" for none.
-    """
-
-    template: str
-    answer: Callable[[str, Scope, Receive], Awaitable[Answered]]
-
-    def match(self, path: str) -> str | None:
-        """The parameter where the path is one of this route's."""
-        prefix, brace, rest = self.template.partition("{")
-        if not brace:
-            return "" if path == prefix else None
-        suffix = rest.partition("}")[2]
-        if not (path.startswith(prefix) and path.endswith(suffix)):
-            return None
-        value = path[len(prefix) : len(path) - len(suffix)]
-        return value if value and "/" not in value else None
 
 
 class Front:
     """Takes every scope that the server has."""
 
     def __init__(self, door: Door, app: ASGIApp, routes: Sequence[DirectRoute]) -> None:
-        self._door = door
+        self.door = door
+        self.routes = [(route, door.figures("POST", route.template)) for route in routes]
+        """The routes that are answered without FastAPI, with their figures."""
         self._app = app
-        self._routes = [(route, door.figures("POST", route.template)) for route in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._converse(scope, receive, send)
-        else:
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
+            return
+        exchange = scope[EXCHANGE] = self.door.enter(scope.get("method"), scope["headers"])
+        with LinesOf(exchange.request_id):
+            if scope["type"] == "http":
+                await self._answer(exchange, scope, receive, send)
+            else:
+                await self._converse(exchange, scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = self._door.enter(scope)
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         if exchange.refusal is not None:
             status = LEFT
             try:
                 status = await _send(exchange, _refused(exchange.refusal), send)
             finally:
-                exchange.leave(self._door.figures(scope["method"], _UNMATCHED), status)
+                exchange.leave(self.door.figures(scope["method"], UNMATCHED), status)
             return
         if scope["method"] == "POST":
             path: str = scope["path"]
-            for route, figures in self._routes:
+            for route, figures in self.routes:
                 value = route.match(path)
                 if value is not None:
                     status = LEFT
@@ -112,10 +83,11 @@ class Front:
         finally:
             if streams:
                 _OPEN_EVENTS.dec()
-            exchange.leave(self._door.figures(scope["method"], _template(scope)), status)
+            exchange.leave(self.door.figures(scope["method"], _template(scope)), status)
 
-    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = self._door.enter(scope)
+    async def _converse(
+        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         _OPEN_WEBSOCKETS.inc()
         try:
             if exchange.refusal is None:
@@ -136,18 +108,14 @@ async def _send(exchange: Exchange, answering: Awaitable[Answered], send: Send) 
     """Send what is awaited, or the problem that it raises; the status."""
     try:
         answered = await answering
-        status, body, headers = 200, answered.body, answered.headers
     except ClientLeft:
         return LEFT
     except Exception as error:  # every error is answered; none may reach the server
-        problem = answer_error(error)
-        status, body = problem.status, problem.body
-        headers = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
-    length = (b"content-length", str(len(body)).encode())
-    headers = [*headers, length, (HEADER, exchange.request_id)]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-    return status
+        answered = answered_problem(error)
+    headers = answered.all_headers(exchange)
+    await send({"type": "http.response.start", "status": answered.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answered.body})
+    return answered.status
 
 
 def _is_stream(message: Message) -> bool:
@@ -159,4 +127,4 @@ def _is_stream(message: Message) -> bool:
 
 def _template(scope: Scope) -> str:
     """The route's path with its parameters' names, never the path that was asked for."""
-    return str(getattr(scope.get("route"), "path", _UNMATCHED))
+    return str(getattr(scope.get("route"), "path", UNMATCHED))

@@ -6,8 +6,7 @@ that only its reader can reach. The browser says in `Origin` whose page it was.
 
 import re
 
-from starlette.types import Scope
-
+from service.edges.http.conditions import Headers
 from service.errors import ForeignOrigin
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -20,16 +19,17 @@ _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 _SHOWN_BYTES = 200
 
 
-def check_origin(scope: Scope) -> None:
+def check_origin(method: str | None, headers: Headers) -> None:
     """Let a request pass that no page made, or one of this service's own.
 
-    Sockets and every method that may change something are looked at. Raises ForeignOrigin.
+    Sockets, which have no method, and every method that may change something are looked at.
+    Raises ForeignOrigin.
     """
-    if scope["type"] == "http" and scope["method"] in _SAFE:
+    if method in _SAFE:
         return
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"origin":
-            _check(value, _host_of(scope))
+            _check(value, _host_in(headers))
 
 
 def _check(origin: bytes, host: bytes) -> None:
@@ -40,8 +40,8 @@ def _check(origin: bytes, host: bytes) -> None:
         )
 
 
-def _host_of(scope: Scope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == b"host"), b"")
+def _host_in(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name == b"host"), b"")
 
 
 def _is_at(origin: bytes, host: bytes) -> bool:

@@ -2,10 +2,8 @@
 
 import re
 import secrets
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from itertools import count
-
-from starlette.types import Scope
 
 HEADER = b"x-request-id"
 
@@ -17,22 +15,29 @@ _next = count(1).__next__
 _current: ContextVar[bytes | None] = ContextVar("request_id", default=None)
 
 
-def begin_request(scope: Scope) -> bytes:
-    """The id of a request that begins in this task: the caller's where that is sane, else ours."""
-    request_id = _given(scope) or b"%b-%x" % (_PREFIX, _next())
-    _current.set(request_id)
-    return request_id
+def request_id_for(given: bytes | None) -> bytes:
+    """The caller's where that is sane, else a new one of ours."""
+    if given is not None and _SANE.fullmatch(given):
+        return given
+    return b"%b-%x" % (_PREFIX, _next())
+
+
+class LinesOf:
+    """A block whose log lines bear the id of a request."""
+
+    __slots__ = ("_before", "_request_id")
+
+    def __init__(self, request_id: bytes) -> None:
+        self._request_id = request_id
+
+    def __enter__(self) -> None:
+        self._before: Token[bytes | None] = _current.set(self._request_id)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._before)
 
 
 def current_request_id() -> str | None:
     """The id of the request that is being answered; None outside of one."""
     request_id = _current.get()
     return None if request_id is None else request_id.decode()
-
-
-def _given(scope: Scope) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == HEADER:
-            given: bytes = value
-            return given if _SANE.fullmatch(given) else None
-    return None

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope
 from service.edges.http.body import LONG_BODY_BYTES
 from service.edges.http.conditions import etag, read_conditions
 from service.edges.http.context import Context
+from service.edges.http.direct import Answered
 from service.edges.http.door import exchange_of
-from service.edges.http.front import Answered
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
 from service.edges.v1.items import Item, ItemOrFault, blocks_of, read_items

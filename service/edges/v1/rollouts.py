@@ -61,7 +61,8 @@ async def render_parts(
             if isinstance(part, Shown):
                 yield _render_shown(part)
             else:
-                yield await render_aside(part, partial(_render_done, part, rollout))
+                render = partial(_render_done, part, rollout)
+                yield await render_aside(len(part.result.outputs), render)
 
 
 def _render_shown(shown: Shown) -> bytes:

@@ -3,13 +3,13 @@
 from functools import partial
 
 from service.edges.http.context import Context
-from service.edges.http.front import DirectRoute
+from service.edges.http.direct import DirectRoute
 from service.edges.v1 import model_routes, session_routes, step_routes
 from service.edges.v1.many_steps import TEMPLATE as MANY_STEPS
 from service.edges.v1.many_steps import answer_many_steps
 from service.edges.v1.schemas import DoneEvent, OutputEvent
 from service.edges.v1.steps import TEMPLATE as STEPS
-from service.edges.v1.steps import answer_steps
+from service.edges.v1.steps import answer_steps, start_steps
 
 ROUTERS = (model_routes.router, session_routes.router, step_routes.router, step_routes.many_router)
 EVENTS = (OutputEvent, DoneEvent)
@@ -18,6 +18,6 @@ EVENTS = (OutputEvent, DoneEvent)
 
 def direct_routes(context: Context) -> list[DirectRoute]:
     return [
-        DirectRoute(STEPS, partial(answer_steps, context)),
+        DirectRoute(STEPS, partial(answer_steps, context), partial(start_steps, context)),
         DirectRoute(MANY_STEPS, partial(answer_many_steps, context)),
     ]

@@ -19,7 +19,8 @@ from service.sessions.answers import Answer, Answers
 TOP_TOKENS = 5
 """How many of the most likely next tokens an answer names."""
 
-_MANY_OUTPUTS = 64
+MANY_OUTPUTS = 64
+"""More than these are rendered aside."""
 
 
 def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
@@ -83,9 +84,9 @@ def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str
     return rendered
 
 
-async def render_aside(answer: Answer, render: Callable[[], bytes]) -> bytes:
-    """What `render` gives; a long answer would hold up everybody else on the event loop."""
-    if len(answer.result.outputs) > _MANY_OUTPUTS:
+async def render_aside(outputs: int, render: Callable[[], bytes]) -> bytes:
+    """What `render` gives; very many outputs would hold up everybody else on the event loop."""
+    if outputs > MANY_OUTPUTS:
         return await asyncio.to_thread(render)
     return render()
 

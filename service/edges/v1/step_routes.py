@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Request, Response
 
 from service.edges.http.conditions import etag, mark, read_conditions, unchanged
 from service.edges.http.context import Asked, Ctx
+from service.edges.http.direct import Answered
 from service.edges.http.events import stream_events, wants_events
-from service.edges.http.front import Answered
 from service.edges.http.json import to_json
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes, with_events
 from service.edges.v1.many_steps import TEMPLATE as MANY_STEPS
@@ -66,7 +66,8 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
         parts = context.sessions.stream_rollout(rollout)
         return await stream_events(render_parts(parts, rollout))
     answer = await context.sessions.rollout(rollout)
-    rendered = await render_aside(answer, partial(render_rollout, answer, rollout))
+    render = partial(render_rollout, answer, rollout)
+    rendered = await render_aside(len(answer.result.outputs), render)
     headers = session_headers(answer.revision, replayed=answer.replayed)
     return _response(Answered(rendered, [JSON, *headers]))
 
