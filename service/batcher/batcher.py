@@ -54,6 +54,10 @@ Executor = Callable[[Callable[[], None]], None]
 """Has a function run on some other thread, soon and certainly; raises what refuses it."""
 
 
+def _never(_: object) -> bool:
+    return False
+
+
 def _no_executor(_: Callable[[], None]) -> None:
     raise RuntimeError("there is no executor for deferred work")
 
@@ -72,17 +76,23 @@ class Batcher(Generic[Item, Answer]):
         max_queue: int,
         max_wait_seconds: float = math.inf,
         executor: Executor = _no_executor,
+        is_quick: Callable[[Item], bool] = _never,
     ) -> None:
         """Each of `runs` is a worker and answers the parts of a group, one group at a time.
 
         An exception in a part's place concerns that part only. Calls run on the first worker.
         What has waited for longer than `max_wait_seconds` is refused: whoever sent it may have
-        given up long ago and done something else. Deferred work runs on `executor`.
+        given up long ago and done something else. Deferred work runs on `executor`. A lone item
+        that `is_quick` runs on the event loop where the only worker sleeps: waking it would take
+        as long.
         """
         self._runs = runs
         self._max_queue = max_queue
         self._max_wait_seconds = max_wait_seconds
         self._executor = executor
+        self._is_quick = is_quick if len(runs) == 1 else _never
+        self._is_lent = False
+        """Whether the event loop does the work of the only worker, which sleeps."""
         self._arriving: list[Task] = []
         self._arriving_rows = 0
         self._completed = CompletionQueue(_resolve)
@@ -149,10 +159,31 @@ class Batcher(Generic[Item, Answer]):
 
     def _hand_over(self) -> None:
         arrived, self._arriving, self._arriving_rows = self._arriving, [], 0
+        is_lone = len(arrived) == 1 and arrived[0].call is None and self._is_quick(arrived[0].item)
         with self._lock:
             self._waiting.add(arrived)
-            QUEUE_LENGTH.set(len(self._waiting))
-        self._wake_workers()
+            if is_lone and self._idle and len(self._waiting) == len(arrived[0].keys):
+                self._is_lent = True
+                self._idle.clear()
+            else:
+                QUEUE_LENGTH.set(len(self._waiting))
+        if self._is_lent:
+            self._run_here()
+        else:
+            self._wake_workers()
+
+    def _run_here(self) -> None:
+        """One group, in place of the only worker."""
+        with self._lock:
+            group = self._waiting.take(0)
+        if group:
+            self._run_safely(0, group)
+        with self._lock:
+            self._is_lent = False
+            if not len(self._waiting):
+                self._idle.add(0)
+                return
+        self._wakeups[0].wake()
 
     def _resume(self, task: Task) -> None:
         with self._lock:
@@ -169,14 +200,17 @@ class Batcher(Generic[Item, Answer]):
 
     def _work(self, worker: int) -> None:
         while group := self._next_group(worker):
-            try:
-                self._run_group(worker, group)
-            except Exception as error:  # a mistake of ours, of which whoever waits must hear
-                THREAD_FAILURES.labels("batcher").inc()
-                log.exception("batcher_failed")
-                left = [task for task in group if not task.settled]
-                self._release(left)
-                self._answer(left, [error] * len(left))
+            self._run_safely(worker, group)
+
+    def _run_safely(self, worker: int, group: list[Task]) -> None:
+        try:
+            self._run_group(worker, group)
+        except Exception as error:  # a mistake of ours, of which whoever waits must hear
+            THREAD_FAILURES.labels("batcher").inc()
+            log.exception("batcher_failed")
+            left = [task for task in group if not task.settled]
+            self._release(left)
+            self._answer(left, [error] * len(left))
 
     def _run_group(self, worker: int, group: list[Task]) -> None:
         taken_at = time.monotonic()
@@ -266,7 +300,9 @@ class Batcher(Generic[Item, Answer]):
     def _answer(self, tasks: Sequence[Task], outcomes: Sequence[object]) -> None:
         for task in tasks:
             task.settled = True
-        if tasks:
+        if self._is_lent:
+            _resolve((tasks, outcomes))
+        elif tasks:
             self._completed.put((tasks, outcomes))
 
     def _refuse(self, task: Task) -> None:

@@ -4,9 +4,9 @@ Kept as bytes: the outputs, then where gates were asked for reset, update, candi
 numbers of 4 bytes, row by row, little endian.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from service.sessions.damage import damaged
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Identity, Session
 
+Made = TypeVar("Made")
 _GATE_TENSORS = 4
 
 
@@ -99,12 +100,11 @@ class Answer:
         return cls(session_id, manifest, receipt.step, receipt.revision, result, replayed=True)
 
 
-@record
-class Answers:
-    """The answers to n rows of a block as columns: the sessions' steps and revisions [n] after
-    them, outputs [n, T, O], and gates [n, T, S] each. `replayed` as an `Answer` has it."""
+@dataclass(slots=True, eq=False)
+class AnswerColumns:
+    """The answers to B rows that shared a run: the sessions' steps and revisions [B] after them,
+    outputs [B, T, O], and gates [B, T, S] each. `replayed` as an `Answer` has it."""
 
-    rows: Sequence[int]
     identities: Sequence[Identity]
     manifest: Manifest
     steps: NDArray[np.int64]
@@ -112,13 +112,28 @@ class Answers:
     outputs: NDArray[np.float32]
     gates: Gates | None
     replayed: bool = False
+    _made: dict[object, Any] = field(default_factory=dict)
+
+    def once(self, make: "Callable[[AnswerColumns], Made]") -> Made:
+        """What somebody makes of all rows in one go, for each of whom it would take longer."""
+        made: Made = self._made.get(make) or self._made.setdefault(make, make(self))
+        return made
+
+
+@record
+class Answers:
+    """The answers to some rows of a block: those from `begin` to `end` in `columns`."""
+
+    rows: Sequence[int]
+    columns: AnswerColumns
+    begin: int
+    end: int
 
     @classmethod
     def again(cls, row: int, identity: Identity, answer: Answer) -> "Answers":
         """Of one row, whose answer is known."""
         gates = answer.result.gates
-        return cls(
-            (row,),
+        columns = AnswerColumns(
             (identity,),
             answer.manifest,
             np.array([answer.step]),
@@ -127,33 +142,37 @@ class Answers:
             gates and Gates(*(tensor[np.newaxis] for tensor in gates.tensors)),
             replayed=True,
         )
+        return cls((row,), columns, 0, 1)
 
     @property
     def time(self) -> int:
         """T."""
-        return int(self.outputs.shape[1])
+        return int(self.columns.outputs.shape[1])
 
-    def only(self, some: slice) -> "Answers":
+    @property
+    def span(self) -> slice:
+        return slice(self.begin, self.end)
+
+    def only(self, begin: int, end: int) -> "Answers":
         """Some of the rows."""
-        return Answers(
-            self.rows[some],
-            self.identities[some],
-            self.manifest,
-            self.steps[some],
-            self.revisions[some],
-            self.outputs[some],
-            self.gates and self.gates.of_row(some),
-            self.replayed,
-        )
+        first = self.begin
+        return Answers(self.rows[begin:end], self.columns, first + begin, first + end)
 
     def each(self) -> Iterator[tuple[int, Answer]]:
         """The rows and their answers, one by one."""
-        for index, (row, identity) in enumerate(zip(self.rows, self.identities, strict=True)):
-            result = Result(self.outputs[index], self.gates and self.gates.of_row(index))
-            step, revision = int(self.steps[index]), int(self.revisions[index])
+        columns = self.columns
+        for row, index in zip(self.rows, range(self.begin, self.end), strict=True):
+            result = Result(columns.outputs[index], columns.gates and columns.gates.of_row(index))
             yield (
                 row,
-                Answer(identity.session_id, self.manifest, step, revision, result, self.replayed),
+                Answer(
+                    columns.identities[index].session_id,
+                    columns.manifest,
+                    int(columns.steps[index]),
+                    int(columns.revisions[index]),
+                    result,
+                    columns.replayed,
+                ),
             )
 
 

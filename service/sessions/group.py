@@ -1,12 +1,11 @@
 """The rows of one group, and what comes of each."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from service.batcher.batcher import Part
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.requests import Steps
-from service.sessions.answers import Answer, Answered, Answers
+from service.sessions.answers import Answer, AnswerColumns, Answered, Answers
 from service.sessions.batch import Batch
 from service.stores.columns import Columns
 from service.stores.store import Identity
@@ -54,11 +53,13 @@ class Group:
 
     def runs(self, positions: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Where in `positions` rows of one block begin and end."""
+        owners = [self.owners[position] for position in positions]
         begin = 0
-        for _, run in groupby(map(self.owners.__getitem__, positions)):
-            end = begin + len(list(run))
-            yield begin, end
-            begin = end
+        for end in range(1, len(owners)):
+            if owners[end] != owners[begin]:
+                yield begin, end
+                begin = end
+        yield begin, len(owners)
 
     def fail(self, position: int, error: Exception) -> None:
         self.answered[self.owners[position]].failures.append((self.rows[position], error))
@@ -75,15 +76,15 @@ class Group:
     def answer(self, batch: Batch, moved: Columns) -> None:
         """The rows of a batch, whose sessions are stored as they are in `moved`."""
         ran = batch.results
+        columns = AnswerColumns(
+            moved.identities,
+            batch.engine.manifest,
+            moved.steps,
+            moved.revisions,
+            ran.outputs,
+            ran.gates,
+        )
+        rows = [self.rows[position] for position in batch.positions]
         for begin, end in self.runs(batch.positions):
-            some = slice(begin, end)
-            answers = Answers(
-                [self.rows[position] for position in batch.positions[some]],
-                moved.identities[some],
-                batch.engine.manifest,
-                moved.steps[some],
-                moved.revisions[some],
-                ran.outputs[some],
-                ran.gates and ran.gates.of_row(some),
-            )
-            self.answered[self.owners[batch.positions[begin]]].answers.append(answers)
+            answered = self.answered[self.owners[batch.positions[begin]]]
+            answered.answers.append(Answers(rows[begin:end], columns, begin, end))

@@ -109,6 +109,7 @@ class Sessions:
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
             executor=sequences.start,
+            is_quick=lambda block: store.is_quick and block.inputs.steps == 1,
         )
         self._rollouts = Rollouts(
             models,

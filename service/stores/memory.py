@@ -13,6 +13,7 @@ from service.stores.store import Found, Identity, Listed, Position, Replaced, Se
 class MemoryStore:
     """Sessions in a dict: for tests and for scratch work. Nothing survives the process."""
 
+    is_quick = True
     counts_changes = True
 
     def __init__(

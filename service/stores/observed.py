@@ -78,6 +78,10 @@ class ObservedStore:
         return self._seen("purge", lambda: self._store.purge(expired_before, limit))
 
     @property
+    def is_quick(self) -> bool:
+        return self._store.is_quick
+
+    @property
     def counts_changes(self) -> bool:
         return self._store.counts_changes
 

@@ -146,6 +146,10 @@ class Store(Protocol):
         """
 
     @property
+    def is_quick(self) -> bool:
+        """Whether an access takes some microseconds, unless the medium is busy."""
+
+    @property
     def counts_changes(self) -> bool:
         """False while sessions are written for an older release, which does not count changes."""
 

@@ -12,14 +12,14 @@ import orjson
 from starlette.types import Receive, Scope
 
 from service.edges.http.body import LONG_BODY_BYTES
-from service.edges.http.conditions import etag, read_conditions
+from service.edges.http.conditions import read_conditions
 from service.edges.http.context import Context
 from service.edges.http.direct import Answered
 from service.edges.http.door import exchange_of
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
 from service.edges.v1.items import Item, ItemOrFault, blocks_of, read_items
-from service.edges.v1.step_bodies import step_fields
+from service.edges.v1.step_bodies import etags, step_fields
 from service.edges.v1.steps import JSON
 from service.errors import GatewiseError, InvalidInput, Overloaded, ShuttingDown
 from service.operations.caller import Caller
@@ -135,12 +135,12 @@ def _render(collected: _Collected) -> bytes:
     for indexes, answers in collected.answers:
         item = collected.items[indexes[answers.rows[0]]]
         assert isinstance(item, Item)
-        replayed = b',"replayed":true' if answers.replayed else b""
-        for row, revision, fields in zip(
-            answers.rows, answers.revisions.tolist(), step_fields(answers, item.gates), strict=True
+        replayed = b',"replayed":true' if answers.columns.replayed else b""
+        tags = answers.columns.once(etags)[answers.span]
+        for row, tag, fields in zip(
+            answers.rows, tags, step_fields(answers, item.gates), strict=True
         ):
-            tag = orjson.dumps(etag(revision))
-            rendered[indexes[row]] = b'{%b,"etag":%b%b}' % (fields, tag, replayed)
+            rendered[indexes[row]] = b'{%b,"etag":%b%b}' % (fields, to_json(tag), replayed)
     for index, error in collected.failures:
         rendered[index] = to_json(_render_problem(collected.items[index], error, index))
     return b'{"items":[%b]}' % b",".join(rendered)

@@ -14,7 +14,7 @@ from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody, StepsBody
 from service.operations.gates import GateSelection
 from service.operations.inputs import Inputs, JsonRows, Text
-from service.sessions.answers import Answer, Answers
+from service.sessions.answers import Answer, AnswerColumns, Answers
 
 TOP_TOKENS = 5
 """How many of the most likely next tokens an answer names."""
@@ -31,9 +31,9 @@ def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
     return JsonRows(body.inputs)
 
 
-def session_headers(revision: int, *, replayed: bool) -> list[tuple[bytes, bytes]]:
+def session_headers(tag: str, *, replayed: bool) -> list[tuple[bytes, bytes]]:
     """Where the session is after the request, and whether this is the answer to an earlier try."""
-    headers = [(b"etag", etag(revision).encode())]
+    headers = [(b"etag", tag.encode())]
     if replayed:
         headers.append((b"idempotent-replayed", b"true"))
     return headers
@@ -60,20 +60,30 @@ def render_steps(answer: Answer, gates: GateSelection | None) -> dict[str, Any]:
 
 def step_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:
     """For each row the fields of `render_steps` as JSON, without the braces around them."""
-    manifest = answers.manifest
-    is_plain = answers.gates is None and not isinstance(manifest.output, Probabilities)
-    if answers.outputs.shape[1] > 1 or not is_plain:
-        return [to_json(render_steps(answer, gates))[1:-1] for _, answer in answers.each()]
-    # All rows in one go: written one by one they would take longer than the steps did.
-    outputs = to_json(np.ascontiguousarray(answers.outputs[:, 0]))[2:-2].split(b"],[")
+    columns = answers.columns
+    is_plain = columns.gates is None and not isinstance(columns.manifest.output, Probabilities)
+    if answers.time == 1 and is_plain:
+        return columns.once(_plain_fields)[answers.span]
+    return [to_json(render_steps(answer, gates))[1:-1] for _, answer in answers.each()]
+
+
+def _plain_fields(columns: AnswerColumns) -> list[bytes]:
+    """Of all rows in one go: written one by one they would take longer than the steps did."""
+    outputs = to_json(np.ascontiguousarray(columns.outputs[:, 0]))[2:-2].split(b"],[")
+    manifest = columns.manifest
     model = b',"model":%b,"version":%d,"step":' % (to_json(manifest.name), manifest.version)
     return [
         b'"session_id":%b%b%d,"outputs":[[%b]]'
         % (to_json(identity.session_id), model, step, output)
         for identity, step, output in zip(
-            answers.identities, answers.steps.tolist(), outputs, strict=True
+            columns.identities, columns.steps.tolist(), outputs, strict=True
         )
     ]
+
+
+def etags(columns: AnswerColumns) -> list[str]:
+    """Of all rows."""
+    return [etag(revision) for revision in columns.revisions.tolist()]
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from service.edges.http.long_numbers import long_json
 from service.edges.v1.requests import StepsBody
 from service.edges.v1.step_bodies import (
     MANY_OUTPUTS,
+    etags,
     inputs_of,
     render_aside,
     render_steps,
@@ -95,5 +96,6 @@ def _rendered(answers: Answers, gates: GateSelection | None) -> bytes:
 
 
 def _answered(answers: Answers, rendered: bytes) -> Answered:
-    headers = session_headers(int(answers.revisions[0]), replayed=answers.replayed)
+    tag = answers.columns.once(etags)[answers.begin]
+    headers = session_headers(tag, replayed=answers.columns.replayed)
     return Answered(rendered, [JSON, *headers])

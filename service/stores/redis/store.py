@@ -107,6 +107,8 @@ class RedisStore:
     def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
         return self.replace(*as_records(moves))
 
+    is_quick = False
+
     def others_wrote(self) -> bool:
         return False
 

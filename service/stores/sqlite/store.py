@@ -52,6 +52,7 @@ class SqliteStore:
 
         `clocks` are those of this machine, unless others are given.
         """
+        self.is_quick = durability == "normal"
         self.file = SqliteFile(path, durability)
         self._data_version = 0
         try:

@@ -37,9 +37,9 @@ class _Piece:
     @property
     def shape(self) -> tuple[int, int, int, bool]:
         """What answers of one block have in common: T, O, G (0 without gates), replayed."""
-        gates = self.answers.gates
-        width = 0 if gates is None else gates.hidden.shape[-1]
-        return (*self.answers.outputs.shape[1:], width, self.answers.replayed)
+        columns = self.answers.columns
+        gates = 0 if columns.gates is None else columns.gates.hidden.shape[-1]
+        return (*columns.outputs.shape[1:], gates, columns.replayed)
 
     @property
     def record_bytes(self) -> int:
@@ -53,8 +53,10 @@ class _Piece:
             yield self
             return
         for begin in range(0, len(self.ids), count):
-            some = slice(begin, begin + count)
-            yield _Piece(self.ids[some], self.handles[some], self.answers.only(some))
+            end = min(begin + count, len(self.ids))
+            yield _Piece(
+                self.ids[begin:end], self.handles[begin:end], self.answers.only(begin, end)
+            )
 
 
 def render(finished: Sequence[Finished]) -> list[str | bytes]:
@@ -154,7 +156,7 @@ def _block(pieces: Sequence[_Piece]) -> bytes:
     time, width, gates, replayed = pieces[0].shape
     ids = [record_id for piece in pieces for record_id in piece.ids]
     handles = [handle for piece in pieces for handle in piece.handles]
-    columns = [piece.answers for piece in pieces]
+    columns = [(piece.answers.columns, piece.answers.span) for piece in pieces]
     count = len(ids)
     plain = HEADER.size + count * pieces[0].record_bytes
     size = padded(plain)
@@ -163,10 +165,14 @@ def _block(pieces: Sequence[_Piece]) -> bytes:
         [
             HEADER.pack(STEPPED, flags, 0, size, count, time, width, gates),
             pack(f"<{count}Q", *ids),
-            *[one.steps.tobytes() for one in columns],
-            *[one.revisions.tobytes() for one in columns],
-            *[one.outputs.tobytes() for one in columns],
-            *[np.stack(one.gates.tensors, axis=1).tobytes() for one in columns if one.gates],
+            *[one.steps[some].tobytes() for one, some in columns],
+            *[one.revisions[some].tobytes() for one, some in columns],
+            *[one.outputs[some].tobytes() for one, some in columns],
+            *[
+                np.stack(one.gates.of_row(some).tensors, axis=1).tobytes()
+                for one, some in columns
+                if one.gates
+            ],
             pack(f"<{count}I", *handles),
             bytes(size - plain),
         ]

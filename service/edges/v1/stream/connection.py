@@ -163,7 +163,7 @@ async def _rendered(finished: Sequence[Finished]) -> list[str | bytes]:
         if isinstance(one, Done):
             numbers += one.numbers
             if one.steps.message is not None and isinstance(one.outcome, Answered):
-                steps = max(steps, *(len(answers.outputs[0]) for answers in one.outcome.answers), 0)
+                steps = max(steps, *(answers.time for answers in one.outcome.answers), 0)
     if numbers > _MANY_NUMBERS or steps > _MANY_STEPS:
         return await asyncio.to_thread(render, finished)
     return render(finished)

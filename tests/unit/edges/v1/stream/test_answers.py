@@ -11,7 +11,7 @@ from service.edges.v1.stream.pending import Done, Frame, PendingSteps
 from service.engine.engine import Gates
 from service.errors import SessionNotFound
 from service.repository.models import Models
-from service.sessions.answers import Answered, Answers
+from service.sessions.answers import AnswerColumns, Answered, Answers
 from service.stores.store import Identity
 from tests.e2e.streams import parse
 
@@ -39,8 +39,7 @@ def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> 
     columns = np.array(numbers)
     outputs = np.repeat(columns, 3 * time).reshape(count, time, 3).astype(np.float32)
     shown = Gates(*(outputs[:, :, :2] + part / 8 for part in range(4))) if gates else None
-    answers = Answers(
-        range(count),
+    answers = AnswerColumns(
         [OPENED.identity] * count,
         models.latest("weather").manifest,
         columns,
@@ -48,7 +47,7 @@ def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> 
         outputs,
         shown,
     )
-    return _done(numbers, Answered([answers]))
+    return _done(numbers, Answered([Answers(range(count), answers, 0, count)]))
 
 
 def test_neighbours_share_a_frame_and_keep_their_order(models: Models) -> None:
@@ -90,7 +89,7 @@ def test_one_that_failed_in_a_block(models: Models) -> None:
     done = _answered(models, 1, 5, 6, 7)
     assert isinstance(done.outcome, Answered)
     (answers,) = done.outcome.answers
-    others = Answered([answers.only(slice(1, 3))], [(0, SessionNotFound("s"))])
+    others = Answered([answers.only(1, 3)], [(0, SessionNotFound("s"))])
     (frame,) = render([Done(done.steps, done.rows, others)])
     assert isinstance(frame, bytes)
     assert [(one.id, one.problem is None) for one in parse(frame)] == [
