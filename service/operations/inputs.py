@@ -131,6 +131,19 @@ the sessions, float32 [n, T, F] or int64 [n, T], or raises InvalidInput where th
 used by a model with this signature."""
 
 
+def read_single_steps(rows: Sequence[JsonRows], signature: InputSignature) -> NDArray[Any] | None:
+    """One time step for each of n sessions in one go, [n, 1, F] or [n, 1]; None where any has more
+    or cannot be used, which is said of it alone."""
+    found = [one.rows for one in rows]
+    if not all(isinstance(one, list) and len(one) == 1 for one in found):
+        return None
+    try:
+        inputs = decode_inputs([one[0] for one in found], signature, ())
+    except InvalidInput:
+        return None
+    return inputs[:, np.newaxis]
+
+
 def _chosen(tensors: NDArray[Any], indexes: Sequence[int]) -> NDArray[Any]:
     if len(indexes) == len(tensors) and indexes[0] == 0 and indexes[-1] == len(tensors) - 1:
         return tensors

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from service.engine.engine import Engine
 from service.metrics.catalogue import REPLAYS
-from service.operations.limits import Limits
+from service.operations.inputs import JsonRows, read_single_steps
+from service.operations.limits import Limits, numbers_of
 from service.repository.models import Models
 from service.sessions.admission import admit, answerable
 from service.sessions.answers import (
@@ -125,10 +126,30 @@ class Forming:
                 refuse(position, error)
             return
         forms: _Forms = {}
-        for begin, end in self._group.runs(positions):
-            self._read(engine, positions, range(begin, end), forms, refuse)
+        if not self._read_together(engine, positions, forms):
+            for begin, end in self._group.runs(positions):
+                self._read(engine, positions, range(begin, end), forms, refuse)
         for form in forms.values():
             self._add(engine, positions, sessions, form)
+
+    def _read_together(self, engine: Engine, positions: list[int], forms: "_Forms") -> bool:
+        """The inputs of many requests of one row each, as HTTP brings them; False where they are
+        not that plain."""
+        blocks = [self._group.steps(position) for position in positions]
+        plain = [
+            block.inputs
+            for block in blocks
+            if isinstance(block.inputs, JsonRows) and block.gates is None and block.budget is None
+        ]
+        if len(plain) < len(blocks) or len(plain) == 1:
+            return False
+        inputs = read_single_steps(plain, engine.manifest.input)
+        if inputs is None or numbers_of(1, engine.manifest, gates=False) > self._limits.max_numbers:
+            return False
+        form = forms[1, False, None] = _Form(gates=False)
+        form.indexes += range(len(positions))
+        form.inputs.append(inputs)
+        return True
 
     def _read(
         self,

@@ -19,7 +19,7 @@ from service.edges.http.door import exchange_of
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
 from service.edges.v1.items import Item, ItemOrFault, blocks_of, read_items
-from service.edges.v1.step_bodies import etags, step_fields
+from service.edges.v1.step_bodies import described_fields
 from service.edges.v1.steps import JSON
 from service.errors import GatewiseError, InvalidInput, Overloaded, ShuttingDown
 from service.operations.caller import Caller
@@ -135,12 +135,8 @@ def _render(collected: _Collected) -> bytes:
     for indexes, answers in collected.answers:
         item = collected.items[indexes[answers.rows[0]]]
         assert isinstance(item, Item)
-        replayed = b',"replayed":true' if answers.columns.replayed else b""
-        tags = answers.columns.once(etags)[answers.span]
-        for row, tag, fields in zip(
-            answers.rows, tags, step_fields(answers, item.gates), strict=True
-        ):
-            rendered[indexes[row]] = b'{%b,"etag":%b%b}' % (fields, to_json(tag), replayed)
+        for row, fields in zip(answers.rows, described_fields(answers, item.gates), strict=True):
+            rendered[indexes[row]] = b"{%b}" % fields
     for index, error in collected.failures:
         rendered[index] = to_json(_render_problem(collected.items[index], error, index))
     return b'{"items":[%b]}' % b",".join(rendered)

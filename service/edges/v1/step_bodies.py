@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest, Probabilities, Tokens
-from service.edges.http.conditions import etag
 from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody, StepsBody
@@ -31,9 +30,10 @@ def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
     return JsonRows(body.inputs)
 
 
-def session_headers(tag: str, *, replayed: bool) -> list[tuple[bytes, bytes]]:
-    """Where the session is after the request, and whether this is the answer to an earlier try."""
-    headers = [(b"etag", tag.encode())]
+def session_headers(tag: bytes, *, replayed: bool) -> list[tuple[bytes, bytes]]:
+    """Where the session is after the request, by its entity tag without quotes, and whether this
+    is the answer to an earlier try."""
+    headers = [(b"etag", b'"%b"' % tag)]
     if replayed:
         headers.append((b"idempotent-replayed", b"true"))
     return headers
@@ -81,9 +81,19 @@ def _plain_fields(columns: AnswerColumns) -> list[bytes]:
     ]
 
 
-def etags(columns: AnswerColumns) -> list[str]:
-    """Of all rows."""
-    return [etag(revision) for revision in columns.revisions.tolist()]
+def etags(columns: AnswerColumns) -> list[bytes]:
+    """The entity tags of all rows, without their quotes."""
+    return [b"%x" % revision for revision in columns.revisions.tolist()]
+
+
+def described_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:
+    """As `step_fields`, with what HTTP says in headers."""
+    replayed = b',"replayed":true' if answers.columns.replayed else b""
+    tags = answers.columns.once(etags)[answers.span]
+    return [
+        b'%b,"etag":"\\"%b\\""%b' % (fields, tag, replayed)
+        for fields, tag in zip(step_fields(answers, gates), tags, strict=True)
+    ]
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:

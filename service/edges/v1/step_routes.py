@@ -68,7 +68,7 @@ async def roll_out(session_id: str, request: Request, context: Ctx, asked: Asked
     answer = await context.sessions.rollout(rollout)
     render = partial(render_rollout, answer, rollout)
     rendered = await render_aside(len(answer.result.outputs), render)
-    headers = session_headers(etag(answer.revision), replayed=answer.replayed)
+    headers = session_headers(b"%x" % answer.revision, replayed=answer.replayed)
     return _response(Answered(rendered, [JSON, *headers]))
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.edges.http.conditions import etag
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
-from service.edges.v1.step_bodies import render_steps
+from service.edges.v1.step_bodies import described_fields
 from service.edges.v1.stream.blocks import GATES, HEADER, padded
 from service.edges.v1.stream.pending import Done, Finished, Frame
 from service.sessions.answers import Answered, Answers
@@ -72,16 +71,17 @@ def render(finished: Sequence[Finished]) -> list[str | bytes]:
 
 def step_text(done: Done) -> str:
     """The answer to a `step` message."""
-    outcome = done.outcome.only() if isinstance(done.outcome, Answered) else done.outcome
-    steps = done.steps
-    if isinstance(outcome, Exception):
-        return error_text(steps.message_id, steps.opened[0].session_id, outcome)
-    assert steps.message is not None
-    more: dict[str, Any] = {"etag": etag(outcome.revision)}
-    if outcome.replayed:
-        more["replayed"] = True
-    fields = render_steps(outcome, steps.message.gates)
-    return to_json({"type": "step", **_identity(steps.message_id), **fields, **more}).decode()
+    steps, outcome = done.steps, done.outcome
+    error = outcome if isinstance(outcome, Exception) else None
+    if isinstance(outcome, Answered) and outcome.failures:
+        ((_, error),) = outcome.failures
+    if error is not None:
+        return error_text(steps.message_id, steps.opened[0].session_id, error)
+    assert isinstance(outcome, Answered) and steps.message is not None
+    (answers,) = outcome.answers
+    (fields,) = described_fields(answers, steps.message.gates)
+    named = b"" if steps.message_id is None else b'"id":%b,' % to_json(steps.message_id)
+    return (b'{"type":"step",%b%b}' % (named, fields)).decode()
 
 
 def error_text(message_id: int | str | None, session_id: str | None, error: Exception) -> str:
