@@ -72,6 +72,11 @@ class Fault:
         return replace(self, place=(*place, *self.place))
 
 
+class MustWait(Exception):
+    """Work on an event loop, where nobody may wait, would have to wait; it has changed nothing, and
+    can be done on another thread. No caller ever sees it."""
+
+
 class GatewiseError(Exception):
     """Base of all errors that the service raises on purpose."""
 

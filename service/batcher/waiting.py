@@ -79,6 +79,12 @@ class Waiting:
         self._tasks.appendleft(task)
         self._rows += len(task.keys)
 
+    def put_back(self, group: Iterable[Task]) -> None:
+        """In front again, what was taken and has not begun."""
+        for task in reversed(list(group)):
+            self._held.difference_update(task.keys)
+            self.resume(task)
+
     def take(self, worker: int) -> list[Task]:
         """The longest group for a worker without two rows of one key, in order of arrival.
 

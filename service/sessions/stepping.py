@@ -16,7 +16,7 @@ from functools import partial
 
 from service.batcher.batcher import Deferred, Part
 from service.batcher.compute import Stopped, slice_steps
-from service.errors import SessionContended, SessionDamaged, SessionExpired, StoreError
+from service.errors import MustWait, SessionContended, SessionDamaged, SessionExpired, StoreError
 from service.metrics.catalogue import COMPUTE_SECONDS, REPLAYS, STEPS
 from service.operations.limits import Limits
 from service.operations.requests import Steps
@@ -59,22 +59,29 @@ class Stepper:
 
     def _apply(self, group: Group, batches: list[Batch]) -> None:
         """Run and commit; rows that lost a race begin anew."""
-        attempts = 1
-        while batches:
-            now, batches = self._store.now(), _joined(batches)
-            with _ON_WORKER.time():
-                for batch in batches:
-                    batch.run()
-            lost = self._commit(group, batches, now)
-            if lost and attempts == MAX_ATTEMPTS:
-                _contended(group, lost)
+        lost = self._attempt(group, batches)
+        for _ in range(MAX_ATTEMPTS - 1):
+            if not lost:
                 return
-            attempts += 1
+            # Some of the group are committed by now: what fails concerns the others alone.
             try:
-                batches = self._prepared(group, lost) if lost else []
-            except Exception as error:  # some of the group are committed by now
+                lost = self._attempt(group, self._prepared(group, lost))
+            except MustWait:
+                break
+            except Exception as error:
                 group.fail_all(lost, error)
                 return
+        _contended(group, lost)
+
+    def _attempt(self, group: Group, batches: list[Batch]) -> list[int]:
+        """The positions of those that lost a race."""
+        if not batches:
+            return []
+        now, together = self._store.now(), _joined(batches)
+        with _ON_WORKER.time():
+            for batch in together:
+                batch.run()
+        return self._commit(group, together, now)
 
     def _deferred(
         self, group: Group, owner: int, batches: list[Batch], attempts: int = 1

@@ -1,5 +1,6 @@
 """A connection to a SQLite file that several processes share."""
 
+import asyncio
 import random
 import sqlite3
 import time
@@ -9,7 +10,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
-from service.errors import StoreError
+from service.errors import MustWait, StoreError
 from service.stores.sqlite.errors import explained, is_busy, is_full
 from service.stores.sqlite.log import WriteAheadLog
 from service.stores.sqlite.schema import migrate, refuse_foreign
@@ -192,7 +193,10 @@ def _persistent(
 def _tried_again(
     file: SqliteFile, attempt: Callable[[], _R], error: sqlite3.Error, *, changing: bool
 ) -> _R:
-    """What comes of further attempts; raises StoreError where there is no hope in them."""
+    """What comes of further attempts; raises StoreError where there is no hope in them, and
+    MustWait on an event loop, which they would hold up."""
+    if (is_busy(error) or is_full(error)) and _is_on_event_loop():
+        raise MustWait from error
     deadline, pause = time.monotonic() + _BUSY_SECONDS, _SHORTEST_WAIT
     made_room = False
     while True:
@@ -209,3 +213,11 @@ def _tried_again(
             return attempt()
         except sqlite3.Error as another:
             error = another
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
