@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from service.errors import (
     InvalidInput,
+    MustWait,
     SessionContended,
     SessionExpired,
     SessionNotFound,
@@ -15,8 +17,9 @@ from service.errors import (
 from service.repository.models import Models
 from service.sessions.answers import Answer
 from service.sessions.changing import MAX_ATTEMPTS
+from service.stores.columns import Moves
 from service.stores.memory import MemoryStore
-from service.stores.store import Found, Identity
+from service.stores.store import Found, Identity, Replaced
 from tests.bundles import served_models
 from tests.contract.sessions import found_in, moved, read, same
 from tests.oracle import Oracle, assert_agrees
@@ -171,6 +174,40 @@ def test_whoever_is_committed_is_answered_though_the_store_fails_for_a_neighbour
     assert answered(first).step == 8
     assert isinstance(second, StoreError)
     assert found_in(store, "b").step == 107, "only the rival moved it"
+
+
+class BusyWhenTriedAgain(RacedStore):
+    """A real store whose second commit would have to wait, on an event loop."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda store: rival_step(store, "a"), times=1)
+        self.commits = 0
+
+    def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
+        self.commits += 1
+        if self.commits == 2:
+            raise MustWait
+        return super().advance(moves)
+
+
+def test_a_group_that_is_committed_in_part_is_not_done_again(models: Models) -> None:
+    store = BusyWhenTriedAgain()
+    for session_id in "ab":
+        store.create(weather(session_id))
+    outcomes = stepper(models, store).run([request("a"), request("b")])
+    assert isinstance(outcomes[0], SessionContended)
+    assert answered(outcomes[1]).step == 8
+    assert (found_in(store, "a").step, found_in(store, "b").step) == (107, 8)
+
+
+def test_a_group_of_which_nothing_is_committed_may_be_done_again(models: Models) -> None:
+    store = BusyWhenTriedAgain()
+    store.create(weather("b"))
+    store.commits, store.left = 1, 0
+    run = stepper(models, store).run
+    with pytest.raises(MustWait):
+        run([request("b")])
+    assert answered(run([request("b")])[0]).step == 8
 
 
 def test_no_requests(models: Models) -> None:
