@@ -32,7 +32,7 @@ from service.stores.columns import Moves
 from service.stores.store import Replaced, Store
 
 StepOutcome = Answered | Exception | Deferred[Answered]
-_ON_WORKER, _DEFERRED = COMPUTE_SECONDS.labels("worker"), COMPUTE_SECONDS.labels("deferred")
+_IN_GROUP, _DEFERRED = COMPUTE_SECONDS.labels("group"), COMPUTE_SECONDS.labels("deferred")
 
 
 class Stepper:
@@ -78,7 +78,7 @@ class Stepper:
         if not batches:
             return []
         now, together = self._store.now(), _joined(batches)
-        with _ON_WORKER.time():
+        with _IN_GROUP.time():
             for batch in together:
                 batch.run()
         return self._commit(group, together, now)
