@@ -169,6 +169,7 @@ class Batcher(Generic[Item, Answer]):
         is_quick = not self._closing and all(
             task.call is None and self._is_quick(task.item) for task in arrived
         )
+        group: list[Task] = []
         with self._lock:
             is_first = not len(self._waiting)
             self._waiting.add(arrived)
@@ -176,24 +177,27 @@ class Batcher(Generic[Item, Answer]):
             if is_quick and is_first and self._idle and time.monotonic() > self._slow_until:
                 self._is_lent = True
                 self._idle.clear()
+                group = self._waiting.take(0)
         if self._is_lent:
-            self._run_here()
+            self._run_here(group)
         else:
             self._wake_workers()
 
-    def _run_here(self) -> None:
-        """One group, in place of the only worker, which does what is left."""
+    def _run_here(self, group: list[Task]) -> None:
+        """In place of the only worker, which does what is left."""
+        # What it has answered before comes first.
+        self._completed.deliver()
         began = time.monotonic()
-        with self._lock:
-            group = self._waiting.take(0)
+        must_wait = False
         try:
             if group:
                 self._run_safely(0, group)
         except MustWait:
+            must_wait = True
             with self._lock:
                 self._waiting.put_back(group)
         now = time.monotonic()
-        if now - began > _SLOW_SECONDS:
+        if must_wait or now - began > _SLOW_SECONDS:
             self._slow_until = now + _SLOW_FOR_SECONDS
         with self._lock:
             self._is_lent = False
@@ -209,10 +213,11 @@ class Batcher(Generic[Item, Answer]):
 
     def _wake_workers(self) -> None:
         """Wake the workers that sleep; not under the lock, which they would wait for."""
-        # A copy: one that is woken may do its work and sleep again before `wake` returns.
         with self._waking:
-            for worker in tuple(self._idle):
-                self._idle.discard(worker)
+            with self._lock:
+                sleeping = tuple(self._idle)
+                self._idle.clear()
+            for worker in sleeping:
                 self._wakeups[worker].wake()
 
     def _work(self, worker: int) -> None:

@@ -71,14 +71,15 @@ class CompletionQueue(Generic[Item]):
         if self._loop is not None:
             self._loop.remove_reader(self._wakeup.read_end)
             self._loop = None
-        self._take_all()
+        self.deliver()
         self._wakeup.close()
 
     def _deliver(self) -> None:
         self._wakeup.wait()
         self._woken = False
-        self._take_all()
+        self.deliver()
 
-    def _take_all(self) -> None:
+    def deliver(self) -> None:
+        """Hand over what is there. On the event loop."""
         while self._completions:
             self._receive(self._completions.popleft())

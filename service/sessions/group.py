@@ -25,6 +25,8 @@ class Group:
         self.identities: list[Identity] = []
         self.copied: set[int] = set()
         """Positions whose sessions are copies, which the store may have changed since."""
+        self.is_committed = False
+        """Whether some rows may be, so that the group cannot be done again."""
         self.has_conditions = False
         for owner, (steps, rows) in enumerate(parts):
             self.owners += [owner] * len(rows)

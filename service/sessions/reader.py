@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from service.errors import StoreError
+from service.errors import MustWait, StoreError
 from service.metrics.catalogue import FELL_BACK
 from service.sessions.recent import Recent
 from service.sessions.revisions import fresh_revision
@@ -36,7 +36,7 @@ class Reader:
         return self.read([identity])[0]
 
     def read(self, identities: Sequence[Identity]) -> list[Found]:
-        """As the store's `read`; sessions that fell back are marked. Never raises."""
+        """As the store's `read`; sessions that fell back are marked. Raises MustWait alone."""
         found = self._store.read(identities)
         for index, identity in enumerate(identities):
             session = found[index]
@@ -47,7 +47,11 @@ class Reader:
                 # What the store has when it is back may be older: the copy is all that proves it.
                 self._recent.keep(copy, doubted=True)
             elif fell_back(copy, session):
-                found[index] = self._mark(session, copy)
+                try:
+                    found[index] = self._mark(session, copy)
+                except MustWait:
+                    self._recent.keep(copy, doubted=True)
+                    raise
             elif copy.revision == session.revision:
                 self._recent.keep(copy)
         return found

@@ -128,14 +128,13 @@ class Recent:
             self._bytes += table.size(row)
             self._make_room()
 
-    def keep_moved(self, moved: Columns, *, keyed: bool) -> None:
-        """Sessions that have just been stored; as `keep`. Where they are not `keyed`, they have
-        the receipts that they had."""
+    def keep_moved(self, moved: Columns) -> None:
+        """Sessions that have just been stored; as `keep`."""
         with self._lock:
             unknown, by_table = self._by_table(moved.identities)
             for table, indexes, rows in by_table:
                 if (table.model, table.version) == (moved.model, moved.version):
-                    self._overwrite(table, rows, moved, indexes, keyed=keyed)
+                    self._overwrite(table, rows, moved, indexes)
                 else:
                     unknown += indexes
             self._make_room()
@@ -184,13 +183,7 @@ class Recent:
         return unknown, by_table
 
     def _overwrite(
-        self,
-        table: _Table,
-        rows: NDArray[np.int64],
-        moved: Columns,
-        indexes: list[int],
-        *,
-        keyed: bool,
+        self, table: _Table, rows: NDArray[np.int64], moved: Columns, indexes: list[int]
     ) -> None:
         if len(indexes) < len(moved):
             moved = moved.take(indexes)
@@ -200,8 +193,8 @@ class Recent:
         table.looks[rows] = self._looks
         for identity in moved.identities:
             self._places.move_to_end(identity)
-        if keyed:
-            for row, texts in zip(rows.tolist(), moved.texts, strict=True):
+        for row, texts in zip(rows.tolist(), moved.texts, strict=True):
+            if table.texts[row] is not texts:
                 self._bytes -= table.size(row)
                 table.texts[row] = texts
                 self._bytes += table.size(row)

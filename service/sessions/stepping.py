@@ -11,6 +11,7 @@ Short work runs at once. What would hold up the others of the group is deferred,
 another thread, and committed when it comes back.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -33,6 +34,10 @@ from service.stores.store import Replaced, Store
 
 StepOutcome = Answered | Exception | Deferred[Answered]
 _IN_GROUP, _DEFERRED = COMPUTE_SECONDS.labels("group"), COMPUTE_SECONDS.labels("deferred")
+
+
+_PAUSE_SECONDS = 1e-3
+"""For another process to end its commit, which takes a tenth of that."""
 
 
 class Stepper:
@@ -65,12 +70,14 @@ class Stepper:
                 return
             # Some of the group are committed by now: what fails concerns the others alone.
             try:
-                lost = self._attempt(group, self._prepared(group, lost))
+                batches = self._prepared(group, lost)
             except MustWait:
-                break
+                time.sleep(_PAUSE_SECONDS)
+                continue
             except Exception as error:
                 group.fail_all(lost, error)
                 return
+            lost = self._attempt(group, batches)
         _contended(group, lost)
 
     def _attempt(self, group: Group, batches: list[Batch]) -> list[int]:
@@ -106,8 +113,14 @@ class Stepper:
         lost = self._commit(group, batches, self._store.now())
         if lost and attempts == MAX_ATTEMPTS:
             _contended(group, lost)
-        elif lost and (again := self._prepared(group, lost)):
-            return self._deferred(group, owner, again, attempts + 1)
+        elif lost:
+            try:
+                again = self._prepared(group, lost)
+            except Exception as error:  # some of the block are committed by now
+                group.fail_all(lost, error)
+                again = []
+            if again:
+                return self._deferred(group, owner, again, attempts + 1)
         return group.answered[owner]
 
     def _prepared(self, group: Group, positions: Sequence[int]) -> list[Batch]:
@@ -140,13 +153,29 @@ class Stepper:
                 sound.receipt, identity.session_id, sound.engine.manifest, sound.result(0)
             )
             group.answer_from_receipt(position, answer)
-        replaced = self._store.advance([moves for _, moves in moving]) if moving else []
+        replaced = self._advanced(group, [moves for _, moves in moving])
         begin = 0
         for batch, moves in moving:
             end = begin + len(batch.positions)
             self._settle(group, batch, moves, replaced[begin:end], lost)
             begin = end
         return lost
+
+    def _advanced(self, group: Group, moves: Sequence[Moves]) -> Sequence[Replaced]:
+        """Raises MustWait while nothing of the group is committed, so that another thread can do it
+        all; what is left of one that is committed in part waits a little itself."""
+        if not moves:
+            return []
+        try:
+            replaced = self._store.advance(moves)
+        except MustWait:
+            if not group.is_committed:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+            # As if a race had been lost, which is tried again.
+            return [False] * sum(len(one.sessions) for one in moves)
+        group.is_committed = True
+        return replaced
 
     def _sound(self, group: Group, batch: Batch, now: float, lost: list[int]) -> Batch:
         """Without the rows that failed, or took longer than their sessions had to live."""
@@ -196,7 +225,7 @@ class Stepper:
                     lost.append(position)
             batch, moved = batch.only(won), moved.take(won)
         if batch.positions:
-            self._recent.keep_moved(moved, keyed=moves.keyed)
+            self._recent.keep_moved(moved)
             group.answer(batch, moved)
             _observe(batch)
 

@@ -68,7 +68,7 @@ def use_once(recent: Recent, chosen: int, random: Random) -> None:
     uses: list[Callable[[], object]] = [
         lambda: recent.keep(one),
         lambda: recent.keep(one, doubted=True),
-        lambda: recent.keep_moved(Columns.of([one]), keyed=True),
+        lambda: recent.keep_moved(Columns.of([one])),
         lambda: recent.doubt(identity),
         lambda: recent.take(identity),
         lambda: look(recent, chosen),

@@ -109,11 +109,8 @@ def _pieces(finished: Iterable[Finished]) -> Iterator[_Piece | bytes]:
         if isinstance(outcome, Exception):
             outcome = Answered(failures=[(row, outcome) for row in done.rows])
         for answers in outcome.answers:
-            ids: Sequence[int] = records.ids
-            handles: Sequence[int] = records.handles
-            if len(answers.rows) < len(records):
-                ids = [ids[row] for row in answers.rows]
-                handles = [handles[row] for row in answers.rows]
+            ids = [records.ids[row] for row in answers.rows]
+            handles = [records.handles[row] for row in answers.rows]
             yield from _Piece(ids, handles, answers).split()
         for row, error in outcome.failures:
             yield error_block(records.ids[row], records.handles[row], error)

@@ -60,8 +60,8 @@ class Requests:
         self._opened = OpenedSessions()
         self._running: set[asyncio.Task[None]] = set()
         self._held: list[Block] = []
-        """Records of this turn of the event loop, all alike and without keys."""
-        self._held_rows = 0
+        """Records of this turn of the event loop, all alike and without keys or writers."""
+        self._held_opened: list[Opened] = []
         self._waiting: asyncio.Task[None] | None = None
         """Where records of an earlier turn wait for room."""
 
@@ -88,40 +88,45 @@ class Requests:
     async def _take_block(self, block: Block) -> None:
         """In parts that the window has room for, and that leave a group room for others."""
         opened = self._opened.by_handles(block.handles)
+        # As they are when the block is read: sessions may be opened anew while it waits.
+        writers = [None if one is None else one.writer for one in opened]
         if self._opened.has_writers or None in opened:
             await self._send_turn()
-            known = await self._refuse_unknown(block, opened)
+            known = await self._refuse_unknown(block, opened, writers)
             if not known:
                 return
-            opened, block = [opened[row] for row in known], block.only(known)
+            block, opened = block.only(known), [opened[row] for row in known]
+            writers = [writers[row] for row in known]
         found = cast(list[Opened], opened)
         numbers = self._opened.numbers(block.steps, gates=block.gates)
         room = self._connection.window.max_numbers // numbers
         most = max(1, min(self._sessions.max_rows, room))
-        if block.keyed and len(set(block.handles)) < len(block):
-            # Of one session, each waits until there is room for its receipt.
+        is_mixed = any(writers) and None in writers
+        if block.keyed and (is_mixed or len(set(block.handles)) < len(block)):
+            # Each waits until its session has room for its receipt.
             most = 1
-        if block.keyed or self._opened.has_writers or len(block) >= most:
+        if block.keyed or any(writers) or len(block) >= most:
             await self._send_turn()
             for begin in range(0, len(block), most):
                 some = range(begin, min(begin + most, len(block)))
                 part = block if len(some) == len(block) else block.only(some)
-                pending, steps = self._steps_of(part, found[begin : begin + most])
+                end = begin + most
+                pending, steps = self._steps_of(part, found[begin:end], writers[begin:end])
                 await self._connection.send_steps(pending, steps)
         else:
-            await self._hold(block, most)
+            await self._hold(block, found, most)
 
-    async def _hold(self, block: Block, most: int) -> None:
+    async def _hold(self, block: Block, opened: list[Opened], most: int) -> None:
         """Until nothing more has come: what one turn of the event loop brings is one block."""
         held = self._held
-        if held and (not block.is_like(held[0]) or self._held_rows + len(block) > most):
+        if held and (not block.is_like(held[0]) or len(self._held_opened) + len(block) > most):
             await self._send_turn()
         if self._waiting is not None:
             await self._waiting
         if not self._held:
             asyncio.get_running_loop().call_soon(self._end_turn)
         self._held.append(block)
-        self._held_rows += len(block)
+        self._held_opened += opened
 
     def _end_turn(self) -> None:
         if not self._held:
@@ -138,16 +143,18 @@ class Requests:
             await self._connection.send_steps(*self._taken_turn())
 
     def _taken_turn(self) -> tuple[PendingSteps, Steps]:
-        block = Block.joined(self._held)
-        self._held, self._held_rows = [], 0
-        return self._steps_of(block, cast(list[Opened], self._opened.by_handles(block.handles)))
+        block, opened = Block.joined(self._held), self._held_opened
+        self._held, self._held_opened = [], []
+        return self._steps_of(block, opened, [None] * len(block))
 
     async def _wait_for_room(self, pending: PendingSteps, steps: Steps) -> None:
         with suppress(Interrupted):
             await self._connection.send_steps(pending, steps)
         self._waiting = None
 
-    async def _refuse_unknown(self, block: Block, opened: Sequence[Opened | None]) -> list[int]:
+    async def _refuse_unknown(
+        self, block: Block, opened: Sequence[Opened | None], writers: Sequence[str | None]
+    ) -> list[int]:
         """Answer the records of sessions that are not open, or cannot have such a key; the rows of
         the others."""
         known = []
@@ -156,18 +163,20 @@ class Requests:
             try:
                 if one is None:
                     raise InvalidInput.at(("handle",), f"{handle} is not open on this socket")
-                block.conditions(row, one.writer)
+                block.conditions(row, writers[row])
                 known.append(row)
             except InvalidInput as error:
                 await self._connection.begin()
                 self._connection.answer(error_block(record_id, handle, error))
         return known
 
-    def _steps_of(self, block: Block, opened: Sequence[Opened]) -> tuple[PendingSteps, Steps]:
+    def _steps_of(
+        self, block: Block, opened: Sequence[Opened], writers: Sequence[str | None]
+    ) -> tuple[PendingSteps, Steps]:
         conditions = None
-        numbered = self._opened.has_writers and any(one.writer for one in opened)
+        numbered = any(writers)
         if block.keyed or block.ats or numbered:
-            conditions = [block.conditions(row, one.writer) for row, one in enumerate(opened)]
+            conditions = [block.conditions(row, writer) for row, writer in enumerate(writers)]
         # Keys alone need the receipts; with `at` or numbers nothing can be applied twice.
         keyed = block.keyed and block.ats is None and not numbered
         steps = Steps(
