@@ -135,3 +135,53 @@ async def test_a_mistake_on_the_event_loop_reaches_whoever_waits() -> None:
     with pytest.raises(ZeroDivisionError):
         await answers(batcher, "a")
     await asyncio.wait_for(batcher.close(), DEADLINE)
+
+
+class Noted:
+    """Notes its name when it is answered."""
+
+    def __init__(self, name: str, answered: list[str]) -> None:
+        self._name = name
+        self._answered = answered
+
+    def cancelled(self) -> bool:
+        return False
+
+    def answer(self, _: Sequence[int], __: object) -> None:
+        self._answered.append(self._name)
+
+
+def _be_busy() -> None:
+    time.sleep(0.1)
+
+
+async def test_what_the_worker_has_done_is_answered_before_what_runs_here() -> None:
+    run, answered = Threads(), list[str]()
+    batcher = quick(run)
+    await asleep(batcher)
+    batcher.enqueue(("s",), Noted("first", answered), item="long")
+    await asyncio.sleep(0)
+    batcher.enqueue(("s",), Noted("second", answered), item="quick")
+    _be_busy()  # and the worker is done meanwhile
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert run.ran_here() == [False, True]
+    assert answered == ["first", "second"]
+    await batcher.close()
+
+
+async def test_a_worker_that_is_stood_in_for_is_not_woken() -> None:
+    woken: list[int] = []
+
+    def wake() -> None:
+        batcher._wake_workers()
+        time.sleep(0.05)
+        woken.append(len(run.groups))
+
+    run = Threads(wake)
+    batcher = quick(run)
+    await asleep(batcher)
+    await answers(batcher, "a")
+    assert run.ran_here() == [True]
+    assert woken == [0]
+    await asyncio.wait_for(batcher.close(), DEADLINE)

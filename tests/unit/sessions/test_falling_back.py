@@ -9,6 +9,7 @@ import pytest
 
 from service.batcher.batcher import Deferred
 from service.errors import (
+    MustWait,
     PreconditionFailed,
     SessionFellBack,
     SessionFinished,
@@ -75,6 +76,18 @@ class LosingStore(ManualStore):
         rival, self.before_commit = self.before_commit, None
         if rival is not None:
             rival()
+        return super().replace(sessions, expected)
+
+
+class BusyStore(LosingStore):
+    """Would have to wait when it is to replace something, so many times."""
+
+    busy = 0
+
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
+        if self.busy:
+            self.busy -= 1
+            raise MustWait
         return super().replace(sessions, expected)
 
 
@@ -412,3 +425,17 @@ async def test_it_can_be_deleted(sessions: Sessions, store: LosingStore) -> None
     assert stored(store).finished
     with pytest.raises(SessionFinished):
         await sessions.step(request("a"))
+
+
+def test_a_store_that_would_have_to_wait_leaves_the_proof(models: Models) -> None:
+    """What cannot be marked on the event loop is marked by the worker."""
+    store = BusyStore()
+    process = Process(models, store)
+    earlier = store.content()
+    for _ in range(3):
+        answered(process.send())
+    store.put_back(earlier)
+    store.busy = 1
+    with pytest.raises(MustWait):
+        process.reader.read_one(Identity("", "a"))
+    assert isinstance(process.send(), SessionFellBack)

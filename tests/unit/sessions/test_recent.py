@@ -12,10 +12,12 @@ from service.operations.inputs import JsonRows
 from service.operations.requests import Steps
 from service.repository.models import Models
 from service.sessions.recent import OVERHEAD_BYTES, Recent
+from service.stores.columns import Columns
 from service.stores.store import Found, Identity
-from tests.contract.sessions import finished, found_in, identities, session
+from tests.contract.sessions import finished, found_in, identities, moved, same, session
 from tests.unit.sessions.steps import (
     NOW,
+    RECENT_BYTES,
     ROW,
     ManualStore,
     RacedStore,
@@ -131,6 +133,16 @@ def test_those_used_last_stay() -> None:
     recent.take(Identity("", "a"))
     recent.keep(session("e", state=np.zeros(2, np.float32)))
     assert recent.find(identities("a", "c"))[1] == [0]
+
+
+def test_what_was_stored_is_kept_whole_whatever_was_kept_meanwhile() -> None:
+    """Another thread may have put an older copy in place between a commit and this."""
+    recent = Recent(RECENT_BYTES)
+    older = session("a", receipts=b"")
+    stored = moved(moved(older, receipts=b"R2"))
+    recent.keep(older)
+    recent.keep_moved(Columns.of([stored]))
+    assert same(recent.take(Identity("", "a")), stored)
 
 
 LONG = [ROW] * 3000

@@ -1,6 +1,7 @@
 """Answers in frames: nothing overtakes its like, no frame grows without bound."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -97,3 +98,14 @@ def test_one_that_failed_in_a_block(models: Models) -> None:
         (7, True),
         (5, False),
     ]
+
+
+def test_answers_that_come_in_another_order_than_their_records(models: Models) -> None:
+    """Sessions that had to be read may come behind those that were known."""
+    done = _answered(models, 1, 7, 5, 6)
+    assert isinstance(done.outcome, Answered)
+    (answers,) = done.outcome.answers
+    done.outcome.answers[0] = replace(answers, rows=[2, 0, 1])
+    (frame,) = render([done])
+    assert isinstance(frame, bytes)
+    assert [(one.id, one.step) for one in parse(frame)] == [(6, 7), (7, 5), (5, 6)]
