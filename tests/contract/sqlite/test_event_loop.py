@@ -42,7 +42,8 @@ async def test_its_steps_wait_on_the_worker_and_the_event_loop_goes_on(
 ) -> None:
     store = SqliteStore(tmp_path / "sessions.db")
     for session_id in "ab":
-        store.create(session(session_id, version=1, step=0, state=np.zeros(6, np.float32)))
+        state, end = np.zeros(6, np.float32), time.time() + 1000.0
+        store.create(session(session_id, version=1, step=0, state=state, expires_at=end))
     turns = 0
 
     async def count_turns() -> None:
