@@ -75,7 +75,7 @@ def test_killed_services_lose_and_double_nothing(
 ) -> None:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     client = Client(KEPT_RECEIPTS if keys else 25, keys=keys)
-    for until in (100, 230, 0):
+    for until in (100, 180, 0):
         with running_service(repository, store, log) as service:
             if until == 100:
                 with open_stream(service) as socket:
