@@ -87,7 +87,7 @@ class MemoryStore:
     def finish_upgrade(self) -> int:
         return 0
 
-    def clone_for_thread(self) -> None:
+    def clone_for_thread(self) -> "MemoryStore | None":
         return None
 
     def close(self) -> None:

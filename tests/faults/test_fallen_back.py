@@ -18,6 +18,7 @@ from tests.faults.requests import Numbers, Request, RequestMaker, read_state
 from tests.faults.schedule import Schedule
 from tests.faults.undisturbed import Undisturbed, difference, numbers_of
 from tests.faults.writer import NOT_KEPT
+from tests.redis_server import RedisServer
 
 FAULTS = {"restore Redis": 5, "kill service": 2, "kill Redis": 1}
 
@@ -67,7 +68,6 @@ async def test_a_session_that_fell_back_says_so_until_its_state_is_named(
 ) -> None:
     """Two services on a Redis that comes back with an older file."""
     async with on_redis(repository, tmp_path, figures, replicas=2) as deployment:
-        redis = deployment.redis
         one, other = (replica.port for replica in deployment.replicas)
         with (
             closing(Client([one], Random(1), figures, 10.0)) as stepping,
@@ -78,16 +78,11 @@ async def test_a_session_that_fell_back_says_so_until_its_state_is_named(
             for _ in range(3):
                 await writing.step(stepping)
             kept = writing.expected.step, writing.expected.state
-            redis.copy_data(tmp_path / "copy")
+            deployment.redis.copy_data(tmp_path / "copy")
             lost = [await writing.step(stepping) for _ in range(2)]
             lost_step = writing.expected.step
             refused = writing.draw()
-            redis.kill()
-            for _ in range(3):
-                # What it has seen is not forgotten while the store is away.
-                assert "503" in str(await stepping.attempt(refused))
-            redis.put_back(tmp_path / "copy")
-            redis.start()
+            await _put_back(deployment.redis, tmp_path / "copy", stepping, refused)
 
             # The service that has a copy notices, and then every service says so.
             for client in (stepping, beside, stepping, beside):
@@ -108,6 +103,16 @@ async def test_a_session_that_fell_back_says_so_until_its_state_is_named(
                 assert (late.status, late.code) == (409, NOT_KEPT), late
             for client in (stepping, beside):
                 await writing.check(client)
+
+
+async def _put_back(redis: RedisServer, copy: Path, client: Client, request: Request) -> None:
+    """Kill Redis, and start it with an older file; what a service has seen is not forgotten while
+    its store is away."""
+    redis.kill()
+    for _ in range(3):
+        assert "503" in str(await client.attempt(request))
+    redis.put_back(copy)
+    redis.start()
 
 
 @pytest.mark.timeout(240)

@@ -95,7 +95,7 @@ class DirectRequest(RequestResponseCycle):
                 answered = answered_problem(error)
             self.set_result(answered)
 
-    def cancel(self, msg: str | None = None) -> None:  # noqa: ARG002 - as a task has it
+    def cancel(self, **_: str) -> None:
         """The server waits no longer: the connection is lost, and the request with it."""
         self._protocol.transport.abort()
 
@@ -144,9 +144,10 @@ class DirectProtocol(HttpToolsProtocol):
         self._default_head = b""
         self._closes = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connected = cast(asyncio.Transport, transport)
+        super().connection_made(connected)
+        self.flow = _Flow(connected, self.pipeline)
 
     # What the parser tells.
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import onnx_ir as ir
 import pytest
 import torch
 
@@ -17,7 +17,9 @@ from model_export.package import publish
 from model_export.rewrite import graphs
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
+from model_export.rewrite.gru_node import Weights
 from service.bundle.folders import read_repository
+from service.bundle.manifest import Reset
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import plain_report, values_model
@@ -66,8 +68,10 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
 def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the rewriter confused the two meanings of the update gate."""
 
-    def wrong(builder: Builder, *args: Any) -> Cell:  # noqa: ANN401
-        cell = build_cell(builder, *args)
+    def wrong(
+        builder: Builder, x: ir.Value, hidden: ir.Value, weights: Weights, reset: Reset
+    ) -> Cell:
+        cell = build_cell(builder, x, hidden, weights, reset)
         return replace(cell, reset=cell.update, update=cell.reset)
 
     monkeypatch.setattr(graphs, "build_cell", wrong)

@@ -49,7 +49,7 @@ class Page(HTMLParser):
             if name in ("src", "href"):
                 (self.pictures if tag in ("img", "image") else self.fetched).append(value or "")
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+    def handle_endtag(self, _: str) -> None:
         self.within = ""
 
     def handle_data(self, data: str) -> None:

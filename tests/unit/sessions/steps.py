@@ -54,12 +54,11 @@ class RacedStore(ManualStore):
 class FailingStore(ManualStore):
     """A real store whose commits fail."""
 
-    def replace(
-        self,
-        sessions: Sequence[Session],
-        expected: Sequence[int],  # noqa: ARG002
-    ) -> list[Replaced]:
-        return [StoreError(f"cannot write {one.session_id}") for one in sessions]
+    def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
+        return [
+            StoreError(f"cannot write {one.session_id}")
+            for one, _ in zip(sessions, expected, strict=True)
+        ]
 
 
 def weather(session_id: str, **fields: object) -> Session:

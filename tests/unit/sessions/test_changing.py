@@ -207,12 +207,8 @@ def test_a_store_that_fails() -> None:
         changed(store)
 
     class PartlyAway(MemoryStore):
-        def replace(
-            self,
-            sessions: Sequence[Session],
-            expected: Sequence[int],  # noqa: ARG002
-        ) -> list[Replaced]:
-            return [StoreError("this node is away")] * len(sessions)
+        def replace(self, sessions: Sequence[Session], expected: Sequence[int]) -> list[Replaced]:
+            return [StoreError("this node is away") for _ in zip(sessions, expected, strict=True)]
 
     away = PartlyAway()
     with pytest.raises(StoreError, match="this node"):

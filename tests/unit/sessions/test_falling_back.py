@@ -222,11 +222,8 @@ def test_no_other_key_is_applied(process: Process, store: LosingStore, key: byte
         check_refused(process.send(key=Key.of(key)), store)
 
 
-def test_a_process_that_began_later_cannot_know(
-    models: Models,
-    process: Process,  # noqa: ARG001
-    store: LosingStore,
-) -> None:
+@pytest.mark.usefixtures("process")
+def test_a_process_that_began_later_cannot_know(models: Models, store: LosingStore) -> None:
     assert Process(models, store).step().step == 9
     assert stored(store).fell_back_from is None
 

@@ -41,7 +41,7 @@ class FarStore(ManualStore):
         with self._counting:
             self._under_way -= 1
 
-    def clone_for_thread(self) -> "FarStore | None":  # type: ignore[override]
+    def clone_for_thread(self) -> "FarStore | None":
         if self._stores == 1:
             return None
         self._stores -= 1

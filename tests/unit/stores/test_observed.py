@@ -237,7 +237,7 @@ def test_the_clock_is_that_of_the_store() -> None:
 class ClonedStore(MemoryStore):
     """Worth another thread, as often as one likes."""
 
-    def clone_for_thread(self) -> "ClonedStore":  # type: ignore[override]
+    def clone_for_thread(self) -> "ClonedStore":
         return ClonedStore()
 
 
