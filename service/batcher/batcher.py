@@ -36,15 +36,21 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 
+def _return(error: Exception) -> Exception:
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class Deferred(Generic[Answer]):
     """In place of an answer: `work` would hold up the worker for too long.
 
     It runs somewhere else, and is told by its argument whether its caller is still there. What it
     returns is called on the same worker and gives the answer. Tasks of the key wait meanwhile.
+    Where there is no room for it, `refused` makes the answer from the error.
     """
 
     work: "Callable[[Callable[[], bool]], Callable[[], Answer | Exception | Deferred[Answer]]]"
+    refused: Callable[[Exception], Answer | Exception] = _return
 
 
 class Part(NamedTuple, Generic[Item]):
@@ -314,7 +320,7 @@ class Batcher(Generic[Item, Answer]):
             self._executor(work)
         except Exception as error:  # too much is deferred already: for this caller alone
             self._release([task])
-            self._answer([task], [error])
+            self._answer([task], [deferred.refused(error)])
 
     def _release(self, tasks: Sequence[Task]) -> None:
         with self._lock:
@@ -340,10 +346,6 @@ def _outcome(call: Callable[[], object]) -> object:
         return call()
     except Exception as error:  # handed to the caller, who awaits it
         return error
-
-
-def _return(error: Exception) -> Exception:
-    return error
 
 
 class _OfFuture:

@@ -104,7 +104,12 @@ class Stepper:
                     batch.run(pause)
             return partial(self._finish_deferred, group, owner, batches, attempts)
 
-        return Deferred(work)
+        def refused(error: Exception) -> Answered:
+            # Others of the block are answered already, and some of them perhaps committed.
+            group.fail_all((place for batch in batches for place in batch.positions), error)
+            return group.answered[owner]
+
+        return Deferred(work, refused)
 
     def _finish_deferred(
         self, group: Group, owner: int, batches: list[Batch], attempts: int

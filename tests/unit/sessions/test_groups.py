@@ -2,12 +2,32 @@
 
 from collections.abc import Sequence
 
-from service.errors import SessionDamaged, SessionNotFound, StoreError
+import numpy as np
+
+from service.batcher.batcher import Deferred, Part
+from service.errors import Overloaded, SessionDamaged, SessionNotFound, StoreError
+from service.operations.inputs import TensorBlock
 from service.operations.keys import Key
+from service.operations.requests import Steps
 from service.repository.models import Models
+from service.sessions.answers import Answered
+from service.sessions.reader import Reader
+from service.sessions.recent import Recent
+from service.sessions.stepping import Stepper
 from service.stores.store import Found, Identity, Replaced, Session
 from tests.contract.sessions import found_in, same
-from tests.unit.sessions.steps import ManualStore, answered, request, stepper, weather
+from tests.unit.sessions.steps import (
+    LIMITS,
+    RECENT_BYTES,
+    ROW,
+    ManualStore,
+    RacedStore,
+    answered,
+    request,
+    rival_step,
+    stepper,
+    weather,
+)
 
 
 class UnevenStore(ManualStore):
@@ -86,3 +106,23 @@ def test_one_is_damaged_where_only_a_keyed_request_looks(models: Models) -> None
         assert [type(outcomes[index]) for index in (1, 3)] == [SessionDamaged] * 2
     for damaged in ("damaged", "too"):
         assert answered(run([request(damaged)])[0]).step == 8, "its state is sound"
+
+
+def test_a_long_block_for_which_there_is_no_room_a_second_time(models: Models) -> None:
+    """What is committed already is answered as that, though the rest cannot be done again."""
+    store = RacedStore(lambda store: rival_step(store, "b"), times=1)
+    for session_id in "ab":
+        store.create(weather(session_id))
+    recent = Recent(RECENT_BYTES)
+    inputs = TensorBlock(np.array([[ROW] * 2000] * 2, np.float32))
+    block = Steps([Identity("", "a"), Identity("", "b")], inputs)
+    run = Stepper(models, store, Reader(store, recent), recent, LIMITS).run
+    (long,) = run([Part(block, (0, 1))])
+    assert isinstance(long, Deferred)
+    again = long.work(lambda: True)()
+    assert isinstance(again, Deferred)
+    outcome = again.refused(Overloaded("no room"))
+    assert isinstance(outcome, Answered)
+    assert [answers.rows for answers in outcome.answers] == [[0]]
+    assert [(row, type(error)) for row, error in outcome.failures] == [(1, Overloaded)]
+    assert (found_in(store, "a").step, found_in(store, "b").step) == (2007, 107)
