@@ -12,6 +12,7 @@ from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.gates import GateSelection, check_selection
 from service.operations.inputs import Inputs, encode_text
+from service.operations.keys import Key
 from service.operations.limits import Limits
 from service.operations.requests import digest, tensor
 from service.operations.sampling import Sampling
@@ -65,11 +66,7 @@ class Rollout:
         seed = self.seed
         if seed is None:
             # Every try of one request draws the same, on whatever replica.
-            seed = (
-                secrets.randbits(_SEED_BITS)
-                if key is None
-                else int.from_bytes(key.digest[:8], "little") >> (64 - _SEED_BITS)
-            )
+            seed = secrets.randbits(_SEED_BITS) if key is None else seed_of(key)
         object.__setattr__(self, "drawn_with", seed)
 
     @property
@@ -112,6 +109,11 @@ class Rollout:
             for index, end in enumerate(self.stop or ())
         )
         return tuple(tuple(end.tolist()) for end in ends)
+
+
+def seed_of(key: Key) -> int:
+    """What a request with this key draws with, where it names no seed."""
+    return int.from_bytes(key.digest[:8], "little") >> (64 - _SEED_BITS)
 
 
 def check_feedback(manifest: Manifest) -> None:

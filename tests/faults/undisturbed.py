@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Tokens
 from service.engine.engine import Engine, Gates
-from service.operations.rollout import Plan
+from service.operations.keys import Key
+from service.operations.rollout import Plan, seed_of
 from service.operations.sampling import Sampling
 from tests.faults.requests import Request
 from tests.rolled_out import roll
@@ -28,7 +29,8 @@ class Undisturbed:
         self.step = step
 
     def apply(self, request: Request, answered: dict[str, Any]) -> Numbers:
-        """What the request is to be answered with. `answered` names the seed, if it was drawn."""
+        """What the request is to be answered with. `answered` names the seed where tokens were
+        drawn; where the answer is lost, it comes from the key."""
         content = request.content()
         if request.operation == "state":
             self.step = content["step"]
@@ -38,7 +40,9 @@ class Undisturbed:
         inputs = np.array(content["inputs"], np.int64 if is_token else np.float32)
         self.step += request.consumes
         if request.operation == "rollout":
-            seed = content.get("seed", answered.get("seed", 0))
+            seed = content.get("seed", answered.get("seed"))
+            if seed is None:
+                seed = 0 if request.key is None else seed_of(Key.of(request.key.encode()))
             return self._roll(inputs, content, seed, "tokens" if is_token else "outputs")
         return self._steps(inputs, gates="gates" in content)
 
