@@ -53,11 +53,17 @@ class Deferred(Generic[Answer]):
     refused: Callable[[Exception], Answer | Exception] = _return
 
 
+def _stays() -> bool:
+    return False
+
+
 class Part(NamedTuple, Generic[Item]):
-    """Rows of an item that are in a group, in increasing order."""
+    """Rows of an item that are in a group, in increasing order; `cancelled` says whether their
+    caller has gone."""
 
     item: Item
     rows: Sequence[int]
+    cancelled: Callable[[], bool] = _stays
 
 
 Executor = Callable[[Callable[[], None]], None]
@@ -283,7 +289,8 @@ class Batcher(Generic[Item, Answer]):
 
     def _run_items(self, worker: int, tasks: list[Task]) -> Sequence[object]:
         try:
-            answers = self._runs[worker]([Part(task.item, task.rows) for task in tasks])
+            parts = [Part(task.item, task.rows, task.reply.cancelled) for task in tasks]
+            answers = self._runs[worker](parts)
         except MustWait:
             raise
         except Exception as error:  # a failed commit, say, concerns the whole group

@@ -28,7 +28,7 @@ class Group:
         self.is_committed = False
         """Whether some rows may be, so that the group cannot be done again."""
         self.has_conditions = False
-        for owner, (steps, rows) in enumerate(parts):
+        for owner, (steps, rows, _) in enumerate(parts):
             self.owners += [owner] * len(rows)
             self.rows += rows
             all_rows = len(rows) == len(steps)
@@ -62,6 +62,13 @@ class Group:
                 yield begin, end
                 begin = end
         yield begin, len(owners)
+
+    def unwanted(self, positions: Sequence[int]) -> list[int]:
+        """Indexes of rows whose callers have gone, and have perhaps asked somebody else."""
+        gone = {owner for owner, part in enumerate(self.parts) if part.cancelled()}
+        if not gone:
+            return []
+        return [index for index, one in enumerate(positions) if self.owners[one] in gone]
 
     def fail(self, position: int, error: Exception) -> None:
         self.answered[self.owners[position]].failures.append((self.rows[position], error))

@@ -183,17 +183,20 @@ class Stepper:
         return replaced
 
     def _sound(self, group: Group, batch: Batch, now: float, lost: list[int]) -> Batch:
-        """Without the rows that failed, or took longer than their sessions had to live."""
+        """Without the rows that failed, took longer than their sessions had to live, or are wanted
+        no more: a store may have held them up for seconds, in which a retry went elsewhere."""
         failed = dict(batch.results.errors)
         if (batch.sessions.expires_at <= now).any():
             for index, expires_at in enumerate(batch.sessions.expires_at.tolist()):
                 if expires_at <= now:
                     failed[index] = SessionExpired(batch.sessions.identities[index].session_id)
-        if not failed:
+        unwanted = group.unwanted(batch.positions)
+        if not failed and not unwanted:
             return batch
         for index, error in failed.items():
             self._fail(group, batch.positions[index], error, lost)
-        return batch.only([i for i in range(len(batch.positions)) if i not in failed])
+        left_out = {*failed, *unwanted}
+        return batch.only([i for i in range(len(batch.positions)) if i not in left_out])
 
     def _moves(
         self, group: Group, batch: Batch, now: float, lost: list[int]

@@ -13,7 +13,7 @@ from tests.faults.http_connection import Answer
 from tests.faults.requests import Request
 from tests.faults.undisturbed import Undisturbed, difference, numbers_of, same_bits
 
-_SHOWN = 12
+_SHOWN = 30
 
 
 class Mismatch(Exception):

@@ -16,7 +16,7 @@ from service.repository.models import Models
 from service.sessions.answers import Answer, Answered
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.stepping import Stepper
+from service.sessions.stepping import StepOutcome, Stepper
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session
 from tests.contract.sessions import found_in, moved, session
@@ -113,8 +113,11 @@ class OneProcess:
         self._stepper = Stepper(models, store, Reader(store, recent), recent, LIMITS)
 
     def run(self, requests: Sequence[Steps]) -> list[Answer | Exception | Deferred[Answered]]:
-        outcomes = self._stepper.run([Part(request, (0,)) for request in requests])
+        outcomes = self.run_parts([Part(request, (0,)) for request in requests])
         return [one.only() if isinstance(one, Answered) else one for one in outcomes]
+
+    def run_parts(self, parts: Sequence[Part[Steps]]) -> list[StepOutcome]:
+        return self._stepper.run(parts)
 
 
 def stepper(models: Models, store: MemoryStore, recent: Recent | None = None) -> OneProcess:

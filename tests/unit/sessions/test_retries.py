@@ -1,10 +1,11 @@
 """Keyed and conditional steps: a retry is answered and not applied."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from service.batcher.batcher import Part
 from service.errors import (
     AnswerNotKept,
     CommitUnknown,
@@ -19,7 +20,7 @@ from service.repository.models import Models
 from service.sessions.admission import tag
 from service.sessions.receipts import KEPT_ANSWER_BYTES, KEPT_RECEIPTS
 from service.stores.memory import MemoryStore
-from service.stores.store import Replaced, Session
+from service.stores.store import Found, Identity, Replaced, Session
 from tests.contract.sessions import found_in, read, same
 from tests.unit.sessions.steps import (
     ROW,
@@ -61,6 +62,44 @@ def test_a_retry_after_other_steps_has_the_answer_of_then(models: Models) -> Non
     again = answered(run([request("a", key=KEY)])[0])
     assert (again.step, again.revision, again.replayed) == (first.step, first.revision, True)
     assert again.result.outputs.tobytes() == first.result.outputs.tobytes()
+
+
+class HeldUpStore(ManualStore):
+    """A real store that takes so long to read a session that its caller asks somebody else."""
+
+    def __init__(self, meanwhile: Callable[[MemoryStore], object]) -> None:
+        super().__init__()
+        self._meanwhile: Callable[[MemoryStore], object] | None = meanwhile
+
+    def read(self, identities: Sequence[Identity]) -> list[Found]:
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile(self)
+        return super().read(identities)
+
+
+def test_what_a_store_has_held_up_is_not_applied_when_its_caller_has_gone(models: Models) -> None:
+    gone = False
+
+    def ask_elsewhere(store: MemoryStore) -> None:
+        """The retry is applied, and as much after it as pushes its receipt out."""
+        nonlocal gone
+        gone = True
+        other = stepper(models, store)
+        for key in (KEY, *(Key.of(b"%d" % number) for number in range(KEPT_RECEIPTS))):
+            assert answered(other.run([request("a", key=key)])[0])
+
+    store = HeldUpStore(ask_elsewhere)
+    for session_id in "ab":
+        store.create(weather(session_id))
+    outcomes = stepper(models, store).run_parts(
+        [
+            Part(request("a", key=KEY), (0,), lambda: gone),
+            Part(request("b", key=KEY), (0,)),
+        ]
+    )
+    assert answered(outcomes[1]).step == 8
+    assert found_in(store, "a").step == 7 + 1 + KEPT_RECEIPTS, "applied once, and what came after"
 
 
 @pytest.mark.parametrize("neighbours", [0, 3])
