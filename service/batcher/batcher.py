@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -93,6 +93,7 @@ class Batcher(Generic[Item, Answer]):
         max_wait_seconds: float = math.inf,
         executor: Executor = _no_executor,
         is_quick: Callable[[Item], bool] = _never,
+        node_of: Callable[[object], object] | None = None,
     ) -> None:
         """Each of `runs` is a worker and answers the parts of a group, one group at a time.
 
@@ -103,12 +104,16 @@ class Batcher(Generic[Item, Answer]):
         Where the only worker sleeps, a group whose items are all `is_quick` runs on the event loop:
         waking the worker, and being woken by it, costs a third of the throughput. Work that raises
         MustWait there, and all that comes after a slow group for a while, is the worker's.
+
+        `node_of` says on which of the store's nodes a key lies, where it has several; None of one
+        that lies on none.
         """
         self._runs = runs
         self._max_queue = max_queue
         self._max_wait_seconds = max_wait_seconds
         self._executor = executor
         self._is_quick = is_quick if len(runs) == 1 else _never
+        self._node_of = node_of
         self._is_lent = False
         """Whether the event loop does the work of the only worker, which sleeps."""
         self._slow_until = -math.inf
@@ -117,7 +122,7 @@ class Batcher(Generic[Item, Answer]):
         self._completed = CompletionQueue(_resolve)
         self._lock = threading.Lock()
         self._waking = threading.Lock()
-        self._waiting = Waiting(max_batch, self._refuse)
+        self._waiting = Waiting(max_batch, self._refuse, len(runs))
         self._closing = False
         self._idle: set[int] = set()
         self._wakeups = [Wakeup() for _ in runs]  # where idle workers sleep
@@ -173,7 +178,12 @@ class Batcher(Generic[Item, Answer]):
             asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
         rows = range(len(keys))
-        self._arriving.append(Task(keys, reply, expires_at, item, call, worker, rows=rows))
+        nodes = None if self._node_of is None else list(map(self._node_of, keys))
+        if nodes and None in nodes:
+            nodes = None
+        self._arriving.append(
+            Task(keys, reply, expires_at, item, call, worker, rows=rows, nodes=nodes)
+        )
         self._arriving_rows += len(keys)
 
     def _hand_over(self) -> None:
@@ -317,9 +327,8 @@ class Batcher(Generic[Item, Answer]):
                 finish = deferred.work(lambda: not task.reply.cancelled())
             except Exception as error:  # raised on the worker, as if it had happened there
                 finish = partial(_return, error)
-            resumed = Task(
-                task.keys, task.reply, math.inf, None, finish, worker, resumes=True, rows=task.rows
-            )
+            resumed = replace(task, expires_at=math.inf, item=None, call=finish, settled=False)
+            resumed.worker, resumed.resumes = worker, True
             self._resume(resumed)
 
         task.settled = True

@@ -24,7 +24,8 @@ class Task:
     """A request in the queue: rows of an item for a group's run, or a call of its own.
 
     Each of `rows` has its key. A task with a `worker` runs on that worker only. One that `resumes`
-    goes on with deferred work of its keys, which all others of the keys wait for.
+    goes on with deferred work of its keys, which all others of the keys wait for. `nodes` are those
+    of the store that the keys lie on; None for a store of one.
     """
 
     keys: Sequence[object]
@@ -35,6 +36,7 @@ class Task:
     worker: int | None = None
     resumes: bool = False
     rows: Sequence[int] = (0,)
+    nodes: Sequence[object] | None = None
     settled: bool = False
     """Whether an outcome is on its way to the reply, or deferred work will bring one."""
 
@@ -44,6 +46,7 @@ class Task:
             self,
             keys=[self.keys[index] for index in indexes],
             rows=[self.rows[index] for index in indexes],
+            nodes=self.nodes and [self.nodes[index] for index in indexes],
         )
 
 
@@ -51,11 +54,17 @@ class Waiting:
     """The queue of a batcher with several workers. Its owner sees to it that one thread is in here.
 
     From `take` until `release` a key is held: no other task of it is taken meanwhile.
+
+    Where a store has several nodes, a group is of one of them, and one worker stays free for the
+    others: a node that is silent holds up nobody but its own.
     """
 
-    def __init__(self, max_batch: int, refuse: Callable[[Task], None]) -> None:
+    def __init__(self, max_batch: int, refuse: Callable[[Task], None], workers: int = 1) -> None:
         """`refuse` answers a task that has waited for too long."""
         self._max_batch = max_batch
+        self._workers = workers
+        self._at_work: dict[int, object] = {}
+        """By worker, the node that its group is of."""
         self._refuse = refuse
         self._tasks: deque[Task] = deque()
         self._rows = 0
@@ -90,6 +99,7 @@ class Waiting:
 
         Of a task with many rows those stay whose keys are not free.
         """
+        nodes = _Nodes(self._full_nodes(worker))
         group: list[Task] = []
         passed: set[object] = set()
         later: deque[Task] = deque()
@@ -100,24 +110,45 @@ class Waiting:
                 passed.update(task.keys)
                 later.append(task)
                 continue
-            free, rest = (task, None) if task.resumes else self._split(task, passed, room)
-            if rest is not None:
-                later.append(rest)
+            free, rest = self._free(task, nodes, passed, room)
+            later.extend(rest)
             if free is None:
                 continue
             self._rows -= len(free.keys)
             if self.is_wanted(free):
                 self._held.update(free.keys)
                 group.append(free)
+                nodes.choose(free)
                 room -= len(free.keys)
             elif free.resumes:
                 self._held.difference_update(free.keys)
         later.extend(tasks)
         self._tasks = later
+        self._at_work[worker] = nodes.chosen
         return group
 
+    def _full_nodes(self, worker: int) -> set[object]:
+        """Those that all other workers are waiting for."""
+        self._at_work.pop(worker, None)
+        if self._workers == 1 or len(self._at_work) < self._workers - 1:
+            return set()
+        nodes = set(self._at_work.values())
+        return nodes if len(nodes) == 1 else set()
+
+    def _free(
+        self, task: Task, nodes: "_Nodes", passed: set[object], room: int
+    ) -> tuple[Task | None, list[Task]]:
+        """What of a task can go, and the parts that have to wait."""
+        free, elsewhere = nodes.split(task)
+        if elsewhere is not None:
+            passed.update(elsewhere.keys)
+        held = None
+        if free is not None and not free.resumes:
+            free, held = self._split(free, passed, room)
+        return free, [part for part in (elsewhere, held) if part is not None]
+
     def _split(self, task: Task, passed: set[object], room: int) -> tuple[Task | None, Task | None]:
-        """What of a task can go, and what has to wait."""
+        """What of a task of one node can go, and what has to wait."""
         held, keys = self._held, task.keys
         if len(keys) == 1:
             waits = keys[0] in held or keys[0] in passed
@@ -152,6 +183,36 @@ class Waiting:
             self._refuse(task)
             return False
         return True
+
+
+class _Nodes:
+    """Of which node of the store a group is."""
+
+    def __init__(self, full: set[object]) -> None:
+        self.chosen: object = None
+        self._full = full - {None}
+
+    def split(self, task: Task) -> tuple[Task | None, Task | None]:
+        """What of a task can be in the group, and what not. A call, or work that was deferred, is
+        for one worker alone, and so may be of a node that all others wait for."""
+        if task.nodes is None:
+            return task, None
+        bound = task.call is not None
+        chosen = self.chosen
+        if chosen is None:
+            open_to = (node for node in task.nodes if bound or node not in self._full)
+            chosen = next(open_to, None)
+        if chosen is None:
+            return None, task
+        fits = [index for index, node in enumerate(task.nodes) if node == chosen]
+        if len(fits) == len(task.nodes):
+            return task, None
+        rest = [index for index, node in enumerate(task.nodes) if node != chosen]
+        return (task.part(fits) if fits else None), task.part(rest)
+
+    def choose(self, task: Task) -> None:
+        if self.chosen is None and task.nodes is not None:
+            self.chosen = task.nodes[0]
 
 
 def waited_too_long(seconds: float) -> Overloaded:

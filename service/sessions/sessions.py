@@ -110,6 +110,7 @@ class Sessions:
             max_wait_seconds=max_wait_seconds,
             executor=sequences.start,
             is_quick=lambda block: store.is_quick and block.inputs.steps == 1,
+            node_of=store.node_of and partial(_node_of_key, store.node_of),
         )
         self._rollouts = Rollouts(
             models,
@@ -319,6 +320,11 @@ class Sessions:
             request.identity,
             lambda: change(self._store, self._reader, request, apply, puts_state=puts_state),
         )
+
+
+def _node_of_key(node_of: Callable[[Identity], object], key: object) -> object:
+    """Calls that are not about one session have keys of other kinds, and are of no node."""
+    return node_of(key) if isinstance(key, Identity) else None
 
 
 def _check_origin(session: Session, model: str | None, version: int | None) -> None:

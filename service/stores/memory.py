@@ -14,6 +14,7 @@ class MemoryStore:
     """Sessions in a dict: for tests and for scratch work. Nothing survives the process."""
 
     is_quick = True
+    node_of = None
     counts_changes = True
 
     def __init__(

@@ -82,6 +82,10 @@ class ObservedStore:
         return self._store.is_quick
 
     @property
+    def node_of(self) -> Callable[[Identity], object] | None:
+        return self._store.node_of
+
+    @property
     def counts_changes(self) -> bool:
         return self._store.counts_changes
 

@@ -6,7 +6,7 @@ one, and give an outcome for every session: what is wrong with one is no other's
 Calls come from one thread at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -148,6 +148,11 @@ class Store(Protocol):
     @property
     def is_quick(self) -> bool:
         """Whether an access takes some microseconds, unless the medium is busy."""
+
+    @property
+    def node_of(self) -> Callable[[Identity], object] | None:
+        """Tells sessions apart that lie on nodes which answer each for itself; None where all lie
+        on one."""
 
     @property
     def counts_changes(self) -> bool:

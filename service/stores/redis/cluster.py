@@ -60,6 +60,9 @@ class Cluster:
             groups.setdefault(partition, []).append(index)
         return list(groups.values())
 
+    def node_of(self, partition: int) -> object:
+        return self._layout[partition] or _NO_NODE
+
     def everywhere(self) -> list[int]:
         nodes: dict[Node, int] = {}
         for partition, node in enumerate(self._layout):

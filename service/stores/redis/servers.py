@@ -1,7 +1,7 @@
 """What a store needs of the Redis behind it; and a single one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from redis.exceptions import AskError
@@ -21,6 +21,10 @@ class Servers(Protocol):
     def together(self, partitions: Sequence[int]) -> list[list[int]]:
         """Which may share one command: indexes into `partitions`, each in one of the groups."""
 
+    @property
+    def node_of(self) -> Callable[[int], object] | None:
+        """The node of a partition; None where there is one node alone."""
+
     def everywhere(self) -> list[int]:
         """Partitions such that every node has exactly one of them. Raises StoreError."""
 
@@ -36,6 +40,8 @@ class Servers(Protocol):
 
 class SingleServer:
     """One Redis process."""
+
+    node_of = None
 
     def __init__(self, node: Node, access: Access) -> None:
         self._link = Link(node, access)

@@ -109,6 +109,11 @@ class RedisStore:
 
     is_quick = False
 
+    @property
+    def node_of(self) -> Callable[[Identity], object] | None:
+        node_of = self._exchange.servers.node_of
+        return node_of and (lambda identity: node_of(home_of(*identity).partition))
+
     def others_wrote(self) -> bool:
         return False
 

@@ -38,6 +38,7 @@ class SqliteStore:
     every commit waits for the disk and survives power loss too.
     """
 
+    node_of = None
     counts_changes = True
 
     def __init__(
