@@ -123,4 +123,4 @@ def _bits(network: Predictor, tokens: Tensor, skip: int = 0) -> float:
         chunks.append(output.gather(2, target[..., None])[..., 0])
         position += output.shape[1]
     chosen = torch.cat(chunks, dim=1)[:, skip:].double()
-    return float(-np.log2(chosen.numpy()).mean())
+    return float(-chosen.log2().mean())
