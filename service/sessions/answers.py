@@ -107,8 +107,8 @@ class AnswerColumns:
 
     identities: Sequence[Identity]
     manifest: Manifest
-    steps: NDArray[np.int64]
-    revisions: NDArray[np.int64]
+    steps: Sequence[int]
+    revisions: Sequence[int]
     outputs: NDArray[np.float32]
     gates: Gates | None
     replayed: bool = False
@@ -136,8 +136,8 @@ class Answers:
         columns = AnswerColumns(
             (identity,),
             answer.manifest,
-            np.array([answer.step]),
-            np.array([answer.revision]),
+            (answer.step,),
+            (answer.revision,),
             answer.result.outputs[np.newaxis],
             gates and Gates(*(tensor[np.newaxis] for tensor in gates.tensors)),
             replayed=True,
@@ -168,8 +168,8 @@ class Answers:
                 Answer(
                     columns.identities[index].session_id,
                     columns.manifest,
-                    int(columns.steps[index]),
-                    int(columns.revisions[index]),
+                    columns.steps[index],
+                    columns.revisions[index],
                     result,
                     columns.replayed,
                 ),

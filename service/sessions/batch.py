@@ -13,7 +13,7 @@ from service.operations.keys import Key
 from service.records import record
 from service.sessions.answers import Result, ResultShape, kept_in
 from service.sessions.receipts import Receipt, left_by
-from service.sessions.revisions import fresh_revision
+from service.sessions.revisions import fresh_revisions
 from service.stores.columns import Columns, Moves, Texts
 from service.stores.store import Session
 
@@ -48,6 +48,9 @@ class Batch:
     alone: bool = False
     receipt: Receipt | None = None
     ran: Ran | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
     @property
     def steps(self) -> int:
@@ -91,30 +94,26 @@ class Batch:
     def moves(self, now: float, *, counts_changes: bool) -> Moves:
         """The sessions as they are after it, alive for another time to live; keyed ones with their
         receipts. Raises SessionDamaged where those of any cannot be read."""
-        sessions = self.sessions
-        counts, times = sessions.counts.copy(), sessions.times.copy()
-        counts[:, 0] += self.steps
-        counts[:, 1] = counts[:, 1] + 1 if counts_changes else 0
-        counts[:, 2] = [fresh_revision() for _ in sessions.identities]
-        times[:, 1] = now + times[:, 2]
-        texts = sessions.texts if self.keyed is None else self._texts(self.keyed, counts)
-        moved = Columns(
-            sessions.model,
-            sessions.version,
-            sessions.identities,
-            counts,
-            times,
-            self.results.states,
-            texts,
+        sessions, steps = self.sessions, self.steps
+        changes = [count + 1 for count in sessions.changes] if counts_changes else [0] * len(self)
+        moved = replace(
+            sessions,
+            steps=[step + steps for step in sessions.steps],
+            changes=changes,
+            revisions=fresh_revisions(len(self)),
+            expires_at=[now + ttl_seconds for ttl_seconds in sessions.ttl_seconds],
+            states=self.results.states,
         )
+        if self.keyed is not None:
+            moved.texts = self._texts(self.keyed, moved)
         return Moves(moved, sessions.revisions, keyed=self.keyed is not None)
 
-    def _texts(self, keyed: list[Keyed | None], counts: NDArray[np.int64]) -> list[Texts]:
-        texts = list(self.sessions.texts)
+    def _texts(self, keyed: list[Keyed | None], moved: Columns) -> list[Texts]:
+        texts = list(moved.texts)
         for index, one in enumerate(keyed):
             if one is not None:
+                step, revision = moved.steps[index], moved.revisions[index]
                 kept = kept_in(one.shape, self.result(index), one.session.state, one.digest)
-                step, _, revision, _ = counts[index].tolist()
                 receipt = kept.receipt(one.key, one.session.version, step, revision)
                 receipts, writers = left_by(one.session, one.key, receipt)
                 texts[index] = texts[index]._replace(receipts=receipts, writers=writers)

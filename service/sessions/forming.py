@@ -81,8 +81,8 @@ class Forming:
     def _going(self, positions: list[int], sessions: Columns) -> list[int]:
         """The indexes of those that go on if their copies are right."""
         group, going = self._group, list(range(len(positions)))
-        if (sessions.expires_at <= self._now).any():
-            going = np.flatnonzero(sessions.expires_at > self._now).tolist()
+        if expired := sessions.expired(self._now):
+            going = [index for index in going if index not in expired]
         if not group.has_conditions:
             return going
         return [index for index in going if self._is_admitted(positions[index], sessions, index)]

@@ -9,12 +9,13 @@ earlier answer, comes from the store.
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import compress, repeat
+from operator import not_
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.stores.columns import Columns, counts_of, texts_of, times_of
+from service.stores.columns import Columns, Texts, at, texts_of
 from service.stores.store import Identity, Session
 
 OVERHEAD_BYTES = 1024
@@ -23,10 +24,12 @@ OVERHEAD_BYTES = 1024
 _DOUBTED = -1
 _FIRST_ROWS = 64
 
-
 _ROW_BITS = 32
 _ROW_MASK = (1 << _ROW_BITS) - 1
 _NOWHERE = -1
+
+
+_NO_TEXTS = Texts(b"", b"", b"", b"")
 
 
 class _Table:
@@ -36,38 +39,76 @@ class _Table:
         self.model = model
         self.version = version
         self.first_place = number << _ROW_BITS
-        self.counts = np.zeros((_FIRST_ROWS, 4), np.int64)
-        self.times = np.zeros((_FIRST_ROWS, 3))
-        self.states = np.zeros((_FIRST_ROWS, state_size), np.float32)
-        self.texts = np.empty(_FIRST_ROWS, object)
-        self.looks = np.zeros(_FIRST_ROWS, np.int64)
+        self.rows = list[int]()
+        self.created_at = list[float]()
+        self.ttl_seconds = list[float]()
+        self.texts = list[Texts]()
+        self.steps = list[int]()
+        self.changes = list[int]()
+        self.revisions = list[int]()
+        self.expires_at = list[float]()
+        self.states = np.zeros((0, state_size), np.float32)
+        self.looks = list[int]()
         """At which look a copy was known to be the store's; `_DOUBTED` where it may not be."""
-        self.free = list(range(_FIRST_ROWS))
+        self.free = list[int]()
 
     def row(self) -> int:
         """A free one."""
         if not self.free:
             rows = len(self.looks)
-            for name in ("counts", "times", "states", "texts", "looks"):
-                column = getattr(self, name)
-                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
-            self.free = list(range(rows, 2 * rows))
+            more = rows or _FIRST_ROWS
+            self.free = list(range(rows, rows + more))
+            for numbers in (self.rows, self.steps, self.changes, self.revisions, self.looks):
+                numbers.extend([0] * more)
+            for times in (self.created_at, self.ttl_seconds, self.expires_at):
+                times.extend([0.0] * more)
+            self.texts += [_NO_TEXTS] * more
+            new = np.zeros((more, self.states.shape[1]), np.float32)
+            self.states = np.concatenate([self.states, new])
         return self.free.pop()
 
-    def columns(self, identities: list[Identity], rows: NDArray[np.int64]) -> Columns:
+    def columns(
+        self, identities: list[Identity], rows: list[int], copied_from: "_Copied | None" = None
+    ) -> Columns:
         return Columns(
             self.model,
             self.version,
             identities,
-            self.counts[rows],
-            self.times[rows],
+            at(self.rows, rows),
+            at(self.created_at, rows),
+            at(self.ttl_seconds, rows),
+            at(self.texts, rows),
+            at(self.steps, rows),
+            at(self.changes, rows),
+            at(self.revisions, rows),
+            at(self.expires_at, rows),
             self.states[rows],
-            self.texts[rows].tolist(),
+            copied_from,
         )
+
+    def put(self, row: int, session: Session) -> None:
+        self.rows[row] = session.row
+        self.created_at[row] = session.created_at
+        self.ttl_seconds[row] = session.ttl_seconds
+        self.texts[row] = texts_of(session)
+        self.steps[row] = session.step
+        self.changes[row] = session.changes
+        self.revisions[row] = session.revision
+        self.expires_at[row] = session.expires_at
+        self.states[row] = session.state
 
     def size(self, row: int) -> int:
         """Bytes that a copy takes, about."""
         return OVERHEAD_BYTES + 4 * self.states.shape[1] + sum(map(len, self.texts[row]))
+
+
+class _Copied(NamedTuple):
+    """From which rows of a table copies were taken, and when."""
+
+    table: _Table
+    rows: list[int]
+    removals: int
+    looks: int
 
 
 class Recent:
@@ -82,6 +123,7 @@ class Recent:
         """Of every copy the number of its table, and in the lower bits its row there; those used
         longest ago in front."""
         self._looks = 0
+        self._removals = 0
         self._bytes = 0
         self._lock = Lock()
 
@@ -98,13 +140,15 @@ class Recent:
             found = []
             unknown, by_table = self._by_table(identities)
             for table, indexes, rows in by_table:
-                fresh = table.looks[rows] == self._looks
-                known = indexes if fresh.all() else list(compress(indexes, fresh))
-                if len(known) < len(indexes):
-                    unknown += compress(indexes, ~fresh)
+                known, known_rows = indexes, rows
+                if at(table.looks, rows).count(self._looks) < len(rows):
+                    fresh = [table.looks[row] == self._looks for row in rows]
+                    known, known_rows = list(compress(indexes, fresh)), list(compress(rows, fresh))
+                    unknown += compress(indexes, map(not_, fresh))
                 if known:
                     named = [identities[index] for index in known]
-                    found.append((known, table.columns(named, rows[fresh])))
+                    copied = _Copied(table, known_rows, self._removals, self._looks)
+                    found.append((known, table.columns(named, known_rows, copied)))
         return found, unknown
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:
@@ -119,10 +163,7 @@ class Recent:
                 return
             table = self._table(session)
             row = table.row()
-            table.counts[row] = counts_of(session)
-            table.times[row] = times_of(session)
-            table.states[row] = session.state
-            table.texts[row] = texts_of(session)
+            table.put(row, session)
             table.looks[row] = _DOUBTED if doubted else self._looks
             self._places[session.identity] = table.first_place | row
             self._bytes += table.size(row)
@@ -131,10 +172,16 @@ class Recent:
     def keep_moved(self, moved: Columns) -> None:
         """Sessions that have just been stored; as `keep`."""
         with self._lock:
+            copied = moved.copied_from
+            if isinstance(copied, _Copied) and self._are_there(copied):
+                self._overwrite(copied.table, copied.rows, moved)
+                self._make_room()
+                return
             unknown, by_table = self._by_table(moved.identities)
             for table, indexes, rows in by_table:
                 if (table.model, table.version) == (moved.model, moved.version):
-                    self._overwrite(table, rows, moved, indexes)
+                    whole = len(indexes) == len(moved)
+                    self._overwrite(table, rows, moved if whole else moved.take(indexes))
                 else:
                     unknown += indexes
             self._make_room()
@@ -163,41 +210,54 @@ class Recent:
 
     def _by_table(
         self, identities: Sequence[Identity]
-    ) -> tuple[list[int], list[tuple[_Table, list[int], NDArray[np.int64]]]]:
+    ) -> tuple[list[int], list[tuple[_Table, list[int], list[int]]]]:
         """The indexes of those without a copy; and by tables the indexes and rows of the others."""
         places = list(map(self._places.get, identities, repeat(_NOWHERE)))
-        numbers = [place >> _ROW_BITS for place in places]
-        by_number = {
-            number: [index for index, one in enumerate(numbers) if one == number]
-            for number in set(numbers)
-        }
+        lowest = min(places, default=_NOWHERE) >> _ROW_BITS
+        highest = max(places, default=_NOWHERE) >> _ROW_BITS
+        if lowest == highest:  # of one table, as nearly always
+            by_number = {lowest: list(range(len(places)))}
+        else:
+            by_number = {}
+            for index, place in enumerate(places):
+                by_number.setdefault(place >> _ROW_BITS, []).append(index)
         unknown = by_number.pop(_NOWHERE, [])
-        by_table = [
+        return unknown, [
             (
                 self._by_number[number],
                 indexes,
-                np.array([places[index] & _ROW_MASK for index in indexes]),
+                [places[index] & _ROW_MASK for index in indexes],
             )
             for number, indexes in by_number.items()
         ]
-        return unknown, by_table
 
-    def _overwrite(
-        self, table: _Table, rows: NDArray[np.int64], moved: Columns, indexes: list[int]
-    ) -> None:
-        if len(indexes) < len(moved):
-            moved = moved.take(indexes)
-        table.counts[rows] = moved.counts
-        table.times[rows] = moved.times
+    def _are_there(self, copied: "_Copied") -> bool:
+        """Whether the rows are still those of the same sessions."""
+        return copied.removals == self._removals and copied.looks == self._looks
+
+    def _overwrite(self, table: _Table, rows: list[int], moved: Columns) -> None:
         table.states[rows] = moved.states
-        table.looks[rows] = self._looks
+        columns = zip(
+            rows,
+            moved.steps,
+            moved.changes,
+            moved.revisions,
+            moved.expires_at,
+            moved.texts,
+            strict=True,
+        )
+        for row, step, changes, revision, expires_at, texts in columns:
+            table.steps[row] = step
+            table.changes[row] = changes
+            table.revisions[row] = revision
+            table.expires_at[row] = expires_at
+            table.looks[row] = self._looks
+            before = table.texts[row]
+            if before is not texts:
+                self._bytes += sum(map(len, texts)) - sum(map(len, before))
+                table.texts[row] = texts
         for identity in moved.identities:
             self._places.move_to_end(identity)
-        for row, texts in zip(rows.tolist(), moved.texts, strict=True):
-            if table.texts[row] is not texts:
-                self._bytes -= table.size(row)
-                table.texts[row] = texts
-                self._bytes += table.size(row)
 
     def _make_room(self) -> None:
         while self._bytes > self._max_bytes and self._places:
@@ -208,8 +268,9 @@ class Recent:
         if place is None:
             return None
         table, row = self._by_number[place >> _ROW_BITS], place & _ROW_MASK
-        session = table.columns([identity], np.array([row])).session(0)
+        session = table.columns([identity], [row]).session(0)
         self._bytes -= table.size(row)
-        table.texts[row] = None
+        self._removals += 1
+        table.texts[row] = _NO_TEXTS
         table.free.append(row)
         return session

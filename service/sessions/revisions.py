@@ -11,3 +11,9 @@ _random = Random(secrets.randbits(256))
 def fresh_revision() -> int:
     """Another one than any session has ever had, also where a store has lost its last writes."""
     return _random.getrandbits(_BITS)
+
+
+def fresh_revisions(count: int) -> list[int]:
+    """As many, in one go."""
+    draw = _random.getrandbits
+    return [draw(_BITS) for _ in range(count)]

@@ -13,7 +13,7 @@ another thread, and committed when it comes back.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 
 from service.batcher.batcher import Deferred, Part
 from service.batcher.compute import Stopped, slice_steps
@@ -35,6 +35,8 @@ from service.stores.store import Replaced, Store
 StepOutcome = Answered | Exception | Deferred[Answered]
 _IN_GROUP, _DEFERRED = COMPUTE_SECONDS.labels("group"), COMPUTE_SECONDS.labels("deferred")
 
+
+_steps_of = cache(STEPS.labels)
 
 _PAUSE_SECONDS = 1e-3
 """For another process to end its commit, which takes a tenth of that."""
@@ -85,9 +87,10 @@ class Stepper:
         if not batches:
             return []
         now, together = self._store.now(), _joined(batches)
-        with _IN_GROUP.time():
-            for batch in together:
-                batch.run()
+        began = time.perf_counter()
+        for batch in together:
+            batch.run()
+        _IN_GROUP.observe(time.perf_counter() - began)
         return self._commit(group, together, now)
 
     def _deferred(
@@ -186,10 +189,8 @@ class Stepper:
         """Without the rows that failed, took longer than their sessions had to live, or are wanted
         no more: a store may have held them up for seconds, in which a retry went elsewhere."""
         failed = dict(batch.results.errors)
-        if (batch.sessions.expires_at <= now).any():
-            for index, expires_at in enumerate(batch.sessions.expires_at.tolist()):
-                if expires_at <= now:
-                    failed[index] = SessionExpired(batch.sessions.identities[index].session_id)
+        for index in batch.sessions.expired(now):
+            failed[index] = SessionExpired(batch.sessions.identities[index].session_id)
         unwanted = group.unwanted(batch.positions)
         if not failed and not unwanted:
             return batch
@@ -282,4 +283,4 @@ def _contended(group: Group, lost: Iterable[int]) -> None:
 
 def _observe(batch: Batch) -> None:
     """Rows that have just been committed."""
-    STEPS.labels(batch.sessions.model).inc(batch.steps * len(batch.positions))
+    _steps_of(batch.sessions.model).inc(batch.steps * len(batch.positions))

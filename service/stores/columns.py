@@ -1,13 +1,15 @@
 """Sessions as columns: what a group of steps reads, changes and stores."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.stores.store import Identity, Session
+
+Value = TypeVar("Value")
 
 
 class Texts(NamedTuple):
@@ -21,19 +23,27 @@ class Texts(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Columns:
-    """N sessions, none of them finished or marked as fallen back; the fields of `Session`.
+    """N sessions, none of them finished or marked as fallen back; `states` is float32 [N, S], the
+    others are lists of the fields of `Session`.
 
-    `counts` is int64 [N, 4]: step, changes, revision, row; `times` is float64 [N, 3]: created_at,
-    expires_at, ttl_seconds; `states` is float32 [N, S].
+    Only the states are an array: numbers of a few sessions are read and written faster one by one,
+    and a store takes them one by one.
     """
 
     model: str
     version: int
     identities: list[Identity]
-    counts: NDArray[np.int64]
-    times: NDArray[np.float64]
-    states: NDArray[np.float32]
+    rows: list[int]
+    created_at: list[float]
+    ttl_seconds: list[float]
     texts: list[Texts]
+    steps: list[int]
+    changes: list[int]
+    revisions: list[int]
+    expires_at: list[float]
+    states: NDArray[np.float32]
+    copied_from: object = None
+    """Of copies that are all there as they were found, where: for whoever keeps them."""
 
     def __len__(self) -> int:
         return len(self.identities)
@@ -44,63 +54,58 @@ class Columns:
         return cls(
             sessions[0].model,
             sessions[0].version,
-            [session.identity for session in sessions],
-            np.array([counts_of(session) for session in sessions], np.int64),
-            np.array([times_of(session) for session in sessions]),
-            np.concatenate([session.state for session in sessions]).reshape(len(sessions), -1),
-            [texts_of(session) for session in sessions],
+            [one.identity for one in sessions],
+            [one.row for one in sessions],
+            [one.created_at for one in sessions],
+            [one.ttl_seconds for one in sessions],
+            list(map(texts_of, sessions)),
+            [one.step for one in sessions],
+            [one.changes for one in sessions],
+            [one.revision for one in sessions],
+            [one.expires_at for one in sessions],
+            np.concatenate([one.state for one in sessions]).reshape(len(sessions), -1),
         )
 
-    @property
-    def steps(self) -> NDArray[np.int64]:
-        return self.counts[:, 0]
-
-    @property
-    def revisions(self) -> NDArray[np.int64]:
-        return self.counts[:, 2]
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        return self.counts[:, 3]
-
-    @property
-    def expires_at(self) -> NDArray[np.float64]:
-        return self.times[:, 1]
+    def expired(self, now: float) -> list[int]:
+        """The indexes of those whose time to live is over."""
+        if min(self.expires_at) > now:
+            return []
+        return [index for index, expires_at in enumerate(self.expires_at) if expires_at <= now]
 
     def session(self, index: int) -> Session:
         """One of them as a record."""
-        step, changes, revision, row = self.counts[index].tolist()
-        created_at, expires_at, ttl_seconds = self.times[index].tolist()
-        (tenant, session_id), texts = self.identities[index], self.texts[index]
+        tenant, session_id = self.identities[index]
         return Session(
             session_id,
             self.model,
             self.version,
-            step,
-            changes,
-            revision,
+            self.steps[index],
+            self.changes[index],
+            self.revisions[index],
             self.states[index].copy(),  # a view would keep those of all N in memory
-            created_at,
-            expires_at,
-            ttl_seconds,
-            texts.metadata,
-            texts.receipts,
-            texts.writers,
-            texts.constants,
+            self.created_at[index],
+            self.expires_at[index],
+            self.ttl_seconds[index],
+            *self.texts[index],
             tenant,
-            row=row,
+            row=self.rows[index],
         )
 
     def take(self, indexes: Sequence[int]) -> "Columns":
         """Some of them, in this order."""
-        chosen = list(indexes)
-        return replace(
-            self,
-            identities=[self.identities[index] for index in chosen],
-            counts=self.counts[chosen],
-            times=self.times[chosen],
-            states=self.states[chosen],
-            texts=[self.texts[index] for index in chosen],
+        return Columns(
+            self.model,
+            self.version,
+            at(self.identities, indexes),
+            at(self.rows, indexes),
+            at(self.created_at, indexes),
+            at(self.ttl_seconds, indexes),
+            at(self.texts, indexes),
+            at(self.steps, indexes),
+            at(self.changes, indexes),
+            at(self.revisions, indexes),
+            at(self.expires_at, indexes),
+            self.states[list(indexes)],
         )
 
     @classmethod
@@ -108,13 +113,19 @@ class Columns:
         """All of several, which are of one version of a model."""
         if len(parts) == 1:
             return parts[0]
-        return replace(
-            parts[0],
-            identities=[identity for part in parts for identity in part.identities],
-            counts=np.concatenate([part.counts for part in parts]),
-            times=np.concatenate([part.times for part in parts]),
-            states=np.concatenate([part.states for part in parts]),
-            texts=[texts for part in parts for texts in part.texts],
+        return cls(
+            parts[0].model,
+            parts[0].version,
+            [one for part in parts for one in part.identities],
+            [one for part in parts for one in part.rows],
+            [one for part in parts for one in part.created_at],
+            [one for part in parts for one in part.ttl_seconds],
+            [one for part in parts for one in part.texts],
+            [one for part in parts for one in part.steps],
+            [one for part in parts for one in part.changes],
+            [one for part in parts for one in part.revisions],
+            [one for part in parts for one in part.expires_at],
+            np.concatenate([part.states for part in parts]),
         )
 
 
@@ -127,16 +138,13 @@ class Moves:
     """
 
     sessions: Columns
-    expected: NDArray[np.int64]
+    expected: list[int]
     keyed: bool
 
 
-def counts_of(session: Session) -> tuple[int, int, int, int]:
-    return session.step, session.changes, session.revision, session.row
-
-
-def times_of(session: Session) -> tuple[float, float, float]:
-    return session.created_at, session.expires_at, session.ttl_seconds
+def at(column: list[Value], indexes: Iterable[int]) -> list[Value]:
+    """Some places of a column; quicker than asking for each."""
+    return list(map(column.__getitem__, indexes))
 
 
 def texts_of(session: Session) -> Texts:
@@ -148,5 +156,5 @@ def as_records(moves: Iterable[Moves]) -> tuple[list[Session], list[int]]:
     sessions, expected = list[Session](), list[int]()
     for one in moves:
         sessions += [one.sessions.session(index) for index in range(len(one.sessions))]
-        expected += one.expected.tolist()
+        expected += one.expected
     return sessions, expected

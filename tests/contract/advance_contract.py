@@ -31,7 +31,7 @@ def step_of(before: Session, *, keyed: bool = False) -> Session:
 
 
 def moves_of(before: Sequence[Session], after: Sequence[Session], *, keyed: bool = False) -> Moves:
-    expected = np.array([one.revision for one in before])
+    expected = [one.revision for one in before]
     return Moves(Columns.of(after), expected, keyed=keyed)
 
 

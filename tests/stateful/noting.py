@@ -24,8 +24,7 @@ class NotingStore(ObservedStore):
 
     def advance(self, moves: Sequence[Moves]) -> list[Replaced]:
         for one in moves:
-            revisions, changes = one.sessions.revisions.tolist(), one.sessions.counts[:, 1].tolist()
-            self._changes.update(zip(revisions, changes, strict=True))
+            self._changes.update(zip(one.sessions.revisions, one.sessions.changes, strict=True))
         return super().advance(moves)
 
     def clone_for_thread(self) -> "NotingStore | None":

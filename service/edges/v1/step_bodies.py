@@ -75,15 +75,13 @@ def _plain_fields(columns: AnswerColumns) -> list[bytes]:
     return [
         b'"session_id":%b%b%d,"outputs":[[%b]]'
         % (to_json(identity.session_id), model, step, output)
-        for identity, step, output in zip(
-            columns.identities, columns.steps.tolist(), outputs, strict=True
-        )
+        for identity, step, output in zip(columns.identities, columns.steps, outputs, strict=True)
     ]
 
 
 def etags(columns: AnswerColumns) -> list[bytes]:
     """The entity tags of all rows, without their quotes."""
-    return [b"%x" % revision for revision in columns.revisions.tolist()]
+    return [b"%x" % revision for revision in columns.revisions]
 
 
 def described_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:

@@ -21,7 +21,7 @@ class _NotAll(Exception):
 
 def advance(file: SqliteFile, moves: Sequence[Moves]) -> list[Replaced]:
     """As `replace_group`, of sessions that have moved on by time steps."""
-    if not all(one.sessions.rows.all() for one in moves):
+    if not all(all(one.sessions.rows) for one in moves):
         return replace_group(file, list(zip(*as_records(moves), strict=True)))
     try:
         if len(moves) == 1 and len(moves[0].sessions) == 1:
@@ -41,10 +41,12 @@ def _advance(file: SqliteFile, moves: Moves) -> Sequence[bool]:
     sessions = moves.sessions
     if file.connection.executemany(*rows.advances(moves)).rowcount == len(sessions):
         return [True] * len(sessions)
-    numbers, wanted = sessions.rows.tolist(), sessions.revisions.tolist()
-    found = rows.revisions(file.connection, numbers)
+    found = rows.revisions(file.connection, sessions.rows)
     # A revision never comes twice: where the new one is found, it was set just now.
-    return [found.get(n) == revision for n, revision in zip(numbers, wanted, strict=True)]
+    return [
+        found.get(row) == revision
+        for row, revision in zip(sessions.rows, sessions.revisions, strict=True)
+    ]
 
 
 def replace_group(file: SqliteFile, pairs: list[Pair]) -> list[Replaced]:

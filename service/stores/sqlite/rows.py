@@ -104,20 +104,15 @@ def replacement_by_identity(session: Session, expected: int) -> tuple[object, ..
 def advances(moves: Moves) -> tuple[str, Iterable[tuple[object, ...]]]:
     """The statement for sessions that have moved on, and what it binds for each."""
     sessions = moves.sessions
-    steps, changes, revisions, numbers = sessions.counts.T.tolist()
     states = sessions.states.view(f"V{sessions.states.itemsize * sessions.states.shape[1]}")
-    columns: list[Iterable[object]] = [
-        revisions,
-        changes,
-        steps,
-        sessions.expires_at.tolist(),
-        states.ravel().tolist(),
-    ]
-    if moves.keyed:
-        columns.append([texts.receipts for texts in sessions.texts])
-        columns.append([texts.writers for texts in sessions.texts])
-    columns += numbers, moves.expected.tolist()
-    return ADVANCE_KEYED if moves.keyed else ADVANCE, zip(*columns, strict=True)
+    moved = sessions.revisions, sessions.changes, sessions.steps, sessions.expires_at
+    blobs = states.ravel().tolist()
+    place = sessions.rows, moves.expected
+    if not moves.keyed:
+        return ADVANCE, zip(*moved, blobs, *place, strict=True)
+    receipts = [texts.receipts for texts in sessions.texts]
+    writers = [texts.writers for texts in sessions.texts]
+    return ADVANCE_KEYED, zip(*moved, blobs, receipts, writers, *place, strict=True)
 
 
 def revisions(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:

@@ -162,8 +162,8 @@ def _block(pieces: Sequence[_Piece]) -> bytes:
         [
             HEADER.pack(STEPPED, flags, 0, size, count, time, width, gates),
             pack(f"<{count}Q", *ids),
-            *[one.steps[some].tobytes() for one, some in columns],
-            *[one.revisions[some].tobytes() for one, some in columns],
+            pack(f"<{count}Q", *[step for one, some in columns for step in one.steps[some]]),
+            pack(f"<{count}Q", *[tag for one, some in columns for tag in one.revisions[some]]),
             *[one.outputs[some].tobytes() for one, some in columns],
             *[
                 np.stack(one.gates.of_row(some).tensors, axis=1).tobytes()

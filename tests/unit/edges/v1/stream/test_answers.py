@@ -43,8 +43,8 @@ def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> 
     answers = AnswerColumns(
         [OPENED.identity] * count,
         models.latest("weather").manifest,
-        columns,
-        np.full(count, 2**62),
+        numbers,
+        [2**62] * count,
         outputs,
         shown,
     )
