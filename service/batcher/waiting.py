@@ -139,6 +139,10 @@ class Waiting:
         self, task: Task, nodes: "_Nodes", passed: set[object], room: int
     ) -> tuple[Task | None, list[Task]]:
         """What of a task can go, and the parts that have to wait."""
+        if len(task.keys) == 1 and task.nodes is None:  # as of HTTP
+            (key,) = task.keys
+            waits = not task.resumes and (key in self._held or key in passed)
+            return (None, [task]) if waits else (task, [])
         free, elsewhere = nodes.split(task)
         if elsewhere is not None:
             passed.update(elsewhere.keys)
@@ -150,9 +154,6 @@ class Waiting:
     def _split(self, task: Task, passed: set[object], room: int) -> tuple[Task | None, Task | None]:
         """What of a task of one node can go, and what has to wait."""
         held, keys = self._held, task.keys
-        if len(keys) == 1:
-            waits = keys[0] in held or keys[0] in passed
-            return (None, task) if waits else (task, None)
         if (
             len(keys) <= room
             and held.isdisjoint(keys)

@@ -196,12 +196,9 @@ class ListSessions:
 
 def digest(operation: bytes, *meaning: object) -> bytes:
     """8 bytes that are the same for two requests that mean the same, whatever brought them."""
-    hashed = blake2b(digest_size=8, person=operation)
-    for part in meaning:
-        written = part if isinstance(part, bytes) else repr(part).encode()
-        hashed.update(pack("<I", len(written)))
-        hashed.update(written)
-    return hashed.digest()
+    written = (part if isinstance(part, bytes) else repr(part).encode() for part in meaning)
+    pieces = b"".join([piece for part in written for piece in (pack("<I", len(part)), part)])
+    return blake2b(pieces, digest_size=8, person=operation).digest()
 
 
 def tensor(array: NDArray[Any]) -> bytes:

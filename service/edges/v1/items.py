@@ -1,4 +1,4 @@
-"""The items of `POST /v1/steps`: from the bytes of a body to one record each.
+"""The items of `POST /v1/steps`: from the bytes of a body to blocks.
 
 Hundreds of items come with a few numbers each. A pass of pydantic over every one costs several
 times what the steps do, so plain items are looked at by hand and the numbers of all of them become
@@ -44,7 +44,31 @@ _SAME_NUMBER = InvalidInput.at(
 
 
 @dataclass(slots=True)
-class Item:
+class Block:
+    """Steps of neighbours, by their indexes among the items, that are applied together;
+    `conditions` are None where there are none."""
+
+    indexes: Sequence[int]
+    session_ids: Sequence[str]
+    inputs: Inputs
+    gates: GateSelection | None = None
+    conditions: Sequence[Conditions] | None = None
+
+
+@dataclass(slots=True)
+class Items:
+    """All items of a body: as blocks, or what is wrong with one, its place beginning at the item.
+
+    `session_ids` has a place for each item, None for one that has no session.
+    """
+
+    blocks: Sequence[Block]
+    faults: Sequence[tuple[int, GatewiseError]]
+    session_ids: Sequence[str | None]
+
+
+@dataclass(slots=True)
+class _Item:
     """One session's steps."""
 
     session_id: str
@@ -53,35 +77,83 @@ class Item:
     conditions: Conditions
 
 
-ItemOrFault = Item | GatewiseError
+_ItemOrFault = _Item | GatewiseError
 
 
-def read_items(raw: bytes, request_key: Key | None) -> list[ItemOrFault]:
-    """Every item of a body, or what is wrong with it; places of faults begin at the item.
+def read_items(raw: bytes, request_key: Key | None, max_rows: int) -> Items:
+    """What a body asks for, in blocks of at most `max_rows`.
 
     An item without a key of its own has one made from the request's, if there is one. Raises
     MalformedBody, InvalidInput for what concerns the request as a whole.
     """
-    found = _items_of(_parsed(raw))
-    items = [_read_item(index, value, request_key) for index, value in enumerate(found)]
+    values = _items_of(_parsed(raw))
+    if request_key is None and (alike := _all_alike(values)) is not None:
+        session_ids, inputs = alike
+        return Items(_in_blocks(session_ids, inputs, max_rows), (), session_ids)
+    items = [_read_item(index, value, request_key) for index, value in enumerate(values)]
     _refuse_too_many_keys(items)
-    return items
+    return Items(
+        list(_blocks_of(items, max_rows)),
+        [(index, item) for index, item in enumerate(items) if not isinstance(item, _Item)],
+        [item.session_id if isinstance(item, _Item) else None for item in items],
+    )
 
 
-def blocks_of(
-    items: Sequence[ItemOrFault], max_rows: int
-) -> Iterator[tuple[list[int], list[Item], Inputs]]:
-    """Neighbours that make one block: their indexes, themselves and their inputs."""
-    sound = ((index, item) for index, item in enumerate(items) if isinstance(item, Item))
+def _all_alike(values: list[Any]) -> tuple[list[str], JsonBlock] | None:
+    """The sessions and the inputs of items that are all plain and of one length, as a gateway
+    sends them; None of others."""
+    plain = [one for one in map(_plain, values) if one is not None]
+    if len(plain) < len(values):
+        return None
+    session_ids, sequences = map(list, zip(*plain, strict=True))
+    first = sequences[0]
+    if set(map(len, sequences)) != {len(first)} or not first or not _is_row(first[0]):
+        return None
+    matrices = _matrices(sequences, len(first), len(first[0]))
+    return None if matrices is None else (session_ids, JsonBlock(sequences, matrices))
+
+
+def _in_blocks(session_ids: list[str], inputs: JsonBlock, max_rows: int) -> list[Block]:
+    count = len(session_ids)
+    if count <= max_rows:
+        return [Block(range(count), session_ids, inputs)]
+    return [
+        Block(
+            range(begin, min(begin + max_rows, count)),
+            session_ids[begin : begin + max_rows],
+            JsonBlock(
+                inputs.sequences[begin : begin + max_rows],
+                inputs.matrices[begin : begin + max_rows],
+            ),
+        )
+        for begin in range(0, count, max_rows)
+    ]
+
+
+def _blocks_of(items: Sequence[_ItemOrFault], max_rows: int) -> Iterator[Block]:
+    """Neighbours that are alike make one."""
+    sound = ((index, item) for index, item in enumerate(items) if isinstance(item, _Item))
     for shape, run in groupby(sound, key=lambda pair: _shape(pair[1])):
         while some := list(islice(run, max_rows)):
-            found = [item for _, item in some]
-            matrices = None if shape is None else _matrices(found, *shape)
-            if matrices is None:
-                yield from (([index], [item], item.inputs) for index, item in some)
-            else:
-                inputs = JsonBlock([_rows_of(item) for item in found], matrices)
-                yield [index for index, _ in some], found, inputs
+            indexes, found = [index for index, _ in some], [item for _, item in some]
+            sequences = [_rows_of(item) for item in found]
+            matrices = None if shape is None else _matrices(sequences, *shape)
+            if matrices is not None:
+                yield _block(indexes, found, JsonBlock(sequences, matrices))
+                continue
+            for index, item in some:
+                yield _block([index], [item], item.inputs)
+
+
+def _block(indexes: Sequence[int], items: Sequence[_Item], inputs: Inputs) -> Block:
+    conditions = [item.conditions for item in items]
+    return Block(
+        indexes,
+        [item.session_id for item in items],
+        inputs,
+        items[0].gates,
+        None if all(one is UNCONDITIONAL for one in conditions) else conditions,
+    )
 
 
 def _parsed(raw: bytes) -> object:
@@ -108,12 +180,12 @@ def _items_of(body: object) -> list[Any]:
     return items
 
 
-def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFault:
+def _read_item(index: int, value: object, request_key: Key | None) -> _ItemOrFault:
     key = None if request_key is None else request_key.for_item(index)
     if (plain := _plain(value)) is not None:
         session_id, rows = plain
         conditions = UNCONDITIONAL if key is None else Conditions(key)
-        return Item(session_id, JsonRows(rows), None, conditions)
+        return _Item(session_id, JsonRows(rows), None, conditions)
     if not isinstance(value, dict):
         return InvalidInput.at((), "an item must be a JSON object")
     try:
@@ -129,7 +201,7 @@ def _read_item(index: int, value: object, request_key: Key | None) -> ItemOrFaul
         return InvalidInput.at((), "a text is not Unicode")
     conditions = Conditions(key, body.at, tags)
     inputs = Text(body.text) if body.text is not None else JsonRows(body.inputs or [])
-    return Item(body.session_id, inputs, body.gates, conditions)
+    return _Item(body.session_id, inputs, body.gates, conditions)
 
 
 def _plain(value: object) -> tuple[str, list[Any]] | None:
@@ -140,16 +212,16 @@ def _plain(value: object) -> tuple[str, list[Any]] | None:
     return (session_id, inputs) if type(session_id) is str and type(inputs) is list else None
 
 
-def _refuse_too_many_keys(items: list[ItemOrFault]) -> None:
+def _refuse_too_many_keys(items: list[_ItemOrFault]) -> None:
     """More keyed items of one session than it keeps receipts would not be safe to retry; and one
     number is one request's."""
-    keyed = [item for item in items if isinstance(item, Item) and item.conditions.key is not None]
+    keyed = [item for item in items if isinstance(item, _Item) and item.conditions.key is not None]
     if len({item.session_id for item in keyed}) == len(keyed):
         return
     seen: Counter[str] = Counter()
     numbers: set[tuple[str, bytes]] = set()
     for index, item in enumerate(items):
-        if not isinstance(item, Item) or (key := item.conditions.key) is None:
+        if not isinstance(item, _Item) or (key := item.conditions.key) is None:
             continue
         seen[item.session_id] += 1
         if seen[item.session_id] > KEPT_RECEIPTS:
@@ -159,23 +231,27 @@ def _refuse_too_many_keys(items: list[ItemOrFault]) -> None:
         numbers.add((item.session_id, key.digest))
 
 
-def _shape(item: Item) -> tuple[int, int] | None:
+def _shape(item: _Item) -> tuple[int, int] | None:
     """T and F of plain steps without gates, as far as the first row tells."""
     rows = _rows_of(item)
-    if not rows or type(rows[0]) is not list or not rows[0]:
+    if not rows or not _is_row(rows[0]):
         return None
     return len(rows), len(rows[0])
 
 
-def _rows_of(item: Item) -> list[Any]:
+def _is_row(value: object) -> bool:
+    return type(value) is list and len(value) > 0
+
+
+def _rows_of(item: _Item) -> list[Any]:
     if item.gates is not None or isinstance(item.inputs, Text):
         return []
     return item.inputs.rows if isinstance(item.inputs.rows, list) else []
 
 
-def _matrices(items: Sequence[Item], time: int, width: int) -> NDArray[np.float32] | None:
-    """The inputs as float32 [N, T, F]; None where they are not that many finite numbers each."""
-    rows = [row for item in items for row in _rows_of(item)]
+def _matrices(sequences: Sequence[list[Any]], time: int, width: int) -> NDArray[np.float32] | None:
+    """Inputs as float32 [N, T, F]; None where they are not that many finite numbers each."""
+    rows = list(chain.from_iterable(sequences))
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
         return None
     if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
@@ -187,4 +263,4 @@ def _matrices(items: Sequence[Item], time: int, width: int) -> NDArray[np.float3
     # Written so that NaN does not pass.
     if not (np.abs(matrix) <= FLOAT32_MAX).all():
         return None
-    return matrix.astype(np.float32).reshape(len(items), time, width)
+    return matrix.astype(np.float32).reshape(len(sequences), time, width)
