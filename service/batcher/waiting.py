@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -37,6 +37,8 @@ class Task:
     resumes: bool = False
     rows: Sequence[int] = (0,)
     nodes: Sequence[object] | None = None
+    held: Set[object] = frozenset()
+    """Its keys, as long as it is taken: a set knows their hashes."""
     settled: bool = False
     """Whether an outcome is on its way to the reply, or deferred work will bring one."""
 
@@ -47,6 +49,7 @@ class Task:
             keys=[self.keys[index] for index in indexes],
             rows=[self.rows[index] for index in indexes],
             nodes=self.nodes and [self.nodes[index] for index in indexes],
+            held=frozenset(),
         )
 
 
@@ -91,7 +94,7 @@ class Waiting:
     def put_back(self, group: Iterable[Task]) -> None:
         """In front again, what was taken and has not begun."""
         for task in reversed(list(group)):
-            self._held.difference_update(task.keys)
+            self._held -= task.held
             self.resume(task)
 
     def take(self, worker: int) -> list[Task]:
@@ -116,12 +119,13 @@ class Waiting:
                 continue
             self._rows -= len(free.keys)
             if self.is_wanted(free):
-                self._held.update(free.keys)
+                free.held = free.held or set(free.keys)
+                self._held |= free.held
                 group.append(free)
                 nodes.choose(free)
                 room -= len(free.keys)
             elif free.resumes:
-                self._held.difference_update(free.keys)
+                self._held -= free.held
         later.extend(tasks)
         self._tasks = later
         self._at_work[worker] = nodes.chosen
@@ -154,12 +158,14 @@ class Waiting:
     def _split(self, task: Task, passed: set[object], room: int) -> tuple[Task | None, Task | None]:
         """What of a task of one node can go, and what has to wait."""
         held, keys = self._held, task.keys
+        distinct = set(keys)
         if (
             len(keys) <= room
-            and held.isdisjoint(keys)
-            and passed.isdisjoint(keys)
-            and len(set(keys)) == len(keys)
+            and len(distinct) == len(keys)
+            and distinct.isdisjoint(held)
+            and distinct.isdisjoint(passed)
         ):
+            task.held = distinct
             return task, None
         taken: set[object] = set()
         free, rest = list[int](), list[int]()
@@ -174,7 +180,7 @@ class Waiting:
     def release(self, tasks: Iterable[Task]) -> None:
         """Let the next rows of these keys go."""
         for task in tasks:
-            self._held.difference_update(task.keys)
+            self._held -= task.held
 
     def is_wanted(self, task: Task) -> bool:
         """False for one whose caller has gone, or waits for too long, which is refused."""
