@@ -24,3 +24,10 @@ class Conditions:
 
 
 UNCONDITIONAL = Conditions()
+
+
+def conditions_of(key: Key | None, at: int | None, if_match: frozenset[str] | None) -> Conditions:
+    """UNCONDITIONAL itself where there are none."""
+    if key is None and at is None and if_match is None:
+        return UNCONDITIONAL
+    return Conditions(key, at, if_match)

@@ -49,7 +49,8 @@ class Steps:
         connection: object = None,
     ) -> "Steps":
         """A block of one row."""
-        given = None if conditions == UNCONDITIONAL else (conditions,)
+        # Whoever reads them gives this very one where there are none.
+        given = None if conditions is UNCONDITIONAL else (conditions,)
         return cls((caller.identity(session_id),), inputs, gates, given, caller, connection)
 
     def __len__(self) -> int:

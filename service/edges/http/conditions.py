@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fastapi import Response
 
 from service.errors import InvalidInput, Part, Place
-from service.operations.conditions import ANY, Conditions
+from service.operations.conditions import ANY, Conditions, conditions_of
 from service.operations.keys import Key, read_key
 from service.sessions.admission import revision_tag, tag
 from service.stores.store import Session
@@ -29,7 +29,7 @@ def read_conditions(headers: Headers, at: int | None = None) -> Conditions:
             key = read_key(value, ("idempotency-key",), "headers")
         elif name == b"if-match":
             tags = read_tags(value, ("if-match",), "headers") | (tags or frozenset())
-    return Conditions(key, at, tags)
+    return conditions_of(key, at, tags)
 
 
 def read_preconditions(headers: Headers) -> Conditions:

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from service.edges.http.conditions import read_tags
 from service.edges.v1.requests import MAX_ITEMS, StepsItem
 from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
-from service.operations.conditions import UNCONDITIONAL, Conditions
+from service.operations.conditions import UNCONDITIONAL, Conditions, conditions_of
 from service.operations.faults import invalid
 from service.operations.gates import GateSelection
 from service.operations.inputs import FLOAT32_MAX, Inputs, JsonBlock, JsonRows, Text
@@ -199,7 +199,7 @@ def _read_item(index: int, value: object, request_key: Key | None) -> _ItemOrFau
         return error
     except UnicodeEncodeError:  # half of a pair of surrogates
         return InvalidInput.at((), "a text is not Unicode")
-    conditions = Conditions(key, body.at, tags)
+    conditions = conditions_of(key, body.at, tags)
     inputs = Text(body.text) if body.text is not None else JsonRows(body.inputs or [])
     return _Item(body.session_id, inputs, body.gates, conditions)
 

@@ -18,7 +18,7 @@ from service.edges.http.conditions import read_tags
 from service.edges.http.problems import invalid_body
 from service.edges.v1.requests import MAX_STEP, Metadata, SessionId, StepsBody, TtlSeconds
 from service.errors import InvalidInput, MalformedBody
-from service.operations.conditions import Conditions
+from service.operations.conditions import Conditions, conditions_of
 from service.operations.inputs import StateVector
 from service.operations.keys import Key, check_writer, key_of_number, read_key
 
@@ -54,7 +54,7 @@ class _Conditional(_Message):
         tags = None
         if self.if_match is not None:
             tags = read_tags(self.if_match.encode("latin-1", "replace"), ("if_match",))
-        return Conditions(key_of(self.id, writer), at, tags)
+        return conditions_of(key_of(self.id, writer), at, tags)
 
 
 class OpenMessage(_Message):

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from starlette.types import Message as Received
 
@@ -44,7 +44,6 @@ from service.stores.store import Session
 
 _LONG_MESSAGE = 64 * 1024
 Fields = dict[str, Any]
-Read = TypeVar("Read")
 
 
 class Requests:
@@ -193,10 +192,14 @@ class Requests:
     async def _take_text(self, text: str) -> None:
         message_id = session_id = None
         try:
-            found = await _aside(text, lambda: read_object(text))
+            # A long message would hold up everybody else on the event loop.
+            is_long = len(text) > _LONG_MESSAGE
+            found = await asyncio.to_thread(read_object, text) if is_long else read_object(text)
             message_id = correlation(found)
             session_id = _text_or_none(found.get("session_id"))
-            message = await _aside(text, lambda: read_message(found))
+            message = (
+                await asyncio.to_thread(read_message, found) if is_long else read_message(found)
+            )
             if isinstance(message, StepMessage):
                 await self._take_step(message)
                 return
@@ -298,11 +301,6 @@ class Requests:
         if writer is not None:
             fields["number"] = highest_number(session, writer_digest(writer.encode())) or 0
         return fields | ({"replayed": True} if replayed else {})
-
-
-async def _aside(text: str, read: Callable[[], Read]) -> Read:
-    """A long message would hold up everybody else on the event loop."""
-    return await asyncio.to_thread(read) if len(text) > _LONG_MESSAGE else read()
 
 
 def _shown(session: Session) -> Fields:
