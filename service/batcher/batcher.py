@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from service.batcher.waiting import Reply, Task, Waiting, waited_too_long
+from service.batcher.waiting import Reply, Task, Waiting, by_nodes, waited_too_long
 from service.batcher.wakeups import CompletionQueue, Wakeup
 from service.errors import MustWait, Overloaded, ShuttingDown
 from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS, THREAD_FAILURES
@@ -178,12 +178,8 @@ class Batcher(Generic[Item, Answer]):
             asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
         rows = range(len(keys))
-        nodes = None if self._node_of is None else list(map(self._node_of, keys))
-        if nodes and None in nodes:
-            nodes = None
-        self._arriving.append(
-            Task(keys, reply, expires_at, item, call, worker, rows=rows, nodes=nodes)
-        )
+        task = Task(keys, reply, expires_at, item, call, worker, rows=rows)
+        self._arriving += [task] if self._node_of is None else by_nodes(task, self._node_of)
         self._arriving_rows += len(keys)
 
     def _hand_over(self) -> None:
@@ -287,14 +283,14 @@ class Batcher(Generic[Item, Answer]):
             with self._lock:
                 group = self._waiting.take(worker)
                 QUEUE_LENGTH.set(len(self._waiting))
-                if group:
-                    return group
+                others = self._waiting.has_freed and len(self._waiting) and len(self._runs) > 1
                 over = self._closing and self._waiting.over and not self._arriving
-                if not over:
+                if not (group or over):
                     self._idle.add(worker)
-            if over:
+            if over or others:
                 self._wake_workers()  # the others may have looked a moment too early
-                return []
+            if group or over:
+                return group
             self._wakeups[worker].wait()
 
     def _run_items(self, worker: int, tasks: list[Task]) -> Sequence[object]:

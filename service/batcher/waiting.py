@@ -24,8 +24,8 @@ class Task:
     """A request in the queue: rows of an item for a group's run, or a call of its own.
 
     Each of `rows` has its key. A task with a `worker` runs on that worker only. One that `resumes`
-    goes on with deferred work of its keys, which all others of the keys wait for. `nodes` are those
-    of the store that the keys lie on; None for a store of one.
+    goes on with deferred work of its keys, which all others of the keys wait for. All keys lie on
+    one `node` of the store; None for a store of one, and for a call that is not about a session.
     """
 
     keys: Sequence[object]
@@ -36,7 +36,7 @@ class Task:
     worker: int | None = None
     resumes: bool = False
     rows: Sequence[int] = (0,)
-    nodes: Sequence[object] | None = None
+    node: object = None
     held: Set[object] = frozenset()
     """Its keys, as long as it is taken: a set knows their hashes."""
     settled: bool = False
@@ -48,9 +48,20 @@ class Task:
             self,
             keys=[self.keys[index] for index in indexes],
             rows=[self.rows[index] for index in indexes],
-            nodes=self.nodes and [self.nodes[index] for index in indexes],
             held=frozenset(),
         )
+
+
+def by_nodes(task: Task, node_of: Callable[[object], object]) -> list[Task]:
+    """A part of a task for each node that its keys lie on."""
+    nodes = {key: node_of(key) for key in task.keys}
+    by_node: dict[object, list[int]] = {}
+    for index, key in enumerate(task.keys):
+        by_node.setdefault(nodes[key], []).append(index)
+    parts = [task] if len(by_node) == 1 else list(map(task.part, by_node.values()))
+    for part, node in zip(parts, by_node, strict=True):
+        part.node = node
+    return parts
 
 
 class Waiting:
@@ -59,15 +70,17 @@ class Waiting:
     From `take` until `release` a key is held: no other task of it is taken meanwhile.
 
     Where a store has several nodes, a group is of one of them, and one worker stays free for the
-    others: a node that is silent holds up nobody but its own.
+    others: a node that is silent holds up nobody's steps but its own.
     """
 
     def __init__(self, max_batch: int, refuse: Callable[[Task], None], workers: int = 1) -> None:
         """`refuse` answers a task that has waited for too long."""
+        self.has_freed = False
+        """Whether the latest look made way for something that another worker may have passed."""
         self._max_batch = max_batch
         self._workers = workers
         self._at_work: dict[int, object] = {}
-        """By worker, the node that its group is of."""
+        """By worker that is at work, the node that its group is of."""
         self._refuse = refuse
         self._tasks: deque[Task] = deque()
         self._rows = 0
@@ -102,19 +115,21 @@ class Waiting:
 
         Of a task with many rows those stay whose keys are not free.
         """
-        nodes = _Nodes(self._full_nodes(worker))
+        before, node = self._at_work.pop(worker, None), None
+        self.has_freed = False
         group: list[Task] = []
         passed: set[object] = set()
         later: deque[Task] = deque()
         tasks, room = self._tasks, self._max_batch
         while tasks and room > 0:
             task = tasks.popleft()
-            if task.worker is not None and task.worker != worker:
+            if task.worker not in (None, worker) or self._is_elsewhere(task, node):
                 passed.update(task.keys)
                 later.append(task)
                 continue
-            free, rest = self._free(task, nodes, passed, room)
-            later.extend(rest)
+            free, rest = self._split(task, passed, room)
+            if rest is not None:
+                later.append(rest)
             if free is None:
                 continue
             self._rows -= len(free.keys)
@@ -122,42 +137,40 @@ class Waiting:
                 free.held = free.held or set(free.keys)
                 self._held |= free.held
                 group.append(free)
-                nodes.choose(free)
                 room -= len(free.keys)
-            elif free.resumes:
-                self._held -= free.held
+                node = node or free.node
+            else:
+                self._held -= free.held  # of deferred work
+                self.has_freed |= free.worker is not None
         later.extend(tasks)
         self._tasks = later
-        self._at_work[worker] = nodes.chosen
+        if group:
+            self._at_work[worker] = node
+            self.has_freed |= node != before
         return group
 
-    def _full_nodes(self, worker: int) -> set[object]:
-        """Those that all other workers are waiting for."""
-        self._at_work.pop(worker, None)
-        if self._workers == 1 or len(self._at_work) < self._workers - 1:
-            return set()
-        nodes = set(self._at_work.values())
-        return nodes if len(nodes) == 1 else set()
+    def _is_elsewhere(self, task: Task, node: object) -> bool:
+        """Whether a task is of another node than a group, or of one that all others wait for.
 
-    def _free(
-        self, task: Task, nodes: "_Nodes", passed: set[object], room: int
-    ) -> tuple[Task | None, list[Task]]:
-        """What of a task can go, and the parts that have to wait."""
-        if len(task.keys) == 1 and task.nodes is None:  # as of HTTP
-            (key,) = task.keys
-            waits = not task.resumes and (key in self._held or key in passed)
-            return (None, [task]) if waits else (task, [])
-        free, elsewhere = nodes.split(task)
-        if elsewhere is not None:
-            passed.update(elsewhere.keys)
-        held = None
-        if free is not None and not free.resumes:
-            free, held = self._split(free, passed, room)
-        return free, [part for part in (elsewhere, held) if part is not None]
+        What is for one worker alone goes all the same: there is nobody else for it.
+        """
+        if task.node is None or task.node == node:
+            return False
+        if node is not None:
+            return True
+        others = self._at_work.values()
+        if not others or len(others) < self._workers - 1 or task.call is not None:
+            return False
+        return all(one in (None, task.node) for one in others)
 
     def _split(self, task: Task, passed: set[object], room: int) -> tuple[Task | None, Task | None]:
-        """What of a task of one node can go, and what has to wait."""
+        """What of a task can go, and what has to wait."""
         held, keys = self._held, task.keys
+        if task.resumes:
+            return task, None
+        if len(keys) == 1:
+            waits = keys[0] in held or keys[0] in passed
+            return (None, task) if waits else (task, None)
         distinct = set(keys)
         if (
             len(keys) <= room
@@ -190,36 +203,6 @@ class Waiting:
             self._refuse(task)
             return False
         return True
-
-
-class _Nodes:
-    """Of which node of the store a group is."""
-
-    def __init__(self, full: set[object]) -> None:
-        self.chosen: object = None
-        self._full = full - {None}
-
-    def split(self, task: Task) -> tuple[Task | None, Task | None]:
-        """What of a task can be in the group, and what not. A call, or work that was deferred, is
-        for one worker alone, and so may be of a node that all others wait for."""
-        if task.nodes is None:
-            return task, None
-        bound = task.call is not None
-        chosen = self.chosen
-        if chosen is None:
-            open_to = (node for node in task.nodes if bound or node not in self._full)
-            chosen = next(open_to, None)
-        if chosen is None:
-            return None, task
-        fits = [index for index, node in enumerate(task.nodes) if node == chosen]
-        if len(fits) == len(task.nodes):
-            return task, None
-        rest = [index for index, node in enumerate(task.nodes) if node != chosen]
-        return (task.part(fits) if fits else None), task.part(rest)
-
-    def choose(self, task: Task) -> None:
-        if self.chosen is None and task.nodes is not None:
-            self.chosen = task.nodes[0]
 
 
 def waited_too_long(seconds: float) -> Overloaded:

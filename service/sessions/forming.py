@@ -81,7 +81,7 @@ class Forming:
     def _going(self, positions: list[int], sessions: Columns) -> list[int]:
         """The indexes of those that go on if their copies are right."""
         group, going = self._group, list(range(len(positions)))
-        if expired := sessions.expired(self._now):
+        if expired := set(sessions.expired(self._now)):
             going = [index for index in going if index not in expired]
         if not group.has_conditions:
             return going

@@ -180,8 +180,14 @@ class Recent:
             unknown, by_table = self._by_table(moved.identities)
             for table, indexes, rows in by_table:
                 if (table.model, table.version) == (moved.model, moved.version):
-                    whole = len(indexes) == len(moved)
-                    self._overwrite(table, rows, moved if whole else moved.take(indexes))
+                    some = moved if len(indexes) == len(moved) else moved.take(indexes)
+                    self._overwrite(table, rows, some)
+                    # Perhaps those of an earlier session of that name.
+                    resting = zip(rows, some.rows, some.created_at, some.ttl_seconds, strict=True)
+                    for row, number, created_at, ttl_seconds in resting:
+                        table.rows[row] = number
+                        table.created_at[row] = created_at
+                        table.ttl_seconds[row] = ttl_seconds
                 else:
                     unknown += indexes
             self._make_room()

@@ -6,7 +6,7 @@ import numpy as np
 
 from service.batcher.batcher import Deferred, Part
 from service.errors import StoreError
-from service.operations.conditions import Conditions
+from service.operations.conditions import conditions_of
 from service.operations.gates import ALL_GATES
 from service.operations.inputs import JsonRows
 from service.operations.keys import Key
@@ -88,7 +88,7 @@ def request(
         session_id,
         JsonRows([ROW] if rows is None else rows),
         ALL_GATES if gates else None,
-        Conditions(key, at, if_match),
+        conditions_of(key, at, if_match),
     )
 
 
