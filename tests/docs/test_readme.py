@@ -34,7 +34,7 @@ def test_worked_example_answers_what_is_shown(demo_service: ServiceProcess) -> N
         check(example, run(example.command, demo_service.url))
 
 
-@pytest.mark.timeout(400)  # training takes ten times as long on some machines
+@pytest.mark.timeout(400)  # beside a busy process, training on two threads takes ten times as long
 def test_own_data_in_two_commands(demo_repository: Path, tmp_path: Path) -> None:
     """Beside a service that runs already."""
     train, ask = OWN_DATA
