@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from itertools import compress, repeat
 from operator import not_
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
-from service.stores.columns import Columns, Texts, at, texts_of
+from service.stores.columns import Columns
 from service.stores.store import Identity, Session
 
 OVERHEAD_BYTES = 1024
@@ -29,86 +28,33 @@ _ROW_MASK = (1 << _ROW_BITS) - 1
 _NOWHERE = -1
 
 
-_NO_TEXTS = Texts(b"", b"", b"", b"")
-
-
 class _Table:
-    """Copies on one version of a model, as columns with free rows; see `Columns`."""
+    """Copies on one version of a model, in rows of which some are free."""
 
     def __init__(self, model: str, version: int, state_size: int, number: int) -> None:
-        self.model = model
-        self.version = version
         self.first_place = number << _ROW_BITS
-        self.rows = list[int]()
-        self.created_at = list[float]()
-        self.ttl_seconds = list[float]()
-        self.texts = list[Texts]()
-        self.steps = list[int]()
-        self.changes = list[int]()
-        self.revisions = list[int]()
-        self.expires_at = list[float]()
-        self.states = np.zeros((0, state_size), np.float32)
-        self.looks = list[int]()
+        state = np.zeros(state_size, np.float32)
+        times = (0.0, 0.0, 0.0)
+        self.nobody = Session("", model, version, 0, 0, 0, state, *times, b"", b"", b"", b"")
+        """In the free rows."""
+        self.copies = Columns.of([self.nobody] * _FIRST_ROWS)
+        self.looks = [0] * _FIRST_ROWS
         """At which look a copy was known to be the store's; `_DOUBTED` where it may not be."""
-        self.free = list[int]()
+        self.free = list(range(_FIRST_ROWS))
 
     def row(self) -> int:
         """A free one."""
         if not self.free:
-            rows = len(self.looks)
-            more = rows or _FIRST_ROWS
-            self.free = list(range(rows, rows + more))
-            for numbers in (self.rows, self.steps, self.changes, self.revisions, self.looks):
-                numbers.extend([0] * more)
-            for times in (self.created_at, self.ttl_seconds, self.expires_at):
-                times.extend([0.0] * more)
-            self.texts += [_NO_TEXTS] * more
-            new = np.zeros((more, self.states.shape[1]), np.float32)
-            self.states = np.concatenate([self.states, new])
+            rows = len(self.copies)
+            self.free = list(range(rows, 2 * rows))
+            self.copies = Columns.joined([self.copies, Columns.of([self.nobody] * rows)])
+            self.looks += [0] * rows
         return self.free.pop()
-
-    def columns(
-        self, identities: list[Identity], rows: list[int], copied_from: "_Copied | None" = None
-    ) -> Columns:
-        return Columns(
-            self.model,
-            self.version,
-            identities,
-            at(self.rows, rows),
-            at(self.created_at, rows),
-            at(self.ttl_seconds, rows),
-            at(self.texts, rows),
-            at(self.steps, rows),
-            at(self.changes, rows),
-            at(self.revisions, rows),
-            at(self.expires_at, rows),
-            self.states[rows],
-            copied_from,
-        )
-
-    def put(self, row: int, session: Session) -> None:
-        self.rows[row] = session.row
-        self.created_at[row] = session.created_at
-        self.ttl_seconds[row] = session.ttl_seconds
-        self.texts[row] = texts_of(session)
-        self.steps[row] = session.step
-        self.changes[row] = session.changes
-        self.revisions[row] = session.revision
-        self.expires_at[row] = session.expires_at
-        self.states[row] = session.state
 
     def size(self, row: int) -> int:
         """Bytes that a copy takes, about."""
-        return OVERHEAD_BYTES + 4 * self.states.shape[1] + sum(map(len, self.texts[row]))
-
-
-class _Copied(NamedTuple):
-    """From which rows of a table copies were taken, and when."""
-
-    table: _Table
-    rows: list[int]
-    removals: int
-    looks: int
+        state: int = self.copies.states[row].nbytes
+        return OVERHEAD_BYTES + state + sum(map(len, self.copies.texts[row]))
 
 
 class Recent:
@@ -123,7 +69,6 @@ class Recent:
         """Of every copy the number of its table, and in the lower bits its row there; those used
         longest ago in front."""
         self._looks = 0
-        self._removals = 0
         self._bytes = 0
         self._lock = Lock()
 
@@ -137,18 +82,21 @@ class Recent:
         """
         with self._lock:
             self._looks += others_wrote
+            places = list(map(self._places.get, identities, repeat(_NOWHERE)))
+            by_number = _by_table(places)
+            unknown = by_number.pop(_NOWHERE, [])
             found = []
-            unknown, by_table = self._by_table(identities)
-            for table, indexes, rows in by_table:
-                known, known_rows = indexes, rows
-                if at(table.looks, rows).count(self._looks) < len(rows):
-                    fresh = [table.looks[row] == self._looks for row in rows]
-                    known, known_rows = list(compress(indexes, fresh)), list(compress(rows, fresh))
-                    unknown += compress(indexes, map(not_, fresh))
+            for number, indexes in by_number.items():
+                table = self._by_number[number]
+                looks, now = table.looks, self._looks
+                known = [one for one in indexes if looks[places[one] & _ROW_MASK] == now]
+                if len(known) < len(indexes):
+                    unknown += set(indexes).difference(known)
                 if known:
-                    named = [identities[index] for index in known]
-                    copied = _Copied(table, known_rows, self._removals, self._looks)
-                    found.append((known, table.columns(named, known_rows, copied)))
+                    rows = [places[index] & _ROW_MASK for index in known]
+                    columns = table.copies.take(rows)
+                    columns.copies = rows
+                    found.append((known, columns))
         return found, unknown
 
     def keep(self, session: Session, *, doubted: bool = False) -> None:
@@ -161,9 +109,9 @@ class Recent:
             self._remove(session.identity)
             if not self._max_bytes:
                 return
-            table = self._table(session)
+            table = self._table(session.model, session.version, len(session.state))
             row = table.row()
-            table.put(row, session)
+            table.copies.put(row, session)
             table.looks[row] = _DOUBTED if doubted else self._looks
             self._places[session.identity] = table.first_place | row
             self._bytes += table.size(row)
@@ -172,27 +120,21 @@ class Recent:
     def keep_moved(self, moved: Columns) -> None:
         """Sessions that have just been stored; as `keep`."""
         with self._lock:
-            copied = moved.copied_from
-            if isinstance(copied, _Copied) and self._are_there(copied):
-                self._overwrite(copied.table, copied.rows, moved)
-                self._make_room()
-                return
-            unknown, by_table = self._by_table(moved.identities)
-            for table, indexes, rows in by_table:
-                if (table.model, table.version) == (moved.model, moved.version):
-                    some = moved if len(indexes) == len(moved) else moved.take(indexes)
-                    self._overwrite(table, rows, some)
-                    # Perhaps those of an earlier session of that name.
-                    resting = zip(rows, some.rows, some.created_at, some.ttl_seconds, strict=True)
-                    for row, number, created_at, ttl_seconds in resting:
-                        table.rows[row] = number
-                        table.created_at[row] = created_at
-                        table.ttl_seconds[row] = ttl_seconds
-                else:
-                    unknown += indexes
+            table = self._table(moved.model, moved.version, moved.states.shape[1])
+            owners, begun = table.copies.identities, table.copies.created_at
+            # A row may have become another session's since it was copied.
+            stays = [
+                row >= 0 and owners[row] == identity and begun[row] == created_at
+                for row, identity, created_at in zip(
+                    moved.copies, moved.identities, moved.created_at, strict=True
+                )
+            ]
+            kept = moved if all(stays) else moved.take(list(compress(range(len(moved)), stays)))
+            self._overwrite(table, kept)
             self._make_room()
-        for index in unknown:
-            self.keep(moved.session(index))
+        if len(kept) < len(moved):
+            for index in compress(range(len(moved)), map(not_, stays)):
+                self.keep(moved.session(index))
 
     def doubt(self, identity: Identity) -> None:
         """Find a copy no more, but keep it until the session is read."""
@@ -206,45 +148,19 @@ class Recent:
         with self._lock:
             return self._remove(identity)
 
-    def _table(self, session: Session) -> _Table:
-        key = session.model, session.version, len(session.state)
+    def _table(self, model: str, version: int, state_size: int) -> _Table:
+        key = model, version, state_size
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = _Table(*key, len(self._by_number))
             self._by_number.append(table)
         return table
 
-    def _by_table(
-        self, identities: Sequence[Identity]
-    ) -> tuple[list[int], list[tuple[_Table, list[int], list[int]]]]:
-        """The indexes of those without a copy; and by tables the indexes and rows of the others."""
-        places = list(map(self._places.get, identities, repeat(_NOWHERE)))
-        lowest = min(places, default=_NOWHERE) >> _ROW_BITS
-        highest = max(places, default=_NOWHERE) >> _ROW_BITS
-        if lowest == highest:  # of one table, as nearly always
-            by_number = {lowest: list(range(len(places)))}
-        else:
-            by_number = {}
-            for index, place in enumerate(places):
-                by_number.setdefault(place >> _ROW_BITS, []).append(index)
-        unknown = by_number.pop(_NOWHERE, [])
-        return unknown, [
-            (
-                self._by_number[number],
-                indexes,
-                [places[index] & _ROW_MASK for index in indexes],
-            )
-            for number, indexes in by_number.items()
-        ]
-
-    def _are_there(self, copied: "_Copied") -> bool:
-        """Whether the rows are still those of the same sessions."""
-        return copied.removals == self._removals and copied.looks == self._looks
-
-    def _overwrite(self, table: _Table, rows: list[int], moved: Columns) -> None:
-        table.states[rows] = moved.states
+    def _overwrite(self, table: _Table, moved: Columns) -> None:
+        copies, looks, now = table.copies, table.looks, self._looks
+        copies.states[moved.copies] = moved.states
         columns = zip(
-            rows,
+            moved.copies,
             moved.steps,
             moved.changes,
             moved.revisions,
@@ -253,15 +169,15 @@ class Recent:
             strict=True,
         )
         for row, step, changes, revision, expires_at, texts in columns:
-            table.steps[row] = step
-            table.changes[row] = changes
-            table.revisions[row] = revision
-            table.expires_at[row] = expires_at
-            table.looks[row] = self._looks
-            before = table.texts[row]
+            copies.steps[row] = step
+            copies.changes[row] = changes
+            copies.revisions[row] = revision
+            copies.expires_at[row] = expires_at
+            looks[row] = now
+            before = copies.texts[row]
             if before is not texts:
                 self._bytes += sum(map(len, texts)) - sum(map(len, before))
-                table.texts[row] = texts
+                copies.texts[row] = texts
         for identity in moved.identities:
             self._places.move_to_end(identity)
 
@@ -274,9 +190,20 @@ class Recent:
         if place is None:
             return None
         table, row = self._by_number[place >> _ROW_BITS], place & _ROW_MASK
-        session = table.columns([identity], [row]).session(0)
+        session = table.copies.session(row)
         self._bytes -= table.size(row)
-        self._removals += 1
-        table.texts[row] = _NO_TEXTS
+        table.copies.put(row, table.nobody)
         table.free.append(row)
         return session
+
+
+def _by_table(places: Sequence[int]) -> dict[int, list[int]]:
+    """The indexes of places by the numbers of their tables, `_NOWHERE` for none."""
+    lowest = min(places, default=_NOWHERE) >> _ROW_BITS
+    highest = max(places, default=_NOWHERE) >> _ROW_BITS
+    if lowest == highest:  # of one table, as nearly always
+        return {lowest: list(range(len(places)))}
+    found: dict[int, list[int]] = {}
+    for index, place in enumerate(places):
+        found.setdefault(place >> _ROW_BITS, []).append(index)
+    return found

@@ -41,9 +41,9 @@ class Columns:
     changes: list[int]
     revisions: list[int]
     expires_at: list[float]
+    copies: list[int]
+    """For whoever keeps copies of sessions: where each was copied from; -1 where from none."""
     states: NDArray[np.float32]
-    copied_from: object = None
-    """Of copies that are all there as they were found, where: for whoever keeps them."""
 
     def __len__(self) -> int:
         return len(self.identities)
@@ -63,6 +63,7 @@ class Columns:
             [one.changes for one in sessions],
             [one.revision for one in sessions],
             [one.expires_at for one in sessions],
+            [-1] * len(sessions),
             np.concatenate([one.state for one in sessions]).reshape(len(sessions), -1),
         )
 
@@ -91,6 +92,19 @@ class Columns:
             row=self.rows[index],
         )
 
+    def put(self, index: int, session: Session) -> None:
+        """Another one in the place of one of them."""
+        self.identities[index] = session.identity
+        self.rows[index] = session.row
+        self.created_at[index] = session.created_at
+        self.ttl_seconds[index] = session.ttl_seconds
+        self.texts[index] = texts_of(session)
+        self.steps[index] = session.step
+        self.changes[index] = session.changes
+        self.revisions[index] = session.revision
+        self.expires_at[index] = session.expires_at
+        self.states[index] = session.state
+
     def take(self, indexes: Sequence[int]) -> "Columns":
         """Some of them, in this order."""
         return Columns(
@@ -105,6 +119,7 @@ class Columns:
             at(self.changes, indexes),
             at(self.revisions, indexes),
             at(self.expires_at, indexes),
+            at(self.copies, indexes),
             self.states[list(indexes)],
         )
 
@@ -125,6 +140,7 @@ class Columns:
             [one for part in parts for one in part.changes],
             [one for part in parts for one in part.revisions],
             [one for part in parts for one in part.expires_at],
+            [one for part in parts for one in part.copies],
             np.concatenate([part.states for part in parts]),
         )
 
