@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from service.batcher.waiting import Reply, Task, Waiting, by_nodes, waited_too_long
+from service.batcher.waiting import NodeOf, Reply, Task, Waiting, waited_too_long
 from service.batcher.wakeups import CompletionQueue, Wakeup
 from service.errors import MustWait, Overloaded, ShuttingDown
 from service.metrics.catalogue import BATCH_SIZE, QUEUE_LENGTH, QUEUE_SECONDS, THREAD_FAILURES
@@ -93,7 +93,7 @@ class Batcher(Generic[Item, Answer]):
         max_wait_seconds: float = math.inf,
         executor: Executor = _no_executor,
         is_quick: Callable[[Item], bool] = _never,
-        node_of: Callable[[object], object] | None = None,
+        node_of: NodeOf | None = None,
     ) -> None:
         """Each of `runs` is a worker and answers the parts of a group, one group at a time.
 
@@ -104,16 +104,13 @@ class Batcher(Generic[Item, Answer]):
         Where the only worker sleeps, a group whose items are all `is_quick` runs on the event loop:
         waking the worker, and being woken by it, costs a third of the throughput. Work that raises
         MustWait there, and all that comes after a slow group for a while, is the worker's.
-
-        `node_of` says on which of the store's nodes a key lies, where it has several; None of one
-        that lies on none.
+        `node_of` is the queue's.
         """
         self._runs = runs
         self._max_queue = max_queue
         self._max_wait_seconds = max_wait_seconds
         self._executor = executor
         self._is_quick = is_quick if len(runs) == 1 else _never
-        self._node_of = node_of
         self._is_lent = False
         """Whether the event loop does the work of the only worker, which sleeps."""
         self._slow_until = -math.inf
@@ -122,7 +119,7 @@ class Batcher(Generic[Item, Answer]):
         self._completed = CompletionQueue(_resolve)
         self._lock = threading.Lock()
         self._waking = threading.Lock()
-        self._waiting = Waiting(max_batch, self._refuse, len(runs))
+        self._waiting = Waiting(max_batch, self._refuse, len(runs), node_of)
         self._closing = False
         self._idle: set[int] = set()
         self._wakeups = [Wakeup() for _ in runs]  # where idle workers sleep
@@ -178,8 +175,7 @@ class Batcher(Generic[Item, Answer]):
             asyncio.get_running_loop().call_soon(self._hand_over)
         expires_at = time.monotonic() + self._max_wait_seconds
         rows = range(len(keys))
-        task = Task(keys, reply, expires_at, item, call, worker, rows=rows)
-        self._arriving += [task] if self._node_of is None else by_nodes(task, self._node_of)
+        self._arriving.append(Task(keys, reply, expires_at, item, call, worker, rows=rows))
         self._arriving_rows += len(keys)
 
     def _hand_over(self) -> None:

@@ -52,7 +52,11 @@ class Task:
         )
 
 
-def by_nodes(task: Task, node_of: Callable[[object], object]) -> list[Task]:
+NodeOf = Callable[[object], object]
+"""Says on which of the store's nodes a key lies; None of one that lies on none."""
+
+
+def _by_nodes(task: Task, node_of: NodeOf) -> list[Task]:
     """A part of a task for each node that its keys lie on."""
     nodes = {key: node_of(key) for key in task.keys}
     by_node: dict[object, list[int]] = {}
@@ -73,12 +77,20 @@ class Waiting:
     others: a node that is silent holds up nobody's steps but its own.
     """
 
-    def __init__(self, max_batch: int, refuse: Callable[[Task], None], workers: int = 1) -> None:
-        """`refuse` answers a task that has waited for too long."""
+    def __init__(
+        self,
+        max_batch: int,
+        refuse: Callable[[Task], None],
+        workers: int = 1,
+        node_of: NodeOf | None = None,
+    ) -> None:
+        """`refuse` answers a task that has waited for too long. A store of one node needs no
+        `node_of`."""
         self.has_freed = False
         """Whether the latest look made way for something that another worker may have passed."""
         self._max_batch = max_batch
         self._workers = workers
+        self._node_of = node_of
         self._at_work: dict[int, object] = {}
         """By worker that is at work, the node that its group is of."""
         self._refuse = refuse
@@ -96,7 +108,7 @@ class Waiting:
 
     def add(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
-            self._tasks.append(task)
+            self._tasks += [task] if self._node_of is None else _by_nodes(task, self._node_of)
             self._rows += len(task.keys)
 
     def resume(self, task: Task) -> None:

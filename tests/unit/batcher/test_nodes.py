@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from service.batcher.batcher import Batcher, Part
-from service.batcher.waiting import Task, Waiting, by_nodes
+from service.batcher.waiting import Task, Waiting
 from tests.unit.batcher.test_worker_threads import DEADLINE, Worker, one_of
 from tests.waiting import wait_until
 
@@ -139,7 +139,7 @@ class _Workers:
     def __init__(self, random: Random, workers: int) -> None:
         self.random = random
         self.workers = range(workers)
-        self.waiting = Waiting(random.choice([1, 3, 10]), lambda _: None, workers)
+        self.waiting = Waiting(random.choice([1, 3, 10]), lambda _: None, workers, node_of)
         self.callers: list[_Caller] = []
         self.at_work: dict[int, list[Task]] = {}
         self.deferred: list[Task] = []
@@ -161,7 +161,7 @@ class _Workers:
             task = Task(keys[:1], caller, math.inf, call=lambda: None, worker=0, rows=rows[:1])
         else:
             task = Task(keys, caller, math.inf, item="block", rows=rows)
-        self.waiting.add(by_nodes(task, node_of))
+        self.waiting.add([task])
         self.asleep.clear()
 
     def leave(self) -> None:
