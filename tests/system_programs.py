@@ -24,12 +24,14 @@ def leave_out(need: str) -> NoReturn:
     pytest.skip(_MARK + need)
 
 
+def found(package: str) -> str | None:
+    """The program's path."""
+    return next(filter(None, map(shutil.which, _NAMES[package])), None)
+
+
 def required(package: str) -> str:
     """The program's path. Where it is missing the test is skipped, but never in CI."""
-    for name in _NAMES[package]:
-        if (path := shutil.which(name)) is not None:
-            return path
-    leave_out(f"{package}: apt-get install {package}")
+    return found(package) or leave_out(f"{package}: apt-get install {package}")
 
 
 def jumped_clock(days: int) -> dict[str, str]:

@@ -15,8 +15,6 @@ from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
 
-import pytest
-
 from model_export.package import publish
 from service.bundle.folders import read_repository
 from service.engine.provider import Provider
@@ -33,6 +31,7 @@ from tests.faults.fallen_writer import FallenWriter
 from tests.faults.fault_run import KINDS, Load, fault_run
 from tests.faults.figures import Figures
 from tests.faults.schedule import Schedule
+from tests.system_programs import found
 
 _STORES: dict[str, Callable[[Path, Path, Figures], AbstractAsyncContextManager[Replicas]]] = {
     "redis": on_redis,
@@ -46,14 +45,14 @@ _PROGRESS_SECONDS = 10.0
 def main() -> None:
     """Run, print the table; exit status 1 and the reason where a session is not as it should be."""
     arguments = _parser().parse_args()
+    if arguments.store.startswith("redis") and found("redis-server") is None:
+        sys.exit("needs redis-server: apt-get install redis-server")
     logging.disable(logging.WARNING)
     with TemporaryDirectory(prefix="gatewise-soak-") as name:
         try:
             asyncio.run(_soak(arguments, Path(name)))
         except AssertionError as error:
             sys.exit(f"FAILED {error}")
-        except pytest.skip.Exception as missing:
-            sys.exit(str(missing))
 
 
 def _parser() -> argparse.ArgumentParser:
