@@ -53,7 +53,7 @@ class Deferred(Generic[Answer]):
     refused: Callable[[Exception], Answer | Exception] = _return
 
 
-def _stays() -> bool:
+def _never(*_: object) -> bool:
     return False
 
 
@@ -63,15 +63,11 @@ class Part(NamedTuple, Generic[Item]):
 
     item: Item
     rows: Sequence[int]
-    cancelled: Callable[[], bool] = _stays
+    cancelled: Callable[[], bool] = _never
 
 
 Executor = Callable[[Callable[[], None]], None]
 """Has a function run on some other thread, soon and certainly; raises what refuses it."""
-
-
-def _never(_: object) -> bool:
-    return False
 
 
 def _no_executor(_: Callable[[], None]) -> None:

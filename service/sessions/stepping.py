@@ -87,7 +87,7 @@ class Stepper:
         if not batches:
             return []
         now, together = self._store.now(), _joined(batches)
-        began = time.perf_counter()
+        began = time.perf_counter()  # `time()` of a metric takes twice as long
         for batch in together:
             batch.run()
         _IN_GROUP.observe(time.perf_counter() - began)

@@ -114,19 +114,15 @@ def _all_alike(values: list[Any]) -> tuple[list[str], JsonBlock] | None:
 
 
 def _in_blocks(session_ids: list[str], inputs: JsonBlock, max_rows: int) -> list[Block]:
-    count = len(session_ids)
-    if count <= max_rows:
-        return [Block(range(count), session_ids, inputs)]
+    every = range(len(session_ids))
+    parts = (slice(begin, begin + max_rows) for begin in every[::max_rows])
     return [
         Block(
-            range(begin, min(begin + max_rows, count)),
-            session_ids[begin : begin + max_rows],
-            JsonBlock(
-                inputs.sequences[begin : begin + max_rows],
-                inputs.matrices[begin : begin + max_rows],
-            ),
+            every[part],
+            session_ids[part],
+            JsonBlock(inputs.sequences[part], inputs.matrices[part]),
         )
-        for begin in range(0, count, max_rows)
+        for part in parts
     ]
 
 
