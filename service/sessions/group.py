@@ -63,12 +63,12 @@ class Group:
                 begin = end
         yield begin, len(owners)
 
-    def unwanted(self, positions: Sequence[int]) -> list[int]:
-        """Indexes of rows whose callers have gone, and have perhaps asked somebody else."""
+    def unwanted(self) -> set[int]:
+        """The positions of rows whose callers have gone, and have perhaps asked somebody else."""
         gone = {owner for owner, part in enumerate(self.parts) if part.cancelled()}
         if not gone:
-            return []
-        return [index for index, one in enumerate(positions) if self.owners[one] in gone]
+            return set()
+        return {position for position, owner in enumerate(self.owners) if owner in gone}
 
     def fail(self, position: int, error: Exception) -> None:
         self.answered[self.owners[position]].failures.append((self.rows[position], error))

@@ -148,8 +148,9 @@ class Stepper:
         """Answer what is settled, and store what moves; the positions of those that lost a race."""
         lost: list[int] = []
         moving: list[tuple[Batch, Moves]] = []
+        unwanted = group.unwanted()
         for batch in batches:
-            sound = self._sound(group, batch, now, lost)
+            sound = self._sound(group, batch, now, lost, unwanted)
             if not sound.positions:
                 continue
             if sound.receipt is None:
@@ -185,19 +186,25 @@ class Stepper:
         group.is_committed = True
         return replaced
 
-    def _sound(self, group: Group, batch: Batch, now: float, lost: list[int]) -> Batch:
+    def _sound(
+        self, group: Group, batch: Batch, now: float, lost: list[int], unwanted: set[int]
+    ) -> Batch:
         """Without the rows that failed, took longer than their sessions had to live, or are wanted
         no more: a store may have held them up for seconds, in which a retry went elsewhere."""
         failed = dict(batch.results.errors)
         for index in batch.sessions.expired(now):
             failed[index] = SessionExpired(batch.sessions.identities[index].session_id)
-        unwanted = group.unwanted(batch.positions)
         if not failed and not unwanted:
             return batch
         for index, error in failed.items():
             self._fail(group, batch.positions[index], error, lost)
-        left_out = {*failed, *unwanted}
-        return batch.only([i for i in range(len(batch.positions)) if i not in left_out])
+        return batch.only(
+            [
+                index
+                for index, position in enumerate(batch.positions)
+                if index not in failed and position not in unwanted
+            ]
+        )
 
     def _moves(
         self, group: Group, batch: Batch, now: float, lost: list[int]
