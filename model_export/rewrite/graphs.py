@@ -1,161 +1,269 @@
-"""Building `sequence.onnx` and `step.onnx` out of one ONNX model with GRU nodes.
+"""Building `sequence.onnx` and `step.onnx` out of one ONNX model with GRU nodes."""
 
-Both keep the model's other operators as they are. The hidden states of all layers become one flat
-`state` [B, S], whether the model took them as inputs or began from zeros.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from model_export.errors import ExportError
+from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
-from model_export.rewrite.cell import Cell, build_cell
-from model_export.rewrite.gru_node import INITIAL_H, GruNode, read_gru_nodes
+from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.layout import cancel_layout
-from service.bundle.manifest import Reset
+from model_export.rewrite.normalise import IR_VERSION
+from model_export.rewrite.roles import Roles
+from model_export.rewrite.state import STEPS_SEEN, Segment, segments_of
+from model_export.rewrite.writer import Writer
 
-_IR_VERSION = 10
+_TAKEN = {"input", "state", "output", "states", "next_state", "hidden", "reset", "update", "candidate"}
 
 
 @dataclass(frozen=True, slots=True)
 class Graphs:
-    """The two graphs, serialised, and what the manifest says about them."""
+    """The graphs, serialised, and what the manifest says about them.
 
-    step: bytes
-    sequence: bytes
-    hidden_sizes: tuple[int, ...]
-    reset: Reset
-    opset: int
-
-
-def rewrite(model: ir.Model) -> Graphs:
-    """Rewrite a model with `input` [B, T, …] first among its inputs and `output` [B, T, O] first
-    among its outputs.
-
-    Raises ExportError naming the node that stands in the way.
+    `why_whole` says why there is no step graph; then `sequence` is the model itself. Otherwise
+    `sequence` is None where a session can only go step by step.
     """
-    gru_nodes = read_gru_nodes(model.graph)
-    return Graphs(
-        step=_rewritten(model, _to_step),
-        sequence=_rewritten(model, _to_sequence),
-        hidden_sizes=tuple(node.weights.hidden_size for node in gru_nodes),
-        reset=gru_nodes[0].reset,
-        opset=model.opset_imports[""],
-    )
+
+    step: bytes | None
+    sequence: bytes | None
+    segments: tuple[Segment, ...]
+    roles: Roles
+    output: Fact
+    opset: int
+    sequence_has_output: bool = True
+    why_whole: str | None = None
+
+    @property
+    def ready_at(self) -> int:
+        """The first step that has an answer."""
+        return self.output.late + 1
+
+    @property
+    def looks_ahead(self) -> int:
+        """How many steps before the end of a sequence the answers still change."""
+        return 0 if self.roles.takes_single_steps else self.output.late + self.output.extra
 
 
-def _rewritten(model: ir.Model, change: Callable[[ir.Graph, list[GruNode]], None]) -> bytes:
-    """Change a copy of the model, clean it, and serialise it."""
-    copy = model.clone()
-    _free_names(copy.graph)
-    change(copy.graph, read_gru_nodes(copy.graph))
-    for clean in (passes.TopologicalSortPass(), passes.RemoveUnusedNodesPass()):
-        clean(copy)
-    _forget_shapes(copy.graph)
-    copy.ir_version = _IR_VERSION
-    copy.producer_name = "gatewise"
-    copy.metadata_props.clear()
-    serialised: bytes = ir.to_proto(copy).SerializeToString()
+def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
+    """Rewrite a normalised model."""
+    fact = roles.analysis.facts[roles.output]
+    opset = model.opset_imports[""]
+    if isinstance(fact, Whole):
+        whole = _serialised(model.clone())
+        return Graphs(None, whole, (), roles, Fact(()), opset, why_whole=fact.reason)
+    late = fact.late if fact.source is Source.STREAM else 0
+    segments = _segments(roles, late + 1)
+    step = _Graph(model, roles, segments, fact, is_step=True).serialised()
+    with_output = fact.source is Source.STREAM
+    sequence = None
+    if not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
+        sequence = _Graph(model, roles, segments, fact, is_step=False).serialised()
+    return Graphs(step, sequence, segments, roles, fact, opset, sequence_has_output=with_output)
+
+
+def _segments(roles: Roles, ready_at: int) -> tuple[Segment, ...]:
+    found = list(segments_of(roles.analysis, ready_at))
+    for cache in roles.caches:
+        shape = _numbers(cache.axes)
+        size = int(np.prod(shape))
+        found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
+    for name, axes in roles.constants.items():
+        found.append(Segment(name, "constant", _numbers(axes), None))
+    return tuple(found)
+
+
+def _numbers(axes: Sequence[Axis]) -> tuple[int, ...]:
+    """The shape of one session's part."""
+    return tuple(width_of(axis) for axis in axes if axis != (BATCH,)) or (1,)
+
+
+class _Graph:
+    """One of the two graphs, made from a copy of the model."""
+
+    def __init__(
+        self,
+        model: ir.Model,
+        roles: Roles,
+        segments: Sequence[Segment],
+        output: Fact,
+        *,
+        is_step: bool,
+    ) -> None:
+        self._roles = roles
+        self._segments = segments
+        self._output = output
+        self._is_step = is_step
+        self._outputs = [str(one.name) for one in model.graph.outputs]
+        self._model = model.clone()
+        self._graph = self._model.graph
+        names = [str(one.name) for one in model.graph.inputs]
+        self._inputs = dict(zip(names, self._graph.inputs, strict=True))
+        _free_names(self._graph)
+        self._writer = Writer(self._graph, segments, is_step=is_step)
+        new_input = self._new_input()
+        self._begin(new_input)
+        for node in list(self._graph):
+            edit = roles.analysis.edits.get(str(node.name))
+            if edit is not None:
+                edit(self._writer, node)
+        self._end(new_input)
+
+    def serialised(self) -> bytes:
+        return _serialised(self._model)
+
+    def _new_input(self) -> ir.Value:
+        old = self._inputs[self._roles.input]
+        time = [] if self._is_step else ["time"]
+        width = int(np.prod([width_of(axis) for axis in self._roles.input_axes]))
+        if old.dtype in (ir.DataType.INT64, ir.DataType.INT32):
+            if width != 1:
+                raise ExportError(f"the input {self._roles.input!r} takes {width} tokens a step")
+            return ir.val("input", ir.DataType.INT64, ["batch", *time])
+        if old.dtype != ir.DataType.FLOAT:
+            raise ExportError(
+                f"the input {self._roles.input!r} holds {old.dtype}; sessions take floats or tokens"
+            )
+        return ir.val("input", ir.DataType.FLOAT, ["batch", *time, width])
+
+    def _begin(self, new_input: ir.Value) -> None:
+        """Make the model's own inputs from `input` and `state`."""
+        builder, writer, roles = self._writer.begin, self._writer, self._roles
+        writer.read_lengths_from(new_input)
+        is_tokens = new_input.dtype == ir.DataType.INT64
+        rows = builder.unsqueeze(new_input, -1) if is_tokens else new_input
+        self._feed(builder, roles.input, writer.from_rows(builder, rows, roles.input_axes))
+        for cache in roles.caches:
+            rows = writer.before[cache.input]
+            self._feed(builder, cache.input, writer.from_rows(builder, rows, cache.axes))
+        for name, axes in roles.constants.items():
+            rows = writer.before[name]
+            self._feed(builder, name, writer.from_rows(builder, rows, axes))
+            writer.after[name] = writer.unchanged(builder, name)
+        builder.insert_before(self._graph[0])
+
+    def _feed(self, builder: Builder, name: str, made: ir.Value) -> None:
+        old = self._inputs[name]
+        if old.dtype not in (ir.DataType.FLOAT, ir.DataType.INT64) or (
+            old.dtype == ir.DataType.INT64 and name != self._roles.input
+        ):
+            made = builder.op("Cast", made, to=old.dtype)
+        old.replace_all_uses_with(made, replace_graph_outputs=True)
+
+    def _end(self, new_input: ir.Value) -> None:
+        graph, writer = self._graph, self._writer
+        builder = Builder(graph, "end")
+        results: dict[str, ir.Value] = {}
+        if self._is_step or self._output.source is Source.STREAM:
+            results["output"] = self._answer(builder)
+        for cache in self._roles.caches:
+            value = _as_float(builder, self._old_output(cache.output))
+            writer.after[cache.input] = writer.rows(builder, value, cache.axes)
+        self._count(builder)
+        after = [writer.after[segment.name] for segment in self._segments]
+        results["next_state" if self._is_step else "states"] = builder.concat(after)
+        if self._is_step:
+            results |= self._gates(builder)
+            if not all(layer.has_segment for layer in self._roles.analysis.layers):
+                results["hidden"] = builder.concat(list(writer.hidden.values()))
+        graph.inputs[:] = [new_input, writer.state]
+        time: list[str | int] = [] if self._is_step else ["time"]
+        graph.outputs[:] = []
+        for name, value in results.items():
+            # An output needs a value of its own: two names for one are not to be had.
+            own = builder.op("Identity", value) if value in graph.outputs or _is_given(value) else value
+            graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
+        builder.append()
+        _clean(self._model)
+        _forget_shapes(graph)
+        if self._is_step:
+            cancel_layout(graph)
+            _clean(self._model)
+
+    def _gates(self, builder: Builder) -> dict[str, ir.Value]:
+        """One tensor [B, G] for each name; zeros where a layer has no gate of that name."""
+        layers = self._writer.gates.values()
+        names = dict.fromkeys(name for gates in layers for name in gates)
+        nothing = {
+            name: builder.op("Mul", value, builder.constant(np.zeros(1, np.float32)))
+            for name, gates in self._writer.gates.items()
+            for value in [next(iter(gates.values()))]
+            if len(gates) < len(names)
+        }
+        return {
+            name: builder.concat(
+                [
+                    gates[name] if name in gates else nothing[layer]
+                    for layer, gates in self._writer.gates.items()
+                ]
+            )
+            for name in names
+        }
+
+    def _width_of(self, name: str) -> int:
+        if name == "output":
+            return int(np.prod([width_of(axis) for axis in self._output.axes]))
+        if name in ("next_state", "states"):
+            return sum(segment.size for segment in self._segments)
+        return sum(layer.width for layer in self._roles.analysis.layers)
+
+    def _old_output(self, name: str) -> ir.Value:
+        return self._graph.outputs[self._outputs.index(name)]
+
+    def _answer(self, builder: Builder) -> ir.Value:
+        value = _as_float(builder, self._old_output(self._roles.output))
+        made = self._writer.rows(builder, value, self._output.axes)
+        if self._is_step and self._output.source is Source.STREAM and self._output.late > 0:
+            ready = self._writer.steps_seen(builder, self._output.late)
+            nothing = builder.constant(np.array([np.nan], np.float32))
+            made = builder.op("Where", ready, made, nothing)
+        return made
+
+    def _count(self, builder: Builder) -> None:
+        """Steps are counted no further than anybody asks."""
+        if STEPS_SEEN not in self._writer.before:
+            return
+        most = max([self._output.late, *(layer.late for layer in self._roles.analysis.layers)])
+        more = builder.op(
+            "Add", self._writer.before[STEPS_SEEN], builder.constant(np.ones(1, np.float32))
+        )
+        bound = builder.constant(np.array([most], np.float32))
+        self._writer.after[STEPS_SEEN] = builder.op("Min", more, bound)
+
+
+def _as_float(builder: Builder, value: ir.Value) -> ir.Value:
+    return value if value.dtype == ir.DataType.FLOAT else builder.op("Cast", value, to=1)
+
+
+def _is_given(value: ir.Value) -> bool:
+    return value.is_graph_input() or value.producer() is None
+
+
+def _serialised(model: ir.Model) -> bytes:
+    model.ir_version = IR_VERSION
+    model.producer_name = "gatewise"
+    model.metadata_props.clear()
+    serialised: bytes = ir.to_proto(model).SerializeToString()
     return serialised
 
 
-def _to_sequence(graph: ir.Graph, gru_nodes: list[GruNode]) -> None:
-    """Feed each GRU node its slice of `state` and collect all states."""
-    state, slices = _state_input(graph, gru_nodes)
-    collect = Builder(graph, "states")
-    histories = []
-    for gru, hidden in zip(gru_nodes, slices, strict=True):
-        feed = Builder(graph, f"{gru.name}/initial")
-        initial = feed.unsqueeze(hidden, 0)
-        feed.insert_before(gru.node)
-        gru.node.resize_inputs(max(len(gru.node.inputs), INITIAL_H + 1))
-        gru.node.replace_input_with(INITIAL_H, initial)
-        histories.append(collect.squeeze(gru.node.outputs[0], 1))
-    states = collect.op("Transpose", collect.concat(histories), perm=[1, 0, 2])
-    collect.append()
-    output = graph.outputs[0]
-    graph.inputs[:] = [_named(graph.inputs[0], "input"), state]
-    graph.outputs[:] = [
-        _typed(output, "output", ["batch", "time", _width(output)]),
-        _typed(states, "states", ["batch", "time", _state_size(gru_nodes)]),
-    ]
-
-
-def _to_step(graph: ir.Graph, gru_nodes: list[GruNode]) -> None:
-    """Cut the time axis to length one and write every GRU node out."""
-    state, slices = _state_input(graph, gru_nodes)
-    step_input = _without_time(graph)
-    cells = [_write_out(graph, gru, hidden) for gru, hidden in zip(gru_nodes, slices, strict=True)]
-    finish = Builder(graph, "step")
-    by_time = graph.outputs[0]
-    output = finish.squeeze(by_time, 1)
-    gathered = {
-        "next_state": finish.concat([cell.hidden for cell in cells]),
-        "reset": finish.concat([cell.reset for cell in cells]),
-        "update": finish.concat([cell.update for cell in cells]),
-        "candidate": finish.concat([cell.candidate for cell in cells]),
-    }
-    finish.append()
-    graph.inputs[:] = [step_input, state]
-    graph.outputs[:] = [
-        _typed(output, "output", ["batch", _width(by_time)]),
-        *(
-            _typed(value, name, ["batch", _state_size(gru_nodes)])
-            for name, value in gathered.items()
-        ),
-    ]
-    cancel_layout(graph)
-
-
-def _state_input(
-    graph: ir.Graph, gru_nodes: list[GruNode]
-) -> tuple[ir.Value, tuple[ir.Value, ...]]:
-    """The new input `state` [B, S] and each layer's slice [B, H] of it."""
-    sizes = [gru.weights.hidden_size for gru in gru_nodes]
-    state = ir.val("state", ir.DataType.FLOAT, ["batch", sum(sizes)])
-    cut = Builder(graph, "state")
-    slices = cut.split(state, sizes)
-    if cut.nodes:
-        cut.insert_before(gru_nodes[0].node)
-    return state, slices
-
-
-def _without_time(graph: ir.Graph) -> ir.Value:
-    """Replace the model's input by one without a time axis, put back right behind it."""
-    old = graph.inputs[0]
-    if old.shape is None or len(old.shape) < 2 or old.dtype is None:
-        raise ExportError(f"input {old.name!r} has no known shape [batch, time, …]")
-    new = ir.val("input", old.dtype, ir.Shape(["batch", *old.shape[2:]]))
-    restore = Builder(graph, "input")
-    old.replace_all_uses_with(restore.unsqueeze(new, 1))
-    restore.insert_before(graph[0])
-    return new
-
-
-def _write_out(graph: ir.Graph, gru: GruNode, hidden: ir.Value) -> Cell:
-    """Put the primitives of one step in the place of a GRU node."""
-    builder = Builder(graph, gru.name)
-    cell = build_cell(builder, builder.squeeze(gru.input, 0), hidden, gru.weights, gru.reset)
-    cell.hidden.shape = ir.Shape(["batch", gru.weights.hidden_size])
-    # Y is [T, directions, B, H], Y_h [directions, B, H].
-    for output, axes in zip(gru.node.outputs, ((0, 1), (0,)), strict=False):
-        output.replace_all_uses_with(
-            builder.unsqueeze(cell.hidden, *axes), replace_graph_outputs=True
-        )
-    builder.insert_before(gru.node)
-    graph.remove(gru.node, safe=True)
-    return cell
+def _clean(model: ir.Model) -> None:
+    for clean in (
+        passes.TopologicalSortPass(),
+        passes.IdentityEliminationPass(),
+        passes.RemoveUnusedNodesPass(),
+    ):
+        clean(model)
 
 
 def _free_names(graph: ir.Graph) -> None:
     """Rename whatever bears a name that the rewritten graphs give away."""
-    taken = {"input", "state", "output", "states", "next_state", "reset", "update", "candidate"}
     values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
     for value in values:
-        if value.name in taken:
+        if value.name in _TAKEN:
             value.name = f"model/{value.name}"
 
 
@@ -168,23 +276,8 @@ def _forget_shapes(graph: ir.Graph) -> None:
                 value.type = None
 
 
-def _named(value: ir.Value, name: str) -> ir.Value:
-    value.name = name
-    return value
-
-
 def _typed(value: ir.Value, name: str, shape: list[str | int]) -> ir.Value:
     value.type = ir.TensorType(ir.DataType.FLOAT)
     value.shape = ir.Shape(shape)
-    return _named(value, name)
-
-
-def _width(output: ir.Value) -> int:
-    width = output.shape[-1] if output.shape is not None else None
-    if not isinstance(width, int):
-        raise ExportError(f"output {output.name!r} has no fixed width [batch, time, width]")
-    return width
-
-
-def _state_size(gru_nodes: list[GruNode]) -> int:
-    return sum(gru.weights.hidden_size for gru in gru_nodes)
+    value.name = name
+    return value

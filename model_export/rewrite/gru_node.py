@@ -8,11 +8,29 @@ from numpy.typing import NDArray
 
 from model_export.convention import ONNX_ORDER, keep_to_update
 from model_export.errors import ExportError
-from service.bundle.manifest import Reset
+from service.bundle.manifest import Activation, Reset
 
-_DEFAULT_ACTIVATIONS = ["sigmoid", "tanh"]
-_X, _W, _R, _B, _SEQUENCE_LENS, _INITIAL_H = range(6)
-INITIAL_H = _INITIAL_H
+X, W, R, BIAS, SEQUENCE_LENS, INITIAL_H = range(6)
+
+_DEFAULT_ALPHA = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "HardSigmoid": 0.2, "Elu": 1.0}
+_DEFAULT_BETA = {"HardSigmoid": 0.5}
+_NEEDS_BOTH = {"Affine", "ScaledTanh"}
+_KNOWN = {
+    name.lower(): name
+    for name in (
+        "Relu",
+        "Tanh",
+        "Sigmoid",
+        "Affine",
+        "LeakyRelu",
+        "ThresholdedRelu",
+        "ScaledTanh",
+        "HardSigmoid",
+        "Elu",
+        "Softsign",
+        "Softplus",
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +39,15 @@ class Weights:
 
     input_weights [3, H, I], hidden_weights [3, H, H] and biases [3, H] hold W, U and b for reset,
     update, candidate; candidate_bias [H] is c_n of reset "after" and zero with reset "before".
+    Where the gates' activation is no sigmoid, 1 − f(a) is not f(−a): `keeps` says that the rows
+    of update are those of keep, as the file has them.
     """
 
     input_weights: NDArray[np.float32]
     hidden_weights: NDArray[np.float32]
     biases: NDArray[np.float32]
     candidate_bias: NDArray[np.float32]
+    keeps: bool = False
 
     @property
     def hidden_size(self) -> int:
@@ -35,85 +56,84 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class GruNode:
-    """A GRU node that runs forward through time with the standard activations."""
+    """A GRU node that runs forward through time."""
 
     node: ir.Node
     reset: Reset
     weights: Weights
+    gate_activation: Activation = Activation(name="Sigmoid")
+    candidate_activation: Activation = Activation(name="Tanh")
+    clip: float | None = None
 
     @property
     def name(self) -> str:
-        return _name(self.node)
+        return name_of(self.node)
 
     @property
     def input(self) -> ir.Value:
         """X [T, B, I]."""
-        return _required(self.node, _X)
+        return _required(self.node, X)
 
 
-def read_gru_nodes(graph: ir.Graph) -> list[GruNode]:
-    """Every GRU node in the order of computation.
-
-    Raises ExportError naming the node that cannot be served in sessions, and why.
-    """
-    nodes = [node for node in graph if node.op_type == "GRU"]
-    if not nodes:
-        raise ExportError("the model has no GRU node at the top level of its graph")
-    read = [_read(node) for node in nodes]
-    variants = {node.reset for node in read}
-    if len(variants) > 1:
-        raise ExportError("the model mixes reset before and reset after; use one for all layers")
-    return read
-
-
-def _read(node: ir.Node) -> GruNode:
-    _refuse_unusual(node)
+def read_gru(node: ir.Node) -> GruNode:
+    """Raises ExportError naming the node and what about it cannot be read."""
     after = node.attributes.get_int("linear_before_reset", 0)
     reset: Reset = "after" if after else "before"
-    return GruNode(node, reset, _read_weights(node, reset))
+    gates, candidate = _activations(node)
+    clip = node.attributes.get_float("clip", 0.0) or None
+    weights = _read_weights(node, reset, keeps=gates.name != "Sigmoid")
+    return GruNode(node, reset, weights, gates, candidate, clip)
 
 
-def _refuse_unusual(node: ir.Node) -> None:
-    attributes = node.attributes
-    direction = attributes.get_string("direction", "forward")
-    activations = [name.lower() for name in attributes.get_strings("activations", ())]
-    reasons = {
-        f"runs {direction} through time, so its output needs inputs that a session has not seen "
-        "yet": direction != "forward",
-        f"uses the activations {', '.join(activations)} instead of sigmoid and tanh": (
-            activations not in ([], _DEFAULT_ACTIVATIONS)
-        ),
-        "clips its pre-activations": "clip" in attributes,
-        "has layout=1; export it with time before batch": attributes.get_int("layout", 0) != 0,
-        "has sequence_lens; export it without": _optional(node, _SEQUENCE_LENS) is not None,
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise ExportError(f"GRU node {_name(node)!r} {reason}")
+def is_forward(node: ir.Node) -> bool:
+    return node.attributes.get_string("direction", "forward") == "forward"
 
 
-def _read_weights(node: ir.Node, reset: Reset) -> Weights:
-    input_weights = _in_our_order(_constant(node, _W)[0])
-    hidden_weights = _in_our_order(_constant(node, _R)[0])
+def _activations(node: ir.Node) -> tuple[Activation, Activation]:
+    """Those of the gates and of the candidate."""
+    names = node.attributes.get_strings("activations", ()) or ("Sigmoid", "Tanh")
+    alphas = list(node.attributes.get_floats("activation_alpha", ()))
+    betas = list(node.attributes.get_floats("activation_beta", ()))
+    read = []
+    for given in names:
+        name = _KNOWN.get(given.lower())
+        if name is None:
+            raise ExportError(f"GRU node {name_of(node)!r} has the unknown activation {given!r}")
+        # As ONNX Runtime reads them: each activation that has one takes the next number.
+        alpha = beta = None
+        if name in _DEFAULT_ALPHA or name in _NEEDS_BOTH:
+            alpha = alphas.pop(0) if alphas else _DEFAULT_ALPHA.get(name)
+        if name in _DEFAULT_BETA or name in _NEEDS_BOTH:
+            beta = betas.pop(0) if betas else _DEFAULT_BETA.get(name)
+        if name in _NEEDS_BOTH and (alpha is None or beta is None):
+            raise ExportError(f"GRU node {name_of(node)!r}: {name} lacks its alpha or beta")
+        read.append(Activation(name=name, alpha=alpha, beta=beta))
+    return read[0], read[1]
+
+
+def _read_weights(node: ir.Node, reset: Reset, *, keeps: bool) -> Weights:
+    input_weights = _in_our_order(_constant(node, W)[0], keeps=keeps)
+    hidden_weights = _in_our_order(_constant(node, R)[0], keeps=keeps)
     hidden_size = hidden_weights.shape[-1]
-    if _optional(node, _B) is None:
+    if node_input(node, BIAS) is None:
         both = np.zeros(6 * hidden_size, np.float32)
     else:
-        both = _constant(node, _B)[0]
-    biases = _in_our_order(both[: 3 * hidden_size])
-    recurrent = _in_our_order(both[3 * hidden_size :])
+        both = _constant(node, BIAS)[0]
+    biases = _in_our_order(both[: 3 * hidden_size], keeps=keeps)
+    recurrent = _in_our_order(both[3 * hidden_size :], keeps=keeps)
     candidate_bias = np.zeros(hidden_size, np.float32)
     if reset == "after":
         # Of the two biases only the candidate's recurrent one is inside r ⊙ (…).
         candidate_bias = recurrent[2].copy()
         recurrent[2] = 0
-    return Weights(input_weights, hidden_weights, biases + recurrent, candidate_bias)
+    return Weights(input_weights, hidden_weights, biases + recurrent, candidate_bias, keeps)
 
 
-def _in_our_order(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _in_our_order(rows: NDArray[np.float32], *, keeps: bool) -> NDArray[np.float32]:
     """[3H, …] in ONNX's order and convention as [3, H, …]: reset, update, candidate."""
     blocks = dict(zip(ONNX_ORDER, rows.reshape(3, -1, *rows.shape[1:]), strict=True))
-    return np.stack([blocks["reset"], keep_to_update(blocks["keep"]), blocks["candidate"]])
+    update = blocks["keep"] if keeps else keep_to_update(blocks["keep"])
+    return np.stack([blocks["reset"], update, blocks["candidate"]])
 
 
 def _constant(node: ir.Node, index: int) -> NDArray[np.float32]:
@@ -121,22 +141,22 @@ def _constant(node: ir.Node, index: int) -> NDArray[np.float32]:
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None:
         raise ExportError(
-            f"GRU node {_name(node)!r}: {value.name} is computed, not stored; "
-            "fold the constants of the model first"
+            f"GRU node {name_of(node)!r}: its weights {value.name!r} are computed from an input, "
+            "not stored"
         )
-    return tensor.numpy().astype(np.float32)
+    return np.asarray(tensor.numpy(), np.float32)
 
 
-def _optional(node: ir.Node, index: int) -> ir.Value | None:
+def node_input(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
 def _required(node: ir.Node, index: int) -> ir.Value:
-    value = _optional(node, index)
+    value = node_input(node, index)
     if value is None:
-        raise ExportError(f"GRU node {_name(node)!r} lacks its input {index}")
+        raise ExportError(f"GRU node {name_of(node)!r} lacks its input {index}")
     return value
 
 
-def _name(node: ir.Node) -> str:
+def name_of(node: ir.Node) -> str:
     return node.name or "without a name"

@@ -79,6 +79,14 @@ InputSignature = Annotated[Values | Tokens, Field(discriminator="kind")]
 OutputSignature = Annotated[Values | Probabilities, Field(discriminator="kind")]
 
 
+class Activation(_Record):
+    """An activation as the ONNX GRU operator names it, with its parameters where it has some."""
+
+    name: str
+    alpha: float | None = None
+    beta: float | None = None
+
+
 class Layer(_Record):
     """One GRU layer's slice of the flat state: `state[offset : offset + hidden_size]`."""
 

@@ -1,0 +1,129 @@
+"""What is known of every value of a graph, rule by rule."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+
+from model_export.rewrite.axes import BATCH, Axes, Fixed, axes_of, width_of
+from model_export.rewrite.carried import Carried
+from model_export.rewrite.facts import Fact, NeedsWhole, Whole
+from model_export.rewrite.rules.rule import Context, Edit, GruLayer
+from model_export.rewrite.rules.table import outcome_of
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The facts of all values and the edits of nodes, by their names."""
+
+    facts: Mapping[str, Fact | Whole]
+    edits: Mapping[str, Edit]
+    layers: tuple[GruLayer, ...]
+    carried: tuple[Carried, ...]
+    counts_steps: bool
+    recurrences: int
+    fixed: Fixed
+
+    def of(self, value: ir.Value) -> Fact | Whole:
+        return self.facts[str(value.name)]
+
+
+def analyse(
+    model: ir.Model,
+    inputs: Mapping[str, Fact],
+    fixed: Fixed,
+    state_inputs: frozenset[str] = frozenset(),
+    cached: frozenset[str] = frozenset(),
+) -> Analysis:
+    """Follow every node. A node without a way to run in sessions makes its outputs `Whole`."""
+    graph = model.graph
+    evaluator = _Evaluator(model, inputs)
+    context = Context(fixed, evaluator.evaluate, state_inputs, cached)
+    facts: dict[str, Fact | Whole] = dict(inputs)
+    edits: dict[str, Edit] = {}
+    for name, value in graph.initializers.items():
+        tensor = ir.convenience.get_const_tensor(value)
+        assert tensor is not None
+        numbers = tensor.numpy()
+        facts[name] = Fact(axes_of(numbers.shape), value=numbers)
+    for node in graph:
+        known = [None if value is None else facts[str(value.name)] for value in node.inputs]
+        spoilt = next((one for one in known if isinstance(one, Whole)), None)
+        if spoilt is not None:
+            made: tuple[Fact | Whole, ...] = (spoilt,) * len(node.outputs)
+        else:
+            made = _followed(node, known, context, edits)
+        facts.update({str(out.name): fact for out, fact in zip(node.outputs, made, strict=True)})
+    return Analysis(
+        facts,
+        edits,
+        tuple(context.layers),
+        tuple(context.carried),
+        context.counts_steps,
+        context.recurrences,
+        fixed,
+    )
+
+
+def _followed(
+    node: ir.Node, known: list[Fact | Whole | None], context: Context, edits: dict[str, Edit]
+) -> tuple[Fact | Whole, ...]:
+    facts = [one for one in known if not isinstance(one, Whole)]
+    try:
+        outcome = outcome_of(node, facts, context)
+    except NeedsWhole as error:
+        reason = f"{node.op_type} node {node.name!r} {error}"
+        return (Whole(reason),) * len(node.outputs)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A rule takes a node for what it should be; a foreign file may hold anything. What a rule
+        # does not understand is served as a whole, as the file has it.
+        reason = f"{node.op_type} node {node.name!r} cannot be followed: {error}"
+        return (Whole(reason),) * len(node.outputs)
+    if outcome.edit is not None:
+        edits[str(node.name)] = outcome.edit
+    return outcome.facts
+
+
+class _Evaluator:
+    """Computes values that depend on nothing but the file and the lengths of its inputs."""
+
+    def __init__(self, model: ir.Model, inputs: Mapping[str, Fact]) -> None:
+        self._model = model
+        self._inputs = inputs
+
+    def evaluate(self, value: ir.Value, batch: int, time: int) -> NDArray[np.generic]:
+        """The numbers of a STATIC value. Lengths that the file fixes stay as they are."""
+        tensor = ir.convenience.get_const_tensor(value)
+        if tensor is not None:
+            return np.asarray(tensor.numpy())
+        part = self._model.clone()
+        wanted = next(
+            out for node in part.graph for out in node.outputs if out.name == value.name
+        )
+        part.graph.outputs[:] = [wanted]
+        passes.RemoveUnusedNodesPass()(part)
+        feeds = {
+            str(given.name): _zeros(given, self._inputs[str(given.name)].axes, batch, time)
+            for given in part.graph.inputs
+        }
+        (found,) = ReferenceEvaluator(ir.to_proto(part)).run(None, feeds)
+        return np.asarray(found)
+
+
+def _zeros(value: ir.Value, axes: Axes, batch: int, time: int) -> NDArray[np.generic]:
+    lengths = {"batch": batch, "time": time}
+    shape = [
+        width_of(axis) * int(np.prod([lengths[str(one)] for one in axis if isinstance(one, str)]))
+        for axis in axes
+    ]
+    assert value.dtype is not None
+    return np.zeros(shape, value.dtype.numpy())
+
+
+def batch_first(axes: Axes) -> bool:
+    """Whether the first axis is the batch."""
+    return bool(axes) and axes[0][:1] == (BATCH,)

@@ -1,0 +1,67 @@
+"""Which rule an operator has."""
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from model_export.rewrite.facts import Fact
+from model_export.rewrite.rules import (
+    elementwise,
+    layout,
+    pieces,
+    products,
+    recurrent,
+    reductions,
+    shapes,
+    windows,
+)
+from model_export.rewrite.rules.rule import Context, Outcome, Rule
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(elementwise.UNARY, elementwise.unary),
+    **dict.fromkeys(elementwise.BROADCASTING, elementwise.broadcasting),
+    **dict.fromkeys(reductions.REDUCTIONS, reductions.reduction),
+    **dict.fromkeys(reductions.ALONG_ONE, reductions.along_one),
+    **dict.fromkeys(("ArgMax", "ArgMin"), reductions.arg_reduction),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), recurrent.recurrent),
+    **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), windows.pool),
+    **dict.fromkeys(
+        ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), reductions.global_pool
+    ),
+    **dict.fromkeys(
+        ("GroupNormalization", "InstanceNormalization"), reductions.spatial_normalisation
+    ),
+    "BatchNormalization": reductions.batch_normalisation,
+    "Concat": pieces.concat,
+    "ConstantOfShape": shapes.constant_of_shape,
+    "Conv": windows.convolution,
+    "ConvTranspose": windows.transposed,
+    "CumSum": pieces.cumulative_sum,
+    "Einsum": products.einsum,
+    "Expand": layout.expand,
+    "Flatten": layout.flatten,
+    "Gather": pieces.gather,
+    "Gemm": products.gemm,
+    "LayerNormalization": reductions.layer_normalisation,
+    "MatMul": products.matmul,
+    "Pad": pieces.pad,
+    "RMSNormalization": reductions.layer_normalisation,
+    "Reshape": layout.reshape,
+    "Shape": shapes.shape,
+    "Slice": pieces.slices,
+    "Split": layout.split,
+    "Squeeze": layout.squeeze,
+    "Tile": layout.tile,
+    "Transpose": layout.transpose,
+    "Unsqueeze": layout.unsqueeze,
+}
+
+
+def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
+    """What the rule of a node says. Raises NeedsWhole."""
+    numbers = shapes.arithmetic(node, facts)
+    if numbers is not None:
+        return Outcome((shapes.known(numbers),))
+    known_domain = node.domain in ("", "ai.onnx")
+    rule = RULES.get(node.op_type, shapes.fallback) if known_domain else shapes.fallback
+    return rule(node, facts, context)

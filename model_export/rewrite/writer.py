@@ -1,0 +1,248 @@
+"""Changing a copy of a model into a graph that goes on from a session's state.
+
+The rules of the operators call the methods that take a `copy`: a node of this graph.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from model_export.rewrite.axes import BATCH, TIME, Axes
+from model_export.rewrite.builder import Builder
+from model_export.rewrite.carried import Carried
+from model_export.rewrite.cell import build_cell
+from model_export.rewrite.gru_node import INITIAL_H, SEQUENCE_LENS, node_input
+from model_export.rewrite.rearranging import Rearranging, numbered, rows_first
+from model_export.rewrite.rules.rule import GruLayer
+from model_export.rewrite.state import STEPS_SEEN, Segment
+
+
+class Writer:
+    """A graph on its way from the model's own inputs to `input` and `state`.
+
+    In the step graph the time is one step long, and GRU nodes are written out. In the sequence
+    graph they stay, and every segment is collected after each step.
+    """
+
+    def __init__(self, graph: ir.Graph, segments: Sequence[Segment], *, is_step: bool) -> None:
+        self.graph = graph
+        self.is_step = is_step
+        self.state = ir.val("state", ir.DataType.FLOAT, ["batch", sum(s.size for s in segments)])
+        self.gates: dict[str, dict[str, ir.Value]] = {}
+        """Of each layer by name: its gates [B, lanes · H], in the step graph."""
+        self.hidden: dict[str, ir.Value] = {}
+        """Of each layer by name: its hidden state after the step, likewise."""
+        self.after: dict[str, ir.Value] = {}
+        """Each segment after a step [B, n], or after every step [B, T, n]."""
+        self.begin = Builder(graph, "begin")
+        """What stands before all else."""
+        pieces = self.begin.split(self.state, [segment.size for segment in segments])
+        self.before = {
+            segment.name: piece for segment, piece in zip(segments, pieces, strict=True)
+        }
+        """Each segment before the first step, [B, n]."""
+        self._rearranging = Rearranging(is_step=is_step)
+        self._builders: dict[str, Builder] = {}
+
+    def read_lengths_from(self, model_input: ir.Value) -> None:
+        """`model_input` is [B, …] in the step graph, [B, T, …] in the sequence graph."""
+        self._rearranging.model_input = model_input
+
+    # What the rules of layout use
+
+    def shape(self, copy: ir.Node, axes: Axes) -> ir.Value:
+        """The lengths of some axes as a tensor, for a Reshape or an Expand."""
+        builder = self._builder(copy, "shape")
+        if copy.op_type == "Expand":
+            made = self._rearranging.lengths_of(builder, axes)
+        else:
+            made = self._rearranging.shape_of(builder, axes)
+        builder.insert_before(copy)
+        return made
+
+    def constant(self, copy: ir.Node, array: NDArray[np.generic]) -> ir.Value:
+        return self._builder(copy, "constant").constant(array)
+
+    def expand(self, copy: ir.Node, index: int, axes: Axes) -> None:
+        """Have an input of a node repeated to these axes."""
+        builder = self._builder(copy, "expand")
+        lengths = self._rearranging.lengths_of(builder, axes)
+        copy.replace_input_with(index, builder.op("Expand", copy.inputs[index], lengths))
+        builder.insert_before(copy)
+
+    def replace(self, copy: ir.Node, op_type: str, inputs: Sequence[ir.Value | None]) -> None:
+        """Put another operator with one output in the place of a node."""
+        builder = self._builder(copy, "instead")
+        made = builder.op(op_type, *inputs)
+        made.dtype = copy.outputs[0].dtype
+        copy.outputs[0].replace_all_uses_with(made, replace_graph_outputs=True)
+        builder.insert_before(copy)
+        self.graph.remove(copy, safe=True)
+
+    # What the rules of operators use that look back
+
+    def look_back(self, copy: ir.Node, index: int, carried: Carried) -> None:
+        """Have a node see the frames before its input as well, and keep the last ones."""
+        builder = self._builder(copy, "past")
+        copy.replace_input_with(index, self._with_past(builder, copy, index, carried))
+        builder.insert_before(copy)
+
+    def delay(self, copy: ir.Node, index: int, carried: Carried) -> None:
+        """Have a node see its input so many frames later."""
+        builder = self._builder(copy, "past")
+        longer = self._with_past(builder, copy, index, carried)
+        late = builder.slice(longer, carried.time_axis, 0, -carried.frames)
+        copy.replace_input_with(index, late)
+        builder.insert_before(copy)
+
+    def go_on_summing(self, copy: ir.Node, carried: Carried) -> None:
+        """Add the sum of all steps before to a running one."""
+        builder = self._builder(copy, "past")
+        total = copy.outputs[0]
+        made = builder.op("Add", total, self._frames(builder, carried))
+        total.replace_all_uses_with(made, replace_graph_outputs=True)
+        builder.nodes[-1].replace_input_with(0, total)
+        time = carried.time_axis
+        axes = tuple((TIME,) if at == time else axis for at, axis in enumerate(carried.axes))
+        self.after[carried.name] = self.rows(builder, made, axes)
+        builder.insert_after(copy)
+
+    def _with_past(self, builder: Builder, copy: ir.Node, index: int, carried: Carried) -> ir.Value:
+        past = self._frames(builder, carried)
+        longer = builder.op("Concat", past, copy.inputs[index], axis=carried.time_axis)
+        self.after[carried.name] = self._kept(builder, longer, carried)
+        return longer
+
+    def _frames(self, builder: Builder, carried: Carried) -> ir.Value:
+        """A segment of the state as the frames of a value."""
+        factors, groups, batch, frames, others = _parts(carried)
+        piece = self.before[carried.name]
+        made = self._rearranging.rearranged(
+            builder, piece, factors, [batch, [*frames, *others]], groups
+        )
+        return made if _is_float(carried) else builder.op("Cast", made, to=carried.dtype)
+
+    def _kept(self, builder: Builder, longer: ir.Value, carried: Carried) -> ir.Value:
+        """The last frames as a segment: after the step [B, n], or after every step [B, T, n]."""
+        factors, groups, batch, frames, others = _parts(carried)
+        if not _is_float(carried):
+            longer = builder.op("Cast", longer, to=ir.DataType.FLOAT)
+        if self.is_step:
+            last = builder.slice(longer, carried.time_axis, 1)
+            want = [batch, [*frames, *others]]
+            return self._rearranging.rearranged(builder, last, factors, groups, want)
+        moved = [TIME if at in frames else factor for at, factor in enumerate(factors)]
+        windows = []
+        for begin in range(1, carried.frames + 1):
+            behind = carried.frames - begin
+            part = builder.slice(longer, carried.time_axis, begin, -behind if behind else None)
+            want = [batch, frames, others]
+            windows.append(self._rearranging.rearranged(builder, part, moved, groups, want))
+        return builder.concat(windows)
+
+    def rows(self, builder: Builder, value: ir.Value, axes: Axes) -> ir.Value:
+        """A value as [B, n] in the step graph, as [B, T, n] in the sequence graph."""
+        if self.is_step:
+            axes = tuple(
+                tuple(1 if factor == TIME else factor for factor in axis) for axis in axes
+            )
+        factors, groups, rows = rows_first(axes)
+        return self._rearranging.rearranged(builder, value, factors, groups, rows)
+
+    def from_rows(self, builder: Builder, rows: ir.Value, axes: Axes) -> ir.Value:
+        """The reverse of `rows`."""
+        if self.is_step:
+            axes = tuple(
+                tuple(1 if factor == TIME else factor for factor in axis) for axis in axes
+            )
+        factors, groups, have = rows_first(axes)
+        return self._rearranging.rearranged(builder, rows, factors, have, groups)
+
+    def unchanged(self, builder: Builder, name: str) -> ir.Value:
+        """A segment that is the same after every step."""
+        piece = self.before[name]
+        if self.is_step:
+            return piece
+        steps = self._rearranging.lengths_of(builder, ((BATCH,), (TIME,), ()))
+        return builder.op("Expand", builder.unsqueeze(piece, 1), steps)
+
+    # What the rule of the GRU uses
+
+    def write_out(self, copy: ir.Node, layer: GruLayer) -> None:
+        """Have a GRU node begin from the state, and keep what it hands on."""
+        builder = self._builder(copy, "cell")
+        axes = (layer.batch_axis, (layer.hidden_size,))
+        if layer.has_segment:
+            hidden = self.from_rows(builder, self.before[layer.name], axes)
+        else:
+            initial = node_input(copy, INITIAL_H)
+            assert initial is not None
+            hidden = builder.squeeze(initial, 0)
+        if self.is_step:
+            self._write_step(builder, copy, layer, hidden)
+        else:
+            self._feed(builder, copy, layer, hidden)
+
+    def _write_step(
+        self, builder: Builder, copy: ir.Node, layer: GruLayer, hidden: ir.Value
+    ) -> None:
+        x = copy.inputs[0]
+        assert x is not None
+        cell = build_cell(builder, builder.squeeze(x, 0), hidden, layer.gru)
+        axes = (layer.batch_axis, (layer.hidden_size,))
+        self.gates[layer.name] = {
+            name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
+        }
+        after = self.rows(builder, cell.hidden, axes)
+        if layer.late:
+            seen = self.steps_seen(builder, layer.late)
+            after = builder.op("Where", seen, after, self.before[layer.name])
+        self.hidden[layer.name] = after
+        if layer.has_segment:
+            self.after[layer.name] = after
+        cell.hidden.shape = ir.Shape([None, layer.hidden_size])
+        # Y is [T, directions, B, H], Y_h [directions, B, H].
+        for output, added in zip(copy.outputs, ((0, 1), (0,)), strict=False):
+            output.replace_all_uses_with(
+                builder.unsqueeze(cell.hidden, *added), replace_graph_outputs=True
+            )
+        builder.insert_before(copy)
+        self.graph.remove(copy, safe=True)
+
+    def _feed(self, builder: Builder, copy: ir.Node, layer: GruLayer, hidden: ir.Value) -> None:
+        initial = builder.unsqueeze(hidden, 0)
+        builder.insert_before(copy)
+        copy.resize_inputs(max(len(copy.inputs), INITIAL_H + 1))
+        copy.replace_input_with(INITIAL_H, initial)
+        copy.replace_input_with(SEQUENCE_LENS, None)
+        copy.outputs[0].name = copy.outputs[0].name or f"{copy.name}/Y"
+        behind = self._builder(copy, "history")
+        axes = ((TIME,), (), layer.batch_axis, (layer.hidden_size,))
+        self.after[layer.name] = self.rows(behind, copy.outputs[0], axes)
+        behind.insert_after(copy)
+
+    def steps_seen(self, builder: Builder, late: int) -> ir.Value:
+        """Whether a session has seen so many steps before this one, [B, 1]."""
+        bound = builder.constant(np.array([late], np.float32))
+        return builder.op("GreaterOrEqual", self.before[STEPS_SEEN], bound)
+
+    def _builder(self, copy: ir.Node, what: str) -> Builder:
+        prefix = f"{copy.name}/{what}"
+        return self._builders.setdefault(prefix, Builder(self.graph, prefix))
+
+
+def _parts(
+    carried: Carried,
+) -> tuple[list[int | str], list[list[int]], list[int], list[int], list[int]]:
+    """The factors of carried frames, their axes, and which are the batch, the frames, the rest."""
+    factors, groups = numbered(carried.axes)
+    batch = [at for at, factor in enumerate(factors) if factor == BATCH]
+    frames = groups[carried.time_axis]
+    others = [at for at in range(len(factors)) if at not in (*batch, *frames)]
+    return list(factors), groups, batch, frames, others
+
+
+def _is_float(carried: Carried) -> bool:
+    return carried.dtype == ir.DataType.FLOAT
