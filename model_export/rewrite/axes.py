@@ -92,7 +92,8 @@ def regroup(axes: Axes, targets: Sequence[Size], fixed: Fixed, extra: int = 0) -
     Factors keep their order. A target may be a product of symbols, or the number that the file
     fixes for it. None where the targets cut through a symbol.
     """
-    waiting = [factor for axis in axes for factor in axis]
+    # An axis of length one counts as a factor here: among several it says which one is the batch.
+    waiting: list[Factor] = [factor for axis in axes for factor in axis or (1,)]
     made: list[Axis] = []
     for target in targets:
         axis = _take(waiting, target, fixed, extra)
@@ -114,7 +115,7 @@ def _take(waiting: list[Factor], target: Size, fixed: Fixed, extra: int) -> Axis
     taken: list[Factor] = []
     left = sympy.sympify(target)
     if left == 1:
-        # An axis of length one takes a batch of one, if that is what comes next.
+        # An axis of length one takes one of length one, if that is what comes next.
         if waiting and fixed.number(size_of((waiting[0],), extra)) == 1:
             taken.append(waiting.pop(0))
         return tuple(taken)

@@ -44,7 +44,8 @@ class Cache:
 class Roles:
     """The sequence `input`, the `output` that answers, and all else that comes in.
 
-    A model with `caches` takes one step at a time. `states` are inputs that are initial hidden
+    `fed_back` names the output of the step before for every input that has one. A model with
+    `caches` takes one step at a time. `states` are inputs that are initial hidden
     states of GRU nodes alone; every layer gets a segment of its own in their place.
     """
 
@@ -53,6 +54,7 @@ class Roles:
     output: str
     caches: tuple[Cache, ...]
     states: frozenset[str]
+    fed_back: Mapping[str, str]
     constants: Mapping[str, Axes]
     fixed: Fixed
     analysis: Analysis
@@ -77,7 +79,7 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
     found = [
         roles
         for layout in _layouts(_input(graph, name), hints, cached=bool(cached))
-        if (roles := _tried(model, name, output, layout, cached, states)) is not None
+        if (roles := _tried(model, name, output, layout, pairs, states)) is not None
     ]
     return _best(found, name, hints)
 
@@ -321,11 +323,12 @@ def _tried(
     name: str,
     output: str,
     layout: Layout,
-    cached: Mapping[str, str],
+    pairs: Mapping[str, str],
     states: frozenset[str],
 ) -> Roles | None:
     """The roles under one layout, with the axes of all other inputs found; None if none fit."""
-    others = [one for one in _others(model.graph, name)]
+    others = _others(model.graph, name)
+    cached = {one: output for one, output in pairs.items() if one not in states}
     choices = [_session_axes(_input(model.graph, one), layout) for one in others]
     best: Roles | None = None
     for chosen in product(*choices):
@@ -340,6 +343,7 @@ def _tried(
             output=output,
             caches=tuple(Cache(one, cached[one], axes[one]) for one in cached),
             states=states,
+            fed_back=pairs,
             constants={
                 one: axes[one] for one in others if one not in states and one not in cached
             },

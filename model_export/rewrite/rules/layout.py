@@ -130,13 +130,18 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     had = ((),) * (rank - len(fact.axes)) + fact.axes
     wanted: list[Size] = [*[1] * (rank - len(targets)), *targets]
     axes = tuple(
-        axis if size in (1, size_of(axis, fact.extra)) or axis != () else axis_of(size)
+        axis if size in (1, size_of(axis, fact.extra)) or axis != () else _repeated(size, context)
         for axis, size in zip(had, wanted, strict=True)
     )
     if fact.source > 1 and any(TIME in axis for axis in axes) and fact.time_axis is None:
         raise NeedsWhole("repeats what is known after the last step for every step")
     # A file that fixes the batch at one expands by numbers.
     return Outcome((fact.with_axes(axes),), _rebuild_shape(axes) if fact.source else None)
+
+
+def _repeated(size: Size, context: Context) -> Axis:
+    """What an axis of length one becomes; the length that a file fixes for the time is the time."""
+    return (TIME,) if size == context.fixed.time else axis_of(size)
 
 
 def axis_of(size: Size) -> Axis:
