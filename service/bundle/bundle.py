@@ -12,18 +12,14 @@ from pydantic import ValidationError
 
 from service.bundle.manifest import (
     GOLDEN_FILE,
+    INITIAL_FILE,
     MANIFEST_FILE,
-    REQUIRED_FILES,
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
     Tokens,
 )
 from service.errors import BundleCorrupt, BundleIncomplete
-
-GOLDEN_ARRAYS = ("input", "state", "output", "states", "reset", "update", "candidate")
-"""input [B, T, F] or [B, T], state [B, S], output [B, T, O], the others [B, T, S]."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -40,22 +36,38 @@ class Bundle:
     def sequence_graph(self) -> Path:
         return self.folder / SEQUENCE_FILE
 
+    @property
+    def initial_graph(self) -> Path:
+        return self.folder / INITIAL_FILE
+
     def golden(self) -> dict[str, NDArray[Any]]:
-        """The golden vectors: inputs and what PyTorch answered to them."""
+        """The golden vectors: inputs, and what the original makes of them in float64.
+
+        `input` [B, T, F] float32 or [B, T] int64; float64 `output` [B, T, O], which is [B, O] of a
+        model without sessions that answers the last step. With sessions also the `state` [B, S]
+        before the first step, the `states` [B, T, S] and every gate by name, [B, T, G]. What a step
+        has no answer to yet is NaN.
+        """
         file = self.folder / GOLDEN_FILE
+        names = ["input", "output"]
+        if self.manifest.sessions:
+            names += ["state", "states", *self.manifest.gate_names]
         try:
             with np.load(file) as arrays:
-                golden = {name: arrays[name] for name in GOLDEN_ARRAYS}
+                golden = {name: arrays[name] for name in names}
         except KeyError as error:
             raise BundleCorrupt(f"{file} lacks an array: {error.args[0]}") from None
         except (ValueError, AttributeError, OSError, BadZipFile) as error:
             raise BundleCorrupt(f"{file} is not an archive of arrays: {error}") from None
         input_type = np.int64 if isinstance(self.manifest.input, Tokens) else np.float32
         for name, array in golden.items():
-            expected = input_type if name == "input" else np.float32
-            if array.dtype != expected:
-                raise BundleCorrupt(f"{file}: {name} is {array.dtype}, not {expected.__name__}")
-        return golden
+            expected = (input_type,) if name == "input" else (np.float64, np.float32)
+            if array.dtype not in expected:
+                raise BundleCorrupt(f"{file}: {name} is {array.dtype}, not {expected[0].__name__}")
+        return {
+            name: array if name == "input" else array.astype(np.float64)
+            for name, array in golden.items()
+        }
 
 
 def sha256_of(file: Path) -> str:
@@ -69,7 +81,7 @@ def read_bundle(folder: Path) -> Bundle:
     Raises BundleIncomplete or BundleCorrupt, naming the file and what is wrong with it.
     """
     manifest = _read_manifest(folder / MANIFEST_FILE)
-    for name in REQUIRED_FILES:
+    for name in manifest.required_files:
         if name not in manifest.files:
             raise BundleIncomplete(f"{folder / MANIFEST_FILE} lists no {name}")
     for name, digest in manifest.files.items():

@@ -1,12 +1,12 @@
 """What a bundle says about itself: `manifest.json`.
 
 Letters used for shapes, here and everywhere: B batch, T time steps, F input features,
-O outputs, S = Σ H_l the flat state, H_l the hidden size of layer l.
+O outputs, S the flat state, H_l the hidden size of layer l, G = Σ lanes_l · H_l its units.
 """
 
 import re
 from functools import cached_property
-from itertools import accumulate
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,9 +17,21 @@ Reset = Literal["before", "after"]
 MANIFEST_FILE = "manifest.json"
 STEP_FILE = "step.onnx"
 SEQUENCE_FILE = "sequence.onnx"
+INITIAL_FILE = "initial.onnx"
+"""The state of a session that has seen nothing, from its constants; only where there are any."""
+INSPECT_FILE = "inspect.onnx"
+CELLS_FILE = "cells.npz"
 GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.html"
-REQUIRED_FILES = (STEP_FILE, SEQUENCE_FILE, GOLDEN_FILE)
+STEPS_SEEN = "steps seen"
+"""The segment that counts the steps of a session as far as anybody asks."""
+
+GRU_GATES = ("reset", "update", "candidate")
+HIDDEN = "hidden"
+"""What every layer shows beside its gates."""
+
+SequenceGraph = Literal["outputs and states", "states", "outputs"]
+"""What `sequence.onnx` gives. With `outputs` alone it takes no state: it is the whole model."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -28,11 +40,16 @@ class _Record(BaseModel):
 
 
 class Values(_Record):
-    """Real numbers in the caller's own units, [B, T, width]."""
+    """Real numbers in the caller's own units, [B, T, width].
+
+    `shape` is how the model itself arranges the numbers of a step, in C order, where that is more
+    than a row.
+    """
 
     kind: Literal["values"] = "values"
     names: tuple[str, ...] = Field(min_length=1)
     units: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
 
     @property
     def width(self) -> int:
@@ -87,15 +104,79 @@ class Activation(_Record):
     beta: float | None = None
 
 
-class Layer(_Record):
-    """One GRU layer's slice of the flat state: `state[offset : offset + hidden_size]`."""
+class Segment(_Record):
+    """One piece of a session's flat state, numbers of `shape` in C order.
 
+    `gru` is what a cell hands on, [lanes, hidden_size]. `carried` is what other operators need of
+    the past: frames of a convolution, a cache that the model passes on. `constant` is what a
+    session was given at its beginning. `initial` is the numbers of a session that has seen nothing,
+    or where they come from.
+    """
+
+    name: str
+    kind: Literal["gru", "carried", "constant"]
+    shape: tuple[int, ...] = Field(min_length=1)
+    initial: Literal["zeros", "constants"] | tuple[float, ...] = "zeros"
+
+    @cached_property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @model_validator(mode="after")
+    def _one_number_each(self) -> "Segment":
+        if isinstance(self.initial, tuple) and len(self.initial) != self.size:
+            raise ValueError(f"{len(self.initial)} initial numbers for {self.size}")
+        return self
+
+
+class Layer(_Record):
+    """One recurrent layer: `lanes` independent rows of `hidden_size` units in every session.
+
+    Gates are columns `offset` to `offset` + lanes · hidden_size of every gate tensor. A layer
+    without a `segment` has its hidden state in what the model itself passes on.
+    """
+
+    name: str = ""
+    segment: str | None = None
     offset: int = Field(ge=0)
     hidden_size: int = Field(gt=0)
+    lanes: int = Field(default=1, gt=0)
+    gates: tuple[str, ...] = GRU_GATES
+    reset: Reset
+    gate_activation: Activation = Activation(name="Sigmoid")
+    candidate_activation: Activation = Activation(name="Tanh")
+    clip: float | None = None
+
+    @property
+    def width(self) -> int:
+        """Units of all lanes."""
+        return self.lanes * self.hidden_size
 
     @property
     def span(self) -> slice:
-        return slice(self.offset, self.offset + self.hidden_size)
+        """This layer's part of every gate tensor."""
+        return slice(self.offset, self.offset + self.width)
+
+
+class Constant(_Record):
+    """What a session is given at its beginning, numbers of `shape`; a segment bears its name."""
+
+    name: str
+    shape: tuple[int, ...]
+    integers: bool = False
+
+
+class Tolerance(_Record):
+    """How far a machine may be from float64, relative to the scale of each column.
+
+    `step` is for one step from the right state. `run` is for a free run over the golden inputs,
+    where float32 drifts; it was measured when the version was made. The scale is a column's largest
+    golden number, and at least `floor`.
+    """
+
+    step: float = Field(default=1e-5, gt=0)
+    run: float = Field(default=1e-5, gt=0)
+    floor: float = Field(default=0.0, ge=0)
 
 
 class Score(_Record):
@@ -142,17 +223,34 @@ class Quantization(_Record):
 
 
 class Manifest(_Record):
-    """The whole of `manifest.json`; `files` maps each file's name to its SHA-256."""
+    """The whole of `manifest.json`; `files` maps each file's name to its SHA-256.
 
-    format: Literal[1] = 1
+    `sessions` is false for a model that needs whole sequences, and `reason` says why; it has no
+    step graph, no state and no layers. `answers` says whether an output belongs to every step, or
+    to the last one of what came. The first `ready_at` − 1 steps of a session have no answer yet;
+    an answer comes `delay` steps late where the model looks so far ahead. `window` is the number
+    of inputs that a session's answer depends on, where it is not all of them.
+    """
+
+    format: Literal[2] = 2
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
     version: int = Field(gt=0)
     task: str
-    reset: Reset
     opset: int
     input: InputSignature
     output: OutputSignature
-    layers: tuple[Layer, ...] = Field(min_length=1)
+    answers: Literal["each step", "last step"] = "each step"
+    sessions: bool = True
+    reason: str | None = None
+    window: int | None = Field(default=None, gt=0)
+    ready_at: int = Field(default=1, gt=0)
+    delay: int = Field(default=0, ge=0)
+    steps: int | None = Field(default=None, gt=0)
+    sequence: SequenceGraph | None = "outputs and states"
+    constants: tuple[Constant, ...] = ()
+    state: tuple[Segment, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    tolerance: Tolerance = Tolerance()
     scores: tuple[Score, ...] = ()
     provenance: Provenance | None = None
     quantization: Quantization | None = None
@@ -160,7 +258,55 @@ class Manifest(_Record):
 
     @cached_property
     def state_size(self) -> int:
-        return sum(layer.hidden_size for layer in self.layers)
+        """S, the numbers of a session's state."""
+        return sum(segment.size for segment in self.state)
+
+    @cached_property
+    def gate_size(self) -> int:
+        """G, the units of all layers."""
+        return sum(layer.width for layer in self.layers)
+
+    @cached_property
+    def gate_names(self) -> tuple[str, ...]:
+        """The gates of all layers, in their order."""
+        return tuple(dict.fromkeys(name for layer in self.layers for name in layer.gates))
+
+    @cached_property
+    def hidden_in_state(self) -> bool:
+        """Whether the first G numbers of the state are the hidden states of all layers."""
+        kept = [layer.segment for layer in self.layers]
+        return kept == [segment.name for segment in self.state[: len(kept)]]
+
+    @cached_property
+    def steps_seen(self) -> int | None:
+        """Where the state counts the steps of a session, if it must be known."""
+        offset = 0
+        for segment in self.state:
+            if segment.name == STEPS_SEEN:
+                return offset
+            offset += segment.size
+        return None
+
+    @property
+    def initial_graph(self) -> bool:
+        """Whether a session's constants decide how its state begins."""
+        return bool(self.constants)
+
+    @cached_property
+    def required_files(self) -> tuple[str, ...]:
+        graphs = {
+            STEP_FILE: self.sessions,
+            SEQUENCE_FILE: self.sequence is not None,
+            INITIAL_FILE: self.initial_graph,
+        }
+        return (*(name for name, has in graphs.items() if has), GOLDEN_FILE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("format") == 1:
+            return _as_format_2(data)
+        return data
 
     @field_validator("files")
     @classmethod
@@ -179,13 +325,50 @@ class Manifest(_Record):
         for index, layer in enumerate(self.layers):
             if layer.offset != expected:
                 raise ValueError(f"layers[{index}].offset is {layer.offset}, expected {expected}")
-            expected += layer.hidden_size
+            expected += layer.width
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Manifest":
+        names = [segment.name for segment in self.state]
+        if len(set(names)) < len(names):
+            raise ValueError("two segments of the state have one name")
+        kept = [layer.segment for layer in self.layers if layer.segment is not None]
+        given = [constant.name for constant in self.constants]
+        missing = {*kept, *given} - set(names)
+        if missing:
+            raise ValueError(f"the state has no segment {sorted(missing)[0]!r}")
+        if self.sessions == (self.reason is not None):
+            raise ValueError("`reason` says why there are no sessions, and nothing else")
+        if self.sessions and not self.layers:
+            raise ValueError("a model with sessions has at least one layer")
+        if not self.sessions and (self.state or self.sequence != "outputs"):
+            raise ValueError("a model without sessions has no state, and a sequence graph")
         return self
 
 
-def layers_of(hidden_sizes: tuple[int, ...]) -> tuple[Layer, ...]:
-    """The layers table of stacked GRU layers, each slice behind the other."""
-    return tuple(
-        Layer(offset=end - size, hidden_size=size)
-        for end, size in zip(accumulate(hidden_sizes), hidden_sizes, strict=True)
-    )
+def _as_format_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Format 1: every segment a GRU layer that begins with zeros, one reset variant for all.
+
+    What is not as format 1 has it is left to the validation.
+    """
+    rest = {key: value for key, value in data.items() if key not in ("reset", "layers")}
+    layers = data.get("layers")
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        return {**rest, "format": 2, "layers": layers}
+    names = [f"layer {index}" for index in range(len(layers))]
+    rounded = data.get("quantization")
+    allowed = rounded.get("tolerance", 1e-5) if isinstance(rounded, dict) else 1e-5
+    return {
+        **rest,
+        "format": 2,
+        "tolerance": {"step": allowed, "run": allowed, "floor": 1.0},
+        "state": [
+            {"name": name, "kind": "gru", "shape": [1, layer.get("hidden_size", 0)]}
+            for name, layer in zip(names, layers, strict=True)
+        ],
+        "layers": [
+            {**layer, "name": name, "segment": name, "reset": data.get("reset")}
+            for name, layer in zip(names, layers, strict=True)
+        ],
+    }
