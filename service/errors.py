@@ -10,6 +10,8 @@ GatewiseError
 ├── ForeignOrigin                a browser sent it for a page of another site
 ├── ModelNotFound                no such model
 │   └── VersionNotFound          no such version of it
+├── SessionsUnsupported          the model needs whole sequences; it has no sessions
+├── OutputNotReady               the steps were applied, and have no answer yet
 ├── VersionUnavailable           a session's version of its model is not served here (now)
 ├── KeyReused                    an idempotency key came with another request before
 ├── SessionError                 about one session; carries its id
@@ -112,6 +114,14 @@ class ModelNotFound(GatewiseError):
 
 class VersionNotFound(ModelNotFound):
     """No such version of a model, and none that could still be found."""
+
+
+class SessionsUnsupported(GatewiseError):
+    """The model needs whole sequences: it can look at no step before it has seen the last."""
+
+
+class OutputNotReady(GatewiseError):
+    """The steps were applied, and have no answer yet: a window is not full, or a delay not over."""
 
 
 class VersionUnavailable(GatewiseError):

@@ -78,7 +78,14 @@ def _followed(
     except NeedsWhole as error:
         reason = f"{node.op_type} node {node.name!r} {error}"
         return (Whole(reason),) * len(node.outputs)
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         # A rule takes a node for what it should be; a foreign file may hold anything. What a rule
         # does not understand is served as a whole, as the file has it.
         reason = f"{node.op_type} node {node.name!r} cannot be followed: {error}"
@@ -101,9 +108,7 @@ class _Evaluator:
         if tensor is not None:
             return np.asarray(tensor.numpy())
         part = self._model.clone()
-        wanted = next(
-            out for node in part.graph for out in node.outputs if out.name == value.name
-        )
+        wanted = next(out for node in part.graph for out in node.outputs if out.name == value.name)
         part.graph.outputs[:] = [wanted]
         passes.RemoveUnusedNodesPass()(part)
         feeds = {

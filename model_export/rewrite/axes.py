@@ -136,9 +136,7 @@ def _take(waiting: list[Factor], target: Size, fixed: Fixed, extra: int) -> Axis
     return tuple(taken)
 
 
-def _divided(
-    left: sympy.Expr, factor: Factor, fixed: Fixed, extra: int
-) -> sympy.Expr | None:
+def _divided(left: sympy.Expr, factor: Factor, fixed: Fixed, extra: int) -> sympy.Expr | None:
     """`left` through the factor, if that is a whole number of whatever it consists of."""
     size = sympy.sympify(size_of((factor,), extra))
     rest = sympy.cancel(left / size)

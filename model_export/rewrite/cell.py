@@ -87,5 +87,3 @@ def _clipped(builder: Builder, value: ir.Value, gru: GruNode) -> ir.Value:
 def _columns(builder: Builder, blocks: NDArray[np.float32]) -> ir.Value:
     """[gates, H, I] as the right operand of a product, [I, gates · H]."""
     return builder.constant(blocks.reshape(-1, blocks.shape[-1]).T)
-
-

@@ -17,7 +17,17 @@ from model_export.rewrite.roles import Roles
 from model_export.rewrite.state import STEPS_SEEN, Segment, segments_of
 from model_export.rewrite.writer import Writer
 
-_TAKEN = {"input", "state", "output", "states", "next_state", "hidden", "reset", "update", "candidate"}
+_TAKEN = {
+    "input",
+    "state",
+    "output",
+    "states",
+    "next_state",
+    "hidden",
+    "reset",
+    "update",
+    "candidate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,11 @@ class _Graph:
         graph.outputs[:] = []
         for name, value in results.items():
             # An output needs a value of its own: two names for one are not to be had.
-            own = builder.op("Identity", value) if value in graph.outputs or _is_given(value) else value
+            own = (
+                builder.op("Identity", value)
+                if value in graph.outputs or _is_given(value)
+                else value
+            )
             graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
         builder.append()
         _clean(self._model)

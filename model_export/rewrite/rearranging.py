@@ -52,7 +52,11 @@ class Rearranging:
             if dropped:
                 value = builder.squeeze(value, *dropped)
             value = self._regrouped(
-                builder, value, factors, [one for one in before if one], [one for one in after if one]
+                builder,
+                value,
+                factors,
+                [one for one in before if one],
+                [one for one in after if one],
             )
             added = [at for at, group in enumerate(after) if not group]
             if added:

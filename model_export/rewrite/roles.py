@@ -87,7 +87,9 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
 def _best(found: list[Roles], name: str, hints: Hints) -> Roles:
     """The reading under which most GRU nodes run through time and the answer keeps its steps."""
     if not found:
-        raise ExportError(f"no axis of the input {name!r} can be the batch; see docs/bring-your-own.md")
+        raise ExportError(
+            f"no axis of the input {name!r} can be the batch; see docs/bring-your-own.md"
+        )
 
     def quality(roles: Roles) -> tuple[bool, int, int]:
         analysis = roles.analysis
@@ -281,7 +283,9 @@ def _layouts(value: ir.Value, hints: Hints, *, cached: bool) -> Iterator[Layout]
     shape = _shape(value)
     rank = len(shape)
     if rank < 2:
-        raise ExportError(f"the input {value.name!r} has {rank} axes; a batch and a time are needed")
+        raise ExportError(
+            f"the input {value.name!r} has {rank} axes; a batch and a time are needed"
+        )
     for batch in range(rank):
         if isinstance(shape[batch], int) and shape[batch] != 1:
             continue
@@ -292,9 +296,7 @@ def _layouts(value: ir.Value, hints: Hints, *, cached: bool) -> Iterator[Layout]
                     yield layout
 
 
-def _layout(
-    value: ir.Value, shape: Shape, batch: int, time: int, *, cached: bool
-) -> Layout | None:
+def _layout(value: ir.Value, shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | None:
     """None where another axis than these two is left open."""
     length = shape[time]
     single = cached or length == 1
@@ -344,9 +346,7 @@ def _tried(
             caches=tuple(Cache(one, cached[one], axes[one]) for one in cached),
             states=states,
             fed_back=pairs,
-            constants={
-                one: axes[one] for one in others if one not in states and one not in cached
-            },
+            constants={one: axes[one] for one in others if one not in states and one not in cached},
             fixed=layout.fixed,
             analysis=analysis,
         )
@@ -423,5 +423,3 @@ def _shape(value: ir.Value) -> Shape:
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
-
-

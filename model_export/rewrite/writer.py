@@ -39,9 +39,7 @@ class Writer:
         self.begin = Builder(graph, "begin")
         """What stands before all else."""
         pieces = self.begin.split(self.state, [segment.size for segment in segments])
-        self.before = {
-            segment.name: piece for segment, piece in zip(segments, pieces, strict=True)
-        }
+        self.before = {segment.name: piece for segment, piece in zip(segments, pieces, strict=True)}
         """Each segment before the first step, [B, n]."""
         self._rearranging = Rearranging(is_step=is_step)
         self._builders: dict[str, Builder] = {}
@@ -145,18 +143,14 @@ class Writer:
     def rows(self, builder: Builder, value: ir.Value, axes: Axes) -> ir.Value:
         """A value as [B, n] in the step graph, as [B, T, n] in the sequence graph."""
         if self.is_step:
-            axes = tuple(
-                tuple(1 if factor == TIME else factor for factor in axis) for axis in axes
-            )
+            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
         factors, groups, rows = rows_first(axes)
         return self._rearranging.rearranged(builder, value, factors, groups, rows)
 
     def from_rows(self, builder: Builder, rows: ir.Value, axes: Axes) -> ir.Value:
         """The reverse of `rows`."""
         if self.is_step:
-            axes = tuple(
-                tuple(1 if factor == TIME else factor for factor in axis) for axis in axes
-            )
+            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
         factors, groups, have = rows_first(axes)
         return self._rearranging.rearranged(builder, rows, factors, have, groups)
 

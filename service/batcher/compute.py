@@ -37,11 +37,11 @@ Pause = Callable[[], None]
 def slice_steps(manifest: Manifest) -> int:
     """How many time steps of one sequence make a slice: a power of two."""
     sizes = [layer.hidden_size for layer in manifest.layers]
-    inputs = [0, *sizes]
     multiplications = sum(
-        3 * size * (size + width) for size, width in zip(sizes, inputs, strict=False)
+        3 * layer.lanes * layer.hidden_size * (layer.hidden_size + width)
+        for layer, width in zip(manifest.layers, [0, *sizes], strict=False)
     )
-    steps = max(1, SLICE_MULTIPLICATIONS // multiplications)
+    steps = max(1, SLICE_MULTIPLICATIONS // max(1, multiplications))
     return min(max(1 << steps.bit_length() - 1, MIN_SLICE_STEPS), MAX_SLICE_STEPS)
 
 
@@ -71,7 +71,7 @@ class Row:
 
 @record
 class Computed:
-    """outputs [T, O], the state [S] after the last step, gates [T, S] each where asked for."""
+    """outputs [T, O], the state [S] after the last step, gates [T, G] each where asked for."""
 
     outputs: NDArray[np.float32]
     state: NDArray[np.float32]
@@ -83,7 +83,7 @@ Outcome = Computed | Exception
 
 @record
 class Ran:
-    """outputs [B, T, O], the states [B, S] after the last steps, gates [B, T, S] each where asked
+    """outputs [B, T, O], the states [B, S] after the last steps, gates [B, T, G] each where asked
     for. What is in the place of a row with an error means nothing."""
 
     outputs: NDArray[np.float32]
@@ -179,7 +179,7 @@ def _padded(group: Sequence[Row], longest: int) -> NDArray[Any]:
 def _of_row(gates: Gates | None, index: int, length: int) -> Gates | None:
     if gates is None:
         return None
-    return Gates(*(tensor[index, :length] for tensor in gates.tensors))
+    return gates.of_row((index, slice(length)))
 
 
 @record
@@ -199,8 +199,9 @@ class _Run:
         if not _finite(stepped.output, stepped.state):
             for index in range(len(self.inputs)):
                 one = slice(index, index + 1)
-                self._check(errors, index, stepped.output[one], stepped.state[one])
-        gates = stepped.gates and Gates(*(t[:, np.newaxis] for t in stepped.gates.tensors))
+                before = self.states[one]
+                self._check(errors, index, stepped.output[one], before, stepped.state[one])
+        gates = stepped.gates and stepped.gates.of_row((slice(None), np.newaxis))
         return Ran(stepped.output[:, np.newaxis], stepped.state, gates, errors)
 
     def sequences(self, pause: Pause) -> Ran:
@@ -224,7 +225,7 @@ class _Run:
             ends = np.flatnonzero((begin < lengths) & (lengths <= begin + steps))
             last[ends] = history[ends, lengths[ends] - begin - 1]
             states = history[:, -1]
-        return Ran(outputs, last, _joined(gates) if gates else None, errors)
+        return Ran(outputs, last, Gates.joined(gates, axis=1) if gates else None, errors)
 
     def failed(self, error: Exception) -> Ran:
         width = self.engine.manifest.output.width
@@ -247,12 +248,7 @@ class _Run:
         ]
         errors = {index: one.errors[0] for index, one in enumerate(ran) if one.errors}
         sound = next((one.gates for one in ran if one.gates), None)
-        gates = sound and Gates(
-            *map(
-                np.concatenate,
-                zip(*((one.gates or sound).tensors for one in ran), strict=True),
-            )
-        )
+        gates = sound and Gates.joined([one.gates or sound for one in ran], axis=0)
         return Ran(
             np.concatenate([one.outputs for one in ran]),
             np.concatenate([one.states for one in ran]),
@@ -276,21 +272,28 @@ class _Run:
                 replayed = self.engine.replay(
                     part[index, :left], states[index], history[index, :left]
                 )
-                self._check(errors, index, replayed.output, replayed.state, begin)
+                before = np.concatenate([states[index][np.newaxis], history[index, : left - 1]])
+                self._check(errors, index, replayed.output, before, replayed.state, begin)
 
     def _check(
         self,
         errors: dict[int, Exception],
         index: int,
         outputs: NDArray[np.float32],
+        before: NDArray[np.float32],
         states: NDArray[np.float32],
         begin: int = 0,
     ) -> None:
         """Note where outputs [T, O] or states [T, S] from time step `begin` on are not finite.
 
-        Such a state would stay so for good, whatever came after.
+        Such a state would stay so for good, whatever came after. `before` [T, S] are the states
+        before the steps: they say where no output is due yet.
         """
-        wrong = ~(np.isfinite(outputs).all(axis=1) & np.isfinite(states).all(axis=1))
+        manifest = self.engine.manifest
+        sound = np.isfinite(outputs).all(axis=1)
+        if manifest.steps_seen is not None:
+            sound |= before[:, manifest.steps_seen] < manifest.ready_at - 1
+        wrong = ~(sound & np.isfinite(states).all(axis=1))
         if wrong.any():
             place = self.places[index] if self.places else ("inputs",)
             errors[index] = InvalidInput.at(
@@ -298,18 +301,6 @@ class _Run:
                 "the model's arithmetic leaves the range of float32 here; send values of the size "
                 "that it was trained on",
             )
-
-
-def joined(parts: Sequence[Gates]) -> Gates:
-    """The gates of slices that follow one another, [T, S] each."""
-    return _joined(parts, axis=0)
-
-
-def _joined(parts: Sequence[Gates], axis: int = 1) -> Gates:
-    if len(parts) == 1:
-        return parts[0]
-    tensors = zip(*(part.tensors for part in parts), strict=True)
-    return Gates(*(np.concatenate(one, axis) for one in tensors))
 
 
 def _finite(*arrays: NDArray[np.float32]) -> bool:

@@ -21,6 +21,7 @@ from service.bundle.manifest import (
 )
 from service.errors import BundleCorrupt, BundleIncomplete
 
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A version whose files are all there and unchanged since they were written."""

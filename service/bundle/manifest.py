@@ -272,6 +272,11 @@ class Manifest(_Record):
         return tuple(dict.fromkeys(name for layer in self.layers for name in layer.gates))
 
     @cached_property
+    def shown_names(self) -> tuple[str, ...]:
+        """What can be shown of every layer: its gates, and the hidden state that came out."""
+        return (*self.gate_names, HIDDEN)
+
+    @cached_property
     def hidden_in_state(self) -> bool:
         """Whether the first G numbers of the state are the hidden states of all layers."""
         kept = [layer.segment for layer in self.layers]

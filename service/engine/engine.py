@@ -31,7 +31,7 @@ class Gates:
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         return self.tensors[self.names.index(name)]
 
-    def of_row(self, rows: int | slice | list[int] | tuple[int, slice]) -> "Gates":
+    def of_row(self, rows: Any) -> "Gates":
         """One or some along the first axes."""
         return Gates(self.names, tuple(tensor[rows] for tensor in self.tensors))
 
@@ -64,7 +64,6 @@ class Engine:
         hidden = () if manifest.hidden_in_state else (HIDDEN,)
         self._fetches = ["output", "next_state"]
         self._gate_fetches = [*self._fetches, *manifest.gate_names, *hidden]
-        self._gate_names = (*manifest.gate_names, HIDDEN)
         self._has_states = manifest.sequence in ("outputs and states", "states")
         self._has_outputs = manifest.sequence in ("outputs and states", "outputs")
         self._step = self._sequence = self._initial = None
@@ -104,7 +103,7 @@ class Engine:
         output, next_state, *tensors = self._step.run(self._gate_fetches, feed)
         if self.manifest.hidden_in_state:
             tensors.append(next_state[:, : self.manifest.gate_size])
-        return Steps(output, next_state, Gates(self._gate_names, tuple(tensors)))
+        return Steps(output, next_state, Gates(self.manifest.shown_names, tuple(tensors)))
 
     def sequence(
         self, inputs: NDArray[Any], state: NDArray[np.float32]
@@ -155,7 +154,7 @@ class Engine:
         if steps.gates is None:
             return Steps(output, after, None)
         tensors = tuple(tensor.reshape(*shape, -1) for tensor in steps.gates.tensors)
-        return Steps(output, after, Gates(self._gate_names, tensors))
+        return Steps(output, after, Gates(self.manifest.shown_names, tensors))
 
     def gates_of(
         self, inputs: NDArray[Any], state: NDArray[np.float32], states: NDArray[np.float32]
@@ -166,7 +165,7 @@ class Engine:
         if not self.manifest.hidden_in_state:
             return recorded
         hidden = states[..., : self.manifest.gate_size]
-        return Gates(self._gate_names, (*recorded.tensors[:-1], hidden))
+        return Gates(self.manifest.shown_names, (*recorded.tensors[:-1], hidden))
 
     def _step_by_step(
         self, inputs: NDArray[Any], state: NDArray[np.float32]

@@ -80,7 +80,7 @@ def deviation(
     off = np.abs(found.astype(np.float64) - expected)
     off[missing | (off == 0)] = 0
     relative = off / (scale_of(expected) if scale is None else scale)
-    worst = float(np.nanmax(relative, initial=0.0, where=off > 0))
+    worst = float(np.max(np.where(off > 0, relative, 0.0)))
     return worst if np.isfinite(worst) else float("inf")
 
 
@@ -89,7 +89,7 @@ def scale_of(expected: NDArray[Any], floor: float = 0.0) -> NDArray[np.float64]:
     largest of all: what is that small beside its neighbours is the difference of large numbers."""
     numbers = np.abs(np.nan_to_num(expected.astype(np.float64))).reshape(-1, expected.shape[-1])
     columns: NDArray[np.float64] = numbers.max(axis=0, initial=0.0)
-    least = max(floor, 1e-6 * float(columns.max(initial=0.0)), np.finfo(np.float32).tiny)
+    least = max(floor, 1e-6 * float(columns.max(initial=0.0)), float(np.finfo(np.float32).tiny))
     return np.maximum(columns, least)
 
 

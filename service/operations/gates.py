@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.bundle.manifest import Layer
+from service.bundle.manifest import HIDDEN, Layer
 from service.errors import Fault, InvalidInput
 
-GateName = Literal["reset", "update", "candidate", "hidden"]
-GATE_NAMES: tuple[GateName, ...] = ("reset", "update", "candidate", "hidden")
+GateName = Annotated[str, Field(min_length=1, max_length=64)]
 Index = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -29,8 +28,11 @@ class GateSelection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    include: Annotated[list[GateName], Once] = Field(
-        default=list(GATE_NAMES), min_length=1, description="Which of the four to show."
+    include: Annotated[list[GateName] | None, Once] = Field(
+        default=None,
+        min_length=1,
+        description="Which gates to show, by the names that the model gives them, and `hidden`.",
+        examples=[["update", "hidden"]],
     )
     layers: Annotated[list[Index] | None, Once] = Field(
         default=None, min_length=1, description="Layer numbers."
@@ -47,7 +49,7 @@ class GateSelection(BaseModel):
 
     def normalised(self) -> tuple[object, ...]:
         """The same for two selections that mean the same."""
-        include = tuple(name for name in GATE_NAMES if name in self.include)
+        include = None if self.include is None else tuple(sorted(self.include))
         layers = None if self.layers is None else tuple(sorted(self.layers))
         units = None if self.units is None else tuple(sorted(self.units))
         return include, layers, units, self.steps, self.reduce
@@ -57,10 +59,27 @@ ALL_GATES = GateSelection()
 
 
 def check_selection(selection: GateSelection, layers: tuple[Layer, ...]) -> None:
-    """Raises InvalidInput for a layer or a unit that the model does not have."""
-    error = InvalidInput(chain(_wrong_layers(selection, layers), _wrong_units(selection, layers)))
+    """Raises InvalidInput for a gate, a layer or a unit that the model does not have."""
+    wrong = (_wrong_names, _wrong_layers, _wrong_units)
+    error = InvalidInput(chain.from_iterable(check(selection, layers) for check in wrong))
     if error.faults:
         raise error
+
+
+def shown_by(selection: GateSelection, layer: Layer) -> list[str]:
+    """What of a layer is shown, in its order."""
+    names = [*layer.gates, HIDDEN]
+    return (
+        names if selection.include is None else [one for one in names if one in selection.include]
+    )
+
+
+def _wrong_names(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
+    known = list(dict.fromkeys(name for layer in layers for name in (*layer.gates, HIDDEN)))
+    for index, name in enumerate(selection.include or ()):
+        if name not in known:
+            message = f"there is no gate {name!r}, the model has {', '.join(known)}"
+            yield Fault(("gates", "include", index), message)
 
 
 def _wrong_layers(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
@@ -72,7 +91,7 @@ def _wrong_layers(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterat
 
 def _wrong_units(selection: GateSelection, layers: tuple[Layer, ...]) -> Iterator[Fault]:
     for layer in range(len(layers)) if selection.layers is None else selection.layers:
-        size = layers[layer].hidden_size if layer < len(layers) else 0
+        size = layers[layer].width if layer < len(layers) else 0
         for index, unit in enumerate(selection.units or ()):
             if 0 < size <= unit:
                 message = f"layer {layer} has no unit {unit}, it has {size}"

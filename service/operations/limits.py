@@ -26,7 +26,8 @@ class Limits:
 
 def numbers_of(steps: int, manifest: Manifest, *, gates: bool) -> int:
     """How many numbers so many time steps take: outputs, states, gates."""
-    return steps * (manifest.output.width + manifest.state_size * (5 if gates else 1))
+    shown = len(manifest.shown_names) * manifest.gate_size if gates else 0
+    return steps * (manifest.output.width + manifest.state_size + shown)
 
 
 class Budget:

@@ -1,6 +1,6 @@
 """One record for each thing that can be asked about sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from struct import pack
@@ -91,17 +91,22 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Create:
-    """A session of a model's default version, at step 0, from zeros or from a state [S]."""
+    """A session of a model's default version, at step 0, as the model begins or from a state [S].
+
+    `constants` are as the caller wrote them: which the model takes is known with its version.
+    """
 
     model: str
     new: NewSession = NewSession()
     state: NDArray[np.float32] | None = None
+    constants: Mapping[str, Any] | None = None
     key: Key | None = None
     caller: Caller = ANYBODY
 
     def digest(self) -> bytes:
         state = None if self.state is None else tensor(self.state)
-        return digest(b"create", self.model, _said(self.new), state)
+        given = () if self.constants is None else (sorted(self.constants.items()),)
+        return digest(b"create", self.model, _said(self.new), state, *given)
 
 
 @dataclass(frozen=True, slots=True)

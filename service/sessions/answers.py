@@ -1,7 +1,7 @@
 """What steps gave, and how it is kept in a receipt.
 
-Kept as bytes: the outputs, then where gates were asked for reset, update, candidate and hidden;
-numbers of 4 bytes, row by row, little endian.
+Kept as bytes: the outputs, then where gates were asked for every gate and the hidden state; numbers
+of 4 bytes, row by row, little endian.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +20,11 @@ from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
 from service.stores.store import Identity, Session
 
 Made = TypeVar("Made")
-_GATE_TENSORS = 4
 
 
 @record
 class Result:
-    """What T time steps gave: outputs [N, O] float32 or [N] int32, and gates [T, S] each.
+    """What T time steps gave: outputs [N, O] float32 or [N] int32, and gates [T, G] each.
 
     N is T for plain steps; a rollout shows fewer outputs than the steps that it took.
     """
@@ -41,14 +40,16 @@ class ResultShape:
     dtype: type[np.generic]
     width: int
     """O, the numbers of one output."""
-    state_size: int
-    """S where gates belong to the result, else 0."""
+    gate_names: tuple[str, ...] = ()
+    """The gates that belong to the result, the hidden state included."""
+    gate_size: int = 0
+    """G, the units of each."""
     more_gates: int = 0
     """T − N."""
 
     def size(self, outputs: int) -> int:
         """Bytes of a result with N = `outputs`."""
-        gates = _GATE_TENSORS * self.state_size * (outputs + self.more_gates)
+        gates = len(self.gate_names) * self.gate_size * (outputs + self.more_gates)
         return 4 * (outputs * self.width + gates)
 
     def pack(self, result: Result) -> bytes:
@@ -58,7 +59,7 @@ class ResultShape:
 
     def unpack(self, content: bytes) -> Result:
         """The reverse of `pack`. Raises ValueError for bytes that are no such result."""
-        gate_columns = _GATE_TENSORS * self.state_size
+        gate_columns = len(self.gate_names) * self.gate_size
         numbers = len(content) // 4 - gate_columns * self.more_gates
         outputs = numbers // (self.width + gate_columns)
         if self.size(outputs) != len(content):
@@ -67,14 +68,20 @@ class ResultShape:
         shown = np.frombuffer(content[:split], self.dtype)
         if np.issubdtype(self.dtype, np.floating):
             shown = shown.reshape(outputs, self.width)
-        if not self.state_size:
+        if not self.gate_names:
             return Result(shown, None)
         gates = np.frombuffer(content[split:], np.float32)
-        return Result(shown, Gates(*gates.reshape(_GATE_TENSORS, -1, self.state_size)))
+        tensors = gates.reshape(len(self.gate_names), -1, self.gate_size)
+        return Result(shown, Gates(self.gate_names, tuple(tensors)))
 
 
 def shape_of_steps(manifest: Manifest, *, gates: bool) -> ResultShape:
-    return ResultShape(np.float32, manifest.output.width, manifest.state_size if gates else 0)
+    return ResultShape(np.float32, manifest.output.width, *shown_gates(manifest, gates=gates))
+
+
+def shown_gates(manifest: Manifest, *, gates: bool) -> tuple[tuple[str, ...], int]:
+    """The names of what a result shows of the gates, and the units of each."""
+    return (manifest.shown_names, manifest.gate_size) if gates else ((), 0)
 
 
 @record
@@ -103,7 +110,7 @@ class Answer:
 @dataclass(slots=True, eq=False)
 class AnswerColumns:
     """The answers to B rows that shared a run: the sessions' steps and revisions [B] after them,
-    outputs [B, T, O], and gates [B, T, S] each. `replayed` as an `Answer` has it."""
+    outputs [B, T, O], and gates [B, T, G] each. `replayed` as an `Answer` has it."""
 
     identities: Sequence[Identity]
     manifest: Manifest
@@ -139,7 +146,7 @@ class Answers:
             (answer.step,),
             (answer.revision,),
             answer.result.outputs[np.newaxis],
-            gates and Gates(*(tensor[np.newaxis] for tensor in gates.tensors)),
+            gates and gates.of_row(np.newaxis),
             replayed=True,
         )
         return cls((row,), columns, 0, 1)

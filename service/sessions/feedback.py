@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Row, compute, joined
+from service.batcher.compute import Row, compute
 from service.bundle.manifest import Manifest, Probabilities
-from service.engine.engine import Engine
+from service.engine.engine import Engine, Gates
 from service.errors import InvalidInput
 from service.operations.rollout import Plan
 from service.operations.sampling import Chooser
-from service.sessions.answers import Result, ResultShape
+from service.sessions.answers import Result, ResultShape, shown_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Rolled:
 
 def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
     """How the result of a rollout is kept: N outputs, T + N − 1 rows of gates."""
-    state_size = manifest.state_size if plan.gates else 0
+    names, size = shown_gates(manifest, gates=plan.gates)
     more_gates = len(plan.inputs) - 1
     if isinstance(manifest.output, Probabilities):
-        return ResultShape(np.int32, 1, state_size, more_gates)
-    return ResultShape(np.float32, manifest.output.width, state_size, more_gates)
+        return ResultShape(np.int32, 1, names, size, more_gates)
+    return ResultShape(np.float32, manifest.output.width, names, size, more_gates)
 
 
 def rolling(
@@ -50,6 +50,7 @@ def rolling(
     begun = compute([Row(engine, plan.inputs, state, plan.gates, alone=True)])[0]
     if isinstance(begun, Exception):
         raise begun
+    _check_ready(begun.outputs[-1], engine.manifest)
     is_token = isinstance(engine.manifest.output, Probabilities)
     choose = Chooser(plan.sampling) if is_token else np.asarray
     shown = [choose(begun.outputs[-1])]
@@ -66,10 +67,18 @@ def rolling(
         shown.append(choose(stepped.outputs[0]))
         yield shown[-1]
     outputs = np.array(shown, np.int32 if is_token else np.float32)
-    result = Result(
-        outputs, joined([part for part in gates if part is not None]) if plan.gates else None
-    )
+    parts = [part for part in gates if part is not None]
+    result = Result(outputs, Gates.joined(parts, axis=0) if plan.gates else None)
     return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
+
+
+def _check_ready(output: NDArray[np.float32], manifest: Manifest) -> None:
+    if manifest.ready_at > 1 and np.isnan(output).any():
+        raise InvalidInput.at(
+            ("inputs",),
+            f"this model answers from step {manifest.ready_at} on: there is nothing yet to feed "
+            "back; send more steps before",
+        )
 
 
 def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> bool:

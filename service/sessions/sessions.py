@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
+from service.engine.engine import Engine
 from service.errors import (
     InvalidInput,
     SessionDamaged,
+    SessionsUnsupported,
     StateMismatch,
     StoreError,
 )
+from service.operations.constants import read_constants
 from service.operations.limits import Limits
 from service.operations.requests import (
     Create,
@@ -141,16 +144,16 @@ class Sessions:
     async def create(self, request: Create) -> tuple[Session, bool]:
         """A new session on the model's default version, at step 0.
 
-        Raises ModelNotFound, InvalidInput for a state of another width, SessionExists,
+        Raises ModelNotFound, SessionsUnsupported, InvalidInput for a state of another width or
+        constants that are not the model's, SessionExists,
         TooManySessions, KeyReused, AnswerNotKept.
         """
-        new, key, state = request.new, request.key, request.state
+        new, key = request.new, request.key
         identity = request.caller.identity(chosen_id(new.session_id, key, "create"))
 
         def make() -> Session:
             engine = self._models.latest(request.model)
-            _check_state(state, engine.manifest.state_size)
-            begun = engine.initial_states(1)[0] if state is None else state
+            begun = _begun(engine, request)
             return self._creation.begin(identity, new, engine.manifest, begun)
 
         return await self._batcher.call(
@@ -335,6 +338,23 @@ def _check_origin(session: Session, model: str | None, version: int | None) -> N
             f"{version or session.version}; session {session.session_id!r} runs on "
             f"{session.model!r}, version {session.version}",
         )
+
+
+def _begun(engine: Engine, request: Create) -> NDArray[np.float32]:
+    """The state [S] that a new session begins with."""
+    manifest, state = engine.manifest, request.state
+    if not manifest.sessions:
+        raise SessionsUnsupported(
+            f"model {manifest.name!r} has no sessions: {manifest.reason}; "
+            f"POST whole sequences to /v1/models/{manifest.name}/sequences"
+        )
+    if state is None:
+        constants = read_constants(request.constants, manifest)
+        return engine.initial_states(1, constants)[0]
+    if request.constants is not None:
+        raise InvalidInput.at(("constants",), "send `state` or `constants`: a state has them in it")
+    _check_state(state, manifest.state_size)
+    return state
 
 
 def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:

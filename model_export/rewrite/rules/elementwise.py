@@ -31,7 +31,9 @@ def unary(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
 def broadcasting(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
     known = [given(fact) for fact in facts]
     aligned, edit = align(node, known, context)
-    return Outcome((combined(known, aligned, broadcast([fact.axes for fact in known], context)),), edit)
+    return Outcome(
+        (combined(known, aligned, broadcast([fact.axes for fact in known], context)),), edit
+    )
 
 
 def combined(facts: Sequence[Fact], late: int, axes: Axes) -> Fact:
@@ -54,9 +56,7 @@ def unpadded(fact: Fact) -> Fact:
     return fact
 
 
-def align(
-    node: ir.Node, facts: Sequence[Fact], context: Context
-) -> tuple[int, Edit | None]:
+def align(node: ir.Node, facts: Sequence[Fact], context: Context) -> tuple[int, Edit | None]:
     """How late the latest of the inputs is, and an edit that delays the others so far."""
     streams = [unpadded(fact) for fact in facts if fact.is_stream]
     if len({fact.extra for fact in streams}) > 1:

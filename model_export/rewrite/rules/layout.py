@@ -9,7 +9,16 @@ import numpy as np
 import onnx_ir as ir
 import sympy
 
-from model_export.rewrite.axes import TIME, Axes, Axis, Size, has_symbol, length_of, regroup, size_of
+from model_export.rewrite.axes import (
+    TIME,
+    Axes,
+    Axis,
+    Size,
+    has_symbol,
+    length_of,
+    regroup,
+    size_of,
+)
 from model_export.rewrite.facts import Fact, NeedsWhole
 from model_export.rewrite.rules.rule import Context, Edit, Outcome, attribute_ints, given
 
@@ -46,8 +55,12 @@ def squeeze(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Ou
         if fact.axes[axis] != ():
             raise NeedsWhole(f"squeezes axis {axis}, which is {_name(fact.axes[axis])}")
     axes = tuple(one for axis, one in enumerate(fact.axes) if axis not in chosen)
-    value = None if fact.value is None else fact.value.reshape(
-        [size for axis, size in enumerate(fact.value.shape) if axis not in chosen]
+    value = (
+        None
+        if fact.value is None
+        else fact.value.reshape(
+            [size for axis, size in enumerate(fact.value.shape) if axis not in chosen]
+        )
     )
     return Outcome((replace(fact, axes=axes, value=value),))
 

@@ -98,13 +98,19 @@ def _pass_on(writer: "Writer", copy: ir.Node) -> None:
 def _slice_of_axis(fact: Fact, axis: int, begin: Size, end: Size, step: int) -> Fact:
     had = fact.axes[axis]
     if has_symbol(had):
-        if begin == 0 and step == 1 and (not isinstance(end, int) or end >= _END or end == size_of(had)):
+        if (
+            begin == 0
+            and step == 1
+            and (not isinstance(end, int) or end >= _END or end == size_of(had))
+        ):
             return fact
         raise NeedsWhole("picks some sequences of a batch")
     length = size_of(had)
     if not (isinstance(begin, int) and isinstance(end, int) and isinstance(length, int)):
         raise NeedsWhole("cuts at a place that depends on the lengths")
-    size = len(range(length)[begin if begin > -_END else None : end if abs(end) < _END else None : step])
+    size = len(
+        range(length)[begin if begin > -_END else None : end if abs(end) < _END else None : step]
+    )
     return fact.with_axes(
         tuple(axis_of(size) if index == axis else one for index, one in enumerate(fact.axes))
     )
@@ -194,9 +200,7 @@ def _padding_of(facts: Sequence[Fact | None], mode: str) -> float:
     return float(value.ravel()[0])
 
 
-def _padded_in_time(
-    fact: Fact, begin: int, end: int, padding: float, context: Context
-) -> Outcome:
+def _padded_in_time(fact: Fact, begin: int, end: int, padding: float, context: Context) -> Outcome:
     if fact.late < 0 and fact.padding != padding:
         raise NeedsWhole("pads the time again, with other numbers")
     if fact.late > 0 and begin > 0:

@@ -153,9 +153,7 @@ def _hidden_size(node: ir.Node) -> int:
     return int(str(weights.shape[2]))
 
 
-def _in_one_step(
-    node: ir.Node, x: Fact, facts: Sequence[Fact | None], context: Context
-) -> Outcome:
+def _in_one_step(node: ir.Node, x: Fact, facts: Sequence[Fact | None], context: Context) -> Outcome:
     """A recurrence along another axis is over within a step: an operator like any other."""
     for index in (SEQUENCE_LENS, INITIAL_H, INITIAL_H + 1):
         if facts[index] is not None and given(facts[index]).source >= Source.STREAM:
@@ -194,8 +192,10 @@ def _begin_alike(
 
     def begin_alike(writer: "Writer", copy: ir.Node) -> None:
         for index, first in rows.items():
-            wanted: Axes = (batch,) if index == SEQUENCE_LENS else (
-                axes_of(first.shape)[0], batch, axes_of(first.shape)[2]
+            wanted: Axes = (
+                (batch,)
+                if index == SEQUENCE_LENS
+                else (axes_of(first.shape)[0], batch, axes_of(first.shape)[2])
             )
             copy.replace_input_with(index, writer.constant(copy, first))
             writer.expand(copy, index, wanted)

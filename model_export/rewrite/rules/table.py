@@ -25,9 +25,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ArgMax", "ArgMin"), reductions.arg_reduction),
     **dict.fromkeys(("GRU", "LSTM", "RNN"), recurrent.recurrent),
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), windows.pool),
-    **dict.fromkeys(
-        ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), reductions.global_pool
-    ),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), reductions.global_pool),
     **dict.fromkeys(
         ("GroupNormalization", "InstanceNormalization"), reductions.spatial_normalisation
     ),

@@ -37,6 +37,10 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
     errors.ForeignOrigin: Problem(403, "foreign_origin", "A page of another site sent this"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
+    errors.SessionsUnsupported: Problem(
+        409, "sessions_unsupported", "The model needs whole sequences"
+    ),
+    errors.OutputNotReady: Problem(409, "output_not_ready", "Applied, with no answer yet"),
     errors.VersionNotFound: Problem(404, "version_not_found", "No such version of the model"),
     errors.VersionUnavailable: Problem(
         503, "version_unavailable", "The session's version is not served here", retry_after=1

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from service.bundle.manifest import Layer
 from service.engine.engine import Gates
-from service.operations.gates import ALL_GATES, GateSelection
+from service.operations.gates import ALL_GATES, GateSelection, shown_by
 
 _SELECTION_SCHEMA = {
     "anyOf": [{"type": "boolean"}, GateSelection.model_json_schema(), {"type": "null"}],
@@ -40,10 +40,10 @@ def render_gates(
 def _render_layer(
     gates: Gates, selection: GateSelection, index: int, layer: Layer
 ) -> dict[str, Any]:
-    units = list(range(layer.hidden_size)) if selection.units is None else selection.units
+    units = list(range(layer.width)) if selection.units is None else selection.units
     rendered: dict[str, Any] = {"layer": index, "units": units}
-    for name in selection.include:
-        tensor: NDArray[np.float32] = getattr(gates, name)[:, layer.span]
+    for name in shown_by(selection, layer):
+        tensor: NDArray[np.float32] = gates[name][:, layer.span]
         if selection.steps == "last":
             tensor = tensor[-1:]
         if selection.units is not None:

@@ -1,14 +1,23 @@
 """/v1/models: what is served, and whole sequences through it."""
 
+from collections.abc import Iterator
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from service.bundle.manifest import REPORT_FILE
+from service.bundle.manifest import REPORT_FILE, Layer, Manifest
 from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import gives, takes
 from service.edges.v1.examples import example_of
 from service.edges.v1.requests import SequencesBody
-from service.edges.v1.schemas import LayerAnswer, ModelAnswer, ModelsAnswer, SequencesAnswer
+from service.edges.v1.schemas import (
+    ConstantAnswer,
+    LayerAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    SegmentAnswer,
+    SequencesAnswer,
+)
 from service.edges.v1.sequences import answer_sequences
 from service.engine.engine import Engine
 from service.errors import ModelNotFound
@@ -61,16 +70,42 @@ def _describe(engine: Engine, models: Models) -> ModelAnswer:
         version=manifest.version,
         versions=models.versions(manifest.name),
         task=manifest.task,
-        reset=manifest.reset,
         input=manifest.input,
         output=manifest.output,
-        layers=[
-            LayerAnswer(layer=index, hidden_size=layer.hidden_size, offset=layer.offset)
-            for index, layer in enumerate(manifest.layers)
-        ],
+        answers=manifest.answers,
+        sessions=manifest.sessions,
+        reason=manifest.reason,
+        window=manifest.window,
+        ready_at=manifest.ready_at,
+        delay=manifest.delay,
+        steps=manifest.steps,
+        constants=[ConstantAnswer.model_validate(one.model_dump()) for one in manifest.constants],
+        layers=[_layer(index, layer) for index, layer in enumerate(manifest.layers)],
+        state=list(_segments(manifest)),
         state_size=manifest.state_size,
         scores=list(manifest.scores),
         provider=engine.provider,
         example=example_of(engine),
         report=f"/v1/models/{manifest.name}/report" if REPORT_FILE in manifest.files else None,
     )
+
+
+def _layer(index: int, layer: Layer) -> LayerAnswer:
+    return LayerAnswer(
+        layer=index,
+        name=layer.name,
+        hidden_size=layer.hidden_size,
+        lanes=layer.lanes,
+        offset=layer.offset,
+        reset=layer.reset,
+        gates=list(layer.gates),
+    )
+
+
+def _segments(manifest: Manifest) -> Iterator[SegmentAnswer]:
+    offset = 0
+    for segment in manifest.state:
+        yield SegmentAnswer(
+            name=segment.name, kind=segment.kind, shape=list(segment.shape), offset=offset
+        )
+        offset += segment.size

@@ -145,7 +145,11 @@ class SequencesBody(_Inputs):
     # Checked where it is encoded: the paths of a union's errors name its branches.
     text: Annotated[Any, WithJsonSchema(_TEXT_SCHEMA)] = None
     initial_states: list[Any] | None = Field(
-        default=None, description="[[…S], …B]: the state before each sequence; zeros by default."
+        default=None,
+        description="[[…S], …B]: the state before each sequence; as the model begins by default.",
+    )
+    constants: dict[str, Any] | None = Field(
+        default=None, description="What the model takes once, by name, for all sequences."
     )
 
 
@@ -159,6 +163,12 @@ TtlSeconds = Annotated[
 ]
 
 
+ConstantsByName = Annotated[
+    dict[str, Any] | None,
+    Field(description="What the model takes once, by name; see its `constants`."),
+]
+
+
 class SessionBody(_Request):
     """A new session."""
 
@@ -167,8 +177,9 @@ class SessionBody(_Request):
     ttl_seconds: TtlSeconds = None
     metadata: Metadata = None
     state: StateVector | None = Field(
-        default=None, description="[…S]: the state to begin with; zeros by default."
+        default=None, description="[…S]: the state to begin with; as the model begins by default."
     )
+    constants: ConstantsByName = None
 
 
 class ForkBody(_Request):
@@ -186,7 +197,7 @@ def new_session_of(body: SessionBody | ForkBody) -> NewSession:
 
 def create_of(body: SessionBody, key: Key | None, caller: Caller) -> Create:
     state = None if body.state is None else np.array(body.state, np.float32)
-    return Create(body.model, new_session_of(body), state, key, caller)
+    return Create(body.model, new_session_of(body), state, body.constants, key, caller)
 
 
 class MigrateBody(_Request):

@@ -5,7 +5,7 @@ OpenAPI, and a test holds the real ones against them.
 """
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,14 +37,16 @@ class _SessionShown(_Answer):
 
 
 class LayerGates(_Answer):
-    """Gates of one layer; each tensor is [T, U], or [T] with `reduce`."""
+    """Gates of one layer by name, and `hidden`; each tensor is [T, U], or [T] with `reduce`.
+
+    A GRU's gates are `reset`, `update` and `candidate`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, list[list[float]] | list[float]]
 
     layer: int
     units: list[int]
-    reset: list[list[float]] | list[float] | None = None
-    update: list[list[float]] | list[float] | None = None
-    candidate: list[list[float]] | list[float] | None = None
-    hidden: list[list[float]] | list[float] | None = None
 
 
 class GatesAnswer(_Answer):
@@ -168,9 +170,32 @@ class StateAnswer(_SessionShown):
 
 
 class LayerAnswer(_Answer):
+    """One recurrent layer: `lanes` rows of `hidden_size` units, from `offset` on among all units."""
+
     layer: int
+    name: str
     hidden_size: int
+    lanes: int
     offset: int
+    reset: Reset
+    gates: list[str] = Field(description="Beside these, `hidden` can be shown.")
+
+
+class SegmentAnswer(_Answer):
+    """One piece of the flat state, numbers of `shape` in C order."""
+
+    name: str
+    kind: str
+    shape: list[int]
+    offset: int
+
+
+class ConstantAnswer(_Answer):
+    """What a session is given once, at its beginning."""
+
+    name: str
+    shape: list[int]
+    integers: bool
 
 
 class ModelAnswer(_Answer):
@@ -180,10 +205,20 @@ class ModelAnswer(_Answer):
     version: int
     versions: list[int]
     task: str
-    reset: Reset
     input: InputSignature
     output: OutputSignature
+    answers: Literal["each step", "last step"] = Field(
+        description="What an output belongs to: a session answers every step either way."
+    )
+    sessions: bool = Field(description="False where the model needs whole sequences.")
+    reason: str | None = Field(description="Why there are no sessions.")
+    window: int | None = Field(description="How many inputs an answer depends on, if not all.")
+    ready_at: int = Field(description="The first step that has an answer.")
+    delay: int = Field(description="Steps by which answers come late.")
+    steps: int | None = Field(description="The only length that whole sequences may have.")
+    constants: list[ConstantAnswer]
     layers: list[LayerAnswer]
+    state: list[SegmentAnswer]
     state_size: int
     scores: list[Score]
     provider: str

@@ -61,8 +61,9 @@ def render_steps(answer: Answer, gates: GateSelection | None) -> dict[str, Any]:
 def step_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:
     """For each row the fields of `render_steps` as JSON, without the braces around them."""
     columns = answers.columns
-    is_plain = columns.gates is None and not isinstance(columns.manifest.output, Probabilities)
-    if answers.time == 1 and is_plain:
+    manifest = columns.manifest
+    is_plain = columns.gates is None and not isinstance(manifest.output, Probabilities)
+    if answers.time == 1 and is_plain and manifest.ready_at == 1:
         return columns.once(_plain_fields)[answers.span]
     return [to_json(render_steps(answer, gates))[1:-1] for _, answer in answers.each()]
 
@@ -95,10 +96,21 @@ def described_fields(answers: Answers, gates: GateSelection | None) -> list[byte
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:
-    """`outputs` [T, O], and for token models `next`: the most likely tokens after each step."""
+    """`outputs` [T, O], and for token models `next`: the most likely tokens after each step.
+
+    A step that has no answer yet is null, and `ready_at` says which step has the first.
+    """
     rendered: dict[str, Any] = {"outputs": np.ascontiguousarray(outputs)}
+    missing = np.zeros(len(outputs), bool)
+    if manifest.ready_at > 1 and (missing := np.isnan(outputs).any(axis=1)).any():
+        rows = zip(outputs, missing, strict=True)
+        rendered["outputs"] = [None if none else row for row, none in rows]
+        rendered["ready_at"] = manifest.ready_at
     if isinstance(manifest.output, Probabilities):
-        rendered["next"] = [_most_likely(row, manifest) for row in outputs]
+        rendered["next"] = [
+            None if none else _most_likely(row, manifest)
+            for row, none in zip(outputs, missing, strict=True)
+        ]
     return rendered
 
 

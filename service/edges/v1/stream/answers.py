@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 
+from service.bundle.manifest import Manifest
 from service.edges.http.json import to_json
 from service.edges.http.problems import answer_error
 from service.edges.v1.step_bodies import described_fields
 from service.edges.v1.stream.blocks import GATES, HEADER, padded
 from service.edges.v1.stream.pending import Done, Finished, Frame
+from service.errors import OutputNotReady
 from service.sessions.answers import Answered, Answers
 
 STEPPED = 0x81
@@ -34,16 +36,19 @@ class _Piece:
     answers: Answers
 
     @property
-    def shape(self) -> tuple[int, int, int, bool]:
-        """What answers of one block have in common: T, O, G (0 without gates), replayed."""
+    def shape(self) -> tuple[int, int, int, int, bool]:
+        """What answers of one block have in common: T, O, G and the number of gate tensors (0
+        without gates), replayed."""
         columns = self.answers.columns
-        gates = 0 if columns.gates is None else columns.gates.hidden.shape[-1]
-        return (*columns.outputs.shape[1:], gates, columns.replayed)
+        time, width = columns.outputs.shape[1:]
+        tensors = () if columns.gates is None else columns.gates.tensors
+        gates = tensors[0].shape[-1] if tensors else 0
+        return time, width, gates, len(tensors), columns.replayed
 
     @property
     def record_bytes(self) -> int:
-        time, width, gates, _ = self.shape
-        return 28 + 4 * time * (width + 4 * gates)
+        time, width, gates, tensors, _ = self.shape
+        return 28 + 4 * time * (width + tensors * gates)
 
     def split(self) -> "Iterator[_Piece]":
         """As many answers at a time as a frame has room for."""
@@ -111,9 +116,31 @@ def _pieces(finished: Iterable[Finished]) -> Iterator[_Piece | bytes]:
         for answers in outcome.answers:
             ids = [records.ids[row] for row in answers.rows]
             handles = [records.handles[row] for row in answers.rows]
-            yield from _Piece(ids, handles, answers).split()
+            piece = _Piece(ids, handles, answers)
+            if answers.columns.manifest.ready_at == 1:
+                yield from piece.split()
+            else:
+                yield from _ready_only(piece)
         for row, error in outcome.failures:
             yield error_block(records.ids[row], records.handles[row], error)
+
+
+def _ready_only(piece: _Piece) -> Iterator[_Piece | bytes]:
+    """Numbers cannot say that there is no answer yet: such records are answered by an error."""
+    columns = piece.answers.columns
+    for at, (record_id, handle) in enumerate(zip(piece.ids, piece.handles, strict=True)):
+        row = piece.answers.begin + at
+        if np.isnan(columns.outputs[row]).any():
+            yield error_block(record_id, handle, not_ready(columns.manifest, columns.steps[row]))
+        else:
+            yield _Piece([record_id], [handle], piece.answers.only(at, at + 1))
+
+
+def not_ready(manifest: Manifest, step: int) -> OutputNotReady:
+    return OutputNotReady(
+        f"the steps were applied, the session is at step {step}; this model answers from step "
+        f"{manifest.ready_at} on"
+    )
 
 
 def _binary_frames(pieces: Iterable[_Piece | bytes]) -> Iterator[bytes]:
@@ -150,7 +177,7 @@ def _blocks(pieces: Iterable[_Piece | bytes]) -> Iterator[bytes]:
 
 
 def _block(pieces: Sequence[_Piece]) -> bytes:
-    time, width, gates, replayed = pieces[0].shape
+    time, width, gates, _, replayed = pieces[0].shape
     ids = [record_id for piece in pieces for record_id in piece.ids]
     handles = [handle for piece in pieces for handle in piece.handles]
     columns = [(piece.answers.columns, piece.answers.span) for piece in pieces]

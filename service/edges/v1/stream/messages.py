@@ -67,15 +67,18 @@ class OpenMessage(_Message):
     ttl_seconds: TtlSeconds = None
     metadata: Metadata = None
     state: StateVector | None = None
+    constants: dict[str, Any] | None = None
     writer: Annotated[str, AfterValidator(check_writer)] | None = None
 
     @model_validator(mode="after")
     def _new_or_existing(self) -> Self:
         if self.model is None and self.session_id is None:
             raise ValueError("send `model` for a new session, or the `session_id` of one there is")
-        news = (self.ttl_seconds, self.metadata, self.state)
+        news = (self.ttl_seconds, self.metadata, self.state, self.constants)
         if self.model is None and any(new is not None for new in news):
-            raise ValueError("`ttl_seconds`, `metadata` and `state` are for new sessions")
+            raise ValueError(
+                "`ttl_seconds`, `metadata`, `state` and `constants` are for new sessions"
+            )
         return self
 
 

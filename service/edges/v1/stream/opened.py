@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service.bundle.manifest import Manifest
 from service.errors import InvalidInput
+from service.operations.limits import numbers_of
 from service.stores.store import Identity
 
 MAX_OPENED = 65_536
@@ -56,11 +57,11 @@ class OpenedSessions:
             raise InvalidInput.at(
                 (), f"{MAX_OPENED} sessions are open on this socket; close some or use another"
             )
-        outputs, state = manifest.output.width, manifest.state_size
-        opened = Opened(identity, self._next, outputs + state, outputs + 5 * state, writer)
+        plain, shown = (numbers_of(1, manifest, gates=gates) for gates in (False, True))
+        opened = Opened(identity, self._next, plain, shown, writer)
         self._next += 1
-        self._widest = max(self._widest, outputs + state)
-        self._widest_with_gates = max(self._widest_with_gates, outputs + 5 * state)
+        self._widest = max(self._widest, plain)
+        self._widest_with_gates = max(self._widest_with_gates, shown)
         self._by_id[session_id] = self._by_handle[opened.handle] = opened
         return opened
 

@@ -268,6 +268,7 @@ class Requests:
             ttl_seconds=message.ttl_seconds,
             metadata=message.metadata,
             state=message.state,
+            constants=message.constants,
         )
         key = key_of(message.id, message.writer)
         session, replayed = await self._sessions.create(create_of(body, key, self._caller))

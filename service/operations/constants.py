@@ -1,0 +1,58 @@
+"""What a session, or a whole sequence, is given once at its beginning."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.manifest import Constant, Manifest
+from service.errors import InvalidInput, Place
+
+LARGEST_INTEGER = 2**24
+"""The state keeps constants as float32, which holds every whole number up to here."""
+
+PLACE: Place = ("constants",)
+
+Constants = Mapping[str, NDArray[Any]]
+
+
+def read_constants(
+    given: Mapping[str, Any] | None, manifest: Manifest, place: Place = PLACE
+) -> Constants | None:
+    """The constants of one session by name, [1, …] each; None for a model that takes none.
+
+    Raises InvalidInput for one that is missing, unknown, of another shape or not finite.
+    """
+    wanted = {constant.name: constant for constant in manifest.constants}
+    said = given or {}
+    unknown = [name for name in said if name not in wanted]
+    if unknown:
+        takes = ", ".join(wanted) or "none"
+        raise InvalidInput.at((*place, unknown[0]), f"this model takes no such constant: {takes}")
+    missing = [name for name in wanted if name not in said]
+    if missing:
+        raise InvalidInput.at(
+            place, f"this model needs {missing[0]!r}, numbers of shape {wanted[missing[0]].shape}"
+        )
+    if not wanted:
+        return None
+    return {name: _read(said[name], wanted[name], (*place, name)) for name in wanted}
+
+
+def _read(value: object, constant: Constant, place: Place) -> NDArray[Any]:
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput.at(place, "expected numbers, in arrays of equal length") from None
+    if array.shape != constant.shape:
+        raise InvalidInput.at(
+            place, f"has the shape {list(array.shape)}, expected {list(constant.shape)}"
+        )
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():
+        raise InvalidInput.at(place, "expected finite numbers within float32")
+    if not constant.integers:
+        return array.astype(np.float32)[np.newaxis]
+    if (array != np.rint(array)).any() or (np.abs(array) > LARGEST_INTEGER).any():
+        raise InvalidInput.at(place, f"expected whole numbers up to {LARGEST_INTEGER}")
+    return array.astype(np.int64)[np.newaxis]
