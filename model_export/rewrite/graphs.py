@@ -5,19 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-import onnx_ir.passes.common as passes
 
 from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
+from model_export.rewrite.cleaning import clean, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
+from model_export.rewrite.initial import write_initial
+from model_export.rewrite.inspected_cell import TERMS
 from model_export.rewrite.layout import cancel_layout
-from model_export.rewrite.normalise import IR_VERSION
 from model_export.rewrite.roles import Roles
 from model_export.rewrite.state import STEPS_SEEN, Segment, segments_of
-from model_export.rewrite.writer import Writer
+from model_export.rewrite.writer import GraphKind, Writer
+from service.bundle.manifest import GRU_GATES
 
 _TAKEN = {
+    *TERMS,
     "input",
     "state",
     "output",
@@ -44,6 +47,8 @@ class Graphs:
     roles: Roles
     output: Fact
     opset: int
+    inspect: bytes | None = None
+    initial: bytes | None = None
     sequence_has_output: bool = True
     why_whole: str | None = None
 
@@ -63,16 +68,28 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
     if isinstance(fact, Whole):
-        whole = _serialised(model.clone())
+        whole = serialised(model.clone())
         return Graphs(None, whole, (), roles, Fact(()), opset, why_whole=fact.reason)
     late = fact.late if fact.source is Source.STREAM else 0
     segments = _segments(roles, late + 1)
-    step = _Graph(model, roles, segments, fact, is_step=True).serialised()
+    step, inspect = (
+        _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")
+    )
     with_output = fact.source is Source.STREAM
     sequence = None
     if not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
-        sequence = _Graph(model, roles, segments, fact, is_step=False).serialised()
-    return Graphs(step, sequence, segments, roles, fact, opset, sequence_has_output=with_output)
+        sequence = _Graph(model, roles, segments, fact, "sequence").serialised()
+    return Graphs(
+        step,
+        sequence,
+        segments,
+        roles,
+        fact,
+        opset,
+        inspect,
+        initial=write_initial(model, roles, segments) if roles.constants else None,
+        sequence_has_output=with_output,
+    )
 
 
 def _segments(roles: Roles, ready_at: int) -> tuple[Segment, ...]:
@@ -100,30 +117,31 @@ class _Graph:
         roles: Roles,
         segments: Sequence[Segment],
         output: Fact,
-        *,
-        is_step: bool,
+        kind: GraphKind,
     ) -> None:
         self._roles = roles
         self._segments = segments
         self._output = output
-        self._is_step = is_step
+        self._kind = kind
+        self._is_step = kind != "sequence"
         self._outputs = [str(one.name) for one in model.graph.outputs]
         self._model = model.clone()
         self._graph = self._model.graph
         names = [str(one.name) for one in model.graph.inputs]
         self._inputs = dict(zip(names, self._graph.inputs, strict=True))
         _free_names(self._graph)
-        self._writer = Writer(self._graph, segments, is_step=is_step)
+        self._writer = Writer(self._graph, segments, kind)
         new_input = self._new_input()
         self._begin(new_input)
+        interference = self._interfere() if kind == "inspect" else []
         for node in list(self._graph):
             edit = roles.analysis.edits.get(str(node.name))
             if edit is not None:
                 edit(self._writer, node)
-        self._end(new_input)
+        self._end([new_input, self._writer.state, *interference])
 
     def serialised(self) -> bytes:
-        return _serialised(self._model)
+        return serialised(self._model)
 
     def _new_input(self) -> ir.Value:
         old = self._inputs[self._roles.input]
@@ -163,7 +181,7 @@ class _Graph:
             made = builder.op("Cast", made, to=old.dtype)
         old.replace_all_uses_with(made, replace_graph_outputs=True)
 
-    def _end(self, new_input: ir.Value) -> None:
+    def _end(self, inputs: Sequence[ir.Value]) -> None:
         graph, writer = self._graph, self._writer
         builder = Builder(graph, "end")
         results: dict[str, ir.Value] = {}
@@ -179,7 +197,9 @@ class _Graph:
             results |= self._gates(builder)
             if not all(layer.has_segment for layer in self._roles.analysis.layers):
                 results["hidden"] = builder.concat(list(writer.hidden.values()))
-        graph.inputs[:] = [new_input, writer.state]
+        if self._kind == "inspect":
+            results |= self._terms(builder)
+        graph.inputs[:] = inputs
         time: list[str | int] = [] if self._is_step else ["time"]
         graph.outputs[:] = []
         for name, value in results.items():
@@ -191,11 +211,34 @@ class _Graph:
             )
             graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
         builder.append()
-        _clean(self._model)
+        clean(self._model)
         _forget_shapes(graph)
         if self._is_step:
             cancel_layout(graph)
-            _clean(self._model)
+            clean(self._model)
+
+    def _interfere(self) -> list[ir.Value]:
+        """`GATE_mask` and `GATE_value` [B, G] for every gate, cut into those of each layer."""
+        layers, writer = self._roles.analysis.layers, self._writer
+        size, inputs = sum(layer.width for layer in layers), []
+        builder = Builder(self._graph, "interference")
+        for gate in GRU_GATES:
+            for what in ("mask", "value"):
+                given = ir.val(f"{gate}_{what}", ir.DataType.FLOAT, ["batch", size])
+                inputs.append(given)
+                pieces = builder.split(given, [layer.width for layer in layers])
+                for layer, piece in zip(layers, pieces, strict=True):
+                    writer.interference[f"{layer.name}/{gate}_{what}"] = piece
+        builder.insert_before(self._graph[0])
+        return inputs
+
+    def _terms(self, builder: Builder) -> dict[str, ir.Value]:
+        """The terms of all gates [B, G], and what each layer is given."""
+        layers = self._writer.terms.values()
+        found = {name: builder.concat([terms[name] for terms in layers]) for name in TERMS}
+        for index, value in enumerate(self._writer.layer_inputs.values()):
+            found[f"layer_input_{index}"] = value
+        return found
 
     def _gates(self, builder: Builder) -> dict[str, ir.Value]:
         """One tensor [B, G] for each name; zeros where a layer has no gate of that name."""
@@ -219,10 +262,14 @@ class _Graph:
 
     def _width_of(self, name: str) -> int:
         if name == "output":
-            return int(np.prod([width_of(axis) for axis in self._output.axes]))
+            return prod(width_of(axis) for axis in self._output.axes)
         if name in ("next_state", "states"):
             return sum(segment.size for segment in self._segments)
-        return sum(layer.width for layer in self._roles.analysis.layers)
+        layers = self._roles.analysis.layers
+        if name.startswith("layer_input_"):
+            layer = layers[int(name.removeprefix("layer_input_"))]
+            return layer.lanes * layer.gru.weights.input_weights.shape[-1]
+        return sum(layer.width for layer in layers)
 
     def _old_output(self, name: str) -> ir.Value:
         return self._graph.outputs[self._outputs.index(name)]
@@ -254,23 +301,6 @@ def _as_float(builder: Builder, value: ir.Value) -> ir.Value:
 
 def _is_given(value: ir.Value) -> bool:
     return value.is_graph_input() or value.producer() is None
-
-
-def _serialised(model: ir.Model) -> bytes:
-    model.ir_version = IR_VERSION
-    model.producer_name = "gatewise"
-    model.metadata_props.clear()
-    serialised: bytes = ir.to_proto(model).SerializeToString()
-    return serialised
-
-
-def _clean(model: ir.Model) -> None:
-    for clean in (
-        passes.TopologicalSortPass(),
-        passes.IdentityEliminationPass(),
-        passes.RemoveUnusedNodesPass(),
-    ):
-        clean(model)
 
 
 def _free_names(graph: ir.Graph) -> None:

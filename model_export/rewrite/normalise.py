@@ -14,7 +14,6 @@ OPSET = 20
 """Older models are converted to this one."""
 NEWEST_OPSET = 23
 """Newer ones are converted back to this one, the newest that all of the service's parts know."""
-IR_VERSION = 10
 _LARGEST_FOLDED = 2**26
 """Numbers of a constant that is computed once and for all."""
 

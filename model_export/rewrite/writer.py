@@ -4,6 +4,7 @@ The rules of the operators call the methods that take a `copy`: a node of this g
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -14,21 +15,27 @@ from model_export.rewrite.builder import Builder
 from model_export.rewrite.carried import Carried
 from model_export.rewrite.cell import build_cell
 from model_export.rewrite.gru_node import INITIAL_H, SEQUENCE_LENS, node_input
+from model_export.rewrite.inspected_cell import InspectedCell, build_inspected_cell
 from model_export.rewrite.rearranging import Rearranging, numbered, rows_first
 from model_export.rewrite.rules.rule import GruLayer
 from model_export.rewrite.state import STEPS_SEEN, Segment
 
 
+GraphKind = Literal["step", "sequence", "inspect"]
+
+
 class Writer:
     """A graph on its way from the model's own inputs to `input` and `state`.
 
-    In the step graph the time is one step long, and GRU nodes are written out. In the sequence
-    graph they stay, and every segment is collected after each step.
+    In the step graph the time is one step long, and GRU nodes are written out; the graph to inspect
+    is one that shows and takes more. In the sequence graph GRU nodes stay, and every segment is
+    collected after each step.
     """
 
-    def __init__(self, graph: ir.Graph, segments: Sequence[Segment], *, is_step: bool) -> None:
+    def __init__(self, graph: ir.Graph, segments: Sequence[Segment], kind: GraphKind) -> None:
         self.graph = graph
-        self.is_step = is_step
+        self.is_step = kind != "sequence"
+        self.inspects = kind == "inspect"
         self.state = ir.val("state", ir.DataType.FLOAT, ["batch", sum(s.size for s in segments)])
         self.gates: dict[str, dict[str, ir.Value]] = {}
         """Of each layer by name: its gates [B, lanes · H], in the step graph."""
@@ -41,7 +48,14 @@ class Writer:
         pieces = self.begin.split(self.state, [segment.size for segment in segments])
         self.before = {segment.name: piece for segment, piece in zip(segments, pieces, strict=True)}
         """Each segment before the first step, [B, n]."""
-        self._rearranging = Rearranging(is_step=is_step)
+        self.terms: dict[str, dict[str, ir.Value]] = {}
+        """Of each layer by name: the terms of its gates [B, lanes · H], in the graph to inspect."""
+        self.layer_inputs: dict[str, ir.Value] = {}
+        """Of each layer by name: its input [B, lanes · I], likewise."""
+        self.interference: dict[str, ir.Value] = {}
+        """Further inputs: a mask and a value [B, lanes · H] for each gate of each layer, likewise;
+        by `layer/gate_mask` and `layer/gate_value`."""
+        self._rearranging = Rearranging(is_step=self.is_step)
         self._builders: dict[str, Builder] = {}
 
     def read_lengths_from(self, model_input: ir.Value) -> None:
@@ -184,8 +198,12 @@ class Writer:
     ) -> None:
         x = copy.inputs[0]
         assert x is not None
-        cell = build_cell(builder, builder.squeeze(x, 0), hidden, layer.gru)
         axes = (layer.batch_axis, (layer.hidden_size,))
+        row = builder.squeeze(x, 0)
+        if self.inspects:
+            cell = self._inspected(builder, layer, row, hidden)
+        else:
+            cell = build_cell(builder, row, hidden, layer.gru)
         self.gates[layer.name] = {
             name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
         }
@@ -204,6 +222,28 @@ class Writer:
             )
         builder.insert_before(copy)
         self.graph.remove(copy, safe=True)
+
+    def _inspected(
+        self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value
+    ) -> InspectedCell:
+        axes = (layer.batch_axis, (layer.hidden_size,))
+
+        def touch(gate: str, value: ir.Value) -> ir.Value:
+            """g′ = m · v + (1 − m) · g"""
+            mask, instead = (
+                self.from_rows(builder, self.interference[f"{layer.name}/{gate}_{what}"], axes)
+                for what in ("mask", "value")
+            )
+            change = builder.op("Mul", mask, builder.op("Sub", instead, value))
+            return builder.op("Add", value, change)
+
+        cell = build_inspected_cell(builder, x, hidden, layer.gru, touch)
+        self.terms[layer.name] = {
+            name: self.rows(builder, term, axes) for name, term in cell.terms.items()
+        }
+        width = layer.gru.weights.input_weights.shape[-1]
+        self.layer_inputs[layer.name] = self.rows(builder, x, (layer.batch_axis, (width,)))
+        return cell
 
     def _feed(self, builder: Builder, copy: ir.Node, layer: GruLayer, hidden: ir.Value) -> None:
         initial = builder.unsqueeze(hidden, 0)

@@ -35,6 +35,11 @@ SequenceGraph = Literal["outputs and states", "states", "outputs"]
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
+def constant_input(name: str) -> str:
+    """What a constant is called among the inputs of the graph of initial states."""
+    return f"constant/{name}"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -14,7 +14,7 @@ import onnxruntime.capi.onnxruntime_pybind11_state as _ort
 from numpy.typing import NDArray
 
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import HIDDEN, Manifest, Tokens
+from service.bundle.manifest import HIDDEN, Manifest, Tokens, constant_input
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt
 from service.records import record
@@ -89,7 +89,8 @@ class Engine:
         `constants` by name are [B, …] each; they are part of the state.
         """
         if self._initial is not None and constants is not None:
-            (state,) = self._initial.run(["state"], dict(constants))
+            feed = {constant_input(name): given for name, given in constants.items()}
+            (state,) = self._initial.run(["state"], feed)
             return np.asarray(state)
         return np.tile(self._initial_state, (batch, 1))
 
