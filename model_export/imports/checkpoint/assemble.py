@@ -108,11 +108,11 @@ def _ask_for_head(behind: Sequence[Module]) -> str:
         next((kind for kind in dict.fromkeys(known) if module.can_be(kind)), "?")
         for module in behind
     ]
-    example = ",relu,".join(kinds)
+    example = ",…,".join(kinds)
     return (
         "the file does not say how these follow its GRU, nor the activations between them: "
-        f'{shown}; describe them with --head, for example --head "last,{example}" (last: on the '
-        "last step of a window; without it after every step)"
+        f'{shown}; say it with --head "last,{example},…", with an activation or nothing for each … '
+        "and last only if the head is on the last step of a window"
     )
 
 
@@ -230,8 +230,17 @@ def _notes(
                 f"({part.kind}(0.001) in --head says otherwise)"
             )
     yield from _dtype_notes(state, used)
+    if any(part.kind == "last" for part in parts) and _is_bidirectional(used):
+        yield (
+            "last takes out[:, -1], where the backward direction has seen one step only; "
+            "for h_n write final in its place"
+        )
     if options.ignore:
         yield f"left out by --ignore: {', '.join(options.ignore)}"
+
+
+def _is_bidirectional(used: Sequence[tuple[Part, Module]]) -> bool:
+    return any(leaf.endswith("_reverse") for _, module in used for leaf in module.shapes)
 
 
 def _dtype_notes(state: StateDict, used: Sequence[tuple[Part, Module]]) -> Iterator[str]:

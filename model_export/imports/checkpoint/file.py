@@ -4,6 +4,7 @@ A `.pt` file is a pickle, a program that can call whatever it likes. It is read 
 `weights_only` unpickler, which knows tensors, containers and plain values, and refuses the rest.
 """
 
+import pickle
 import re
 import warnings
 import zipfile
@@ -99,7 +100,7 @@ def read_file(file: Path) -> Contents:
         )
     with file.open("rb") as stream:
         beginning = stream.read(64)
-    if beginning[8:9] == b"{":
+    if beginning[8:9] == b"{":  # behind the length of the header
         return Contents(_read_safetensors(file), in_order=False)
     _refuse_other_formats(file, beginning)
     return Contents(_read_torch(file), in_order=True)
@@ -176,14 +177,22 @@ def _why_not(file: Path, reason: str) -> str:
             f'imported: model = torch.load("{file.name}", weights_only=False), then '
             'torch.save(model.state_dict(), "state_dict.pt")'
         )
-    if "Unsupported operand" in reason:
+    if _is_plain_pickle(file, reason):
         return (
-            f"{file} is a pickle that torch.save did not write in its usual way; reading it would "
-            "execute code. Save a state dict: torch.save(model.state_dict(), "
-            '"state_dict.pt")'
+            f"{file} was written by pickle, not by torch.save, and reading it would execute code. "
+            "If you trust the file, load it with pickle and save its tensors: "
+            'torch.save(model.state_dict(), "state_dict.pt")'
         )
     first_line = reason.strip().partition("\n")[0][:200]
     return f"{file} is damaged, or is not a checkpoint of PyTorch: {first_line or 'it just ends'}"
+
+
+def _is_plain_pickle(file: Path, reason: str) -> bool:
+    with file.open("rb") as stream:
+        beginning = stream.read(1)
+    return beginning == pickle.PROTO and any(
+        sign in reason for sign in ("Unsupported operand", "Invalid magic number")
+    )
 
 
 @contextmanager
