@@ -15,7 +15,7 @@ from model_export.imports.checkpoint.gru import (
 )
 from model_export.imports.checkpoint.head import EPSILONS, POOLS, Part, parse_head
 from model_export.imports.checkpoint.matching import Chain, match, widths
-from model_export.imports.checkpoint.modules import Module, read_modules
+from model_export.imports.checkpoint.modules import Module, read_modules, refuse_unusable
 from model_export.imports.checkpoint.normalize import read_scaling
 from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.imports.checkpoint.stack import (
@@ -51,6 +51,7 @@ def assemble(state: StateDict, options: CheckpointOptions) -> Assembled:
     )
     layers = {module.path: read_gru(module, state) for module in grus}
     others = tuple(module for module in modules if not module.is_recurrent)
+    refuse_unusable(others)
     parts = _whole_chain(options, grus, others)
     chain = match(parts, (*grus, *others), in_order=state.in_order)
     _refuse_leftovers(modules, chain)
@@ -64,7 +65,10 @@ def _whole_chain(
 ) -> tuple[Part, ...]:
     """From the input to the output, whether the user began at the input or behind the GRUs."""
     head = () if options.head is None else parse_head(options.head)
-    if any(part.kind in ("gru", "embedding") for part in head):
+    kinds = {part.kind for part in head}
+    if "embedding" in kinds and "gru" not in kinds:
+        raise ExportError("--head begins at the input with embedding, so gru has to follow in it")
+    if "gru" in kinds:
         return head
     front = _embedding(options, grus, others)
     behind = [module for module in others if module is not front]
@@ -164,9 +168,6 @@ def _batch_norm(
     part: Part, module: Module, state: StateDict, weight: Array | None, bias: Array | None
 ) -> BatchNorm:
     mean, variance = (state.array(module.tensor(leaf)) for leaf in ("running_mean", "running_var"))
-    shapes = {array.shape for array in (mean, variance, weight, bias) if array is not None}
-    if len(shapes) > 1 or mean.ndim != 1:
-        raise ExportError(f"{module.label}: its tensors differ in shape: {dict(module.shapes)}")
     if (variance < 0).any():
         raise ExportError(f"{module.tensor('running_var')} holds a negative variance")
     ones, zeros = np.ones_like(mean), np.zeros_like(mean)

@@ -22,6 +22,8 @@ from model_export.errors import ExportError
 MAX_BYTES = 2**31
 """No ONNX file can be larger."""
 
+MAX_NAME = 200
+
 _OTHER_FORMATS = (
     (b"\x89HDF", "an HDF5 file, as Keras writes them; use import-keras"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run `git lfs pull`"),
@@ -111,6 +113,11 @@ def is_left_out(value: object) -> bool:
     return isinstance(value, _LeftOut)
 
 
+def printable(text: str) -> str:
+    """A name from a file as a message can show it: short, one line, no control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_NAME])
+
+
 def _refuse_other_formats(file: Path, beginning: bytes) -> None:
     if not beginning:
         raise ExportError(f"{file} is empty")
@@ -172,8 +179,8 @@ def _why_not(file: Path, reason: str) -> str:
     unknown = _UNKNOWN_GLOBAL.search(reason)
     if unknown is not None:
         return (
-            f"{file} holds a pickled {unknown[1]}, not only tensors, and reading it would execute "
-            "code. If you trust the file, make a state dict of it where the model's class can be "
+            f"{file} holds a pickled {printable(unknown[1])}, not only tensors, and reading it would "
+            "execute code. If you trust the file, make a state dict of it where the model's class can be "
             f'imported: model = torch.load("{file.name}", weights_only=False), then '
             'torch.save(model.state_dict(), "state_dict.pt")'
         )
@@ -183,7 +190,7 @@ def _why_not(file: Path, reason: str) -> str:
             "If you trust the file, load it with pickle and save its tensors: "
             'torch.save(model.state_dict(), "state_dict.pt")'
         )
-    first_line = reason.strip().partition("\n")[0][:200]
+    first_line = printable(reason.strip().partition("\n")[0])
     return f"{file} is damaged, or is not a checkpoint of PyTorch: {first_line or 'it just ends'}"
 
 
@@ -212,5 +219,7 @@ def _read_safetensors(file: Path) -> Mapping[str, torch.Tensor]:
                 if same in tensors and name not in tensors:
                     tensors[name] = tensors[same]
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise ExportError(f"{file} is a damaged .safetensors file: {error}") from error
+        raise ExportError(
+            f"{file} is a damaged .safetensors file: {printable(str(error))}"
+        ) from error
     return tensors

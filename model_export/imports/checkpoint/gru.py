@@ -102,8 +102,7 @@ def _direction(module: Module, state: StateDict, end: str, width: int | None) ->
     shapes = module.shapes
     _require(module, f"weight_ih{end}", f"weight_hh{end}")
     hidden = shapes[f"weight_hh{end}"][1]
-    inputs = shapes[f"weight_ih{end}"][-1] if width is None else width
-    _expect(module, f"weight_ih{end}", (3 * hidden, inputs))
+    _expect(module, f"weight_ih{end}", (3 * hidden, width))
     biased = any(f"bias_{which}{end}" in shapes for which in ("ih", "hh"))
     if biased:
         _require(module, f"bias_ih{end}", f"bias_hh{end}")
@@ -129,31 +128,41 @@ def _require(module: Module, *leaves: str) -> None:
             raise ExportError(f"{module.tensor(leaf)} is missing; the GRU has {has}")
 
 
-def _expect(module: Module, leaf: str, shape: tuple[int, ...]) -> None:
+def _expect(module: Module, leaf: str, shape: tuple[int | None, ...]) -> None:
+    """None stands for any number above 0."""
     found = module.shapes[leaf]
-    if found != shape or 0 in found:
-        raise ExportError(f"{module.tensor(leaf)} is {list(found)}; a GRU needs {list(shape)}")
+    fits = len(found) == len(shape) and all(
+        size == wanted if wanted is not None else size > 0
+        for size, wanted in zip(found, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("inputs" if size is None else str(size) for size in shape)
+        raise ExportError(f"{module.tensor(leaf)} is {list(found)}; a GRU needs [{wanted}]")
 
 
 def _refuse_other_cells(module: Module) -> None:
     """A layer's kind is told by its rows: H, 3H or 4H."""
+    projections = [leaf for leaf in module.shapes if leaf.startswith("weight_hr")]
+    if projections:
+        raise ExportError(
+            f"{module.label} is an nn.LSTM with projections ({module.tensor(projections[0])}); "
+            "only GRUs can be imported"
+        )
     for leaf, shape in module.shapes.items():
-        if leaf.startswith("weight_hr"):
-            raise ExportError(
-                f"{module.label} is an nn.LSTM with projections ({module.tensor(leaf)}); "
-                "only GRUs can be imported"
-            )
-        if not leaf.startswith("weight_hh") or RECURRENT.search(leaf) is None:
-            continue
-        if len(shape) != 2 or 0 in shape:
-            raise ExportError(f"{module.tensor(leaf)} is {list(shape)}; a GRU needs [3H, H]")
-        rows, hidden = shape
-        if rows != 3 * hidden:
-            kind = _BY_ROWS.get(rows // hidden if rows % hidden == 0 else 0, "no layer of PyTorch")
-            raise ExportError(
-                f"{module.label} is {kind}: {module.tensor(leaf)} is {list(shape)}, and a GRU's "
-                f"is [{3 * hidden}, {hidden}]; only GRUs can be imported"
-            )
+        if leaf.startswith("weight_hh") and RECURRENT.search(leaf):
+            _refuse_other_rows(module, leaf, shape)
+
+
+def _refuse_other_rows(module: Module, leaf: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2 or 0 in shape:
+        raise ExportError(f"{module.tensor(leaf)} is {list(shape)}; a GRU needs [3H, H]")
+    rows, hidden = shape
+    if rows != 3 * hidden:
+        kind = _BY_ROWS.get(rows // hidden if rows % hidden == 0 else 0, "no layer of PyTorch")
+        raise ExportError(
+            f"{module.label} is {kind}: {module.tensor(leaf)} is {list(shape)}, and a GRU's "
+            f"is [{3 * hidden}, {hidden}]; only GRUs can be imported"
+        )
 
 
 def _unknown_leaf(module: Module, leaf: str) -> str:

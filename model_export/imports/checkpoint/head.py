@@ -7,7 +7,7 @@
     linear, batchnorm, layernorm, prelu           take the file's tensors, in its order or by name
     relu, tanh, sigmoid, softmax, leaky_relu(0.2) …
     dropout, flatten, identity                    do nothing here
-    embedding, gru                                with one of these, the whole model is described
+    embedding, gru                                where the head begins at the input
 
 `last,linear,tanh,linear:fc2,sigmoid` is a head on the last step. A head without `gru` follows the
 last GRU; one with it begins at the input: `linear,relu,gru,layernorm,gru,last,linear`.

@@ -9,6 +9,7 @@ from model_export.errors import ExportError
 from model_export.imports.checkpoint.state_dict import RECURRENT, StateDict
 
 _BATCH_NORM = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+PLAIN_KINDS = ("linear", "embedding", "batchnorm", "layernorm", "prelu")
 _TOP = "the top level"
 
 
@@ -37,14 +38,20 @@ class Module:
 
     def can_be(self, kind: str) -> bool:
         """Whether its tensors are those of a `linear`, `embedding`, `batchnorm`, …"""
-        leaves, weight, bias = set(self.shapes), self.shapes.get("weight"), self.shapes.get("bias")
         if kind == "batchnorm":
-            return {"running_mean", "running_var"} <= leaves <= _BATCH_NORM
-        if weight is None or not leaves <= {"weight", "bias"}:
+            return self._can_be_batch_norm()
+        weight, bias = self.shapes.get("weight", ()), self.shapes.get("bias")
+        if not set(self.shapes) <= {"weight", "bias"} or not weight or 0 in weight:
             return False
         if kind in ("linear", "embedding"):
             return len(weight) == 2 and (bias is None or (kind == "linear" and bias == weight[:1]))
         return len(weight) == 1 and (bias is None or (kind == "layernorm" and bias == weight))
+
+    def _can_be_batch_norm(self) -> bool:
+        leaves = set(self.shapes)
+        shapes = {self.shapes[leaf] for leaf in leaves - {"num_batches_tracked"}}
+        one_width = len(shapes) == 1 and len(next(iter(shapes))) == 1 and (0,) not in shapes
+        return {"running_mean", "running_var"} <= leaves <= _BATCH_NORM and one_width
 
     def described(self) -> str:
         """For messages: what it most likely is, and its widths."""
@@ -71,6 +78,18 @@ def read_modules(state: StateDict, ignore: tuple[str, ...]) -> tuple[Module, ...
         path, _, leaf = name.rpartition(".")
         grouped.setdefault(path, {})[leaf] = state.shape(name)
     return tuple(Module(path, shapes) for path, shapes in grouped.items())
+
+
+def refuse_unusable(modules: Iterable[Module]) -> None:
+    """Raise ExportError for a module that no part of a head can be."""
+    for module in modules:
+        if not any(module.can_be(kind) for kind in PLAIN_KINDS):
+            prefix = f"{module.path}." if module.path else module.tensors[0]
+            raise ExportError(
+                f"{module.described()} cannot be imported: besides GRUs, only "
+                f"{', '.join(PLAIN_KINDS)} have weights here, of shapes that fit together; "
+                f"if it is no part of the model, allow it with --ignore {prefix}"
+            )
 
 
 def find_module(modules: Iterable[Module], name: str, option: str) -> Module:

@@ -1,7 +1,7 @@
 """The tensors of a checkpoint under dotted names, whatever they were wrapped in."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from model_export.errors import ExportError
-from model_export.imports.checkpoint.file import Contents, is_left_out
+from model_export.imports.checkpoint.file import Contents, is_left_out, printable
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ RECURRENT = re.compile(r"(?:^|\.)(?:weight|bias)_(?:ih|hh|hr)(?:_l(0|[1-9]\d{0,3
 
 MAX_VALUES = 2**28
 _MAX_DEPTH = 8
-_MAX_ENTRIES = 100_000
+_MAX_ENTRIES = 1_000_000
 _COMPILED = "_orig_mod"
 _SHOWN = 6
 
@@ -102,7 +102,7 @@ def _holds_a_model(value: object) -> bool:
 class _Walk:
     """One pass through nested containers. A pickle can refer to itself, so it is bounded."""
 
-    left_out: dict[str, None] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
     _seen: int = 0
 
     def entries(self, root: object) -> Iterator[tuple[str, torch.Tensor]]:
@@ -110,10 +110,15 @@ class _Walk:
         for name, tensor in self._below(root, "", 0):
             if name in taken:
                 raise ExportError(f"two tensors of the file are both called {name}")
+            if name != printable(name):
+                raise ExportError(f"a tensor's name is too long or unprintable: {printable(name)}")
             taken.add(name)
             yield name, tensor
 
-    def _below(self, value: object, name: str, depth: int) -> Iterator[tuple[str, torch.Tensor]]:
+    def _below(
+        self, value: object, name: str, depth: int
+    ) -> Generator[tuple[str, torch.Tensor], None, bool]:
+        """The tensors in `value`, and whether there were any. What has none is left out whole."""
         self._seen += 1
         if depth > _MAX_DEPTH or self._seen > _MAX_ENTRIES:
             raise ExportError(
@@ -122,14 +127,16 @@ class _Walk:
             )
         if isinstance(value, torch.Tensor):
             yield name, value
-        elif _is_optimizer(value):
-            self.left_out[name or "an optimizer"] = None
-        elif isinstance(value, Mapping | list | tuple):
+            return True
+        found, before = False, len(self.left_out)
+        if isinstance(value, Mapping | list | tuple) and not _is_optimizer(value):
             entries = value.items() if isinstance(value, Mapping) else enumerate(value)
             for key, inner in entries:
-                yield from self._below(inner, f"{name}.{key}" if name else str(key), depth + 1)
-        else:
-            self.left_out[name] = None
+                below = f"{name}.{key}" if name else str(key)
+                found |= yield from self._below(inner, below, depth + 1)
+        if not found and name:
+            self.left_out[before:] = [name]
+        return found
 
 
 def _is_optimizer(value: object) -> bool:
@@ -166,6 +173,6 @@ def _description(root: object, walk: _Walk) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    names = [name[:80] for name in names]
+    names = [printable(name) for name in names]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
