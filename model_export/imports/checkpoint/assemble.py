@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,12 @@ from model_export.imports.checkpoint.gru import (
 )
 from model_export.imports.checkpoint.head import EPSILONS, POOLS, Part, parse_head
 from model_export.imports.checkpoint.matching import Chain, match, widths
-from model_export.imports.checkpoint.modules import Module, read_modules, refuse_unusable
+from model_export.imports.checkpoint.modules import (
+    PLAIN_KINDS,
+    Module,
+    read_modules,
+    refuse_unusable,
+)
 from model_export.imports.checkpoint.normalize import read_scaling
 from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.imports.checkpoint.stack import (
@@ -46,13 +52,14 @@ class Assembled:
 def assemble(state: StateDict, options: CheckpointOptions) -> Assembled:
     """Every tensor of the file gets its place, or is named in an ExportError."""
     modules = read_modules(state, options.ignore)
-    grus = in_order_of_computation(
-        recurrent_modules(modules), options.layers_order, in_order=state.in_order
-    )
+    head = None if options.head is None else parse_head(options.head)
+    found = recurrent_modules(modules)
+    order = options.layers_order or _order_in(head or (), len(found))
+    grus = in_order_of_computation(found, order, in_order=state.in_order)
     layers = {module.path: read_gru(module, state) for module in grus}
     others = tuple(module for module in modules if not module.is_recurrent)
     refuse_unusable(others)
-    parts = _whole_chain(options, grus, others)
+    parts = _whole_chain(head, options.vocabulary, grus, others)
     chain = match(parts, (*grus, *others), in_order=state.in_order)
     _refuse_leftovers(modules, chain)
     stages = tuple(_stages(parts, chain, layers, state))
@@ -60,26 +67,34 @@ def assemble(state: StateDict, options: CheckpointOptions) -> Assembled:
     return Assembled(stack, tuple(_notes(state, options, parts, chain)))
 
 
+def _order_in(head: Sequence[Part], number: int) -> tuple[str, ...]:
+    """The GRUs in the order of a head that names each of them."""
+    named = tuple(part.module for part in head if part.kind == "gru" and part.module is not None)
+    return named if len(named) == number else ()
+
+
 def _whole_chain(
-    options: CheckpointOptions, grus: Sequence[Module], others: Sequence[Module]
+    head: tuple[Part, ...] | None,
+    vocabulary: Path | None,
+    grus: Sequence[Module],
+    others: Sequence[Module],
 ) -> tuple[Part, ...]:
     """From the input to the output, whether the user began at the input or behind the GRUs."""
-    head = () if options.head is None else parse_head(options.head)
-    kinds = {part.kind for part in head}
+    kinds = {part.kind for part in head or ()}
     if "embedding" in kinds and "gru" not in kinds:
         raise ExportError("--head begins at the input with embedding, so gru has to follow in it")
-    if "gru" in kinds:
+    if head is not None and "gru" in kinds:
         return head
-    front = _embedding(options, grus, others)
+    front = _embedding(vocabulary, grus, others)
     behind = [module for module in others if module is not front]
-    if options.head is None and behind:
-        raise ExportError(_ask_for_head(behind))
+    if head is None and behind:
+        raise ExportError(_ask_for_head(behind, widths("gru", grus[0]).takes))
     first = () if front is None else (Part("embedding", front.path or None),)
-    return (*first, *(Part("gru") for _ in grus), *head)
+    return (*first, *(Part("gru") for _ in grus), *(head or ()))
 
 
 def _embedding(
-    options: CheckpointOptions, grus: Sequence[Module], others: Sequence[Module]
+    vocabulary: Path | None, grus: Sequence[Module], others: Sequence[Module]
 ) -> Module | None:
     """The embedding in front of the first GRU, told by its name or by there being a vocabulary."""
     width = widths("gru", grus[0]).takes
@@ -89,35 +104,36 @@ def _embedding(
         if module.can_be("embedding") and widths("embedding", module).gives == width
     ]
     found = [module for module in fitting if _EMBEDDING.search(module.path)]
-    if options.vocabulary is not None and not found:
+    if vocabulary is not None and not found:
         found = fitting
     if len(found) > 1:
         names = ", ".join(module.label for module in found)
         raise ExportError(f"several embeddings fit: {names}; name one: --head embedding:NAME,gru,…")
-    if options.vocabulary is not None and not found:
+    if vocabulary is not None and not found:
         raise ExportError("--vocabulary: the file has no embedding in front of its GRU")
     return found[0] if found else None
 
 
-def _ask_for_head(behind: Sequence[Module]) -> str:
+def _ask_for_head(behind: Sequence[Module], width: int | None) -> str:
+    """`width` is what the first GRU takes."""
     shown = ", ".join(module.described() for module in behind)
     if len(behind) == 1 and behind[0].can_be("linear"):
-        return (
+        asked = (
             f"the file does not say where {shown} is applied: --head linear answers after every "
             "step, --head last,linear after the last step of a window; add what follows it, such "
             "as last,linear,sigmoid"
         )
-    known = [kind for kind in ("linear", "batchnorm", "layernorm") for _ in behind]
-    kinds = [
-        next((kind for kind in dict.fromkeys(known) if module.can_be(kind)), "?")
-        for module in behind
-    ]
-    example = ",…,".join(kinds)
-    return (
-        "the file does not say how these follow its GRU, nor the activations between them: "
-        f'{shown}; say it with --head "last,{example},…", with an activation or nothing for each … '
-        "and last only if the head is on the last step of a window"
-    )
+    else:
+        kinds = (next(filter(module.can_be, PLAIN_KINDS)) for module in behind)
+        asked = (
+            "the file does not say how these follow its GRU, nor the activations between them: "
+            f'{shown}; say it with --head "last,{",…,".join(kinds)},…", with an activation or '
+            "nothing for each … and last only if the head is on the last step of a window"
+        )
+    front = [m.label for m in behind if m.can_be("embedding") and m.shapes["weight"][1] == width]
+    if front:
+        asked += f". If {front[0]} is an embedding in front, begin with it: embedding,gru,…"
+    return asked
 
 
 def _refuse_leftovers(modules: Sequence[Module], chain: Chain) -> None:
@@ -217,11 +233,11 @@ def _notes(
 ) -> Iterator[str]:
     yield from state.notes
     used = [(part, module) for part, module in zip(parts, chain, strict=True) if module is not None]
-    order = " → ".join(
-        part.kind if module is None else f"{part.kind} {module.label}"
+    said = ",".join(
+        str(part if module is None else replace(part, module=module.path or None))
         for part, module in zip(parts, chain, strict=True)
     )
-    yield f"the model is read as {order}"
+    yield f'the model is read as --head "{said}"'
     for part, module in used:
         if part.kind == "gru" and is_cell(module):
             yield f"{module.label} is an nn.GRUCell; it is taken to run over the inputs in order"

@@ -179,9 +179,9 @@ def _why_not(file: Path, reason: str) -> str:
     unknown = _UNKNOWN_GLOBAL.search(reason)
     if unknown is not None:
         return (
-            f"{file} holds a pickled {printable(unknown[1])}, not only tensors, and reading it would "
-            "execute code. If you trust the file, make a state dict of it where the model's class can be "
-            f'imported: model = torch.load("{file.name}", weights_only=False), then '
+            f"{file} holds a pickled {printable(unknown[1])}, not only tensors; reading it would "
+            "execute code. If you trust the file, make a state dict of it where the model's class "
+            f'can be imported: model = torch.load("{file.name}", weights_only=False), then '
             'torch.save(model.state_dict(), "state_dict.pt")'
         )
     if _is_plain_pickle(file, reason):

@@ -71,7 +71,9 @@ class Part:
     value_given: bool = False
 
     def __str__(self) -> str:
-        return self.kind if self.module is None else f"{self.kind}:{self.module}"
+        """As `--head` has it."""
+        module = "" if self.module is None else f":{self.module}"
+        return f"{self.kind}{module}({self.value:g})" if self.value_given else self.kind + module
 
 
 def parse_head(text: str) -> tuple[Part, ...]:

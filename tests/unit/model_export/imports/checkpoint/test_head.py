@@ -70,6 +70,11 @@ def test_more_than_one_is_asked_about(refusal: Refusal) -> None:
     assert '--head "last,batchnorm,…,linear,…,linear,…,linear,…"' in message
 
 
+def test_an_embedding_of_another_name_is_asked_about(refusal: Refusal) -> None:
+    message = refusal(BY_NAME["embedding by head"].make().state_dict())
+    assert "If encoder is an embedding in front, begin with it: embedding,gru,…" in message
+
+
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
@@ -131,7 +136,7 @@ def test_widths_decide_where_names_do_not(tmp_path: Path) -> None:
     save_file(model.state_dict(), file)
     original = read_checkpoint(file, CheckpointOptions(head="linear,linear,linear"))
     assert_same(original, model, torch.randn(2, 3, 3))
-    assert "gru gru → linear b → linear c → linear a" in original.notes[0]
+    assert original.notes[0] == 'the model is read as --head "gru:gru,linear:b,linear:c,linear:a"'
 
 
 def test_too_many_ways(refusal: Refusal) -> None:

@@ -70,6 +70,16 @@ def test_state_dict_of(kind: Kind, tmp_path: Path) -> None:
         assert_same(original, model, kind.inputs(batch, time))
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_note_is_a_head_that_says_the_same(kind: Kind, tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    torch.save(kind.make().state_dict(), file)
+    first = read_checkpoint(file, options_of(kind))
+    note = next(note for note in first.notes if note.startswith("the model is read as --head"))
+    again = read_checkpoint(file, CheckpointOptions(head=note.split('"')[1]))
+    assert again.model == first.model
+
+
 @pytest.mark.parametrize("kind", KINDS[:30], ids=lambda kind: kind.name)
 def test_safetensors_of(kind: Kind, tmp_path: Path) -> None:
     """Where the order of the file decides nothing: names that count, or widths."""
