@@ -136,6 +136,11 @@ def test_an_encoder_and_its_decoder_are_not_taken_for_a_chain(refusal: Refusal) 
     )
 
 
+def test_names_in_alphabetical_order_are_no_chain(refusal: Refusal) -> None:
+    state = nn.ModuleDict({"left": gru(5, 5), "right": gru(5, 5)}).state_dict()
+    assert "how left and right are connected" in refusal(state)
+
+
 def test_numbers_against_the_order_of_the_file(refusal: Refusal) -> None:
     state = nn.ModuleDict({"gru2": gru(5, 5), "gru1": gru(5, 5)}).state_dict()
     assert "--layers-order" in refusal(state)

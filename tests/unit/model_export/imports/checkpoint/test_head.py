@@ -12,7 +12,7 @@ from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.head import Part, parse_head
 from model_export.imports.checkpoint.options import CheckpointOptions
 from tests.unit.model_export.imports.checkpoint.conftest import Refusal, Save
-from tests.unit.model_export.imports.checkpoint.models import BY_NAME, Model, fc, gru
+from tests.unit.model_export.imports.checkpoint.models import BY_NAME, Model, Parts, fc, gru
 from tests.unit.model_export.imports.checkpoint.test_models import assert_same
 
 
@@ -124,6 +124,23 @@ def test_safetensors_keep_no_order(tmp_path: Path, refusal: Refusal) -> None:
     assert "could be" in message
     assert "the file does not say which comes first; name each" in message
     original = read_checkpoint(file, CheckpointOptions(head="linear:b,linear:c,linear:a"))
+    assert_same(original, model, torch.randn(2, 3, 3))
+
+
+def test_numbers_count_in_safetensors(tmp_path: Path) -> None:
+    """fc10 comes after fc9, though not as text."""
+    names = [f"fc{index}" for index in range(1, 12)]
+
+    def forward(m: Parts, x: torch.Tensor) -> torch.Tensor:
+        x = m["gru"](x)[0]
+        for name in names:
+            x = m[name](x)
+        return x
+
+    model = Model({"gru": gru(), **{name: fc(5, 5) for name in names}}, forward).eval()
+    file = tmp_path / "model.safetensors"
+    save_file(model.state_dict(), file)
+    original = read_checkpoint(file, CheckpointOptions(head=",".join(["linear"] * 11)))
     assert_same(original, model, torch.randn(2, 3, 3))
 
 
