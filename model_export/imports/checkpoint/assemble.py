@@ -26,6 +26,7 @@ from model_export.imports.checkpoint.normalize import read_scaling
 from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.imports.checkpoint.stack import (
     Activation,
+    Array,
     BatchNorm,
     Embedding,
     Gru,
@@ -36,7 +37,7 @@ from model_export.imports.checkpoint.stack import (
     Stack,
     Stage,
 )
-from model_export.imports.checkpoint.state_dict import Array, StateDict
+from model_export.imports.checkpoint.state_dict import StateDict
 
 _EMBEDDING = re.compile(r"emb|wte|lookup", re.IGNORECASE)
 

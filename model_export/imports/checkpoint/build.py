@@ -81,8 +81,8 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.scope = ""
-        self.end: str | None = None
-        """Y_h of the last GRU node, [directions, B, H]."""
+        self.end: tuple[str, int] = ("", 0)
+        """Y_h [directions, B, H] of the last GRU node, and the number of its directions."""
 
     def op(self, op_type: str, *inputs: str, **attributes: Attribute) -> str:
         """A node with one output."""
@@ -132,7 +132,8 @@ def _gru(graph: _Graph, stage: Gru, x: str) -> str:
         "linear_before_reset": 1,
     }
     by_time = graph.op("Transpose", x, perm=[1, 0, 2])
-    states, graph.end = graph.node("GRU", [by_time, *weights], 2, attributes)
+    states, end = graph.node("GRU", [by_time, *weights], 2, attributes)
+    graph.end = end, lanes
     if lanes == 1:
         one_lane = graph.op("Squeeze", states, graph.integers(1))
         return graph.op("Transpose", one_lane, perm=[1, 0, 2])
@@ -196,8 +197,10 @@ def _pool(graph: _Graph, stage: Pool, x: str) -> str:
     if stage.kind in ("mean", "max"):
         op_type = "ReduceMean" if stage.kind == "mean" else "ReduceMax"
         return graph.op(op_type, x, graph.integers(1), keepdims=0)
-    assert graph.end is not None  # `final` follows a GRU.
-    by_batch = graph.op("Transpose", graph.end, perm=[1, 0, 2])
+    end, lanes = graph.end
+    if lanes == 1:
+        return graph.op("Squeeze", end, graph.integers(0))
+    by_batch = graph.op("Transpose", end, perm=[1, 0, 2])
     return graph.op("Reshape", by_batch, graph.integers(0, -1))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from model_export.errors import ExportError
 from model_export.imports.checkpoint.modules import Module, find_module, naturally, stem
-from model_export.imports.checkpoint.stack import Direction, Gru
-from model_export.imports.checkpoint.state_dict import RECURRENT, Array, StateDict
+from model_export.imports.checkpoint.stack import Array, Direction, Gru
+from model_export.imports.checkpoint.state_dict import RECURRENT, StateDict
 
 _BY_ROWS = {1: "an nn.RNN", 3: "a GRU", 4: "an nn.LSTM"}
 """How many times H rows a layer's weights have."""
@@ -26,6 +26,9 @@ def recurrent_modules(modules: Sequence[Module]) -> tuple[Module, ...]:
 
     Raises ExportError naming the one that is not, or what the file holds where there is none.
     """
+    for module in modules:
+        if "parametrizations" in module.path.split("."):
+            raise ExportError(_computed(module.tensors[0]))
     found = tuple(module for module in modules if module.is_recurrent)
     if not found:
         raise ExportError(_holds_instead(modules))
@@ -166,23 +169,23 @@ def _refuse_other_rows(module: Module, leaf: str, shape: tuple[int, ...]) -> Non
 
 
 def _unknown_leaf(module: Module, leaf: str) -> str:
+    tensor = module.tensor(leaf)
     if leaf.endswith(_REPARAMETRISED):
-        return (
-            f"{module.tensor(leaf)} belongs to weights that are computed (weight or spectral "
-            "norm); fold them before saving, for instance with torch.nn.utils.remove_weight_norm"
-        )
-    return f"{module.tensor(leaf)} is no parameter of nn.GRU; allow it with --ignore if it is none"
+        return _computed(tensor)
+    return f"{tensor} is no parameter of nn.GRU; allow it with --ignore {tensor} if it is not used"
+
+
+def _computed(tensor: str) -> str:
+    return (
+        f"{tensor} belongs to weights that are computed (weight or spectral norm); fold them "
+        "before saving, with torch.nn.utils.remove_weight_norm or "
+        "torch.nn.utils.parametrize.remove_parametrizations"
+    )
 
 
 def _holds_instead(modules: Sequence[Module]) -> str:
     tensors = [name for module in modules for name in module.tensors]
     named = {what for name in tensors for word, what in _OTHERWISE.items() if word in name.lower()}
-    reparametrised = [name for name in tensors if "weight_hh" in name or "weight_ih" in name]
-    if reparametrised:
-        return (
-            f"no GRU with plain weights: {reparametrised[0]} belongs to weights that are computed "
-            "(weight norm, parametrizations); fold them before saving"
-        )
     holds = f"; it has {' and '.join(sorted(named))}" if named else ""
     shown = ", ".join(tensors[:5]) + (f" and {len(tensors) - 5} more" if len(tensors) > 5 else "")
     return f"no GRU in it (no tensor is called weight_ih_l0 or weight_ih){holds}: {shown}"

@@ -18,9 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.errors import ExportError
-from model_export.imports.checkpoint.stack import Scaling
-
-Array = NDArray[np.float64]
+from model_export.imports.checkpoint.stack import Array, Scaling
 
 _FORMS = ({"mean", "std"}, {"min", "max"}, {"min", "max", "range"})
 _FORM = '{"mean": […], "std": […]} or {"min": […], "max": […], "range": [0, 1]}'

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model_export.imports.checkpoint.stack import (
     Activation,
+    Array,
     BatchNorm,
     Direction,
     Embedding,
@@ -24,8 +25,6 @@ from model_export.imports.checkpoint.stack import (
     Scaling,
     Stack,
 )
-
-Array = NDArray[np.float64]
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 

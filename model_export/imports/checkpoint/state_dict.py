@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from model_export.errors import ExportError
 from model_export.imports.checkpoint.file import Contents, is_left_out, printable
-
-Array = NDArray[np.float64]
+from model_export.imports.checkpoint.stack import Array
 
 RECURRENT = re.compile(r"(?:^|\.)(?:weight|bias)_(?:ih|hh|hr)(?:_l(0|[1-9]\d{0,3})(_reverse)?)?$")
 """The parameters of nn.RNN, nn.LSTM, nn.GRU and their cells."""

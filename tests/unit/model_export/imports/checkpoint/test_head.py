@@ -120,9 +120,7 @@ def test_safetensors_keep_no_order(tmp_path: Path, refusal: Refusal) -> None:
     file = tmp_path / "model.safetensors"
     save_file(model.state_dict(), file)
     message = refusal(file, head="linear,linear,linear")
-    assert "number 1 could be a or b" not in message
-    assert "could be" in message
-    assert "the file does not say which comes first; name each" in message
+    assert "linear number 2 could be b or c, and the file does not say which" in message
     original = read_checkpoint(file, CheckpointOptions(head="linear:b,linear:c,linear:a"))
     assert_same(original, model, torch.randn(2, 3, 3))
 
@@ -162,7 +160,7 @@ def test_too_many_ways(refusal: Refusal) -> None:
     state = {**nn.ModuleDict({"gru": gru()}).state_dict(), **layers.state_dict()}
     state["out.weight"] = torch.zeros(2, 7)
     message = refusal(state, head=",".join(["linear"] * 12 + ["linear:out"]))
-    assert "too many ways" in message or "out.weight" in message
+    assert "too many ways" in message
 
 
 def test_a_name_of_two_modules(refusal: Refusal) -> None:
