@@ -120,7 +120,8 @@ def _number(word: str, text: str, default: float | None) -> float:
 def _refuse_impossible(parts: list[Part]) -> None:
     """What follows a single step cannot be about many, and the other way round."""
     pooled: Part | None = None
-    for before, part in zip([None, *parts], parts, strict=False):
+    before: Part | None = None
+    for part in parts:
         if pooled is not None and part.kind in (*POOLS, "gru"):
             raise ExportError(f"--head: {part} needs every step, and {pooled} left only one")
         if part.kind == "final" and before is not None and before.kind != "gru":
@@ -134,3 +135,5 @@ def _refuse_impossible(parts: list[Part]) -> None:
             )
         if part.kind in POOLS:
             pooled = part
+        if part.kind not in NOTHING:
+            before = part

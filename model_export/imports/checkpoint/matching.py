@@ -7,6 +7,7 @@ from itertools import islice
 from model_export.errors import ExportError
 from model_export.imports.checkpoint.head import WITH_WEIGHTS, Part
 from model_export.imports.checkpoint.modules import Module, find_module, stem
+from model_export.imports.checkpoint.state_dict import RECURRENT
 
 _MAX_TRIED = 10_000
 
@@ -64,11 +65,16 @@ def widths(kind: str, module: Module) -> Widths:
 
 
 def _gru_widths(module: Module) -> Widths:
-    first = next(leaf for leaf in module.shapes if leaf.startswith("weight_ih"))
-    hidden = next(shape[1] for leaf, shape in module.shapes.items() if leaf.startswith("weight_hh"))
+    """What its first layer takes and its last one gives."""
+    into = {_layer(leaf): size for leaf, size in module.shapes.items() if "weight_ih" in leaf}
+    within = {_layer(leaf): size for leaf, size in module.shapes.items() if "weight_hh" in leaf}
     lanes = 2 if any(leaf.endswith("_reverse") for leaf in module.shapes) else 1
-    of_first = module.shapes.get("weight_ih_l0", module.shapes[first])
-    return Widths(of_first[-1], lanes * hidden)
+    return Widths(into[min(into)][-1], lanes * within[max(within)][-1])
+
+
+def _layer(leaf: str) -> int:
+    found = RECURRENT.search(leaf)
+    return int(found[1] or 0) if found is not None else 0
 
 
 class _Matching:

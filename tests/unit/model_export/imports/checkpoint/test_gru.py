@@ -1,5 +1,6 @@
 """Which recurrent layers are GRUs, and in which order they come."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.options import CheckpointOptions
 from tests.unit.model_export.imports.checkpoint.conftest import Refusal, Save
-from tests.unit.model_export.imports.checkpoint.models import BY_NAME, gru
+from tests.unit.model_export.imports.checkpoint.models import BY_NAME, Model, fc, gru
 from tests.unit.model_export.imports.checkpoint.test_models import assert_same
 
 State = dict[str, Tensor]
@@ -175,6 +176,21 @@ def test_widths_that_do_not_chain(refusal: Refusal) -> None:
     message = refusal(state)
     assert "gru takes 4 values (gru2.weight_hh_l0 [15, 5]), but 5 come from" in message
     assert "gru1.weight_hh_l0 [15, 5]" in message
+
+
+def test_layers_of_different_sizes(save: Save) -> None:
+    """nn.GRU has none; who writes such a stack by hand still names its weights like this."""
+    model = Model(
+        {"gru1": gru(3, 6), "gru2": gru(6, 4), "fc": fc(4, 2)},
+        lambda m, x: m["fc"](m["gru2"](m["gru1"](x)[0])[0]),
+    ).eval()
+    state = {
+        re.sub(r"gru(\d)(.*)_l0", lambda found: f"gru{found[2]}_l{int(found[1]) - 1}", name): tensor
+        for name, tensor in model.state_dict().items()
+    }
+    assert "gru.weight_hh_l1" in state
+    original = read_checkpoint(save(state), CheckpointOptions(head="linear"))
+    assert_same(original, model, torch.randn(2, 3, 3))
 
 
 def test_layers_in_another_order_than_the_file(save: Save) -> None:

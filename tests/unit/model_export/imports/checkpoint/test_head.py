@@ -25,6 +25,7 @@ def test_a_head_as_people_write_it() -> None:
         Part("softmax"),
     )
     assert parse_head("") == ()
+    assert parse_head("gru,dropout,final") == (Part("gru"), Part("final"))
     assert parse_head("elu,layernorm") == (Part("elu", value=1.0), Part("layernorm", value=1e-5))
 
 
