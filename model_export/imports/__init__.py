@@ -1,0 +1,1 @@
+"""Models trained elsewhere: each reader gives an `Original`."""

@@ -1,0 +1,1 @@
+"""PyTorch state dicts with GRU weights, in `.pt`, `.pth`, `.bin` and `.safetensors`."""
