@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
@@ -16,8 +17,9 @@ from model_export.rewrite.inspected_cell import TERMS
 from model_export.rewrite.layout import cancel_layout
 from model_export.rewrite.roles import Roles
 from model_export.rewrite.state import STEPS_SEEN, Segment, segments_of
+from model_export.rewrite.whole import write_whole
 from model_export.rewrite.writer import GraphKind, Writer
-from service.bundle.manifest import GRU_GATES
+from service.bundle.manifest import GRU_GATES, SequenceGraph
 
 _TAKEN = {
     *TERMS,
@@ -47,9 +49,9 @@ class Graphs:
     roles: Roles
     output: Fact
     opset: int
+    sequence_gives: SequenceGraph | None = "outputs and states"
     inspect: bytes | None = None
     initial: bytes | None = None
-    sequence_has_output: bool = True
     why_whole: str | None = None
 
     @property
@@ -68,16 +70,17 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
     if isinstance(fact, Whole):
-        whole = serialised(model.clone())
-        return Graphs(None, whole, (), roles, Fact(()), opset, why_whole=fact.reason)
-    late = fact.late if fact.source is Source.STREAM else 0
-    segments = _segments(roles, late + 1)
+        whole, output = write_whole(model, roles)
+        return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=fact.reason)
+    segments = _segments(model, roles, fact.late + 1)
     step, inspect = (
         _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")
     )
-    with_output = fact.source is Source.STREAM
-    sequence = None
-    if not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
+    sequence, gives = None, None
+    if fact.late + fact.extra > 0 and not roles.takes_single_steps:
+        sequence, gives = write_whole(model, roles)[0], "outputs"
+    elif not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
+        gives = "outputs and states" if fact.source is Source.STREAM else "states"
         sequence = _Graph(model, roles, segments, fact, "sequence").serialised()
     return Graphs(
         step,
@@ -86,20 +89,22 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
         roles,
         fact,
         opset,
+        gives,
         inspect,
         initial=write_initial(model, roles, segments) if roles.constants else None,
-        sequence_has_output=with_output,
     )
 
 
-def _segments(roles: Roles, ready_at: int) -> tuple[Segment, ...]:
+def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:
     found = list(segments_of(roles.analysis, ready_at))
     for cache in roles.caches:
         shape = _numbers(cache.axes)
         size = int(np.prod(shape))
         found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
     for name, axes in roles.constants.items():
-        found.append(Segment(name, "constant", _numbers(axes), None))
+        given = next(one for one in model.graph.inputs if one.name == name)
+        integers = given.dtype != ir.DataType.FLOAT
+        found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
     return tuple(found)
 
 
@@ -277,7 +282,7 @@ class _Graph:
     def _answer(self, builder: Builder) -> ir.Value:
         value = _as_float(builder, self._old_output(self._roles.output))
         made = self._writer.rows(builder, value, self._output.axes)
-        if self._is_step and self._output.source is Source.STREAM and self._output.late > 0:
+        if self._is_step and self._output.late > 0:
             ready = self._writer.steps_seen(builder, self._output.late)
             nothing = builder.constant(np.array([np.nan], np.float32))
             made = builder.op("Where", ready, made, nothing)

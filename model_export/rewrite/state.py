@@ -16,13 +16,15 @@ STEPS_SEEN = "steps seen"
 @dataclass(frozen=True, slots=True)
 class Segment:
     """`shape` numbers of one session, in C order; `initial` [size], or None where a session's
-    constants decide it. `source` is what it is kept for."""
+    constants decide it. `source` is what it is kept for; `integers` says that a constant has whole
+    numbers only."""
 
     name: str
     kind: Literal["gru", "carried", "constant"]
     shape: tuple[int, ...]
     initial: NDArray[np.float32] | None
     source: GruLayer | Carried | None = None
+    integers: bool = False
 
     @property
     def size(self) -> int:

@@ -1,0 +1,132 @@
+"""What everything that makes a model hands to `publish`, and the only thing that it takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.report.section import Section
+from model_export.rewrite.facts import Source
+from model_export.rewrite.graphs import Graphs
+from model_export.rewrite.rules.rule import GruLayer
+from model_export.rewrite.state import Segment as Piece
+from model_export.verify.check import Check
+from service.bundle.manifest import (
+    INITIAL_FILE,
+    INSPECT_FILE,
+    SEQUENCE_FILE,
+    STEP_FILE,
+    Constant,
+    Layer,
+    Manifest,
+    Segment,
+)
+from service.engine.engine import Engine
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version of a model that is not published yet.
+
+    The `manifest` has the name; version, tolerance and files are filled in when it is published.
+    `graphs` are serialised ONNX files by name, `golden` and `cells` the arrays of `golden.npz` and
+    `cells.npz`. `compare` holds the engine that will serve against the original; `sections` are
+    what the report says besides the model and its checks.
+    """
+
+    manifest: Manifest
+    graphs: Mapping[str, bytes]
+    golden: Arrays
+    cells: Arrays
+    compare: Callable[[Engine], Sequence[Check]]
+    sections: Callable[[Engine], Sequence[Section]]
+
+
+def graph_files(graphs: Graphs) -> dict[str, bytes]:
+    """The files of all graphs that there are."""
+    files = {
+        STEP_FILE: graphs.step,
+        SEQUENCE_FILE: graphs.sequence,
+        INITIAL_FILE: graphs.initial,
+        INSPECT_FILE: graphs.inspect,
+    }
+    return {name: content for name, content in files.items() if content is not None}
+
+
+def described(graphs: Graphs) -> dict[str, Any]:
+    """The fields of a manifest that follow from the graphs."""
+    if graphs.why_whole is not None:
+        is_last = len(graphs.output.axes) < 3
+        return {
+            "opset": graphs.opset,
+            "sessions": False,
+            "reason": graphs.why_whole,
+            "answers": "last step" if is_last else "each step",
+            "steps": graphs.roles.fixed.time,
+            "sequence": "outputs",
+        }
+    return {
+        "opset": graphs.opset,
+        "answers": "last step" if graphs.output.source is Source.LAST else "each step",
+        "ready_at": graphs.ready_at,
+        "delay": graphs.looks_ahead,
+        "sequence": graphs.sequence_gives,
+        "constants": [_constant(graphs, name) for name in graphs.roles.constants],
+        "state": [_segment(piece) for piece in graphs.segments],
+        "layers": _layers(graphs),
+    }
+
+
+def cells_of(graphs: Graphs) -> Arrays:
+    """The weights of every layer: `N/W` [3, H, I], `N/U` [3, H, H], `N/b` [3, H] for reset, update,
+    candidate, and `N/c` [H]; `N/keeps` is 1 where the rows of update are those of keep."""
+    cells: dict[str, NDArray[Any]] = {}
+    for index, layer in enumerate(graphs.roles.analysis.layers):
+        weights = layer.gru.weights
+        cells[f"{index}/W"] = weights.input_weights
+        cells[f"{index}/U"] = weights.hidden_weights
+        cells[f"{index}/b"] = weights.biases
+        cells[f"{index}/c"] = weights.candidate_bias
+        cells[f"{index}/keeps"] = np.array(weights.keeps, np.int64)
+    return cells
+
+
+def _constant(graphs: Graphs, name: str) -> Constant:
+    piece = next(one for one in graphs.segments if one.name == name)
+    return Constant(name=name, shape=piece.shape, integers=piece.integers)
+
+
+def _segment(piece: Piece) -> Segment:
+    if piece.initial is None:
+        initial: Any = "constants"
+    elif not piece.initial.any():
+        initial = "zeros"
+    else:
+        initial = tuple(map(float, piece.initial))
+    return Segment(name=piece.name, kind=piece.kind, shape=piece.shape, initial=initial)
+
+
+def _layers(graphs: Graphs) -> list[Layer]:
+    layers, offset = [], 0
+    for layer in graphs.roles.analysis.layers:
+        layers.append(_layer(layer, offset))
+        offset += layer.width
+    return layers
+
+
+def _layer(layer: GruLayer, offset: int) -> Layer:
+    return Layer(
+        name=layer.name,
+        segment=layer.name if layer.has_segment else None,
+        offset=offset,
+        hidden_size=layer.hidden_size,
+        lanes=layer.lanes,
+        reset=layer.gru.reset,
+        gate_activation=layer.gru.gate_activation,
+        candidate_activation=layer.gru.candidate_activation,
+        clip=layer.gru.clip,
+    )

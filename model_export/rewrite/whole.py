@@ -1,0 +1,108 @@
+"""Building `sequence.onnx` of a model that needs whole sequences: the model itself, in our layout."""
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+from numpy.typing import NDArray
+
+from model_export.errors import ExportError
+from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, width_of
+from model_export.rewrite.builder import Builder
+from model_export.rewrite.cleaning import clean, serialised
+from model_export.rewrite.facts import Fact, Source
+from model_export.rewrite.rearranging import Rearranging, rows_first
+from model_export.rewrite.roles import Roles
+
+_SIZES = ((2, 29), (3, 31))
+"""Batches and times that no other axis has, at which the output's axes are told apart."""
+
+
+def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
+    """`input` [B, T, F] or [B, T] → `output` [B, T, O], or [B, O] of a last step.
+
+    Returns the graph and what is known of the output in the model's own layout. Raises ExportError
+    for a model that takes one sequence at a time, or more than the sequence.
+    """
+    if roles.fixed.batch == 1:
+        raise ExportError(
+            "the file fixes the batch at 1 and needs whole sequences; export it with an open batch"
+        )
+    if roles.constants or roles.fed_back or roles.states:
+        names = ", ".join(map(repr, {**roles.constants, **dict.fromkeys(roles.states)}))
+        raise ExportError(f"needs whole sequences, and also takes {names}, which is not supported")
+    fact = _output_fact(model, roles)
+    copy = model.clone()
+    graph = copy.graph
+    old = next(one for one in graph.inputs if one.name == roles.input)
+    old.name = "model/input"
+    at = [str(one.name) for one in model.graph.outputs].index(roles.output)
+    answer = graph.outputs[at]
+    for value in [one for node in graph for one in node.outputs]:
+        if value.name in ("input", "output"):
+            value.name = f"model/{value.name}"
+    is_tokens = old.dtype in (ir.DataType.INT32, ir.DataType.INT64)
+    width = int(np.prod([width_of(axis) for axis in roles.input_axes]))
+    new = ir.val(
+        "input",
+        ir.DataType.INT64 if is_tokens else ir.DataType.FLOAT,
+        ["batch", "time"] if is_tokens else ["batch", "time", width],
+    )
+    rearranging = Rearranging(is_step=False)
+    rearranging.model_input = new
+    begin, end = Builder(graph, "begin"), Builder(graph, "end")
+    rows = begin.unsqueeze(new, -1) if is_tokens else new
+    factors, groups, have = rows_first(roles.input_axes)
+    made = rearranging.rearranged(begin, rows, factors, have, groups)
+    if old.dtype != new.dtype:
+        made = begin.op("Cast", made, to=old.dtype)
+    old.replace_all_uses_with(made)
+    begin.insert_before(graph[0])
+    if answer.dtype != ir.DataType.FLOAT:
+        answer = end.op("Cast", answer, to=ir.DataType.FLOAT)
+    factors, groups, want = rows_first(fact.axes)
+    output = end.op("Identity", rearranging.rearranged(end, answer, factors, groups, want))
+    end.append()
+    size = int(np.prod([width_of(axis) for axis in fact.axes]))
+    steps: list[str | int] = ["time"] if fact.source is Source.STREAM else []
+    output.name, output.type = "output", ir.TensorType(ir.DataType.FLOAT)
+    output.shape = ir.Shape(["batch", *steps, size])
+    graph.inputs[:] = [new]
+    graph.outputs[:] = [output]
+    clean(copy)
+    return serialised(copy), fact
+
+
+def _output_fact(model: ir.Model, roles: Roles) -> Fact:
+    """Which axes of the output are the batch and the time, found by running the model."""
+    session = onnxruntime.InferenceSession(serialised(model.clone()))
+    old = next(one for one in model.graph.inputs if one.name == roles.input)
+    assert old.dtype is not None
+    shapes = []
+    for batch, time in _SIZES:
+        length = roles.fixed.time or time
+        zeros = _zeros(roles.input_axes, batch, length, old.dtype)
+        (found,) = session.run([roles.output], {roles.input: zeros})
+        shapes.append((found.shape, batch, length))
+    (first, *one), (second, *other) = shapes
+    axes: list[Axis] = []
+    for left, right in zip(first, second, strict=True):
+        if (left, right) == (one[0], other[0]):
+            axes.append((BATCH,))
+        elif (left, right) == (one[1], other[1]):
+            axes.append((TIME,))
+        elif left == right:
+            axes.append((int(left),) if left != 1 else ())
+        else:
+            raise ExportError(f"the output {roles.output!r} has another length than the input")
+    if axes.count((BATCH,)) != 1 or axes.count((TIME,)) > 1:
+        raise ExportError(f"the output {roles.output!r} does not have one row for each sequence")
+    return Fact(tuple(axes), Source.STREAM if (TIME,) in axes else Source.LAST)
+
+
+def _zeros(axes: Axes, batch: int, time: int, dtype: ir.DataType) -> NDArray[np.generic]:
+    sizes = {BATCH: batch, TIME: time}
+    shape = [
+        int(np.prod([factor if isinstance(factor, int) else sizes[factor] for factor in axis]))
+        for axis in axes
+    ]
+    return np.zeros(shape, dtype.numpy())

@@ -1,0 +1,119 @@
+"""Asking an original: from rows of sessions to the inputs that it takes, and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.original import Arrays, Original
+from model_export.rewrite.axes import BATCH, TIME, Axes, Factor
+from model_export.rewrite.facts import Fact, Source
+from model_export.rewrite.rearranging import rows_first
+from model_export.rewrite.roles import Roles
+
+Rows = NDArray[Any]
+"""[B, T, F] float32 or [B, T] int64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An original, and what its inputs and outputs are for."""
+
+    original: Original
+    roles: Roles
+    output: Fact
+
+    def whole(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
+        """What it answers to whole sequences: [B, T + extra, O], or [B, O] for the last step."""
+        answers = [
+            self._one(rows[some], {name: one[some] for name, one in constants.items()})
+            for some in self._batches(len(rows))
+        ]
+        return np.concatenate(answers)
+
+    def step_by_step(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
+        """What a model of single steps answers, its outputs fed back: [B, T, O]."""
+        answers = []
+        for some in self._batches(len(rows)):
+            given = {name: one[some] for name, one in constants.items()}
+            fed = self._initial_states(len(rows[some]))
+            steps = []
+            for t in range(rows.shape[1]):
+                found = self.original.answer(self._feed(rows[some, t : t + 1], given) | fed)
+                fed = {name: found[output] for name, output in self.roles.fed_back.items()}
+                steps.append(self._as_rows(found[self.roles.output], len(rows[some]), 1))
+            answers.append(np.stack([step.reshape(len(step), -1) for step in steps], axis=1))
+        return np.concatenate(answers)
+
+    def _one(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
+        feed = self._feed(rows, constants) | self._initial_states(len(rows))
+        found = self.original.answer(feed)[self.roles.output]
+        return self._as_rows(found, len(rows), rows.shape[1])
+
+    def _batches(self, count: int) -> Sequence[slice]:
+        """One by one where the file fixes the batch."""
+        if self.roles.fixed.batch == 1:
+            return [slice(index, index + 1) for index in range(count)]
+        return [slice(0, count)]
+
+    def _feed(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
+        axes = self.roles.input_axes
+        sizes = {BATCH: len(rows), TIME: rows.shape[1]}
+        given = {
+            name: arranged(one, self.roles.constants[name], sizes)
+            for name, one in constants.items()
+        }
+        return {self.roles.input: arranged(rows, axes, sizes), **given}
+
+    def _initial_states(self, batch: int) -> dict[str, NDArray[Any]]:
+        """Zeros for whatever is fed back, and for states that nothing is fed to."""
+        names = {*self.roles.fed_back, *self.roles.states}
+        return {
+            value.name: _zeros(value, batch)
+            for value in self.original.model.graph.input
+            if value.name in names
+        }
+
+    def _as_rows(self, found: NDArray[Any], batch: int, time: int) -> NDArray[np.float64]:
+        sizes = {BATCH: batch, TIME: time + self.output.extra}
+        factors, groups, rows = rows_first(self.output.axes)
+        apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
+        order = [at for group in rows for at in group]
+        shape = [
+            int(np.prod([_size(factors[at], sizes) for at in group])) if group else 1
+            for group in rows
+        ]
+        moved = apart.transpose(
+            [[at for group in groups for at in group].index(at) for at in order]
+        )
+        return moved.reshape(shape).astype(np.float64)
+
+
+def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[str, int]) -> NDArray[Any]:
+    """[B, …] or [B, T, …] in the axes that a model gives them."""
+    factors, groups, have = rows_first(axes)
+    order = [at for group in have for at in group]
+    apart = rows.reshape([_size(factors[at], sizes) for at in order])
+    want = [at for group in groups for at in group]
+    moved = apart.transpose([order.index(at) for at in want])
+    return moved.reshape(
+        [int(np.prod([_size(factors[at], sizes) for at in group])) for group in groups]
+    )
+
+
+def _size(factor: Factor, sizes: Mapping[str, int]) -> int:
+    return factor if isinstance(factor, int) else sizes[factor]
+
+
+def _zeros(value: Any, batch: int) -> NDArray[Any]:
+    from onnx.helper import tensor_dtype_to_np_dtype  # noqa: PLC0415
+
+    tensor = value.type.tensor_type
+    shape = [dim.dim_value or batch for dim in tensor.shape.dim]
+    return np.zeros(shape, tensor_dtype_to_np_dtype(tensor.elem_type))
+
+
+def answers_last(output: Fact) -> bool:
+    return output.source is Source.LAST

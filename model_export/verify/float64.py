@@ -1,0 +1,58 @@
+"""Running a graph in float64: what it says, without what float32 loses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from model_export.verify.gru_operator import GRU
+
+Arrays = Mapping[str, NDArray[Any]]
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+class Float64Graph:
+    """A serialised graph whose float32 numbers are all made float64."""
+
+    def __init__(self, graph: bytes) -> None:
+        model = _in_float64(onnx.load_from_string(graph))
+        self.names = [output.name for output in model.graph.output]
+        self._evaluator = ReferenceEvaluator(model, new_ops=[GRU])
+
+    def run(self, feed: Arrays) -> dict[str, NDArray[Any]]:
+        """Every output by name; floats are taken in any precision."""
+        # Overflows on the way to an infinite or a zero result are the graph's own business.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = self._evaluator.run(None, {name: _wide(one) for name, one in feed.items()})
+        return {name: np.asarray(one) for name, one in zip(self.names, found, strict=True)}
+
+
+def _wide(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def _in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
+    graph = model.graph
+    del graph.value_info[:]
+    for tensor in graph.initializer:
+        _widen(tensor)
+    for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.elem_type in _FLOATS:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                _widen(attribute.t)
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
+                attribute.i = TensorProto.DOUBLE
+    return model
+
+
+def _widen(tensor: TensorProto) -> None:
+    if tensor.data_type in _FLOATS:
+        array = numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))

@@ -1,0 +1,79 @@
+"""A session against the original, on every prefix of several sequences.
+
+Step and sequence graph may carry the same error; the original cannot.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.original import Arrays
+from model_export.rewrite.facts import Source
+from model_export.rewrite.graphs import Graphs
+from model_export.verify.asked import Asked, Rows
+from model_export.verify.check import Check
+from model_export.verify.float64 import Float64Graph
+from service.engine.golden import TOLERANCE, deviation, scale_of
+
+_MARGIN = 4.0
+"""Of what the original may be off float64 over what the service is."""
+_LARGEST_NOISE = 1e-3
+"""Of the scale of a column: beyond it, a difference says nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A free run over rows: outputs [B, T, O] and the states [B, T, S], in float64."""
+
+    output: NDArray[np.float64]
+    states: NDArray[np.float64]
+
+
+def run_in_float64(graph: Float64Graph, rows: Rows, state: NDArray[np.float64]) -> Run:
+    """The written-out step graph, its state fed back."""
+    outputs, states = [], []
+    for t in range(rows.shape[1]):
+        found = graph.run({"input": rows[:, t], "state": state})
+        state = found["next_state"]
+        outputs.append(found["output"])
+        states.append(state)
+    return Run(np.stack(outputs, axis=1), np.stack(states, axis=1))
+
+
+def against_original(
+    asked: Asked, graphs: Graphs, run: Run, rows: Rows, constants: Arrays, noise: float
+) -> Iterator[Check]:
+    """`run` is of the rows; `noise` is how far float32 was off it, relative to its scale."""
+    allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
+    scale = scale_of(run.output)
+    if asked.roles.takes_single_steps:
+        expected = asked.step_by_step(rows, constants)
+        yield Check(
+            "a session against the original, step by step",
+            deviation(run.output, expected, scale),
+            allowed,
+        )
+        return
+    fixed = asked.roles.fixed.time
+    lengths = range(1, rows.shape[1] + 1) if fixed is None else [fixed]
+    for length in lengths:
+        if graphs.output.extra + length < 1:
+            continue
+        answer = asked.whole(rows[:, :length], constants)
+        found, expected = _of_prefix(graphs, run, answer, length)
+        if found.size:
+            name = f"a session against the original, the first {length} steps"
+            yield Check(name, deviation(found, expected, scale), allowed)
+
+
+def _of_prefix(
+    graphs: Graphs, run: Run, answer: NDArray[np.float64], length: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a session said by then, and what the original says that does not change any more."""
+    fact = graphs.output
+    if fact.source is Source.LAST:
+        return run.output[:, length - 1], answer
+    final = answer.shape[1] - max(0, graphs.looks_ahead)
+    return run.output[:, fact.late : length], answer[:, : max(0, final)]
