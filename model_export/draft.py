@@ -1,6 +1,6 @@
 """What everything that makes a model hands to `publish`, and the only thing that it takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from service.bundle.manifest import (
     Layer,
     Manifest,
     Segment,
+    Tolerance,
 )
 from service.engine.engine import Engine
 
@@ -35,15 +36,16 @@ class Draft:
     The `manifest` has the name; version, tolerance and files are filled in when it is published.
     `graphs` are serialised ONNX files by name, `golden` and `cells` the arrays of `golden.npz` and
     `cells.npz`. `compare` holds the engine that will serve against the original; `sections` are
-    what the report says besides the model and its checks.
+    what the report says besides the model and its checks. Without a `tolerance` it is measured.
     """
 
     manifest: Manifest
     graphs: Mapping[str, bytes]
     golden: Arrays
     cells: Arrays
-    compare: Callable[[Engine], Sequence[Check]]
+    compare: Callable[[Engine], Iterable[Check]]
     sections: Callable[[Engine], Sequence[Section]]
+    tolerance: Tolerance | None = None
 
 
 def graph_files(graphs: Graphs) -> dict[str, bytes]:

@@ -45,6 +45,8 @@ def export_network(network: Network) -> ir.Model:
         model: ir.Model = program.model
         # The exporter folds only small constants; a large layer's reordered weights are not.
         fold_constants(model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT)
+    for index, node in enumerate(node for node in model.graph if node.op_type == "GRU"):
+        node.name = f"layer {index}"
     return model
 
 

@@ -1,85 +1,80 @@
-"""Publishing a trained model as a new version in a repository."""
+"""From a trained model to a draft."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import torch
 from numpy.typing import NDArray
 
+from model_export.draft import Draft, cells_of, described, graph_files
 from model_export.export import export_network
-from model_export.model.gates import record
-from model_export.report import write_report
-from model_export.rewrite.graphs import Graphs, rewrite
+from model_export.model.gates import Recording, record
+from model_export.report.training import training_sections
+from model_export.rewrite.graphs import write_graphs
+from model_export.rewrite.normalise import normalise
+from model_export.rewrite.roles import Hints, find_roles
 from model_export.trained import TrainedModel, sample_batch
-from model_export.verify.verify import verify
-from model_export.versions import move_into_place, next_version, seal, staging
-from service.bundle.manifest import (
-    GOLDEN_FILE,
-    REPORT_FILE,
-    SEQUENCE_FILE,
-    STEP_FILE,
-    Manifest,
-    layers_of,
-)
-from service.engine.engine import Engine
-from service.engine.provider import Provider
+from service.bundle.manifest import Manifest
 
 GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
 
 
-def publish(trained: TrainedModel, repository: Path) -> Path:
-    """Export, rewrite, verify and pack; returns the folder of the new version.
-
-    Everything happens in a hidden folder beside the models, which takes its place by one rename
-    when every check has passed: a crash or a failed check leaves no half version. Raises
-    ExportError.
-    """
-    graphs = rewrite(export_network(trained.network))
-    with staging(repository) as folder:
-        version = next_version(repository / trained.name)
-        manifest = _manifest(trained, graphs, version)
-        (folder / STEP_FILE).write_bytes(graphs.step)
-        (folder / SEQUENCE_FILE).write_bytes(graphs.sequence)
-        np.savez(folder / GOLDEN_FILE, allow_pickle=False, **_golden(trained))
-        bundle = seal(folder, manifest)
-        checks = verify(bundle, Provider())
-        write_report(folder / REPORT_FILE, trained, Engine(bundle, Provider()), checks)
-        seal(folder, manifest)
-        return move_into_place(folder, repository / trained.name / str(version))
+def draft_of(trained: TrainedModel) -> Draft:
+    """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ExportError."""
+    model = normalise(ir.to_proto(export_network(trained.network)))
+    graphs = write_graphs(model, find_roles(model, Hints(output="output")))
+    golden = _golden(trained)
+    manifest = Manifest(
+        name=trained.name,
+        version=1,
+        task=trained.task,
+        input=trained.input,
+        output=trained.output,
+        scores=trained.scores,
+        provenance=trained.provenance,
+        files={},
+        **described(graphs),
+    )
+    return Draft(
+        manifest=manifest,
+        graphs=graph_files(graphs),
+        golden=golden,
+        cells=cells_of(graphs),
+        # The golden vectors are the original's own; `publish` compares with them step by step.
+        compare=lambda _: (),
+        sections=training_sections(trained),
+    )
 
 
 def _golden(trained: TrainedModel) -> dict[str, NDArray[Any]]:
-    """Real inputs, from a state that is not zero, and what PyTorch makes of them."""
+    """Real inputs, from a state that is not zero, and what PyTorch makes of them in float64."""
     network = trained.network
     time = min(GOLDEN_TIME, len(trained.sample))
     inputs = sample_batch(trained, batch=GOLDEN_BATCH, time=time)
     generator = torch.Generator().manual_seed(0)
     state = torch.rand(GOLDEN_BATCH, network.config.state_size, generator=generator) - 0.5
-    recorded = record(network, torch.from_numpy(inputs), state)
-    return {
-        "input": inputs,
-        "state": state.numpy(),
-        "output": recorded.output.numpy(),
-        "states": recorded.states.numpy(),
-        "reset": recorded.reset.numpy(),
-        "update": recorded.update.numpy(),
-        "candidate": recorded.candidate.numpy(),
+    recorded = _in_float64(network, inputs, state)
+    tensors = {
+        "output": recorded.output,
+        "states": recorded.states,
+        "reset": recorded.reset,
+        "update": recorded.update,
+        "candidate": recorded.candidate,
+    }
+    return {"input": inputs, "state": state.numpy().astype(np.float64)} | {
+        name: tensor.numpy() for name, tensor in tensors.items()
     }
 
 
-def _manifest(trained: TrainedModel, graphs: Graphs, version: int) -> Manifest:
-    return Manifest(
-        name=trained.name,
-        version=version,
-        task=trained.task,
-        reset=graphs.reset,
-        opset=graphs.opset,
-        input=trained.input,
-        output=trained.output,
-        layers=layers_of(graphs.hidden_sizes),
-        scores=trained.scores,
-        provenance=trained.provenance,
-        files={},
-    )
+def _in_float64(network: torch.nn.Module, inputs: NDArray[Any], state: torch.Tensor) -> Recording:
+    """The network is left in float32, with the very weights that it had."""
+    given = torch.from_numpy(inputs)
+    network.double()
+    try:
+        return record(
+            network, given if given.dtype == torch.int64 else given.double(), state.double()
+        )
+    finally:
+        network.float()

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from model_export.report.section import Section
 from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
 from service.bundle.manifest import Manifest, Tokens, Values
 from service.engine.engine import Engine, Gates
@@ -52,12 +53,22 @@ class Picture:
     width: float
     height: float
     labels: list[Label]
+    units: int
 
 
-def gate_pictures(engine: Engine, sample: NDArray[Any]) -> Iterator[Picture]:
-    """Pictures of the first `STEPS` of a sample, [T, F] or [T], from a state of zeros."""
+def gates_section(engine: Engine, sample: NDArray[Any], data: str) -> Section:
+    """Pictures of all layers on a sample, [T, F] or [T]."""
+    pictures = list(gate_pictures(engine, sample))
+    shown = {"gate_pictures": pictures, "ink": INK, "steps": min(STEPS, len(sample)), "data": data}
+    return Section("gates.html", shown)
+
+
+def gate_pictures(
+    engine: Engine, sample: NDArray[Any], state: NDArray[np.float32] | None = None
+) -> Iterator[Picture]:
+    """Pictures of the first `STEPS` of a sample, from a session's beginning or a state [1, S]."""
     inputs = sample[:STEPS]
-    state = engine.initial_states(1)
+    state = engine.initial_states(1) if state is None else state
     outputs, states = engine.sequence(inputs[np.newaxis], state)
     gates = engine.gates_of(inputs, state[0], states[0])
     for index in range(len(engine.manifest.layers)):
@@ -68,7 +79,7 @@ def _picture(
     manifest: Manifest, index: int, inputs: NDArray[Any], outputs: NDArray[np.float32], gates: Gates
 ) -> Picture:
     layer = manifest.layers[index]
-    map_height = min(2.6, max(1.3, layer.hidden_size / 50))
+    map_height = min(2.6, max(1.3, layer.width / 50))
     heights = [*_strip_heights(manifest), *[map_height] * len(_MAPS)]
     figure, rows = _stack(heights)
     strips, maps = rows[: -len(_MAPS)], rows[-len(_MAPS) :]
@@ -80,11 +91,11 @@ def _picture(
             for column, axes in enumerate(strips)
         ]
     for axes, (name, colours, low, meaning) in zip(maps, _MAPS, strict=True):
-        _draw_map(axes, getattr(gates, name)[:, layer.span], colours, low)
+        _draw_map(axes, gates[name][:, layer.span], colours, low)
         axes.set_title(f"{name}: {meaning}", fontsize=9, loc="left", color=INK)
     maps[-1].set_xlabel("time step", color=INK)
     width, height = figure.get_size_inches() * _POINTS
-    return Picture(as_data_address(figure), float(width), float(height), labels)
+    return Picture(as_data_address(figure), float(width), float(height), labels, layer.width)
 
 
 def _stack(heights: list[float]) -> tuple[Figure, list[Axes]]:

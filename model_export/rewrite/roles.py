@@ -4,6 +4,7 @@ Never by position: an export may put the state first, a cache between two output
 anywhere.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,6 +17,10 @@ from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, index_of, 
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.gru_node import INITIAL_H
 from model_export.rewrite.origins import MOVING, inputs_of
+
+_DIRECTIONS = {"in", "out", "new", "next", "prev", "previous", "cur", "current", "updated"}
+_SAME = {"h0": "h", "hn": "h", "hx": "h", "c0": "c", "cn": "c", "n": "0", "caches": "cache"}
+_STATES = {"buffer", "c", "cache", "h", "hidden", "memory", "state", "states"}
 
 Shape = tuple[int | str | None, ...]
 
@@ -72,9 +77,7 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
     pairs = _fed_back(graph, hints)
     output = _answer(graph, set(pairs.values()), hints)
     name = _sequence_input(graph, set(pairs), hints)
-    states = frozenset(
-        given for given in _others(graph, name) if _is_only_initial(graph, given, pairs)
-    )
+    states = frozenset(given for given in _others(graph, name) if _is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
     found = [
         roles
@@ -120,7 +123,11 @@ def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
         alike = [
             output
             for output in outputs
-            if _is_alike(given, output) and str(given.name) in _passed_on(output)
+            if _is_alike(given, output)
+            and (
+                str(given.name) in _passed_on(output)
+                or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
+            )
         ]
         if len(alike) == 1:
             pairs[str(given.name)] = str(alike[0].name)
@@ -137,6 +144,19 @@ def _is_alike(given: ir.Value, output: ir.Value) -> bool:
         for left, right in zip(_shape(given), _shape(output), strict=True)
         if isinstance(left, int) and isinstance(right, int)
     )
+
+
+def _is_state_name(given: ir.Value, output: ir.Value) -> bool:
+    """Whether both are called the same state: `conv_cache` and `conv_cache_out`, `h_in` and `hn`."""
+    stems = [
+        [
+            _SAME.get(word, word)
+            for word in re.split("[^a-z0-9]+", str(one.name).lower())
+            if word not in _DIRECTIONS
+        ]
+        for one in (given, output)
+    ]
+    return stems[0] == stems[1] and any(word in _STATES for word in stems[0])
 
 
 def _passed_on(output: ir.Value) -> frozenset[str]:
@@ -156,7 +176,7 @@ def _passed_on(output: ir.Value) -> frozenset[str]:
             continue
         if node.op_type in ("GRU", "LSTM", "RNN"):
             waiting += [one for one in node.inputs[INITIAL_H:] if one is not None]
-        elif node.op_type in MOVING or node.op_type in ("Pad", "CumSum", "Add", "Where"):
+        elif node.op_type in MOVING:
             waiting += [one for one in node.inputs if one is not None]
     return frozenset(found)
 
@@ -231,7 +251,11 @@ def _sequence_input(graph: ir.Graph, fed: set[str], hints: Hints) -> str:
     for node in graph:
         if node.op_type == "GRU" and node.inputs[0] is not None:
             reached |= inputs_of(node.inputs[0])
-    candidates = [name for name in names if name in reached and name not in fed]
+    candidates = [
+        name
+        for name in names
+        if name in reached and name not in fed and not _is_only_initial(graph, name)
+    ]
     only = [one for one in candidates if _rank(graph, one) >= 2]
     if len(only) > 1:
         # A constant that is joined to every step has no time axis: one axis less.
@@ -247,7 +271,7 @@ def _sequence_input(graph: ir.Graph, fed: set[str], hints: Hints) -> str:
     )
 
 
-def _is_only_initial(graph: ir.Graph, name: str, pairs: Mapping[str, str]) -> bool:
+def _is_only_initial(graph: ir.Graph, name: str) -> bool:
     """Whether an input is used for the initial hidden states of GRU nodes and nothing else."""
     waiting = [_input(graph, name)]
     found = False

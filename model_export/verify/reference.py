@@ -1,49 +1,56 @@
-"""GRU layers in float64 NumPy, straight from the equations, for comparison with the graphs.
+"""One step of a GRU layer in float64 NumPy, straight from the equations, for comparison.
 
-The weights come from the GRU nodes of the sequence graph, the inputs of each layer from ONNX
-Runtime, so that only the recurrence itself is compared, whatever else is in the model.
+The weights come from `cells.npz`, the input of each layer and its state before from the graphs, so
+that only the cell itself is compared, whatever else is in the model.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.rewrite.gru_node import Weights
-from service.bundle.manifest import Reset
+from service.bundle.manifest import Activation, Layer
 
 Float64 = NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
-class LayerTrace:
-    """hidden, reset, update and candidate of one layer, [T, B, H] each, float64."""
-
-    hidden: Float64
-    reset: Float64
-    update: Float64
-    candidate: Float64
-
-
-def trace_layer(weights: Weights, reset: Reset, x: NDArray[np.float32], h0: Float64) -> LayerTrace:
-    """Run one layer over x [T, B, I] from h0 [B, H]."""
-    w_r, w_z, w_n = weights.input_weights.astype(np.float64)
-    u_r, u_z, u_n = weights.hidden_weights.astype(np.float64)
-    b_r, b_z, b_n = weights.biases.astype(np.float64)
-    c_n = weights.candidate_bias.astype(np.float64)
-    h = h0
-    steps = []
-    for x_t in x.astype(np.float64):
-        r = _sigmoid(x_t @ w_r.T + h @ u_r.T + b_r)
-        z = _sigmoid(x_t @ w_z.T + h @ u_z.T + b_z)
-        history = r * (h @ u_n.T + c_n) if reset == "after" else (r * h) @ u_n.T
-        n = np.tanh(x_t @ w_n.T + b_n + history)
-        h = (1 - z) * h + z * n
-        steps.append((h, r, z, n))
-    hidden, reset_gate, update, candidate = (np.stack(part) for part in zip(*steps, strict=True))
-    return LayerTrace(hidden, reset_gate, update, candidate)
-
-
-def _sigmoid(a: Float64) -> Float64:
+_FUNCTIONS: dict[str, Callable[[Float64, float, float], Float64]] = {
+    "Relu": lambda a, _p, _q: np.where(a > 0, a, 0.0),
+    "Tanh": lambda a, _p, _q: np.tanh(a),
     # The half-angle form overflows for no a.
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * a)))
+    "Sigmoid": lambda a, _p, _q: 0.5 * (1 + np.tanh(0.5 * a)),
+    "Affine": lambda a, p, q: p * a + q,
+    "LeakyRelu": lambda a, p, _q: np.where(a >= 0, a, p * a),
+    "ThresholdedRelu": lambda a, p, _q: np.where(a > p, a, 0.0),
+    "ScaledTanh": lambda a, p, q: p * np.tanh(q * a),
+    "HardSigmoid": lambda a, p, q: np.clip(p * a + q, 0.0, 1.0),
+    "Elu": lambda a, p, _q: np.where(a >= 0, a, p * np.expm1(np.minimum(a, 0.0))),
+    "Softsign": lambda a, _p, _q: a / (1 + np.abs(a)),
+    "Softplus": lambda a, _p, _q: np.logaddexp(0.0, a),
+}
+
+
+def one_step(
+    layer: Layer, cells: dict[str, NDArray[Any]], index: int, x: Float64, h: Float64
+) -> dict[str, Float64]:
+    """reset, update, candidate and hidden [N, H] for x [N, I] and the state before, h [N, H].
+
+    The equations are those of docs/architecture.md; rows of W, U and b are reset, update, candidate.
+    """
+    W, U, b, c, keeps = (
+        cells[f"{index}/{name}"].astype(np.float64) for name in ("W", "U", "b", "c", "keeps")
+    )
+    gate, write = _function(layer.gate_activation), _function(layer.candidate_activation)
+    bound = np.inf if layer.clip is None else layer.clip
+    r = gate(np.clip(x @ W[0].T + h @ U[0].T + b[0], -bound, bound))
+    z = gate(np.clip(x @ W[1].T + h @ U[1].T + b[1], -bound, bound))
+    z = 1 - z if keeps else z
+    history = r * (h @ U[2].T + c) if layer.reset == "after" else (r * h) @ U[2].T
+    n = write(np.clip(x @ W[2].T + b[2] + history, -bound, bound))
+    return {"reset": r, "update": z, "candidate": n, "hidden": (1 - z) * h + z * n}
+
+
+def _function(activation: Activation) -> Callable[[Float64], Float64]:
+    function = _FUNCTIONS[activation.name]
+    alpha, beta = activation.alpha or 0.0, activation.beta or 0.0
+    return lambda a: function(a, alpha, beta)

@@ -357,6 +357,20 @@ class Manifest(_Record):
         return self
 
 
+def is_laid_out_alike(one: Manifest, other: Manifest) -> bool:
+    """Whether a state of one version can be one of the other: the same pieces, under any name."""
+    shapes = [
+        (
+            [(segment.kind, segment.shape) for segment in manifest.state],
+            [(layer.offset, layer.hidden_size, layer.lanes) for layer in manifest.layers],
+            manifest.constants,
+            manifest.window,
+        )
+        for manifest in (one, other)
+    ]
+    return shapes[0] == shapes[1]
+
+
 def _as_format_2(data: dict[str, Any]) -> dict[str, Any]:
     """Format 1: every segment a GRU layer that begins with zeros, one reset variant for all.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
+from service.bundle.manifest import is_laid_out_alike
 from service.engine.engine import Engine
 from service.errors import (
     InvalidInput,
@@ -234,7 +235,7 @@ class Sessions:
     async def migrate(self, request: Migrate) -> tuple[Session, bool]:
         """Move a session to another version of its model, by default the default one.
 
-        Raises VersionNotFound, StateMismatch where the layers of the two versions differ,
+        Raises VersionNotFound, StateMismatch where the states of the two versions differ,
         VersionUnavailable where one of them is not served here, or not yet.
         """
 
@@ -246,7 +247,7 @@ class Sessions:
                 return session
             target = self._models.wanted(name, chosen).manifest
             source = self._models.version(name, session.version).manifest
-            if target.layers != source.layers:
+            if not is_laid_out_alike(target, source):
                 raise StateMismatch(
                     session.session_id,
                     f"version {target.version} of model {name!r} has other layers than "

@@ -1,0 +1,48 @@
+"""Publishing a draft as a new version in a repository: the one way into it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.draft import Draft
+from model_export.report.page import write_report
+from model_export.verify.verify import measured_tolerance, refuse_failed, verify
+from model_export.versions import move_into_place, next_version, seal, staging
+from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE
+from service.engine.engine import Engine
+from service.engine.provider import Provider
+
+
+def publish(draft: Draft, repository: Path) -> Path:
+    """Pack, verify and publish; returns the folder of the new version.
+
+    Everything happens in a hidden folder beside the models, which takes its place by one rename
+    when every check has passed: a crash or a failed check leaves no half version. Raises
+    ExportError.
+    """
+    with staging(repository) as folder:
+        version = next_version(repository / draft.manifest.name)
+        manifest = draft.manifest.model_copy(update={"version": version})
+        for name, graph in draft.graphs.items():
+            (folder / name).write_bytes(graph)
+        _write_arrays(folder / GOLDEN_FILE, draft.golden)
+        if draft.cells:
+            _write_arrays(folder / CELLS_FILE, draft.cells)
+        if draft.tolerance is None:
+            tolerance = measured_tolerance(Engine(seal(folder, manifest), Provider()))
+        else:
+            tolerance = draft.tolerance
+        manifest = manifest.model_copy(update={"tolerance": tolerance})
+        bundle = seal(folder, manifest)
+        engine = Engine(bundle, Provider())
+        checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
+        write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
+        seal(folder, manifest)
+        return move_into_place(folder, repository / manifest.name / str(version))
+
+
+def _write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    np.savez(file, allow_pickle=False, **arrays)

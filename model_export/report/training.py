@@ -1,0 +1,69 @@
+"""What a report says of a training run: scores, curves, gates on held-out data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from model_export.report.figures import as_data_address, best_epoch, learning_curve
+from model_export.report.gate_pictures import gates_section
+from model_export.report.section import Section
+from model_export.trained import TrainedModel
+from service.bundle.manifest import Score
+from service.engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One line of a score's comparison; `share` is its bar, of the worst score."""
+
+    name: str
+    score: float
+    share: float
+    is_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A score with everyone who was measured by it, the best first."""
+
+    title: str
+    entrants: list[Entrant]
+    verdict: str
+
+
+def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Section]]:
+    def sections(engine: Engine) -> Sequence[Section]:
+        return (
+            Section("scores.html", {"contests": [_contest(score) for score in trained.scores]}),
+            Section(
+                "curves.html",
+                {
+                    "curve": trained.curve,
+                    "curve_picture": as_data_address(learning_curve(trained.curve)),
+                    "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
+                },
+            ),
+            gates_section(engine, trained.sample, "the held-out data"),
+        )
+
+    return sections
+
+
+def _contest(score: Score) -> Contest:
+    worst = max(score.model, *score.baselines.values(), 0.0) or 1.0
+    entrants = [Entrant("this model", score.model, score.model / worst, is_model=True)]
+    entrants += [
+        Entrant(name, value, value / worst, is_model=False)
+        for name, value in score.baselines.items()
+    ]
+    entrants.sort(key=lambda entrant: entrant.score)
+    unit = "" if score.unit == "1" or score.unit in score.metric else f" [{score.unit}]"
+    return Contest(score.metric + unit, entrants, _verdict(score))
+
+
+def _verdict(score: Score) -> str:
+    if not score.baselines:
+        return "There is no baseline to compare with."
+    rival, best = min(score.baselines.items(), key=lambda item: item[1])
+    if score.beats_baselines:
+        return f"The model wins: {1 - score.model / best:.0%} below {rival}, the best baseline."
+    return f"The model does not win: {rival} reaches {best:.4g}."
