@@ -1,5 +1,6 @@
-"""From a trained model to a draft."""
+"""From a trained model to a draft, and to a published version."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from model_export.draft import Draft, cells_of, described, graph_files
 from model_export.export import export_network
 from model_export.model.gates import Recording, record
+from model_export.model.network import Network
+from model_export.publish import publish
 from model_export.report.training import training_sections
 from model_export.rewrite.graphs import write_graphs
 from model_export.rewrite.normalise import normalise
@@ -19,6 +22,11 @@ from service.bundle.manifest import Manifest
 
 GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
+
+
+def publish_trained(trained: TrainedModel, repository: Path) -> Path:
+    """As a new version in a repository; returns its folder. Raises ExportError."""
+    return publish(draft_of(trained), repository)
 
 
 def draft_of(trained: TrainedModel) -> Draft:
@@ -68,7 +76,7 @@ def _golden(trained: TrainedModel) -> dict[str, NDArray[Any]]:
     }
 
 
-def _in_float64(network: torch.nn.Module, inputs: NDArray[Any], state: torch.Tensor) -> Recording:
+def _in_float64(network: Network, inputs: NDArray[Any], state: torch.Tensor) -> Recording:
     """The network is left in float32, with the very weights that it had."""
     given = torch.from_numpy(inputs)
     network.double()

@@ -11,7 +11,8 @@ from model_export.draft import Draft
 from model_export.report.page import write_report
 from model_export.verify.verify import measured_tolerance, refuse_failed, verify
 from model_export.versions import move_into_place, next_version, seal, staging
-from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE
+from service.bundle.bundle import Bundle
+from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE, Manifest
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 
@@ -26,22 +27,28 @@ def publish(draft: Draft, repository: Path) -> Path:
     with staging(repository) as folder:
         version = next_version(repository / draft.manifest.name)
         manifest = draft.manifest.model_copy(update={"version": version})
-        for name, graph in draft.graphs.items():
-            (folder / name).write_bytes(graph)
-        _write_arrays(folder / GOLDEN_FILE, draft.golden)
-        if draft.cells:
-            _write_arrays(folder / CELLS_FILE, draft.cells)
+        bundle = pack(draft, folder, manifest)
         if draft.tolerance is None:
-            tolerance = measured_tolerance(Engine(seal(folder, manifest), Provider()))
-        else:
-            tolerance = draft.tolerance
-        manifest = manifest.model_copy(update={"tolerance": tolerance})
-        bundle = seal(folder, manifest)
+            tolerance = measured_tolerance(Engine(bundle, Provider()))
+            bundle = pack(
+                draft, folder, bundle.manifest.model_copy(update={"tolerance": tolerance})
+            )
         engine = Engine(bundle, Provider())
         checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
         write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
-        seal(folder, manifest)
+        seal(folder, bundle.manifest)
         return move_into_place(folder, repository / manifest.name / str(version))
+
+
+def pack(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:
+    """Write all files of a draft, and read the bundle as the service will."""
+    for name, graph in draft.graphs.items():
+        (folder / name).write_bytes(graph)
+    _write_arrays(folder / GOLDEN_FILE, draft.golden)
+    if draft.cells:
+        _write_arrays(folder / CELLS_FILE, draft.cells)
+    tolerance = manifest.tolerance if draft.tolerance is None else draft.tolerance
+    return seal(folder, manifest.model_copy(update={"tolerance": tolerance}))
 
 
 def _write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

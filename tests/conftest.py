@@ -8,7 +8,7 @@ from shutil import copytree
 import pytest
 
 from model_export.demos import DEMOS
-from model_export.package import publish
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.repository.models import Models, load_models
@@ -25,7 +25,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("models")
     for trained in served_models():
-        publish(trained, folder)
+        publish_trained(trained, folder)
     return folder
 
 

@@ -30,7 +30,7 @@ from onnx.helper import (
     make_tensor_value_info,
 )
 
-from model_export.package import publish
+from model_export.package import publish_trained
 from model_export.quantize.options import Options
 from model_export.quantize.quantize import quantize
 from service.bundle.bundle import Bundle, read_bundle
@@ -71,7 +71,11 @@ def _numbers(text: str) -> list[int]:
 
 def _bundles(folder: Path, size: int) -> dict[str, Bundle]:
     """The model in float32 and, where it is large enough, in 8 bits."""
-    made = {"float32": read_bundle(publish(values_model(f"h{size}", hidden_sizes=(size,)), folder))}
+    made = {
+        "float32": read_bundle(
+            publish_trained(values_model(f"h{size}", hidden_sizes=(size,)), folder)
+        )
+    }
     if size >= 256:
         small = quantize(made["float32"], folder, f"h{size}-8bit", Options())
         made["8 bits"] = read_bundle(small)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.studies.binding import Bound
-from model_export.package import publish
+from model_export.package import publish_trained
 from service.bundle.bundle import read_bundle
 from service.engine.provider import Provider
 from tests.bundles import values_model
@@ -60,7 +60,7 @@ def measure(device: str, sessions: int, size: int) -> dict[str, float]:
     inputs = np.repeat(trained.sample[:1], sessions, axis=0)
     state = np.random.default_rng(0).uniform(-1, 1, (sessions, size)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        graph = read_bundle(publish(trained, Path(folder))).step_graph.read_bytes()
+        graph = read_bundle(publish_trained(trained, Path(folder))).step_graph.read_bytes()
     session = Provider("cuda" if device == "cuda" else "cpu").open(graph)
     bound, feed = Bound(session, device), {"input": inputs, "state": state}
     ways: dict[str, Callable[[], object]] = {

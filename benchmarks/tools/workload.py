@@ -15,7 +15,7 @@ import httpx
 from benchmarks.tools.empty_apps import BUNDLE_VARIABLE
 from benchmarks.tools.servers import Server, gatewise
 from benchmarks.tools.wrk import Load
-from model_export.package import publish
+from model_export.package import publish_trained
 from service.bundle.bundle import read_bundle
 from service.engine.engine import Engine
 from service.engine.provider import Provider
@@ -44,7 +44,7 @@ def _published(hidden_size: int) -> Path:
     """A repository with the model, gone when this process ends: an export takes seconds."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
-    publish(values_model(MODEL, hidden_sizes=(hidden_size,)), Path(folder.name))
+    publish_trained(values_model(MODEL, hidden_sizes=(hidden_size,)), Path(folder.name))
     return Path(folder.name)
 
 

@@ -36,8 +36,7 @@ def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) ->
     """Trains by the recipe, shows the scores and publishes."""
     # torch takes seconds to import: not for --help.
     from model_export.checkpoint import has_checkpoint
-    from model_export.package import draft_of
-    from model_export.publish import publish
+    from model_export.package import publish_trained
     from model_export.train import train
 
     if not resume and has_checkpoint(runs / recipe.name):
@@ -49,4 +48,4 @@ def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) ->
     click.echo(score_table(trained.scores))
     if not all(score.beats_baselines for score in trained.scores):
         click.echo("warning: a baseline does as well or better", err=True)
-    click.echo(f"published {publish(draft_of(trained), repository)}")
+    click.echo(f"published {publish_trained(trained, repository)}")

@@ -43,7 +43,8 @@ def quantize(
 
     Worth it for hidden sizes of 256 and more. What it costs is measured, and in the manifest.
     """
-    from model_export.quantize.quantize import quantize as publish
+    from model_export.publish import publish
+    from model_export.quantize.quantize import quantized_draft
     from service.bundle.folders import read_version
     from service.errors import GatewiseError
 
@@ -51,10 +52,11 @@ def quantize(
     folder = folder.resolve()
     try:
         source = read_version(folder)
-        made = publish(source, folder.parent.parent, name or source.manifest.name, options)
-        quantization = read_version(made).manifest.quantization
+        draft = quantized_draft(source, name or source.manifest.name, options)
+        made = publish(draft, folder.parent.parent)
     except GatewiseError as error:
         raise ExportError(str(error)) from error
+    quantization = draft.manifest.quantization
     assert quantization is not None
     click.echo(
         f"largest difference from PyTorch: outputs {quantization.output_difference:.2g}, "

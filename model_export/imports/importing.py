@@ -22,7 +22,6 @@ from model_export.rewrite.normalise import normalise
 from model_export.rewrite.roles import Hints, find_roles
 from model_export.verify.asked import Asked
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from model_export.verify.prefixes import Run, against_original
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
@@ -174,8 +173,9 @@ class _Signatures:
 
     def rows(self, batch: int, time: int) -> NDArray[Any]:
         """[B, T, F] float32 or [B, T] int64: pieces of the sample, or random numbers."""
-        time = self._graphs.roles.fixed.time if self._is_fixed else time
-        assert time is not None
+        roles = self._graphs.roles
+        if roles.fixed.time is not None and not roles.takes_single_steps:
+            time = roles.fixed.time
         if self._options.sample is not None:
             return _pieces(self._options.sample, batch, time)
         if isinstance(self.input, Tokens):
@@ -193,11 +193,6 @@ class _Signatures:
                 else:
                     made[piece.name] = self._random.standard_normal(shape).astype(np.float32)
         return made
-
-    @property
-    def _is_fixed(self) -> bool:
-        roles = self._graphs.roles
-        return roles.fixed.time is not None and not roles.takes_single_steps
 
     def _tokens(self, model: ir.Model) -> Tokens:
         vocabulary = self._options.vocabulary
@@ -261,8 +256,9 @@ def _rows_of_table(model: ir.Model, name: str) -> int:
 
 
 def _ends_in_softmax(model: ir.Model, graphs: Graphs) -> bool:
-    value = next(one for one in model.graph.outputs if one.name == graphs.roles.output)
-    node = value.producer()
+    outputs = {str(one.name): one for one in model.graph.outputs}
+    value: ir.Value | None = outputs[graphs.roles.output]
+    node = None if value is None else value.producer()
     while node is not None and node.op_type in ("Transpose", "Reshape", "Squeeze", "Unsqueeze"):
         value = node.inputs[0]
         node = None if value is None else value.producer()

@@ -1,90 +1,104 @@
-"""From a version of a model to one with 8-bit weights, measured before it is published."""
+"""From a version of a model to a draft with 8-bit weights, measured before it is published."""
 
-import shutil
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.draft import Draft
 from model_export.errors import ExportError
 from model_export.quantize.blocks import BITS, BLOCK_SIZE
 from model_export.quantize.graphs import quantized_step, rounded_sequence
 from model_export.quantize.loss import golden_differences, held_out_scores
 from model_export.quantize.options import Options
-from model_export.report import write_quantization_report
-from model_export.verify.verify import Check, verify
-from model_export.versions import move_into_place, next_version, seal, staging
+from model_export.quantize.trial import trial
+from model_export.report.quantized import rounding_sections
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import (
-    GOLDEN_FILE,
-    REPORT_FILE,
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
     Quantization,
     Score,
+    Tolerance,
 )
 from service.engine.engine import Engine
-from service.engine.golden import TOLERANCE
-from service.engine.provider import Provider
 
 _MARGIN = 2.0
 """Of the tolerance over the largest deviation seen: other inputs, and other kernels."""
 
 
-def quantize(source: Bundle, repository: Path, name: str, options: Options) -> Path:
-    """Publish `source` with 8-bit weights as a new version of `name`; returns its folder.
+def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
+    """`source` with 8-bit weights, as a version of `name`.
 
-    Raises ExportError where nothing is large enough to gain, or the loss is above a bound;
-    DataError where the held-out data cannot be had.
+    The golden vectors are still those of the unrounded weights. Raises ExportError where nothing is
+    large enough to gain, or the loss is above a bound; DataError where the held-out data cannot be
+    had.
     """
     if source.manifest.quantization is not None:
         raise ExportError(f"{source.folder} has 8-bit weights already; quantize the version before")
-    with staging(repository) as folder:
-        manifest = source.manifest.model_copy(
-            update={
-                "name": name,
-                "version": next_version(repository / name),
-                "quantization": _provisional(source, options.largest_deviation),
-            }
+    if not source.manifest.sessions or source.manifest.sequence != "outputs and states":
+        raise ExportError(
+            f"{source.folder} has no graph of whole sequences to round the weights of"
         )
-        (folder / STEP_FILE).write_bytes(quantized_step(source.step_graph.read_bytes()))
-        (folder / SEQUENCE_FILE).write_bytes(rounded_sequence(source.sequence_graph.read_bytes()))
-        shutil.copyfile(source.folder / GOLDEN_FILE, folder / GOLDEN_FILE)
-        bundle = seal(folder, manifest)
-        checks = verify(bundle, Provider())
-        measured = _measured(bundle, checks, options)
-        write_quantization_report(folder / REPORT_FILE, measured, checks)
-        seal(folder, measured)
-        return move_into_place(folder, repository / name / str(manifest.version))
-
-
-def _provisional(source: Bundle, largest_deviation: float) -> Quantization:
-    """What the first checks run under: the bound itself is their tolerance."""
-    return Quantization(
-        bits=BITS,
-        block_size=BLOCK_SIZE,
-        source=f"{source.manifest.name}/{source.manifest.version}",
-        tolerance=largest_deviation,
-        output_difference=0,
-        state_difference=0,
-        scores_before=source.manifest.scores,
+    graphs = {
+        STEP_FILE: quantized_step(source.step_graph.read_bytes()),
+        SEQUENCE_FILE: rounded_sequence(source.sequence_graph.read_bytes()),
+    }
+    allowed = options.largest_deviation
+    unmeasured = Draft(
+        manifest=source.manifest.model_copy(update={"name": name, "files": {}}),
+        graphs=graphs,
+        golden=_golden(source),
+        cells={},
+        compare=lambda _: (),
+        sections=lambda _: (),
+        tolerance=Tolerance(step=allowed, run=allowed, floor=1.0),
+    )
+    with trial(unmeasured) as (engine, deviations):
+        manifest = _measured(engine, source, deviations, options)
+    quantization = manifest.quantization
+    assert quantization is not None
+    reached = quantization.tolerance
+    return Draft(
+        manifest=manifest,
+        graphs=graphs,
+        golden=unmeasured.golden,
+        cells={},
+        compare=lambda _: (),
+        sections=lambda _: rounding_sections(manifest),
+        tolerance=Tolerance(step=reached, run=reached, floor=1.0),
     )
 
 
-def _measured(bundle: Bundle, checks: list[Check], options: Options) -> Manifest:
+def _golden(source: Bundle) -> dict[str, NDArray[Any]]:
+    golden = source.golden()
+    return {
+        name: array if name == "input" else array.astype(np.float64)
+        for name, array in golden.items()
+    }
+
+
+def _measured(
+    engine: Engine, source: Bundle, deviations: Iterable[float], options: Options
+) -> Manifest:
     """The manifest with what the rounding cost. Raises ExportError, DataError."""
-    engine, manifest = Engine(bundle, Provider()), bundle.manifest
-    assert manifest.quantization is not None
-    worst = max(check.deviation for check in checks if check.allowed > TOLERANCE)
+    manifest = engine.manifest
     scores: tuple[Score, ...] = ()
     if manifest.scores and not options.unscored:
         scores = held_out_scores(engine, manifest, options.data)
         _compare(manifest.scores, scores, options.largest_score_loss)
     differences = golden_differences(engine)
-    quantization = manifest.quantization.model_copy(
-        update={
-            "tolerance": min(options.largest_deviation, float(f"{_MARGIN * worst:.2g}")),
-            "output_difference": differences.output,
-            "state_difference": differences.state,
-        }
+    worst = _MARGIN * max(deviations)
+    quantization = Quantization(
+        bits=BITS,
+        block_size=BLOCK_SIZE,
+        source=f"{source.manifest.name}/{source.manifest.version}",
+        tolerance=min(options.largest_deviation, float(f"{worst:.2g}")),
+        output_difference=differences.output,
+        state_difference=differences.state,
+        scores_before=source.manifest.scores,
     )
     return manifest.model_copy(update={"scores": scores, "quantization": quantization})
 

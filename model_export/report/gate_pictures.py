@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from model_export.report.section import Section
 from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
+from model_export.report.section import Section
 from service.bundle.manifest import Manifest, Tokens, Values
 from service.engine.engine import Engine, Gates
 

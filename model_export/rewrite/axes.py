@@ -9,7 +9,7 @@ Reshape has folded 33 lanes into the batch. An axis of length one is `()`.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import sympy
 
@@ -22,7 +22,8 @@ BATCH: Symbol = "batch"
 TIME: Symbol = "time"
 B, T = sympy.symbols("batch time", integer=True, positive=True)
 """The lengths of both, in the arithmetic on shapes."""
-Size = int | sympy.Expr
+Size: TypeAlias = Any
+"""An int, or an expression in `B` and `T`; the library has no types."""
 
 
 @dataclass(frozen=True, slots=True)

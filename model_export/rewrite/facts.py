@@ -60,7 +60,7 @@ class Whole:
     reason: str
 
 
-class NeedsWhole(Exception):  # noqa: N818
+class NeedsWhole(Exception):
     """Raised by a rule: a node mixes time steps in a way that no session can follow.
 
     The message goes on behind "operator 'name' (Type) …".

@@ -76,7 +76,8 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     step, inspect = (
         _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")
     )
-    sequence, gives = None, None
+    sequence: bytes | None = None
+    gives: SequenceGraph | None = None
     if fact.late + fact.extra > 0 and not roles.takes_single_steps:
         sequence, gives = write_whole(model, roles)[0], "outputs"
     elif not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
@@ -273,7 +274,7 @@ class _Graph:
         layers = self._roles.analysis.layers
         if name.startswith("layer_input_"):
             layer = layers[int(name.removeprefix("layer_input_"))]
-            return layer.lanes * layer.gru.weights.input_weights.shape[-1]
+            return layer.lanes * int(layer.gru.weights.input_weights.shape[-1])
         return sum(layer.width for layer in layers)
 
     def _old_output(self, name: str) -> ir.Value:

@@ -9,6 +9,7 @@ from onnx import version_converter
 from onnxscript.optimizer import fold_constants
 
 from model_export.errors import ExportError
+from model_export.rewrite.cleaning import clean
 
 OPSET = 20
 """Older models are converted to this one."""
@@ -29,20 +30,13 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
         model = ir.from_proto(proto)
     except Exception as error:  # whatever it says, the file is at fault
         raise ExportError(f"not a valid ONNX model: {_line(error)}") from None
-    for clean in (
-        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        passes.RemoveInitializersFromInputsPass(),
-    ):
-        clean(model)
+    passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
     _time_first(model.graph)
     fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
-    for clean in (
-        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        passes.RemoveUnusedNodesPass(),
-        passes.TopologicalSortPass(),
-    ):
-        clean(model)
+    passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    clean(model)
     _name_all(model.graph)
     passes.ShapeInferencePass()(model)
     return model
@@ -85,7 +79,7 @@ def _to_float32(model: ir.Model) -> None:
         if value.dtype in others:
             value.dtype = ir.DataType.FLOAT
     for node in model.graph.all_nodes():
-        if node.op_type == "Cast" and node.attributes.get_int("to", 0) in others:
+        if node.op_type == "Cast" and ir.DataType(node.attributes.get_int("to", 0)) in others:
             node.attributes.add(ir.AttrInt64("to", ir.DataType.FLOAT))
         for name, attribute in list(node.attributes.items()):
             if attribute.type == ir.AttributeType.TENSOR:

@@ -3,8 +3,20 @@
 import onnx_ir as ir
 
 MOVING = frozenset(
-    "Cast Concat Expand Flatten Gather Identity Reshape Slice Split Squeeze Transpose "
-    "Unsqueeze".split()
+    [
+        "Cast",
+        "Concat",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Reshape",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    ]
 )
 
 

@@ -10,16 +10,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from model_export.rewrite.axes import BATCH, TIME, Axes
+from model_export.rewrite.axes import BATCH, TIME, Axes, Factor
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.carried import Carried
-from model_export.rewrite.cell import build_cell
+from model_export.rewrite.cell import Cell, build_cell
 from model_export.rewrite.gru_node import INITIAL_H, SEQUENCE_LENS, node_input
 from model_export.rewrite.inspected_cell import InspectedCell, build_inspected_cell
 from model_export.rewrite.rearranging import Rearranging, numbered, rows_first
 from model_export.rewrite.rules.rule import GruLayer
 from model_export.rewrite.state import STEPS_SEEN, Segment
-
 
 GraphKind = Literal["step", "sequence", "inspect"]
 
@@ -88,7 +87,7 @@ class Writer:
         """Put another operator with one output in the place of a node."""
         builder = self._builder(copy, "instead")
         made = builder.op(op_type, *inputs)
-        made.dtype = copy.outputs[0].dtype
+        made.type = copy.outputs[0].type
         copy.outputs[0].replace_all_uses_with(made, replace_graph_outputs=True)
         builder.insert_before(copy)
         self.graph.remove(copy, safe=True)
@@ -145,7 +144,9 @@ class Writer:
             last = builder.slice(longer, carried.time_axis, 1)
             want = [batch, [*frames, *others]]
             return self._rearranging.rearranged(builder, last, factors, groups, want)
-        moved = [TIME if at in frames else factor for at, factor in enumerate(factors)]
+        moved: list[Factor] = [
+            TIME if at in frames else factor for at, factor in enumerate(factors)
+        ]
         windows = []
         for begin in range(1, carried.frames + 1):
             behind = carried.frames - begin
@@ -200,6 +201,7 @@ class Writer:
         assert x is not None
         axes = (layer.batch_axis, (layer.hidden_size,))
         row = builder.squeeze(x, 0)
+        cell: Cell
         if self.inspects:
             cell = self._inspected(builder, layer, row, hidden)
         else:
@@ -269,7 +271,7 @@ class Writer:
 
 def _parts(
     carried: Carried,
-) -> tuple[list[int | str], list[list[int]], list[int], list[int], list[int]]:
+) -> tuple[list[Factor], list[list[int]], list[int], list[int], list[int]]:
     """The factors of carried frames, their axes, and which are the batch, the frames, the rest."""
     factors, groups = numbered(carried.axes)
     batch = [at for at, factor in enumerate(factors) if factor == BATCH]

@@ -60,7 +60,7 @@ class Asked:
 
     def _feed(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
         axes = self.roles.input_axes
-        sizes = {BATCH: len(rows), TIME: rows.shape[1]}
+        sizes: dict[Factor, int] = {BATCH: len(rows), TIME: rows.shape[1]}
         given = {
             name: arranged(one, self.roles.constants[name], sizes)
             for name, one in constants.items()
@@ -77,7 +77,7 @@ class Asked:
         }
 
     def _as_rows(self, found: NDArray[Any], batch: int, time: int) -> NDArray[np.float64]:
-        sizes = {BATCH: batch, TIME: time + self.output.extra}
+        sizes: dict[Factor, int] = {BATCH: batch, TIME: time + self.output.extra}
         factors, groups, rows = rows_first(self.output.axes)
         apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
         order = [at for group in rows for at in group]
@@ -91,7 +91,7 @@ class Asked:
         return moved.reshape(shape).astype(np.float64)
 
 
-def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[str, int]) -> NDArray[Any]:
+def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[Factor, int]) -> NDArray[Any]:
     """[B, …] or [B, T, …] in the axes that a model gives them."""
     factors, groups, have = rows_first(axes)
     order = [at for group in have for at in group]
@@ -103,7 +103,7 @@ def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[str, int]) -> NDArra
     )
 
 
-def _size(factor: Factor, sizes: Mapping[str, int]) -> int:
+def _size(factor: Factor, sizes: Mapping[Factor, int]) -> int:
     return factor if isinstance(factor, int) else sizes[factor]
 
 

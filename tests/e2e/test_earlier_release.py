@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from model_export.package import publish
+from model_export.package import publish_trained
 from tests.bundles import values_model
 from tests.e2e.earlier_release.running import Earlier, on_redis, on_sqlite
 from tests.e2e.keyed_steps import WAYS, KeyedStep, Sender, Way
@@ -33,7 +33,7 @@ def both_versions(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The models of make.py."""
     folder = tmp_path_factory.mktemp("both") / "models"
     copytree(repository, folder)
-    publish(values_model("weather", seed=1), folder)
+    publish_trained(values_model("weather", seed=1), folder)
     return folder
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from model_export import package
-from model_export.package import publish
+from model_export.package import publish_trained
 from tests.bundles import plain_report, values_model
 from tests.e2e.requests import apply_steps, floats, new_session, weather_inputs
 from tests.service_process import running_service
@@ -21,14 +20,14 @@ RARELY = ("--repository-scan-seconds", "1000")
 
 @pytest.fixture(autouse=True)
 def _plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "write_report", plain_report)
+    monkeypatch.setattr("model_export.publish.write_report", plain_report)
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A repository with version 1 of one small model."""
     folder = tmp_path / "models"
-    publish(values_model("tide", seed=1), folder)
+    publish_trained(values_model("tide", seed=1), folder)
     return folder
 
 
@@ -56,7 +55,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
         expected = played(client, "tide", 4)
         old = new_session(client, "tide")
         outputs = [apply_steps(client, old, [rows[0]])["outputs"]]
-        publish(values_model("tide", seed=2), copy)
+        publish_trained(values_model("tide", seed=2), copy)
         wait_for_version(client, "tide", 2)
         assert client.get("/v1/models/tide").json()["versions"] == [1, 2]
         answer = apply_steps(client, old, [rows[1]])
@@ -73,7 +72,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
         assert "step.onnx has SHA-256" in refused[0]["reason"]
         outputs.append(apply_steps(client, old, [rows[2]])["outputs"])
         # The scan that loads this model has passed the broken version again, and said no more.
-        publish(values_model("wind", seed=3), copy)
+        publish_trained(values_model("wind", seed=3), copy)
         wait_for_version(client, "wind", 1)
         assert len(service.events("version_refused")) == 1
         assert client.get("/v1/models/tide").json()["version"] == 2
@@ -107,7 +106,7 @@ def test_a_refused_version_is_tried_again_when_it_changes(copy: Path, tmp_path: 
         broken = _broken_version(copy, 2)
         service.wait_for("version_refused")
         shutil.rmtree(broken)
-        publish(values_model("tide", seed=2), copy)
+        publish_trained(values_model("tide", seed=2), copy)
         wait_for_version(client, "tide", 2)
 
 
@@ -121,7 +120,7 @@ def test_versions_that_vanish_stay_served(copy: Path, tmp_path: Path) -> None:
         service.wait_for("repository_unreadable")
         apply_steps(client, session_id, weather_inputs(1))
         copy.with_name("elsewhere").rename(copy)
-        publish(values_model("tide", seed=2), copy)
+        publish_trained(values_model("tide", seed=2), copy)
         wait_for_version(client, "tide", 2)
         assert len(service.events("repository_unreadable")) == 1
 
@@ -132,7 +131,7 @@ def test_a_request_that_misses_a_version_has_it_searched_at_once(
     """Another replica began a session on a version that this one has not seen yet."""
     store = f"sqlite:///{tmp_path / 'sessions.db'}"
     with running_service(copy, store, tmp_path / "log", *RARELY) as service:
-        publish(values_model("tide", seed=2), copy)
+        publish_trained(values_model("tide", seed=2), copy)
         with (
             running_service(copy, store, tmp_path / "other", *RARELY) as other,
             httpx.Client(base_url=other.url) as client,
@@ -160,7 +159,7 @@ def test_migrating_to_a_version_that_is_published_meanwhile(copy: Path, tmp_path
         path = f"/v1/sessions/{new_session(client, 'tide')}/migrate"
         missing = client.post(path, json={"version": 2})
         assert (missing.status_code, missing.json()["code"]) == (404, "version_not_found")
-        publish(values_model("tide", seed=2), copy)
+        publish_trained(values_model("tide", seed=2), copy)
         coming = client.post(path, json={"version": 2})
         assert (coming.status_code, coming.json()["code"]) == (503, "version_unavailable")
         wait_for_version(client, "tide", 2)
@@ -175,7 +174,7 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
         httpx.Client(base_url=service.url) as client,
     ):
         session_id = new_session(client, "tide")
-    publish(values_model("tide", seed=2), copy)
+    publish_trained(values_model("tide", seed=2), copy)
     away = (copy / "tide" / "1").rename(tmp_path / "away")
     with (
         running_service(copy, store, log, *RARELY) as service,
@@ -198,7 +197,7 @@ def test_zero_seconds_mean_never(copy: Path, tmp_path: Path) -> None:
         running_service(copy, "memory://", tmp_path / "log", *flags) as service,
         httpx.Client(base_url=service.url) as client,
     ):
-        publish(values_model("wind"), copy)
+        publish_trained(values_model("wind"), copy)
         deadline = time.monotonic() + 1.5
         while time.monotonic() < deadline:
             assert client.get("/v1/models/wind").status_code == 404

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
 
-from model_export.package import publish
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.repository.models import load_models
@@ -84,7 +84,7 @@ async def _soak(arguments: argparse.Namespace, folder: Path) -> None:
 def _small_models(folder: Path) -> Path:
     folder.mkdir()
     for trained in served_models():
-        publish(trained, folder)
+        publish_trained(trained, folder)
     return folder
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model_export import package
 from model_export.model.config import TokensFront
 from model_export.model.network import Network
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.engine.engine import Engine
 from service.engine.provider import Provider
@@ -55,9 +55,9 @@ class Run:
 def all_models(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder: Path = tmp_path_factory.mktemp("complementary")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
+        patch.setattr("model_export.publish.write_report", plain_report)
         for trained in complementary_models():
-            package.publish(trained, folder)
+            publish_trained(trained, folder)
     others = load_models(read_repository(folder), Provider())
     return Models([*models, *others])
 

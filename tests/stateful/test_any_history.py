@@ -12,7 +12,7 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from model_export import package
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.engine.engine import Engine
 from service.engine.provider import Provider
@@ -39,9 +39,9 @@ TRAINED = {
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Engine]:
     repository = tmp_path_factory.mktemp("versions")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
+        patch.setattr("model_export.publish.write_report", plain_report)
         for trained in TRAINED.values():
-            package.publish(trained, repository)
+            publish_trained(trained, repository)
     return tuple(load_models(read_repository(repository), Provider()))
 
 

@@ -176,7 +176,7 @@ def axis_of(size: Size) -> Axis:
 def tile(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     fact = given(facts[0])
     repeats = sizes_of(facts[1], "the repeats of")
-    axes = []
+    axes: list[Axis] = []
     for axis, count in zip(fact.axes, repeats, strict=True):
         if count != 1 and axis != ():
             if has_symbol(axis) or not isinstance(count, int):

@@ -79,6 +79,7 @@ def _through_time(
     context.counts_steps |= x.late > 0
     size: Axis = (gru.weights.hidden_size,)
     whole = Fact((steps, (), batch, size), Source.STREAM, x.late, x.extra)
+    last: Fact | Whole
     if steps == ():
         last = Fact(((), batch, size), Source.STREAM)
     elif x.late + x.extra == 0:

@@ -170,5 +170,5 @@ def fallback(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome
         lengths = () if output.shape is None else tuple(output.shape)
         if output.shape is None or not all(isinstance(length, int) for length in lengths):
             raise NeedsWhole("makes something whose shape is not known")
-        made.append(Fact(axes_of([int(length) for length in lengths])))
+        made.append(Fact(axes_of([int(str(length)) for length in lengths])))
     return Outcome(tuple(made))

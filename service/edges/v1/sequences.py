@@ -1,7 +1,6 @@
 """POST /v1/models/{model}/sequences: whole sequences in, everything out, nothing kept."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -31,11 +30,14 @@ def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
         check_selection(body.gates, manifest.layers)
     inputs = _inputs(body, manifest)
     limits.check_steps(sum(map(len, inputs)), manifest, gates=body.gates is not None)
-    sequences = _wholes(engine, body, inputs) if needs_whole(manifest) else []
+    sequences: list[dict[str, Any]] = [{} for _ in inputs]
     if manifest.sessions:
-        stepped = _stepped(engine, body, inputs)
+        sequences = _stepped(engine, body, inputs)
+    if needs_whole(manifest):
         # Only the whole looks ahead to the end; the steps have the gates and the last state.
-        sequences = [one | whole for one, whole in zip_longest(stepped, sequences, fillvalue={})]
+        for one, whole in zip(sequences, _wholes(engine, body, inputs), strict=True):
+            one |= whole
+            one.pop("ready_at", None)
     return long_json({"model": manifest.name, "version": manifest.version, "sequences": sequences})
 
 

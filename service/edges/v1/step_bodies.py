@@ -101,8 +101,10 @@ def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str
     A step that has no answer yet is null, and `ready_at` says which step has the first.
     """
     rendered: dict[str, Any] = {"outputs": np.ascontiguousarray(outputs)}
-    missing = np.zeros(len(outputs), bool)
-    if manifest.ready_at > 1 and (missing := np.isnan(outputs).any(axis=1)).any():
+    missing: NDArray[np.bool_] = np.zeros(len(outputs), bool)
+    if manifest.ready_at > 1:
+        missing = np.asarray(np.isnan(outputs).any(axis=1))
+    if missing.any():
         rows = zip(outputs, missing, strict=True)
         rendered["outputs"] = [None if none else row for row, none in rows]
         rendered["ready_at"] = manifest.ready_at

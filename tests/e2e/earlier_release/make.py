@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from model_export.package import publish
+from model_export.package import publish_trained
 from tests.bundles import served_models, values_model
 from tests.e2e.requests import inputs_for
 from tests.e2e.streams import ask, block, open_stream, records
@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     with TemporaryDirectory() as name:
         work = Path(name)
         for trained in (*served_models(), values_model("weather", seed=1)):
-            publish(trained, work / "models")
+            publish_trained(trained, work / "models")
         _make_sqlite(work, folder)
         _make_redis(work, folder)
 

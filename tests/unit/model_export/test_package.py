@@ -13,7 +13,7 @@ import torch
 
 from model_export import package
 from model_export.errors import ExportError
-from model_export.package import publish
+from model_export.package import publish_trained
 from model_export.rewrite import graphs
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
@@ -29,7 +29,7 @@ TINY = values_model("tiny", hidden_sizes=(2,))
 
 @pytest.fixture(autouse=True)
 def _plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "write_report", plain_report)
+    monkeypatch.setattr("model_export.publish.write_report", plain_report)
 
 
 def versions(repository: Path) -> list[str]:
@@ -42,10 +42,10 @@ def visible_and_hidden(repository: Path) -> list[str]:
 
 def test_versions_count_up_and_earlier_ones_stay(tmp_path: Path) -> None:
     repository = tmp_path / "not" / "yet" / "there"
-    first = publish(TINY, repository)
+    first = publish_trained(TINY, repository)
     before = {file.name: file.read_bytes() for file in first.iterdir()}
     (repository / "tiny" / "7").mkdir()
-    second = publish(TINY, repository)
+    second = publish_trained(TINY, repository)
     assert first.stat().st_mode & 0o755 == 0o755, "the service may run as another user"
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in first.iterdir())
     assert (first, second) == (repository / "tiny" / "1", repository / "tiny" / "8")
@@ -61,7 +61,7 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
     with torch.no_grad():
         next(broken.network.layers.parameters())[0, 0] = torch.nan
     with pytest.raises(ExportError, match="verification failed"):
-        publish(broken, tmp_path)
+        publish_trained(broken, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
 
@@ -76,7 +76,7 @@ def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(graphs, "build_cell", wrong)
     with pytest.raises(ExportError, match="step reset is off by"):
-        publish(TINY, tmp_path)
+        publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
 
@@ -89,7 +89,7 @@ def test_a_failure_half_way_leaves_nothing(
 
     monkeypatch.setattr(package, at, fail)
     with pytest.raises(OSError, match="no space left"):
-        publish(TINY, tmp_path)
+        publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
 
@@ -102,12 +102,12 @@ from tests.bundles import plain_report, values_model
 
 package.write_report = plain_report
 package.move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
-package.publish(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
+publish_trained(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
 """
 
 
 def test_kill_9_half_way_leaves_a_repository_that_loads(tmp_path: Path) -> None:
-    publish(TINY, tmp_path)
+    publish_trained(TINY, tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -118,5 +118,5 @@ def test_kill_9_half_way_leaves_a_repository_that_loads(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert versions(tmp_path) == ["tiny/1"]
-    assert publish(TINY, tmp_path) == tmp_path / "tiny" / "2"
+    assert publish_trained(TINY, tmp_path) == tmp_path / "tiny" / "2"
     assert versions(tmp_path) == ["tiny/1", "tiny/2"]

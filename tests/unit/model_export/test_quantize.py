@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from model_export import package
 from model_export.command_line import main
 from model_export.errors import ExportError
 from model_export.model.network import Network
+from model_export.package import publish_trained
 from model_export.quantize.blocks import BLOCK_SIZE, in_blocks
 from model_export.quantize.graphs import quantized_step, rounded_sequence
 from model_export.recipe import recipe_for
@@ -42,9 +42,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 1 of two large models, one per reset variant; tests publish under names of theirs."""
     folder = tmp_path_factory.mktemp("large")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
-        package.publish(values_model("before", hidden_sizes=(SIZE, 300)), folder)
-        package.publish(values_model("after", reset="after", hidden_sizes=(SIZE,)), folder)
+        patch.setattr("model_export.publish.write_report", plain_report)
+        publish_trained(values_model("before", hidden_sizes=(SIZE, 300)), folder)
+        publish_trained(values_model("after", reset="after", hidden_sizes=(SIZE,)), folder)
     return folder
 
 
@@ -149,8 +149,8 @@ def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sample=task.sample,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
-        package.publish(trained, folder / "models")
+        patch.setattr("model_export.publish.write_report", plain_report)
+        publish_trained(trained, folder / "models")
     return folder
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from model_export.command_line import main
-from model_export.package import publish
+from model_export.package import publish_trained
 from model_export.report import write_report
 from model_export.report.figures import best_epoch
 from model_export.trained import Curve, TrainedModel
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 
 def engine_of(trained: TrainedModel, folder: Path) -> Engine:
-    return Engine(read_bundle(publish(trained, folder)), Provider())
+    return Engine(read_bundle(publish_trained(trained, folder)), Provider())
 
 
 def report_on(trained: TrainedModel, engine: Engine, folder: Path) -> Page:
@@ -114,7 +114,7 @@ def test_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 
 def test_is_part_of_the_published_bundle(tmp_path: Path) -> None:
-    folder = publish(tokens_model("letters"), tmp_path)
+    folder = publish_trained(tokens_model("letters"), tmp_path)
     page = Page((folder / "report.html").read_text("utf-8"))
     assert re.search(r"[1-9]\d* checks passed", page.text)
     assert len(page.pictures) == 2

@@ -11,9 +11,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from model_export import package
 from model_export.model.config import ResidualHead
 from model_export.model.network import Network
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
@@ -228,8 +228,8 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         network.head.bias.fill_(1.0)
     folder: Path = tmp_path_factory.mktemp("growing")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
-        package.publish(replace(trained, network=network), folder)
+        patch.setattr("model_export.publish.write_report", plain_report)
+        publish_trained(replace(trained, network=network), folder)
     yield load_models(read_repository(folder), Provider()).latest("growing")
 
 

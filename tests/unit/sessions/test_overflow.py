@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_export import package
 from model_export.model.config import ValuesFront
 from model_export.model.network import Network
+from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.errors import InvalidInput
@@ -27,8 +27,8 @@ def small_units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     network = Network(replace(trained.network.config, front=front))
     folder: Path = tmp_path_factory.mktemp("small")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(package, "write_report", plain_report)
-        package.publish(replace(trained, network=network), folder)
+        patch.setattr("model_export.publish.write_report", plain_report)
+        publish_trained(replace(trained, network=network), folder)
     yield load_models(read_repository(folder), Provider())
 
 
