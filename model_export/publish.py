@@ -30,9 +30,8 @@ def publish(draft: Draft, repository: Path) -> Path:
         bundle = pack(draft, folder, manifest)
         if draft.tolerance is None:
             tolerance = measured_tolerance(Engine(bundle, Provider()))
-            bundle = pack(
-                draft, folder, bundle.manifest.model_copy(update={"tolerance": tolerance})
-            )
+            measured = bundle.manifest.model_copy(update={"tolerance": tolerance})
+            bundle = pack(draft, folder, measured)
         engine = Engine(bundle, Provider())
         checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
         write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)

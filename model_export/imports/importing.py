@@ -140,7 +140,7 @@ def _comparison(
             )
             return
         run, noise = _run(engine, graphs, rows, constants)
-        yield from against_original(asked, graphs, run, rows, constants, noise)
+        yield from against_original(asked, graphs, run, (rows, constants), noise)
 
     return compare
 

@@ -1,4 +1,4 @@
-"""Building `sequence.onnx` of a model that needs whole sequences: the model itself, in our layout."""
+"""Building `sequence.onnx` of a model that needs whole sequences: the model, in our layout."""
 
 import numpy as np
 import onnx_ir as ir

@@ -313,7 +313,7 @@ class Manifest(_Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_format_1(cls, data: Any) -> Any:
+    def _from_format_1(cls, data: object) -> object:
         if isinstance(data, dict) and data.get("format") == 1:
             return _as_format_2(data)
         return data

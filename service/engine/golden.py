@@ -18,7 +18,7 @@ Scale = NDArray[np.float64]
 
 
 class Comparison(NamedTuple):
-    """What was compared, what was found and what was expected, [B, T, N] each, and the scale [N]."""
+    """What was compared, what was found and expected, [B, T, N] each, and the scale [N]."""
 
     what: str
     found: NDArray[np.float32]

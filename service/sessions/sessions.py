@@ -351,8 +351,8 @@ def _begun(engine: Engine, request: Create) -> NDArray[np.float32]:
         )
     if state is None:
         constants = read_constants(request.constants, manifest)
-        (row,) = engine.initial_states(1, constants)
-        return row
+        begun: NDArray[np.float32] = engine.initial_states(1, constants)[0]
+        return begun
     if request.constants is not None:
         raise InvalidInput.at(("constants",), "send `state` or `constants`: a state has them in it")
     _check_state(state, manifest.state_size)

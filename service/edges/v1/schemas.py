@@ -170,7 +170,7 @@ class StateAnswer(_SessionShown):
 
 
 class LayerAnswer(_Answer):
-    """One recurrent layer: `lanes` rows of `hidden_size` units, from `offset` on among all units."""
+    """One recurrent layer: `lanes` rows of `hidden_size` units, from `offset` on among all."""
 
     layer: int
     name: str

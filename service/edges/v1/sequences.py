@@ -36,7 +36,7 @@ def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
     if needs_whole(manifest):
         # Only the whole looks ahead to the end; the steps have the gates and the last state.
         for one, whole in zip(sequences, _wholes(engine, body, inputs), strict=True):
-            one |= whole
+            one.update(whole)
             one.pop("ready_at", None)
     return long_json({"model": manifest.name, "version": manifest.version, "sequences": sequences})
 
