@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -17,12 +17,13 @@ from model_export.imports.provenance import provenance_of
 from model_export.original import Original
 from model_export.report.imported import import_sections
 from model_export.rewrite.axes import width_of
-from model_export.rewrite.graphs import Graphs, write_graphs
+from model_export.rewrite.facts import Source
+from model_export.rewrite.graphs import Graphs, write_graphs, write_window
 from model_export.rewrite.normalise import normalise
-from model_export.rewrite.roles import Hints, find_roles
+from model_export.rewrite.roles import Hints, Roles, find_roles
 from model_export.verify.asked import Asked
 from model_export.verify.check import Check
-from model_export.verify.prefixes import Run, against_original
+from model_export.verify.prefixes import Run, against_original, against_windows
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.golden import deviation
@@ -41,7 +42,8 @@ class ImportOptions:
 
     `names` and `units` are those of the input columns. `sample` [T, F] or [T] are inputs of the
     size that the model knows; without them it is compared on random ones. `delay` allows answers
-    that come so many steps late.
+    that come so many steps late. `session` says whether sessions run on and on, or on their last
+    `window` inputs; by default what the file proves equal to itself.
     """
 
     name: str
@@ -54,6 +56,8 @@ class ImportOptions:
     vocabulary: tuple[str, ...] = ()
     sample: NDArray[Any] | None = None
     delay: int = 0
+    session: Literal["carry", "window"] | None = None
+    window: int | None = None
     created_at: str = ""
 
 
@@ -72,9 +76,9 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     Raises ExportError naming what stands in the way.
     """
     model = normalise(_copied(original.model))
-    graphs = write_graphs(model, find_roles(model, options.hints))
+    graphs, why = _graphs(model, find_roles(model, options.hints), options)
     _check_delay(graphs, options.delay)
-    notes = (*original.notes, *_notes(graphs))
+    notes = (*original.notes, *_notes(graphs), *why)
     signatures = _Signatures(model, graphs, _completed(options, original.model))
     rows = signatures.rows(GOLDEN_BATCH, GOLDEN_TIME)
     constants = signatures.constants(GOLDEN_BATCH)
@@ -106,6 +110,32 @@ def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+def _graphs(
+    model: ir.Model, roles: Roles, options: ImportOptions
+) -> tuple[Graphs, tuple[str, ...]]:
+    """The graphs, and why sessions run on or see a window: as what the file proves, or is told."""
+    window = options.window or roles.fixed.time
+    is_last = getattr(roles.analysis.facts[roles.output], "source", None) is Source.LAST
+    fixed = roles.fixed.time is not None and not roles.takes_single_steps
+    mode = options.session or ("window" if fixed and is_last else "carry")
+    if mode == "window":
+        if window is None:
+            raise ExportError("the file does not say how long a window is; say it by --window N")
+        why = "as was asked" if options.session else "since the file fixes their number"
+        note = f"A session answers what the model answers to its last {window} inputs, {why}."
+        return write_window(model, roles, window), (note,)
+    graphs = write_graphs(model, roles)
+    if graphs.step is None:
+        hint = " --session window --window N serves it in sessions that see the last N inputs."
+        return graphs, (hint.strip(),)
+    if fixed and is_last:
+        return graphs, (
+            f"Sessions run on past the {window} steps that the file was made for, as was asked; "
+            "what it answers there cannot be compared with the file.",
+        )
+    return graphs, ()
+
+
 def _check_delay(graphs: Graphs, delay: int) -> None:
     if graphs.why_whole is None and graphs.looks_ahead > delay:
         raise ExportError(
@@ -117,6 +147,8 @@ def _check_delay(graphs: Graphs, delay: int) -> None:
 def _notes(graphs: Graphs) -> Iterator[str]:
     if graphs.why_whole is not None:
         yield f"Whole sequences only, without sessions: {graphs.why_whole}."
+    elif graphs.window is not None:
+        return
     elif graphs.looks_ahead:
         yield f"Answers come {graphs.output.late} steps late, since the model looks ahead."
     elif graphs.ready_at > 1:
@@ -138,6 +170,11 @@ def _comparison(
             yield Check(
                 "whole sequences against the original", deviation(engine.whole(rows), answer)
             )
+            return
+        if graphs.window is not None:
+            rows = signatures.rows(COMPARED_BATCH, graphs.window + COMPARED_TIME)
+            run, noise = _run(engine, graphs, rows, {})
+            yield from against_windows(asked, run, rows, graphs.window, noise)
             return
         run, noise = _run(engine, graphs, rows, constants)
         yield from against_original(asked, graphs, run, (rows, constants), noise)
@@ -173,8 +210,8 @@ class _Signatures:
 
     def rows(self, batch: int, time: int) -> NDArray[Any]:
         """[B, T, F] float32 or [B, T] int64: pieces of the sample, or random numbers."""
-        roles = self._graphs.roles
-        if roles.fixed.time is not None and not roles.takes_single_steps:
+        roles, window = self._graphs.roles, self._graphs.window
+        if roles.fixed.time is not None and not roles.takes_single_steps and window is None:
             time = roles.fixed.time
         if self._options.sample is not None:
             return _pieces(self._options.sample, batch, time)

@@ -47,7 +47,7 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
         ir.DataType.INT64 if is_tokens else ir.DataType.FLOAT,
         ["batch", "time"] if is_tokens else ["batch", "time", width],
     )
-    rearranging = Rearranging(is_step=False)
+    rearranging = Rearranging(time=None)
     rearranging.model_input = new
     begin, end = Builder(graph, "begin"), Builder(graph, "end")
     rows = begin.unsqueeze(new, -1) if is_tokens else new

@@ -69,6 +69,21 @@ def against_original(
             yield Check(name, deviation(found, expected, scale), allowed)
 
 
+def against_windows(
+    asked: Asked, run: Run, rows: Rows, window: int, noise: float
+) -> Iterator[Check]:
+    """Every answer of a session against the original on its last inputs alone."""
+    allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
+    scale = scale_of(run.output)
+    for end in range(window, rows.shape[1] + 1):
+        answer = asked.whole(rows[:, end - window : end], {})
+        expected = answer[:, -1] if answer.ndim == 3 else answer
+        off = deviation(run.output[:, end - 1], expected, scale)
+        yield Check(
+            f"a session against the original, steps {end - window + 1} to {end}", off, allowed
+        )
+
+
 def _of_prefix(
     graphs: Graphs, run: Run, answer: NDArray[np.float64], length: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -51,6 +51,8 @@ def _one_step(table: Fact, indexes: Fact, axis: int, context: Context) -> Outcom
     dropped = table.axes[:axis] + indexes.axes + table.axes[axis + 1 :]
 
     def take_only(writer: "Writer", copy: ir.Node) -> None:
+        if writer.kind == "window":
+            return
         zeros = np.zeros(() if not indexes.axes else (1,), np.int64)
         copy.replace_input_with(1, writer.constant(copy, zeros))
 
@@ -92,6 +94,8 @@ def slices(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
 
 def _pass_on(writer: "Writer", copy: ir.Node) -> None:
     """Where each step comes when it comes, there is nothing to cut."""
+    if writer.kind == "window":
+        return
     writer.replace(copy, "Identity", [copy.inputs[0]])
 
 
@@ -293,6 +297,8 @@ def _joined_in_time(known: Sequence[Fact], axis: int, context: Context) -> Outco
     made = _padded_in_time(known[place], begin, end, paddings.pop(), context)
 
     def pass_on(writer: "Writer", copy: ir.Node) -> None:
+        if writer.kind == "window":
+            return
         writer.replace(copy, "Identity", [copy.inputs[place]])
 
     return Outcome(made.facts, pass_on)

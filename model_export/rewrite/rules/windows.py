@@ -116,6 +116,8 @@ def _over_time(
 
     def look_back(writer: "Writer", copy: ir.Node) -> None:
         writer.look_back(copy, 0, carried)
+        if writer.kind == "window":
+            return
         copy.attributes.pop("auto_pad", None)
         copy.attributes.add(ir.AttrInt64s("pads", pads))
 
