@@ -108,7 +108,7 @@ def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
         raise ExportError("a model that takes single steps, or constants, has no window")
     if roles.fixed.time not in (None, window):
         raise ExportError(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
-    whole, output = write_whole(model, roles)
+    whole, output = _whole_of_window(model, roles)
     late = window - 1
     width = prod(width_of(axis) for axis in roles.input_axes)
     segments = [Segment(LAST_INPUTS, "carried", (late, width), np.zeros(late * width, np.float32))]
@@ -123,9 +123,17 @@ def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
         roles,
         output,
         model.opset_imports[""],
-        "outputs",
+        None if whole is None else "outputs",
         window=window,
     )
+
+
+def _whole_of_window(model: ir.Model, roles: Roles) -> tuple[bytes | None, Fact]:
+    """The model itself, where it takes a batch, and what is known of its output."""
+    fact = roles.analysis.facts[roles.output]
+    if roles.fixed.batch == 1 and isinstance(fact, Fact):
+        return None, fact
+    return write_whole(model, roles)
 
 
 def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:

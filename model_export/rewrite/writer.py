@@ -167,16 +167,15 @@ class Writer:
 
     def rows(self, builder: Builder, value: ir.Value, axes: Axes) -> ir.Value:
         """A value as [B, n] in the step graph, as [B, T, n] in the sequence graph."""
-        if self.is_step:
-            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
-        factors, groups, rows = rows_first(axes)
+        factors, groups, rows = rows_first(self._rearranging.sized(axes))
         return self._rearranging.rearranged(builder, value, factors, groups, rows)
 
     def from_rows(self, builder: Builder, rows: ir.Value, axes: Axes) -> ir.Value:
-        """The reverse of `rows`."""
+        """The reverse of `rows`; a window is [B, N · n], one step behind the other."""
+        _, groups, have = rows_first(axes)
         if self.is_step:
-            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
-        factors, groups, have = rows_first(axes)
+            have = [have[0], [at for group in have[1:] for at in group]]
+        factors, _ = numbered(self._rearranging.sized(axes))
         return self._rearranging.rearranged(builder, rows, factors, have, groups)
 
     def unchanged(self, builder: Builder, name: str) -> ir.Value:
