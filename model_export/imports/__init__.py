@@ -1,0 +1,1 @@
+"""Models that were not trained here: each kind of file is read into an `Original`."""
