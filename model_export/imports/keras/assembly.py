@@ -23,7 +23,7 @@ from model_export.imports.keras.operations import (
     merge,
     select,
 )
-from model_export.imports.keras.readers import Source, read_layer
+from model_export.imports.keras.readers import Source, read_layer, refuse_unknown
 from model_export.imports.keras.settings import Json, Settings, brief
 from model_export.imports.keras.weights import Entry, Weights
 
@@ -180,6 +180,7 @@ class _Assembly:
 
     def _apply(self, record: LayerRecord, weights: Weights, call: Call, depth: int) -> list[Value]:
         try:
+            refuse_unknown(record.class_name)
             operands = _operands(record, call)
             if record.class_name in MODELS:
                 return self.model(record, weights, _values(operands), depth + 1)
@@ -208,6 +209,8 @@ class _Assembly:
         inputs = _values(operands)
         source = Source(settings, weights, self.network.shapes[inputs[0]], self._major)
         layer = read_layer(record.class_name, source)
+        about = f"Layer {record.name!r} ({record.class_name})"
+        self.network.notes += [f"{about}: {note}" for note in source.notes]
         if layer is None:
             self.network.left_out.append(f"{record.name} ({record.class_name})")
             return inputs[:1]
@@ -270,7 +273,8 @@ def _operands(record: LayerRecord, call: Call) -> list[Json]:
     if keywords.pop("training", None):
         raise ImportRefused("it is called with training=True, so that it answers by chance")
     for key, value in keywords.items():
-        if value is not None:
+        nothing = all(item is None for item in value) if isinstance(value, list) else value is None
+        if not nothing:
             raise ImportRefused(f"it is called with {key}={brief(value)}, which is not known here")
     operands: list[Json] = []
     for operand in given:

@@ -1,11 +1,11 @@
 """Opening a Keras file: its architecture as JSON and its weights, and nothing that can run.
 
-Three layouts are in use:
+Two layouts are in use:
 
-- `.keras` of Keras 3 and late Keras 2: a zip of `config.json`, `metadata.json` and
+- `.keras` of Keras 3 and of Keras 2 from 2.13 on: a zip of `config.json`, `metadata.json` and
   `model.weights.h5`, whose groups are numbered by class (`layers/gru_1/cell/vars/0`).
-- `.h5` of every version: one HDF5 file with the architecture in the attribute `model_config` and
-  the weights by name in the group `model_weights`.
+- `.h5` of every version, and `.keras` before 2.13: one HDF5 file with the architecture in the
+  attribute `model_config` and the weights by name in the group `model_weights`.
 
 See https://keras.io/guides/serialization_and_saving. A file is told by its content, not its name.
 """

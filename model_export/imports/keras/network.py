@@ -35,7 +35,8 @@ class Step:
 class Network:
     """The whole model.
 
-    `left_out` names layers that only act in training, `precisions` other ones than float32.
+    `left_out` names layers that only act in training, `precisions` other ones than float32, and
+    `notes` are sentences about what was taken for granted.
     """
 
     inputs: list[Input] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Network:
     shapes: dict[Value, Shape] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     precisions: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def is_tokens(self, value: Value) -> bool:
         """Whether a value is nothing but the number of a row in some Embedding."""

@@ -32,6 +32,9 @@ _OLD_OPERATIONS: dict[str, MergeKind] = {
 
 SELECTIONS = {"GetItem", "SlicingOpLambda"}
 
+OPERATIONS = {OLD_OPERATION, "Negative", *SELECTIONS}
+"""What is no layer, besides the merges."""
+
 
 def merge(class_name: str, function: Json, operands: Sequence[Json]) -> Merge:
     """The record of a layer or operation; what is no Value among its operands is a constant.

@@ -82,7 +82,7 @@ def _refuse_mixed_states(network: Network) -> None:
 
 
 def _notes(network: Network) -> list[str]:
-    notes = []
+    notes = list(network.notes)
     if network.left_out:
         notes.append(f"Left out, since they only act in training: {', '.join(network.left_out)}.")
     if network.precisions:

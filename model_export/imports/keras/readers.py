@@ -4,7 +4,7 @@ Fields and formulas: https://keras.io/api/layers
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -13,7 +13,7 @@ from model_export.errors import ImportRefused
 from model_export.imports.keras import activations, layers
 from model_export.imports.keras.architecture import MODELS
 from model_export.imports.keras.layers import Layer, Shape, axis_of, rank, same_width
-from model_export.imports.keras.operations import MERGES
+from model_export.imports.keras.operations import MERGES, OPERATIONS
 from model_export.imports.keras.settings import Json, Settings, brief
 from model_export.imports.keras.weights import Array, Weights
 
@@ -23,12 +23,16 @@ _EPSILON = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a layer is read from; `shape` is that of its first input, `major` Keras's version."""
+    """What a layer is read from; `shape` is that of its first input, `major` Keras's version.
+
+    `notes` collects sentences about what was taken for granted.
+    """
 
     settings: Settings
     weights: Weights
     shape: Shape
     major: int
+    notes: list[str] = field(default_factory=list)
 
     def activation(self, key: str = "activation") -> activations.Activation:
         return activations.activation_by_name(self.settings.raw(key), self.major)
@@ -39,7 +43,7 @@ class Source:
             raise ImportRefused(f"its field {attribute!r} is {brief(record)}, and no layer")
         settings = Settings(record.get("config"))
         inside = self.weights.inside(attribute)
-        return record["class_name"], Source(settings, inside, self.shape, self.major)
+        return record["class_name"], replace(self, settings=settings, weights=inside)
 
 
 Reader = Callable[[Source], Layer]
@@ -52,19 +56,20 @@ def read_layer(class_name: str, source: Source) -> Layer | None:
     """
     if class_name in ONLY_TRAINING:
         return None
-    if class_name not in READERS:
-        raise ImportRefused(_why_not(class_name))
+    refuse_unknown(class_name)
     layer = READERS[class_name](source)
     source.settings.finish()
     return layer
 
 
-def _why_not(class_name: str) -> str:
+def refuse_unknown(class_name: str) -> None:
+    """Raises ImportRefused for a class of layer that cannot be imported, saying why."""
     if class_name in _REFUSED:
-        return f"it cannot be imported: {_REFUSED[class_name]}"
-    known = ", ".join(sorted({*READERS, *ONLY_TRAINING, *MERGES, *MODELS}))
-    reason = "there is no rule for this class"
-    return f"it cannot be imported: {reason}; known layers: {known}"
+        raise ImportRefused(f"it cannot be imported: {_REFUSED[class_name]}")
+    known = {*READERS, *ONLY_TRAINING, *MERGES, *MODELS, *OPERATIONS}
+    if class_name not in known:
+        reason = "it cannot be imported: there is no rule for this class; known layers: "
+        raise ImportRefused(reason + ", ".join(sorted(known)))
 
 
 _NOT_A_GRU = "it is recurrent and no GRU, and only GRUs can be served"
@@ -264,6 +269,11 @@ def _normalization(source: Source) -> Layer:
             same_width(None if shared else source.shape[-1], len(values))
     deviation = np.maximum(np.sqrt(variance), _EPSILON)
     nothing = np.zeros(1)
+    if settings.raw("invert") is None:
+        source.notes.append(
+            "This version of Keras does not save the field 'invert'; it is taken as false, as by "
+            "Keras when it loads the file."
+        )
     if settings.flag("invert"):
         return layers.Affine(shift=nothing, factor=deviation, offset=mean)
     return layers.Affine(shift=mean, factor=1 / deviation, offset=nothing)

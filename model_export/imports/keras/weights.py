@@ -127,31 +127,45 @@ class _Numbered:
         return _Numbered(self._group(attribute), attribute, self.datasets)
 
     def layers(self, entries: Sequence[Entry]) -> list[Weights]:
-        """Keras names the groups by class, with a count: `gru`, `gru_1`."""
+        """Keras names the groups by class, with a count: `gru`, `gru_1`.
+
+        Keras 2.13 and 2.14 count a layer twice if it has any weights, and write it once.
+        """
+        counts_twice = self.group is not None and _OLD_LAYERS in self.group
+        siblings = self._group(_OLD_LAYERS if counts_twice else "layers")
         used: Counter[str] = Counter()
         found: list[Weights] = []
         for entry in entries:
             name = _snake_case(entry.class_name)
-            number = used[name]
-            used[name] += 1
-            found.append(self._layer(f"{name}_{number}" if number else name, entry))
+            key = f"{name}_{used[name]}" if used[name] else name
+            group = _child(siblings, key) if key in siblings else None
+            used[name] += 2 if counts_twice and group is not None and _has_variables(group) else 1
+            _expect_name(key, group, entry)
+            found.append(_Numbered(group, f"layer {entry.name!r}", self.datasets))
         return found
-
-    def _layer(self, key: str, entry: Entry) -> Weights:
-        siblings = self._group("layers")
-        group = _child(siblings, key) if key in siblings else None
-        said = group["vars"].attrs.get("name") if group and "vars" in group else None
-        if said is not None and said != entry.name:
-            raise ImportRefused(
-                f"the weights 'layers/{key}' belong to layer {said!r}, not to {entry.name!r}: "
-                "architecture and weights of this file do not fit together"
-            )
-        return _Numbered(group, f"layer {entry.name!r}", self.datasets)
 
     def _group(self, name: str) -> h5py.Group:
         if self.group is None:
             raise ImportRefused(f"the file lacks the weights of {self.what}")
         return _child(self.group, name)
+
+
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+
+
+def _has_variables(group: h5py.Group) -> bool:
+    found: object = group.visititems(lambda _, item: isinstance(item, h5py.Dataset) or None)
+    return found is not None
+
+
+def _expect_name(key: str, group: h5py.Group | None, entry: Entry) -> None:
+    """Files of later versions say which layer a group is of."""
+    said = group["vars"].attrs.get("name") if group is not None and "vars" in group else None
+    if said is not None and said != entry.name:
+        raise ImportRefused(
+            f"the weights 'layers/{key}' belong to layer {said!r}, not to {entry.name!r}: "
+            "architecture and weights of this file do not fit together"
+        )
 
 
 def _snake_case(class_name: str) -> str:
