@@ -42,7 +42,7 @@ def read_record(entry: Json) -> LayerRecord:
     if not isinstance(config, dict):
         raise ImportRefused(f"a layer of class {class_name} has no configuration")
     name = entry.get("name", config.get("name", class_name.lower()))
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name.isprintable():
         raise ImportRefused(f"a layer of class {class_name} has the name {brief(name)}")
     module, calls = str(entry.get("module", "")), entry.get("inbound_nodes", [])
     return LayerRecord(class_name, name, config, module, calls)

@@ -24,7 +24,7 @@ from model_export.imports.keras.operations import (
     select,
 )
 from model_export.imports.keras.readers import Source, read_layer, refuse_unknown
-from model_export.imports.keras.settings import Json, Settings, brief
+from model_export.imports.keras.settings import Json, Settings, brief, is_whole
 from model_export.imports.keras.weights import Entry, Weights
 
 DEEPEST = 10
@@ -168,7 +168,7 @@ class _Assembly:
     def _input(self, layer: str, shape: Json) -> Value:
         """Rows of a batch are independent, so the size of a batch is always free."""
         fits = isinstance(shape, list) and 2 <= len(shape) <= 5
-        if not fits or not all(n is None or (type(n) is int and n > 0) for n in shape):
+        if not fits or not all(n is None or (is_whole(n) and n > 0) for n in shape):
             raise ImportRefused(f"layer {layer!r} (InputLayer): its shape is {brief(shape)}")
         sizes = [None, *shape[1:]]
         if len(sizes) in self._free_axes:

@@ -69,7 +69,7 @@ def open_keras(file: Path) -> Iterator[KerasFile]:
     except FileNotFoundError as error:
         raise ImportRefused("there is no such file") from error
     # h5py reports damage as any of these.
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, UnicodeError) as error:
         raise ImportRefused(f"the file cannot be read: {_one_line(error)}") from error
 
 
@@ -92,7 +92,7 @@ def _hdf5(stream: BinaryIO) -> Iterator[KerasFile]:
                 "only, or no Keras file; save the whole model with model.save('model.keras')"
             )
         text = strings(root.attrs, "model_config")
-        architecture = _json("".join(text).encode(), "the attribute 'model_config'")
+        architecture = _json("".join(text), "the attribute 'model_config'")
         version = _version("".join(strings(root.attrs, "keras_version")) or None)
         yield KerasFile(architecture, version, weights_by_name(root, _datasets()))
 
@@ -128,9 +128,9 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         raise ImportRefused(f"{name} cannot be read: {_one_line(error)}") from error
 
 
-def _json(text: bytes, what: str) -> Mapping[str, Json]:
+def _json(text: bytes | str, what: str) -> Mapping[str, Json]:
     if len(text) > LONGEST_JSON:
-        reason = f"{what} has {len(text):,} bytes; at most {LONGEST_JSON:,} are read"
+        reason = f"{what} is {len(text):,} long; at most {LONGEST_JSON:,} are read"
         raise ImportRefused(reason)
     try:
         record = json.loads(text)

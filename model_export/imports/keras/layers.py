@@ -299,13 +299,19 @@ class Select:
         if len(self.items) > len(inputs[0]):
             raise ImportRefused(f"it takes {len(self.items)} axes of {show(inputs[0])}")
         missing = (slice(None),) * (len(inputs[0]) - len(self.items))
-        pairs = zip((*self.items, *missing), inputs[0], strict=True)
+        pairs = list(zip((*self.items, *missing), inputs[0], strict=True))
+        for item, size in pairs:
+            if isinstance(item, int) and size is not None and not -size <= item < size:
+                raise ImportRefused(f"it takes place {item} of {size}")
         return (tuple(self._size(item, size) for item, size in pairs if isinstance(item, slice)),)
 
     @staticmethod
     def _size(item: slice, size: int | None) -> int | None:
         if size is not None:
-            return len(range(size)[item])
+            left = len(range(size)[item])
+            if not left:
+                raise ImportRefused("it takes an empty part of an axis")
+            return left
         if item == slice(None):
             return None
         raise ImportRefused("it takes a part of an axis whose size is not fixed")

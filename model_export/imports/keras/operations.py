@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from model_export.errors import ImportRefused
 from model_export.imports.keras.layers import Merge, MergeKind, Select
 from model_export.imports.keras.network import Value
-from model_export.imports.keras.settings import Json, brief, is_number
+from model_export.imports.keras.settings import Json, brief, is_number, is_whole
 
 MERGES: dict[str, MergeKind] = {
     "Add": "add",
@@ -72,7 +72,7 @@ def select(items: Json, axes: int) -> Select:
 
 
 def _item(item: Json) -> Json:
-    if type(item) is int:
+    if is_whole(item):
         return item
     if isinstance(item, Mapping):
         if item.get("class_name") == "__ellipsis__":
@@ -85,7 +85,7 @@ def _item(item: Json) -> Json:
 
 def _slice(bounds: Mapping[str, Json]) -> slice:
     start, stop, step = (bounds[key] for key in ("start", "stop", "step"))
-    if not all(bound is None or type(bound) is int for bound in (start, stop, step)) or step == 0:
+    if not all(bound is None or is_whole(bound) for bound in (start, stop, step)) or step == 0:
         raise ImportRefused(f"its index holds {brief(bounds)}; numbers and slices can be imported")
     # Spelt one way, so that all of an axis is always slice(None).
     everything = (start or 0) == 0 and stop is None and (step or 1) == 1

@@ -26,12 +26,17 @@ def read_keras(file: Path) -> Original:
         signature = signature_of(network)
         model = build(network, signature)
     except ImportRefused as error:
-        raise ImportRefused(f"{file}: {error}") from error
+        raise ImportRefused(_printable(f"{file}: {error}")) from error
 
     def answer(inputs: Arrays) -> Arrays:
         return read(network, signature, inputs)
 
     return Original(model, answer, file, f"Keras {version}", tuple(_notes(network)))
+
+
+def _printable(message: str) -> str:
+    """Text from a damaged file may hold what no terminal can show."""
+    return message.encode(errors="backslashreplace").decode()
 
 
 def _network(file: KerasFile) -> Network:

@@ -25,7 +25,7 @@ Float64 = NDArray[np.float64]
 def read(network: Network, signature: Signature, inputs: Arrays) -> dict[str, Float64]:
     """All outputs by name, for all inputs by name.
 
-    Raises ImportRefused where an input is missing, or a token is not in its embedding.
+    Raises ImportRefused where an input is missing or too short, or a token not in its embedding.
     """
     missing = signature.inputs.keys() - inputs.keys()
     if missing:
@@ -187,7 +187,7 @@ def _conv1d(conv: layers.Conv1D, x: Float64) -> Sequence[Float64]:
     """Each output is a sum over the places of the kernel, `dilation` steps apart."""
     x = np.pad(x, ((0, 0), (conv.before, conv.after), (0, 0)))
     width, per_group, filters = conv.kernel.shape
-    time = x.shape[1] - (width - 1) * conv.dilation
+    time = layers.shorter(x.shape[1], (width - 1) * conv.dilation) or 0
     made = np.zeros((len(x), time, filters))
     each = filters // conv.groups
     for group in range(conv.groups):
@@ -207,6 +207,7 @@ def _pool1d(pool: layers.Pool1D, x: Float64) -> Sequence[Float64]:
         outside = max((count - 1) * pool.stride + pool.size - time, 0)
         first = -(outside // 2)
     else:
+        layers.shorter(time, pool.size - 1)
         count, first = (time - pool.size) // pool.stride + 1, 0
     starts = [first + index * pool.stride for index in range(count)]
     windows = [x[:, max(start, 0) : start + pool.size] for start in starts]

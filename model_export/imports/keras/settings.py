@@ -6,6 +6,9 @@ from typing import Any
 
 from model_export.errors import ImportRefused
 
+LARGEST = 2**31 - 1
+"""Whole numbers beyond are no counts, sizes or indices."""
+
 Json = Any
 """A value that came out of JSON; whoever uses it checks what it is."""
 
@@ -43,16 +46,16 @@ class Settings:
         value = self.raw(key, default)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self._unusable(key, value, "a whole number, at least 1")
-        return value
+        if not is_whole(value) or value < 1:
+            raise self._unusable(key, value, f"a whole number from 1 to {LARGEST}")
+        return int(value)
 
     def wholes(self, key: str, lowest: int) -> tuple[int, ...]:
         """A whole number or a list of them, none below `lowest`."""
         value = self.raw(key)
         items = value if isinstance(value, list) else [value]
-        if not all(type(item) is int and item >= lowest for item in items):
-            raise self._unusable(key, value, f"whole numbers, at least {lowest}")
+        if not all(is_whole(item) and item >= lowest for item in items):
+            raise self._unusable(key, value, f"whole numbers from {lowest} to {LARGEST}")
         return tuple(items)
 
     def number(self, key: str, default: float | None = None) -> float:
@@ -92,18 +95,23 @@ class Settings:
             name = inner.get("name") if isinstance(inner, dict) else None
         if name in (None, "float32"):
             return None
-        if name not in _PRECISIONS:
+        if not isinstance(name, str) or name not in _PRECISIONS:
             raise self._unusable("dtype", policy, "a precision of floating point")
-        return str(name)
+        return name
 
     @staticmethod
     def _unusable(key: str, value: Json, expected: str) -> ImportRefused:
         return ImportRefused(f"its field {key!r} is {brief(value)}; {expected} can be imported")
 
 
+def is_whole(value: Json) -> bool:
+    """Whether a JSON value is a whole number of a size that axes and counts can have."""
+    return type(value) is int and abs(value) <= LARGEST
+
+
 def is_number(value: Json) -> bool:
     """Whether a JSON value is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)
+    return is_whole(value) or (type(value) is float and math.isfinite(value))
 
 
 def brief(value: Json) -> str:

@@ -52,6 +52,15 @@ class Datasets:
 
     def read(self, dataset: object, where: str) -> Array:
         """Raises ImportRefused for what is no stored array of finite numbers."""
+        try:
+            values = self._values(dataset, where)
+        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            raise ImportRefused(f"{where} cannot be read: {error}") from error
+        if not np.isfinite(values).all():
+            raise ImportRefused(f"{where} holds NaN or infinity")
+        return values
+
+    def _values(self, dataset: object, where: str) -> Array:
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
             raise ImportRefused(f"{where} is no array of numbers")
         if dataset.external or dataset.is_virtual:
@@ -59,10 +68,7 @@ class Datasets:
         self._count(dataset.size * 8, where)
         if dataset.size and not dataset.id.get_storage_size():
             raise ImportRefused(f"{where} has a shape and no values")
-        values = np.asarray(dataset[()], np.float64)
-        if not np.isfinite(values).all():
-            raise ImportRefused(f"{where} holds NaN or infinity")
-        return values
+        return np.asarray(dataset[()], np.float64)
 
     def _count(self, size: int, where: str) -> None:
         self._left -= size

@@ -2,15 +2,16 @@
 
 Run by the Python of an environment that has Keras (2 or 3), not by the project's own:
 
-    KERAS_BACKEND=torch .variety/keras/bin/python write_models.py FOLDER [NAME …]
+    KERAS_BACKEND=torch .variety/keras_3/bin/python write_models.py FOLDER [NAME.keras NAME.h5 …]
 
-For each model it writes NAME.keras, NAME.h5 and NAME.npz with `input_NAME` for every input, in the
-order of the model, and `output_0`, `output_1`, … Models that have to be refused go to
-FOLDER/refused, each with NAME.txt, which says what the refusal has to mention.
+Without names it writes every model in both formats, and to FOLDER/refused models that have to be
+refused, each with NAME.txt, which says what the refusal has to mention. FOLDER/answers.npz holds
+`NAME/input/INPUT` for every input, in the order of the model, and `NAME/output/0`, `…/1`, ….
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def model(build: Build) -> Build:
     return build
 
 
+def variants(build: Callable[..., Keras], **by_name: dict[str, Keras]) -> None:
+    """The same model with other options, which are given by the names of the models."""
+    for name, options in by_name.items():
+        MODELS[name] = partial(build, **options)
+
+
 def refused(*mentions: str) -> Callable[[Build], Build]:
     def add(build: Build) -> Build:
         REFUSED[build.__name__] = (build, "\n".join(mentions))
@@ -54,28 +61,38 @@ def free(*stack: Keras) -> Keras:
 
 # One GRU, in every variant.
 
-for reset_after in (True, False):
-    for sequences in (True, False):
-        for use_bias in (True, False):
-            name = f"gru_{'after' if reset_after else 'before'}"
-            name += f"{'_each' if sequences else '_last'}{'' if use_bias else '_no_bias'}"
-            MODELS[name] = lambda r=reset_after, s=sequences, b=use_bias: free(
-                layers.GRU(5, reset_after=r, return_sequences=s, use_bias=b), layers.Dense(2)
-            )
+RESETS = {"after": True, "before": False}
+ANSWERS = {"each": True, "last": False}
 
-GATE_FUNCTIONS = ("hard_sigmoid", "linear", "relu", "softsign", "softplus", "elu", "tanh")
-for function in GATE_FUNCTIONS:
-    MODELS[f"gates_{function}"] = lambda f=function: free(
-        layers.GRU(4, recurrent_activation=f, return_sequences=True)
-    )
-for function in ("linear", "relu", "sigmoid", "softsign", "softplus", "elu", "hard_sigmoid"):
-    for reset_after in (True, False):
-        name = f"candidate_{function}_{'after' if reset_after else 'before'}"
-        MODELS[name] = lambda f=function, r=reset_after: free(
-            layers.GRU(4, activation=f, reset_after=r)
-        )
-MODELS["both_functions"] = lambda: free(
-    layers.GRU(4, activation="elu", recurrent_activation="hard_sigmoid", return_sequences=True)
+
+def one_gru(**options: Keras) -> Keras:
+    return free(layers.GRU(5, **options), layers.Dense(2))
+
+
+variants(
+    one_gru,
+    **{
+        f"gru_{reset}_{answer}{'' if use_bias else '_no_bias'}": {
+            "reset_after": reset_after,
+            "return_sequences": return_sequences,
+            "use_bias": use_bias,
+        }
+        for reset, reset_after in RESETS.items()
+        for answer, return_sequences in ANSWERS.items()
+        for use_bias in (True, False)
+    },
+)
+GATES = ("hard_sigmoid", "linear", "relu", "softsign", "softplus", "elu", "tanh")
+variants(one_gru, **{f"gates_{name}": {"recurrent_activation": name} for name in GATES})
+CANDIDATES = ("linear", "relu", "sigmoid", "softsign", "softplus", "elu", "hard_sigmoid")
+variants(
+    one_gru,
+    **{
+        f"candidate_{name}_{reset}": {"activation": name, "reset_after": reset_after}
+        for name in CANDIDATES
+        for reset, reset_after in RESETS.items()
+    },
+    both_functions={"activation": "elu", "recurrent_activation": "hard_sigmoid"},
 )
 
 
@@ -121,12 +138,23 @@ def mixed_names() -> Keras:
 
 # Bidirectional.
 
-for merge in ("concat", "sum", "mul", "ave"):
-    for sequences in (True, False):
-        name = f"bidirectional_{merge}_{'each' if sequences else 'last'}"
-        MODELS[name] = lambda m=merge, s=sequences: sequential(
-            layers.Bidirectional(layers.GRU(4, return_sequences=s), merge_mode=m), layers.Dense(2)
-        )
+
+def two_directions(merge_mode: str, return_sequences: bool) -> Keras:
+    gru = layers.GRU(4, return_sequences=return_sequences)
+    return sequential(layers.Bidirectional(gru, merge_mode=merge_mode), layers.Dense(2))
+
+
+variants(
+    two_directions,
+    **{
+        f"bidirectional_{merge}_{answer}": {
+            "merge_mode": merge,
+            "return_sequences": return_sequences,
+        }
+        for merge in ("concat", "sum", "mul", "ave")
+        for answer, return_sequences in ANSWERS.items()
+    },
+)
 
 
 @model
@@ -149,10 +177,17 @@ def bidirectional_states() -> Keras:
 
 # Around the GRU.
 
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax", "elu", "selu", "softplus", "softsign")
-ACTIVATIONS += ("hard_sigmoid", "swish", "gelu", "exponential", "linear")
-for function in ACTIVATIONS:
-    MODELS[f"head_{function}"] = lambda f=function: free(layers.GRU(4), layers.Dense(5, f))
+ACTIVATIONS = ["relu", "sigmoid", "tanh", "softmax", "elu", "selu", "softplus", "softsign"]
+ACTIVATIONS += ["hard_sigmoid", "swish", "gelu", "exponential", "linear"]
+if KERAS_3:
+    ACTIVATIONS += ["silu", "leaky_relu", "relu6", "mish", "log_softmax"]
+
+
+def head(function: str) -> Keras:
+    return free(layers.GRU(4), layers.Dense(5, function))
+
+
+variants(head, **{f"head_{name}": {"function": name} for name in ACTIVATIONS})
 
 
 @model
@@ -263,19 +298,18 @@ def embedding_window() -> Keras:
     return sequential(layers.Embedding(11, 4), layers.GRU(5), layers.Dense(2), shape=(TIME,))
 
 
-for padding in ("causal", "same", "valid"):
-    MODELS[f"convolution_{padding}"] = lambda p=padding: free(
-        layers.Conv1D(6, 3, padding=p, activation="relu"),
-        layers.GRU(4, return_sequences=True),
-    )
-MODELS["convolution_dilated"] = lambda: free(
-    layers.Conv1D(6, 3, padding="causal", dilation_rate=2), layers.GRU(4)
-)
-MODELS["convolution_groups"] = lambda: free(
-    layers.Dense(4), layers.Conv1D(6, 2, padding="same", groups=2, use_bias=False), layers.GRU(4)
-)
-MODELS["convolution_even_same"] = lambda: free(
-    layers.Conv1D(6, 4, padding="same", dilation_rate=1), layers.GRU(4)
+def convolution(**options: Keras) -> Keras:
+    return free(layers.Dense(4), layers.Conv1D(6, **options), layers.GRU(4, return_sequences=True))
+
+
+variants(
+    convolution,
+    convolution_causal={"kernel_size": 3, "padding": "causal", "activation": "relu"},
+    convolution_same={"kernel_size": 3, "padding": "same"},
+    convolution_same_even={"kernel_size": 4, "padding": "same"},
+    convolution_valid={"kernel_size": 3, "padding": "valid"},
+    convolution_dilated={"kernel_size": 3, "padding": "causal", "dilation_rate": 2},
+    convolution_groups={"kernel_size": 2, "padding": "same", "groups": 2, "use_bias": False},
 )
 
 
@@ -295,10 +329,16 @@ def pooling() -> Keras:
     )
 
 
-for pool in ("GlobalMaxPooling1D", "GlobalAveragePooling1D"):
-    MODELS[f"all_time_{pool}"] = lambda p=pool: sequential(
-        layers.GRU(4, return_sequences=True), getattr(layers, p)(), layers.Dense(1)
-    )
+def all_time(pool: str) -> Keras:
+    gru = layers.GRU(4, return_sequences=True)
+    return sequential(gru, getattr(layers, pool)(), layers.Dense(1))
+
+
+variants(
+    all_time,
+    all_time_max={"pool": "GlobalMaxPooling1D"},
+    all_time_mean={"pool": "GlobalAveragePooling1D"},
+)
 
 
 @model
@@ -329,6 +369,33 @@ def encoder_decoder() -> Keras:
 @model
 def permuted_and_cropped() -> Keras:
     return sequential(layers.Permute((2, 1)), layers.Cropping1D((1, 0)), layers.GRU(4))
+
+
+@model
+def hard_gates() -> Keras:
+    """hard_sigmoid has another slope in Keras 2 than in Keras 3."""
+    return sequential(
+        layers.GRU(
+            4, recurrent_activation="hard_sigmoid", reset_after=False, return_sequences=True
+        ),
+        layers.Dropout(0.3),
+        layers.GRU(3, recurrent_activation="hard_sigmoid"),
+        layers.BatchNormalization(),
+        layers.Dense(2, "hard_sigmoid"),
+    )
+
+
+@model
+def many_layers() -> Keras:
+    return free(
+        layers.Rescaling(0.5, offset=0.1),
+        layers.Conv1D(4, 2, padding="causal", dilation_rate=2, activation="relu"),
+        layers.BatchNormalization(),
+        layers.LayerNormalization(),
+        layers.TimeDistributed(layers.Dense(3, "softsign")),
+        layers.GRU(4, use_bias=False),
+        layers.Softmax(),
+    )
 
 
 # Functional models.
@@ -423,8 +490,6 @@ def frozen() -> Keras:
 
 
 if KERAS_3:
-    for function in ("silu", "leaky_relu", "relu6", "mish", "log_softmax"):
-        MODELS[f"head_{function}"] = lambda f=function: free(layers.GRU(4), layers.Dense(5, f))
 
     @model
     def named_inputs_and_outputs() -> Keras:
@@ -529,37 +594,51 @@ def inputs_for(made: Keras, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return drawn
 
 
-def write(name: str, made: Keras, folder: Path) -> None:
-    rng = np.random.default_rng(sum(name.encode()))
-    if name != "normalization_adapted":
-        fill(made, rng)
-    drawn = inputs_for(made, rng)
-    save(name, made, folder)
+def answers_of(made: Keras, drawn: dict[str, np.ndarray]) -> list[np.ndarray]:
     given = list(drawn.values())
     answer = made.predict(given[0] if len(given) == 1 else given, batch_size=BATCH, verbose=0)
     if isinstance(answer, dict):
-        answer = [answer[key] for key in sorted(answer)]
-    outputs = answer if isinstance(answer, list | tuple) else [answer]
-    arrays = {f"input_{key}": value for key, value in drawn.items()}
-    arrays |= {f"output_{index}": np.asarray(value) for index, value in enumerate(outputs)}
-    np.savez(folder / f"{name}.npz", **arrays)
+        return [answer[key] for key in sorted(answer)]
+    return list(answer) if isinstance(answer, list | tuple) else [answer]
 
 
-def save(name: str, made: Keras, folder: Path) -> None:
-    for ending in ("keras", "h5"):
-        made.save(folder / f"{name}.{ending}")
+def write(name: str, files: list[Path]) -> dict[str, np.ndarray]:
+    """Save one model to all files; its inputs and answers."""
+    keras.backend.clear_session()
+    rng = np.random.default_rng(sum(name.encode()))
+    made = MODELS[name]()
+    if name != "normalization_adapted":
+        fill(made, rng)
+    drawn = inputs_for(made, rng)
+    for file in files:
+        made.save(file)
+    arrays = {f"{name}/input/{key}": value for key, value in drawn.items()}
+    for index, answer in enumerate(answers_of(made, drawn)):
+        arrays[f"{name}/output/{index}"] = np.asarray(answer)
+    return arrays
+
+
+def write_refused(folder: Path) -> None:
+    folder.mkdir()
+    for name, (build, mentions) in REFUSED.items():
+        made = build()
+        for ending in ("keras", "h5"):
+            made.save(folder / f"{name}.{ending}")
+        (folder / f"{name}.txt").write_text(mentions)
 
 
 def main() -> None:
-    folder, *names = Path(sys.argv[1]), *sys.argv[2:]
-    (folder / "refused").mkdir(parents=True, exist_ok=True)
-    for name in names or MODELS:
-        keras.backend.clear_session()
-        write(name, MODELS[name](), folder)
-    for name in () if names else REFUSED:
-        build, mentions = REFUSED[name]
-        save(name, build(), folder / "refused")
-        (folder / "refused" / f"{name}.txt").write_text(mentions)
+    folder, *names = sys.argv[1:]
+    wanted = names or [f"{name}.{ending}" for name in MODELS for ending in ("keras", "h5")]
+    files: dict[str, list[Path]] = {}
+    for name in wanted:
+        files.setdefault(Path(name).stem, []).append(Path(folder, name))
+    answers: dict[str, np.ndarray] = {}
+    for name, paths in files.items():
+        answers |= write(name, paths)
+    np.savez_compressed(Path(folder, "answers.npz"), allow_pickle=False, **answers)
+    if not names:
+        write_refused(Path(folder, "refused"))
 
 
 if __name__ == "__main__":
