@@ -22,6 +22,7 @@ from typing import BinaryIO
 import h5py
 
 from model_export.errors import ImportRefused
+from model_export.imports.keras.rehearsal import survives
 from model_export.imports.keras.settings import Json
 from model_export.imports.keras.weights import (
     Datasets,
@@ -34,6 +35,8 @@ from model_export.imports.keras.weights import (
 LONGEST_JSON = 32 << 20
 LARGEST_WEIGHTS = 1 << 30
 """An ONNX model in one file holds at most 2 GiB."""
+LARGEST_FILE = 4 << 30
+"""Beside the weights an `.h5` file may hold the optimizer's state, of twice their size."""
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
@@ -79,13 +82,17 @@ def _archive(stream: BinaryIO) -> Iterator[KerasFile]:
         architecture = _json(_member(archive, _CONFIG, LONGEST_JSON), _CONFIG)
         metadata = _json(_member(archive, _METADATA, LONGEST_JSON), _METADATA)
         weights = _member(archive, _WEIGHTS, LARGEST_WEIGHTS)
-    with _opened(BytesIO(weights), _WEIGHTS) as root:
+    with _opened(weights, _WEIGHTS) as root:
         version = _version(metadata.get("keras_version"))
         yield KerasFile(architecture, version, weights_by_number(root, _datasets()))
 
 
 def _hdf5(stream: BinaryIO) -> Iterator[KerasFile]:
-    with _opened(stream, "the file") as root:
+    stream.seek(0)
+    content = stream.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ImportRefused(f"the file has more than {LARGEST_FILE:,} bytes; no more are read")
+    with _opened(content, "the file") as root:
         if "model_config" not in root.attrs:
             raise ImportRefused(
                 "the HDF5 file holds no architecture (attribute 'model_config'): it is weights "
@@ -98,9 +105,11 @@ def _hdf5(stream: BinaryIO) -> Iterator[KerasFile]:
 
 
 @contextmanager
-def _opened(stream: BinaryIO, what: str) -> Iterator[h5py.File]:
+def _opened(content: bytes, what: str) -> Iterator[h5py.File]:
+    if not survives(content):
+        raise ImportRefused(f"{what} is damaged: the HDF5 library hangs or crashes on it")
     try:
-        root = h5py.File(stream, "r")
+        root = h5py.File(BytesIO(content), "r")
     except (OSError, ValueError) as error:
         reason = f"{what} is no HDF5 file, or is damaged: {_one_line(error)}"
         raise ImportRefused(reason) from error
