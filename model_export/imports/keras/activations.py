@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from model_export.errors import ImportRefused
-from model_export.imports.keras.settings import Json, Settings, brief
+from model_export.imports.keras.settings import Json, Settings, brief, expect_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ def activation_by_name(value: Json, major: int) -> Activation:
     if value is None:
         return LINEAR
     if isinstance(value, dict) and value.get("class_name") in LAYERS:
+        expect_own(value)
         return activation_of_layer(value["class_name"], Settings(value.get("config")), major)
     if value == "hard_sigmoid":
         return Activation("hard_sigmoid", (_HARD_SIGMOID_SLOPES[major],))

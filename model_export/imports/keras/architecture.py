@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from model_export.errors import ImportRefused
-from model_export.imports.keras.settings import Json, brief
+from model_export.imports.keras.settings import Json, brief, expect_own
 
 MOST_LAYERS = 2000
 
@@ -33,7 +33,7 @@ class LayerRecord:
 
 
 def read_record(entry: Json) -> LayerRecord:
-    """Raises ImportRefused for what is no layer."""
+    """Raises ImportRefused for what is no layer, or none of Keras."""
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
         raise ImportRefused(f"the architecture holds {brief(entry)}, which is no layer")
     class_name, config = entry["class_name"], entry.get("config")
@@ -45,7 +45,12 @@ def read_record(entry: Json) -> LayerRecord:
     if not isinstance(name, str) or not name.isprintable():
         raise ImportRefused(f"a layer of class {class_name} has the name {brief(name)}")
     module, calls = str(entry.get("module", "")), entry.get("inbound_nodes", [])
-    return LayerRecord(class_name, name, config, module, calls)
+    record = LayerRecord(class_name, name, config, module, calls)
+    try:
+        expect_own(entry)
+    except ImportRefused as error:
+        raise record.named(error) from error
+    return record
 
 
 def layers_of(model: LayerRecord) -> list[LayerRecord]:

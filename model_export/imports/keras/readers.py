@@ -14,7 +14,7 @@ from model_export.imports.keras import activations, layers
 from model_export.imports.keras.architecture import MODELS
 from model_export.imports.keras.layers import Layer, Shape, axis_of, rank, same_width
 from model_export.imports.keras.operations import MERGES, OPERATIONS
-from model_export.imports.keras.settings import Json, Settings, brief
+from model_export.imports.keras.settings import Json, Settings, brief, expect_own
 from model_export.imports.keras.weights import Array, Weights
 
 _EPSILON = 1e-7
@@ -41,6 +41,7 @@ class Source:
         """Class and source of a layer that this one wraps."""
         if not isinstance(record, dict) or not isinstance(record.get("class_name"), str):
             raise ImportRefused(f"its field {attribute!r} is {brief(record)}, and no layer")
+        expect_own(record)
         settings = Settings(record.get("config"))
         inside = self.weights.inside(attribute)
         return record["class_name"], replace(self, settings=settings, weights=inside)

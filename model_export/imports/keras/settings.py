@@ -17,6 +17,8 @@ _NO_EFFECT |= {"batch_input_shape", "batch_shape", "input_shape", "input_length"
 _NO_EFFECT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 """Fields that say how a layer is trained, built or computed, not what it computes."""
 
+_PACKAGES = {"keras", "tf_keras", "tensorflow"}
+
 _PRECISIONS = {"float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
 
 
@@ -102,6 +104,15 @@ class Settings:
     @staticmethod
     def _unusable(key: str, value: Json, expected: str) -> ImportRefused:
         return ImportRefused(f"its field {key!r} is {brief(value)}; {expected} can be imported")
+
+
+def expect_own(record: Mapping[str, Json]) -> None:
+    """Raises ImportRefused for a class that only shares its name with one of Keras's own."""
+    module, registered = record.get("module"), record.get("registered_name")
+    is_own = module is None or str(module).split(".")[0] in _PACKAGES
+    if not is_own or ">" in str(registered):
+        whose = registered if ">" in str(registered) else module
+        raise ImportRefused(f"its class is of {brief(whose)}, whose code is not in the file")
 
 
 def is_whole(value: Json) -> bool:

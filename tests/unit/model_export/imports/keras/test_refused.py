@@ -37,7 +37,7 @@ def refusal(file: Path) -> str:
 
 def add_layer(**entry: object) -> Callable[[Config], None]:
     def change(config: Config) -> None:
-        config["config"]["layers"].append({"module": "builtins", **entry})
+        config["config"]["layers"].append(entry)
 
     return change
 
@@ -237,9 +237,27 @@ def test_code_is_never_executed(tmp_path: Path) -> None:
     assert "layer 'evil' (Lambda)" in refusal(altered(tmp_path, config=evil))
     evil = add_layer(module="os", class_name="system", config={"name": "evil", "command": "true"})
     message = refusal(altered(tmp_path, config=evil))
-    assert "layer 'evil' (system): it cannot be imported" in message
-    assert "known layers: " in message
+    assert "layer 'evil' (system): its class is of 'os', whose code is not in the file" in message
     assert not trace.exists()
+
+
+def test_a_layer_without_a_rule(tmp_path: Path) -> None:
+    new = add_layer(module="keras.layers", class_name="Newest", config={"name": "new"})
+    message = refusal(altered(tmp_path, config=new))
+    assert "layer 'new' (Newest): it cannot be imported: there is no rule" in message
+    assert "known layers: Activation, " in message
+
+
+@pytest.mark.parametrize(
+    "whose", [{"module": "mine.layers"}, {"registered_name": "mine>GRU"}], ids=str
+)
+def test_a_class_that_shares_the_name_of_one_of_keras(
+    whose: dict[str, str], tmp_path: Path
+) -> None:
+    def change(config: Config) -> None:
+        config["config"]["layers"][1].update(whose)
+
+    assert "layer 'gru_1' (GRU): its class is of 'mine" in refusal(altered(tmp_path, config=change))
 
 
 def test_an_activation_that_is_not_of_keras(tmp_path: Path) -> None:
