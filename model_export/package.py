@@ -32,7 +32,7 @@ def publish_trained(trained: TrainedModel, repository: Path) -> Path:
 def draft_of(trained: TrainedModel) -> Draft:
     """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ExportError."""
     model = normalise(ir.to_proto(export_network(trained.network)))
-    graphs = write_graphs(model, find_roles(model, Hints(output="output")))
+    graphs = write_graphs(model, find_roles(model, Hints(output="output", states={"states": "state"})))
     golden = _golden(trained)
     manifest = Manifest(
         name=trained.name,

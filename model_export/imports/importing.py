@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from model_export.draft import Draft, cells_of, described, graph_files
 from model_export.errors import ExportError
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.provenance import provenance_of
+from model_export.imports.vocabulary import read_vocabulary
 from model_export.original import Original
 from model_export.report.imported import import_sections
 from model_export.rewrite.axes import width_of
@@ -53,7 +55,7 @@ class ImportOptions:
     units: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     output_units: tuple[str, ...] = ()
-    vocabulary: tuple[str, ...] = ()
+    vocabulary: Path | None = None
     sample: NDArray[Any] | None = None
     delay: int = 0
     session: Literal["carry", "window"] | None = None
@@ -205,6 +207,8 @@ class _Signatures:
         if value.dtype in (ir.DataType.INT32, ir.DataType.INT64):
             self.input: Values | Tokens = self._tokens(model)
         else:
+            if options.vocabulary is not None:
+                raise ExportError("--vocabulary: the inputs are numbers, not tokens")
             self.input = _values("input", shape, options.names, options.units)
         self.output = self._output(model)
 
@@ -232,13 +236,9 @@ class _Signatures:
         return made
 
     def _tokens(self, model: ir.Model) -> Tokens:
-        vocabulary = self._options.vocabulary
+        file = self._options.vocabulary
         size = _rows_of_table(model, self._graphs.roles.input)
-        if vocabulary and len(vocabulary) != size:
-            raise ExportError(
-                f"the vocabulary has {len(vocabulary)} entries, the model's table {size} rows"
-            )
-        return Tokens(size=size, vocabulary=vocabulary or None)
+        return Tokens(size=size, vocabulary=None if file is None else read_vocabulary(file, size))
 
     def _output(self, model: ir.Model) -> Values | Probabilities:
         fact, options = self._graphs.output, self._options
@@ -303,10 +303,10 @@ def _ends_in_softmax(model: ir.Model, graphs: Graphs) -> bool:
 
 
 def _completed(options: ImportOptions, model: onnx.ModelProto) -> ImportOptions:
-    """Names, units and vocabulary that the reader of a checkpoint wrote into the model."""
+    """Names and units that the reader of a checkpoint wrote into the model."""
     said = {prop.key: prop.value for prop in model.metadata_props}
     found: dict[str, Any] = {}
-    for key in ("names", "units", "output_names", "output_units", "vocabulary"):
+    for key in ("names", "units", "output_names", "output_units"):
         if key in said and not getattr(options, key):
             found[key] = tuple(json.loads(said[key]))
     return replace(options, **found)

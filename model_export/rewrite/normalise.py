@@ -100,7 +100,8 @@ def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
 def _time_first(graph: ir.Graph) -> None:
     """GRU nodes with layout=1 take [batch, steps, I]; ONNX Runtime does not run them."""
     for node in list(graph):
-        if node.op_type in ("GRU", "LSTM", "RNN") and node.attributes.get_int("layout", 0):
+        is_recurrent = node.op_type in ("GRU", "LSTM", "RNN")
+        if is_recurrent and node.attributes.get_int("layout", 0) != 0:
             _transpose_around(graph, node)
 
 

@@ -45,7 +45,7 @@ def run_in_float64(graph: Float64Graph, rows: Rows, state: NDArray[np.float64]) 
 def against_original(
     asked: Asked, graphs: Graphs, run: Run, given: tuple[Rows, Arrays], noise: float
 ) -> Iterator[Check]:
-    """`run` is of the `given` rows and constants; `noise` is how far float32 was off it, relative to its scale."""
+    """`run` is of the `given` rows and constants; `noise` is how far float32 was off it."""
     rows, constants = given
     allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
     scale = scale_of(run.output)
