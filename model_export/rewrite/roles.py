@@ -77,7 +77,7 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
     pairs = _fed_back(graph, hints)
     output = _answer(graph, set(pairs.values()), hints)
     name = _sequence_input(graph, set(pairs), hints)
-    states = frozenset(given for given in _others(graph, name) if _is_only_initial(graph, given))
+    states = frozenset(given for given in pairs if _is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
     found = [
         roles
