@@ -29,12 +29,12 @@ GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
 
 
-def publish(trained: TrainedModel, repository: Path) -> Path:
+def publish(trained: TrainedModel, repository: Path, *, candidate: bool = False) -> Path:
     """Export, rewrite, verify and pack; returns the folder of the new version.
 
     Everything happens in a hidden folder beside the models, which takes its place by one rename
-    when every check has passed: a crash or a failed check leaves no half version. Raises
-    ExportError.
+    when every check has passed: a crash or a failed check leaves no half version. A candidate
+    does not become the default version. Raises ExportError.
     """
     graphs = rewrite(export_network(trained.network))
     with staging(repository) as folder:
@@ -47,7 +47,8 @@ def publish(trained: TrainedModel, repository: Path) -> Path:
         checks = verify(bundle, Provider())
         write_report(folder / REPORT_FILE, trained, Engine(bundle, Provider()), checks)
         seal(folder, manifest)
-        return move_into_place(folder, repository / trained.name / str(version))
+        place = repository / trained.name / str(version)
+        return move_into_place(folder, place, candidate=candidate)
 
 
 def _golden(trained: TrainedModel) -> dict[str, NDArray[Any]]:

@@ -60,7 +60,7 @@ def serve(settings: Settings) -> None:
     exit_on_signals()
     logs.configure(settings)
     try:
-        models, store = load(settings)
+        models, watch, store = load(settings)
         listener, url = listen(settings.host, settings.port)
     except GatewiseError as error:
         _refuse(str(error))
@@ -69,7 +69,7 @@ def serve(settings: Settings) -> None:
     if settings.log_format == "console":
         print(welcome(url, models), flush=True)
     if settings.workers == 1:
-        serve_here(settings, models, store, listener)
+        serve_here(settings, models, store, listener, watch)
     else:
         store.close()
         sys.exit(serve_together(settings, listener))

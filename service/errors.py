@@ -10,7 +10,13 @@ GatewiseError
 ├── ForeignOrigin                a browser sent it for a page of another site
 ├── ModelNotFound                no such model
 │   └── VersionNotFound          no such version of it
+├── NoDefaultVersion             a model of which no version serves new sessions by itself
+├── VersionWithdrawn             a version that takes no new sessions any more
 ├── VersionUnavailable           a session's version of its model is not served here (now)
+│   ├── VersionRefused           it is in the repository, and cannot be served
+│   └── VersionMissing           it is not in the repository, or was dropped
+├── RepositoryError              what is wanted of a model cannot be read or written
+│   └── RepositoryReadOnly       the repository may not be written here
 ├── KeyReused                    an idempotency key came with another request before
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
@@ -114,8 +120,33 @@ class VersionNotFound(ModelNotFound):
     """No such version of a model, and none that could still be found."""
 
 
+class NoDefaultVersion(GatewiseError):
+    """A model of which no version serves new sessions unless they name it: there are only
+    candidates, or what is wanted of it cannot be read."""
+
+
+class VersionWithdrawn(GatewiseError):
+    """A version that takes no new sessions any more; nothing was created or moved."""
+
+
 class VersionUnavailable(GatewiseError):
     """A session's version of its model is not served here, or not yet; the session is intact."""
+
+
+class VersionRefused(VersionUnavailable):
+    """A version that is in the repository and cannot be served; the message says why."""
+
+
+class VersionMissing(VersionUnavailable):
+    """A version that is not in the repository any more, or was dropped; its sessions are intact."""
+
+
+class RepositoryError(GatewiseError):
+    """What is wanted of a model cannot be read or written; the message names the file."""
+
+
+class RepositoryReadOnly(RepositoryError):
+    """The repository may not be written by this process; nothing was changed."""
 
 
 class KeyReused(GatewiseError):

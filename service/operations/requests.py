@@ -91,17 +91,21 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Create:
-    """A session of a model's default version, at step 0, from zeros or from a state [S]."""
+    """A session of a version of a model, by default the default one, at step 0, from zeros or
+    from a state [S]."""
 
     model: str
     new: NewSession = NewSession()
     state: NDArray[np.float32] | None = None
     key: Key | None = None
     caller: Caller = ANYBODY
+    version: int | None = None
 
     def digest(self) -> bytes:
         state = None if self.state is None else tensor(self.state)
-        return digest(b"create", self.model, _said(self.new), state)
+        # Without a version as earlier releases wrote it, whose requests are retried here.
+        version = () if self.version is None else (self.version,)
+        return digest(b"create", self.model, _said(self.new), state, *version)
 
 
 @dataclass(frozen=True, slots=True)

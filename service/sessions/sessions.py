@@ -139,16 +139,16 @@ class Sessions:
             raise failures[0]
 
     async def create(self, request: Create) -> tuple[Session, bool]:
-        """A new session on the model's default version, at step 0.
+        """A new session on the version that is asked for, or the model's default one, at step 0.
 
-        Raises ModelNotFound, InvalidInput for a state of another width, SessionExists,
-        TooManySessions, KeyReused, AnswerNotKept.
+        Raises what `Models.opened` raises, InvalidInput for a state of another width,
+        SessionExists, TooManySessions, KeyReused, AnswerNotKept.
         """
         new, key, state = request.new, request.key, request.state
         identity = request.caller.identity(chosen_id(new.session_id, key, "create"))
 
         def make() -> Session:
-            engine = self._models.latest(request.model)
+            engine = self._models.opened(request.model, request.version)
             _check_state(state, engine.manifest.state_size)
             begun = engine.initial_states(1)[0] if state is None else state
             return self._creation.begin(identity, new, engine.manifest, begun)
@@ -160,7 +160,8 @@ class Sessions:
     async def fork(self, request: Fork) -> tuple[Session, bool]:
         """A new session that goes on from where another one is; that one stays as it is.
 
-        Time to live and metadata are the source's unless `new` says otherwise.
+        Time to live and metadata are the source's unless `new` says otherwise. Raises
+        VersionWithdrawn where the source's version takes no new sessions.
         """
         source_id, new, key = request.source_id, request.new, request.conditions.key
         chosen = chosen_id(new.session_id, key, f"fork/{source_id}")
@@ -171,6 +172,7 @@ class Sessions:
         def make() -> Session:
             found = self._reader.read_one(request.caller.identity(source_id))
             source, _ = admit(found, source_id, of_source, self._store.now())
+            self._models.check_open(source.model, source.version)
             return self._creation.fork(identity, new, source)
 
         return await self._batcher.call(
@@ -231,18 +233,19 @@ class Sessions:
     async def migrate(self, request: Migrate) -> tuple[Session, bool]:
         """Move a session to another version of its model, by default the default one.
 
-        Raises VersionNotFound, StateMismatch where the layers of the two versions differ,
-        VersionUnavailable where one of them is not served here, or not yet.
+        Raises what `Models.opened` raises, StateMismatch where the layers of the two versions
+        differ, VersionUnavailable where one of them is not served here, or not yet. A version that
+        was dropped can be left; one that is missing cannot, since nobody knows its layers.
         """
 
         def move(session: Session) -> Session:
             name = session.model
-            present = self._models.latest(name).manifest.version
-            chosen = present if request.version is None else request.version
-            if chosen == session.version:
+            if request.version == session.version:
                 return session
-            target = self._models.wanted(name, chosen).manifest
-            source = self._models.version(name, session.version).manifest
+            target = self._models.opened(name, request.version).manifest
+            if target.version == session.version:
+                return session
+            source = self._models.manifest(name, session.version)
             if target.layers != source.layers:
                 raise StateMismatch(
                     session.session_id,
