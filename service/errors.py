@@ -57,8 +57,9 @@ MAX_FAULTS = 20
 Place = tuple[str | int, ...]
 """Where in a request something is, such as ("inputs", 0, 3): names of fields and indexes."""
 
-Part = Literal["body", "headers", "query", "path", "byte"]
-"""What a place begins at. A byte's place is its number, in what cannot be read any further."""
+Part = Literal["body", "headers", "query", "path", "byte", "data"]
+"""What a place begins at. A byte's place is its number, in what cannot be read any further; `data`
+is a file on the command line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,7 @@ def failures() -> float:
     return REGISTRY.get_sample_value("gatewise_thread_failures_total", {"thread": "watch"}) or 0.0
 
 
-async def test_a_mistake_does_not_end_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_mistake_does_not_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searches = 0
 
     def search() -> None:
