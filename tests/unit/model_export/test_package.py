@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from model_export import package
+from model_export import versions as model_export_versions
 from model_export.errors import ExportError
 from model_export.package import publish
 from model_export.rewrite import graphs
@@ -126,7 +127,7 @@ def test_a_number_that_somebody_takes_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, candidate: bool
 ) -> None:
     publish(TINY, tmp_path)
-    move = package.move_into_place
+    move = model_export_versions.move_into_place
 
     def late(staged: Path, folder: Path, *, candidate: bool) -> Path:
         wish = Wish(candidate=True)
