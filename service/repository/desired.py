@@ -139,7 +139,7 @@ class Steering:
     def _go_by(self, name: str, desired: Desired) -> None:
         before = self._models.of(name)
         self._models.follow(name, desired)
-        if desired != before.desired:
+        if desired != (before.desired or Desired()):
             default = self._models.of(name).default
             log.info(
                 "desired_followed",
