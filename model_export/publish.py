@@ -17,12 +17,12 @@ from service.engine.engine import Engine
 from service.engine.provider import Provider
 
 
-def publish(draft: Draft, repository: Path) -> Path:
+def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
     """Pack, verify and publish; returns the folder of the new version.
 
     Everything happens in a hidden folder beside the models, which takes its place by one rename
-    when every check has passed: a crash or a failed check leaves no half version. Raises
-    ExportError.
+    when every check has passed: a crash or a failed check leaves no half version. A candidate
+    does not become the default version. Raises ExportError.
     """
     with staging(repository) as folder:
         version = next_version(repository / draft.manifest.name)
@@ -36,7 +36,8 @@ def publish(draft: Draft, repository: Path) -> Path:
         checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
         write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
         seal(folder, bundle.manifest)
-        return move_into_place(folder, repository / manifest.name / str(version))
+        place = repository / manifest.name / str(version)
+        return move_into_place(folder, place, candidate=candidate)
 
 
 def pack(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:

@@ -40,6 +40,7 @@ class Common(TypedDict):
     session: Literal["carry", "window"] | None
     window: int | None
     delay: int
+    candidate: bool
     as_json: bool
 
 
@@ -77,6 +78,9 @@ _OPTIONS = (
         type=click.IntRange(min=0),
         default=0,
         help="Allow answers that come so many steps late, where the model looks ahead.",
+    ),
+    click.option(
+        "--candidate", is_flag=True, help="Publish it without serving new sessions by itself."
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
 )
@@ -118,7 +122,7 @@ def run_import(
     )
     imported = import_original(original, options)
     say("comparing with the original, and with the equations")
-    folder = publish(imported.draft, common["repository"])
+    folder = publish(imported.draft, common["repository"], candidate=common["candidate"])
     if common["as_json"]:
         click.echo(json.dumps(_summary(imported, folder), indent=2))
     else:

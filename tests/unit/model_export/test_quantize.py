@@ -96,7 +96,7 @@ def test_a_large_model(large: Path, reset: Reset) -> None:
     assert 1e-5 < recorded.state_difference < recorded.tolerance < 0.05
     assert recorded.output_difference > 0
     assert bundle.step_graph.stat().st_size < 0.35 * source.step_graph.stat().st_size
-    engine = load_models([bundle], Provider()).latest(f"{reset}-8bit")
+    engine = load_models([bundle], Provider()).default(f"{reset}-8bit")
     checks = verify(engine.bundle, Provider())
     of_equations = [check for check in checks if "hidden of layer" in check.name]
     assert of_equations

@@ -89,7 +89,7 @@ def test_an_answer_up_to_the_limit_is_kept_and_a_larger_one_computed_again() -> 
 
 
 def test_again_says_where_the_session_was_then(models: Models) -> None:
-    manifest = models.latest("weather").manifest
+    manifest = models.default("weather").manifest
     receipt = Receipt(b"k" * 16, b"r" * 8, 1, 7, 99, Kind.ANSWER)
     result = Result(np.zeros((1, 3), np.float32), None)
     again = Answer.again(receipt, "s", manifest, result)

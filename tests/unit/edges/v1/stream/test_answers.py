@@ -42,7 +42,7 @@ def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> 
     shown = Gates(*(outputs[:, :, :2] + part / 8 for part in range(4))) if gates else None
     answers = AnswerColumns(
         [OPENED.identity] * count,
-        models.latest("weather").manifest,
+        models.default("weather").manifest,
         numbers,
         [2**62] * count,
         outputs,
