@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,8 @@ class Windowed(nn.Module):
         self.head = nn.Linear(8, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.gru(x)[0][:, -1])
+        answered: Tensor = self.head(self.gru(x)[0][:, -1])
+        return answered
 
 
 class Bidirectional(nn.Module):
@@ -32,7 +33,8 @@ class Bidirectional(nn.Module):
         self.head = nn.Linear(16, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.gru(x)[0])
+        answered: Tensor = self.head(self.gru(x)[0])
+        return answered
 
 
 class Convolved(nn.Module):
@@ -48,7 +50,8 @@ class Convolved(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.convolution(x.transpose(1, 2))
         y = y[:, :, :-4] if self.causal else y
-        return self.head(self.gru(torch.relu(y).transpose(1, 2))[0])
+        answered: Tensor = self.head(self.gru(torch.relu(y).transpose(1, 2))[0])
+        return answered
 
 
 class Conditioned(nn.Module):
@@ -63,7 +66,8 @@ class Conditioned(nn.Module):
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
         repeated = speaker.unsqueeze(1).expand(-1, x.size(1), -1)
         begun = torch.tanh(self.begin(speaker)).unsqueeze(0)
-        return self.head(self.gru(torch.cat([x, repeated], -1), begun)[0])
+        answered: Tensor = self.head(self.gru(torch.cat([x, repeated], -1), begun)[0])
+        return answered
 
 
 class Lanes(nn.Module):
@@ -124,7 +128,7 @@ def export(
             torch.onnx.export(
                 module,
                 inputs,
-                file,
+                cast(Any, file),
                 input_names=names,
                 output_names=outputs,
                 dynamic_axes={name: dict(one) for name, one in (axes or {}).items()},

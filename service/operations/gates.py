@@ -1,6 +1,6 @@
 """Which gates an answer shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -47,9 +47,9 @@ class GateSelection(BaseModel):
         default=None, description="`mean` shows the mean over the chosen units of each layer."
     )
 
-    def normalised(self) -> tuple[object, ...]:
-        """The same for two selections that mean the same."""
-        include = None if self.include is None else tuple(sorted(self.include))
+    def normalised(self, names: Sequence[str]) -> tuple[object, ...]:
+        """The same for two selections that mean the same to a model that can show `names`."""
+        include = tuple(name for name in names if self.include is None or name in self.include)
         layers = None if self.layers is None else tuple(sorted(self.layers))
         units = None if self.units is None else tuple(sorted(self.units))
         return include, layers, units, self.steps, self.reduce

@@ -73,9 +73,9 @@ class Steps:
                 self.budget.take(self.part + row, numbers)
         return inputs
 
-    def digest(self, row: int, inputs: NDArray[Any]) -> bytes:
+    def digest(self, row: int, inputs: NDArray[Any], manifest: Manifest) -> bytes:
         """What two tries of one row have in common, 8 bytes; its `inputs` as `read` gives them."""
-        gates = None if self.gates is None else self.gates.normalised()
+        gates = None if self.gates is None else self.gates.normalised(manifest.shown_names)
         at = None if self.conditions is None else self.conditions[row].at
         return digest(b"steps", self.identities[row].session_id, tensor(inputs), gates, at)
 

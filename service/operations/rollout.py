@@ -86,10 +86,10 @@ class Rollout:
         sampling = Sampling(self.drawn_with, temperature, self.top_k, self._stop(manifest))
         return Plan(inputs, self.steps, gates, sampling)
 
-    def digest(self, plan: Plan) -> bytes:
+    def digest(self, plan: Plan, manifest: Manifest) -> bytes:
         """As of a step; `plan` as `plan` gives it."""
         sampling = plan.sampling
-        gates = None if self.gates is None else self.gates.normalised()
+        gates = None if self.gates is None else self.gates.normalised(manifest.shown_names)
         drawn = (sampling.seed, sampling.temperature, sampling.top_k, sampling.stop)
         inputs, at = tensor(plan.inputs), self.conditions.at
         return digest(b"rollout", self.session_id, inputs, self.steps, drawn, gates, at)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
 from service.metrics.catalogue import REPLAYS
 from service.operations.inputs import JsonRows, read_single_steps
@@ -104,7 +105,7 @@ class Forming:
         engine = self._models.version(session.model, receipt.version)
         gates = steps.gates is not None
         inputs = steps.read((row,), engine.manifest, self._limits)
-        receipt.check(steps.digest(row, inputs[0]))
+        receipt.check(steps.digest(row, inputs[0], engine.manifest))
         if answerable(receipt, session).kind is Kind.ANSWER:
             result = kept_result(session, receipt, shape_of_steps(engine.manifest, gates=gates))
             answer = Answer.again(receipt, session.session_id, engine.manifest, result)
@@ -193,7 +194,7 @@ class Forming:
             return
         shape = shape_of_steps(engine.manifest, gates=form.gates)
         keyed = [
-            self._keyed(position, batch.inputs[index], shape)
+            self._keyed(position, batch.inputs[index], batch.engine.manifest, shape)
             for index, position in enumerate(batch.positions)
         ]
         with_key = [index for index, one in enumerate(keyed) if one is not None]
@@ -207,11 +208,13 @@ class Forming:
         if len(with_key) < len(keyed):
             self.batches.append(batch.only([i for i, one in enumerate(keyed) if one is None]))
 
-    def _keyed(self, position: int, inputs: NDArray[Any], shape: ResultShape) -> Keyed | None:
+    def _keyed(
+        self, position: int, inputs: NDArray[Any], manifest: Manifest, shape: ResultShape
+    ) -> Keyed | None:
         key = self._group.conditions(position).key
         if key is None:
             return None
-        digest = self._group.steps(position).digest(self._group.rows[position], inputs)
+        digest = self._group.steps(position).digest(self._group.rows[position], inputs, manifest)
         return Keyed(self._named[position], key, digest, shape)
 
 

@@ -118,7 +118,8 @@ class Rollouts:
         alive(session, session.session_id, now)
         key, kept = request.conditions.key, None
         if key is not None:
-            shape, digest = shape_of_rollout(engine.manifest, plan), request.digest(plan)
+            shape = shape_of_rollout(engine.manifest, plan)
+            digest = request.digest(plan, engine.manifest)
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
         after = advanced(session, self.store, now, key, kept, step=step, state=rolled.state)
@@ -129,7 +130,7 @@ class Rollouts:
     ) -> _Outputs:
         """The outputs of a rollout that was applied before."""
         plan = request.plan(engine.manifest, self.limits)
-        receipt.check(request.digest(plan))
+        receipt.check(request.digest(plan, engine.manifest))
         if answerable(receipt, session).kind is Kind.BEFORE:
             before = state_before(session, receipt)
             result = (yield from rolling(engine, plan, before)).result

@@ -99,4 +99,4 @@ def same_bits(found: Numbers, expected: Numbers) -> bool:
 
 
 def _numbers(gates: Gates | None) -> Numbers:
-    return {} if gates is None else {name: getattr(gates, name) for name in _GATES}
+    return {} if gates is None else {name: gates[name] for name in _GATES}

@@ -102,8 +102,9 @@ def test_gates_explain_the_hidden_state(case: Case, seed: int, time: int, bound:
     run = some_run(case, seed, 1, time, bound)
     _, states = case.engine.sequence(run.inputs, run.state)
     gates = case.engine.gates_of(run.inputs[0], run.state[0], states[0])
-    before = np.concatenate([run.state, gates.hidden[:-1]])
-    assert_agrees(gates.hidden, (1 - gates.update) * before + gates.update * gates.candidate)
+    before = np.concatenate([run.state, gates["hidden"][:-1]])
+    update, candidate = gates["update"], gates["candidate"]
+    assert_agrees(gates["hidden"], (1 - update) * before + update * candidate)
 
 
 @quick
@@ -126,10 +127,10 @@ def test_a_long_sequence_does_not_drift(case: Case) -> None:
 
 def assert_gates(found: Gates, expected: Trace, at: int | tuple[slice, int]) -> None:
     pairs: tuple[tuple[NDArray[np.float32], NDArray[np.float64]], ...] = (
-        (found.reset, expected.reset),
-        (found.update, expected.update),
-        (found.candidate, expected.candidate),
-        (found.hidden, expected.hidden),
+        (found["reset"], expected.reset),
+        (found["update"], expected.update),
+        (found["candidate"], expected.candidate),
+        (found["hidden"], expected.hidden),
     )
     for one, other in pairs:
         assert_agrees(one, other[at])

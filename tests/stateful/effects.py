@@ -208,12 +208,12 @@ def _run(world: World, known: Expected, inputs: NDArray[np.generic]) -> Trace:
 def _compare_gates(gates: Gates | None, trace: Trace, wanted: bool) -> None:
     assert (gates is not None) == wanted
     if gates is not None:
-        assert_agrees(gates.reset, trace.reset[0])
-        assert_agrees(gates.update, trace.update[0])
-        assert_agrees(gates.candidate, trace.candidate[0])
-        assert_agrees(gates.hidden, trace.hidden[0])
+        assert_agrees(gates["reset"], trace.reset[0])
+        assert_agrees(gates["update"], trace.update[0])
+        assert_agrees(gates["candidate"], trace.candidate[0])
+        assert_agrees(gates["hidden"], trace.hidden[0])
 
 
 def _size(outputs: NDArray[np.generic], gates: Gates | None) -> int:
     """Bytes of an answer's numbers, at four each."""
-    return 4 * (outputs.size + (4 * gates.hidden.size if gates is not None else 0))
+    return 4 * (outputs.size + (4 * gates["hidden"].size if gates is not None else 0))

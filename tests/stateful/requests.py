@@ -153,7 +153,7 @@ class Create:
     key: Key | None = None
 
     async def send(self, sessions: Sessions) -> tuple[Told, bool]:
-        request = operations.Create(self.model, self.new, self.state, self.key)
+        request = operations.Create(self.model, self.new, self.state, key=self.key)
         return _told_of_birth(*await sessions.create(request))
 
 
@@ -285,7 +285,7 @@ def _told_of(answer: Answer) -> tuple[Told, bool]:
 
 def _bits(answer: Answer) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
     gates = answer.result.gates
-    tensors = (gates.reset, gates.update, gates.candidate, gates.hidden) if gates else ()
+    tensors = gates.tensors if gates else ()
     for tensor in (answer.result.outputs, *tensors):
         yield tensor.dtype.str, tensor.shape, tensor.tobytes()
 

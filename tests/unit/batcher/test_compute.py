@@ -60,7 +60,7 @@ def test_every_row_gets_its_own_answer(
         assert (outcome.gates is not None) == one.gates
         if outcome.gates is not None:
             for name in ("reset", "update", "candidate", "hidden"):
-                assert_agrees(getattr(outcome.gates, name), getattr(trace, name)[0])
+                assert_agrees(outcome.gates[name], getattr(trace, name)[0])
 
 
 @pytest.mark.parametrize("bad", [0, 2, 4])

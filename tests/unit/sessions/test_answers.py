@@ -52,7 +52,7 @@ def result_of(shape: ResultShape, outputs: int, seed: int = 0) -> Result:
 
 def bits(result: Result) -> list[tuple[str, tuple[int, ...], bytes]]:
     gates = result.gates
-    tensors = (gates.reset, gates.update, gates.candidate, gates.hidden) if gates else ()
+    tensors = gates.tensors if gates else ()
     return [(one.dtype.str, one.shape, one.tobytes()) for one in (result.outputs, *tensors)]
 
 

@@ -112,10 +112,10 @@ def test_gates_of_every_step_that_was_consumed(
     trace = oracle_fed_with(engine, found.result.outputs, time)
     gates = found.result.gates
     assert gates is not None
-    assert gates.update.shape == (time + steps - 1, engine.manifest.state_size)
+    assert gates["update"].shape == (time + steps - 1, engine.manifest.gate_size)
     for gate in ("reset", "update", "candidate", "hidden"):
-        assert_agrees(getattr(gates, gate), getattr(trace, gate)[0])
-    assert found.state.tobytes() == gates.hidden[-1].tobytes()
+        assert_agrees(gates[gate], getattr(trace, gate)[0])
+    assert found.state.tobytes() == gates["hidden"][-1].tobytes()
 
 
 @pytest.mark.parametrize("name", ["weather", "letters-deep"])
@@ -132,7 +132,7 @@ def test_its_shape_is_known_before(models: Models, name: str, gates: bool) -> No
     assert again.outputs.shape == result.outputs.shape
     assert (again.gates is None) == (not gates)
     if again.gates is not None and result.gates is not None:
-        assert again.gates.candidate.tobytes() == result.gates.candidate.tobytes()
+        assert again.gates["candidate"].tobytes() == result.gates["candidate"].tobytes()
 
 
 def test_the_same_seed_draws_the_same(models: Models) -> None:
@@ -207,7 +207,7 @@ def test_it_ends_after_a_stop(models: Models) -> None:
     assert found.result.outputs.tolist() == whole[:place]
     assert found.steps == 3 + place - 1
     assert found.result.gates is not None
-    assert len(found.result.gates.update) == found.steps
+    assert len(found.result.gates["update"]) == found.steps
     once = rolled(engine, steps=30, sampling=Sampling(7, stop=((whole[0],),)))
     assert once.result.outputs.tolist() == whole[:1]
 

@@ -49,7 +49,7 @@ def test_a_retry_is_answered_and_not_applied(models: Models) -> None:
     assert again.result.outputs.tobytes() == first.result.outputs.tobytes()
     assert again.result.gates is not None and first.result.gates is not None
     for name in ("reset", "update", "candidate", "hidden"):
-        one, other = getattr(again.result.gates, name), getattr(first.result.gates, name)
+        one, other = again.result.gates[name], first.result.gates[name]
         assert one.tobytes() == other.tobytes()
 
 
