@@ -74,15 +74,20 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:
     """Which axes of the output are the batch and the time, found by running the model."""
-    session = onnxruntime.InferenceSession(serialised(model.clone()))
     old = next(one for one in model.graph.inputs if one.name == roles.input)
     assert old.dtype is not None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
     shapes = []
-    for batch, time in _SIZES:
-        length = roles.fixed.time or time
-        zeros = _zeros(roles.input_axes, batch, length, old.dtype)
-        (found,) = session.run([roles.output], {roles.input: zeros})
-        shapes.append((found.shape, batch, length))
+    try:
+        session = onnxruntime.InferenceSession(serialised(model.clone()), options)
+        for batch, time in _SIZES:
+            length = roles.fixed.time or time
+            zeros = _zeros(roles.input_axes, batch, length, old.dtype)
+            (found,) = session.run([roles.output], {roles.input: zeros})
+            shapes.append((found.shape, batch, length))
+    except Exception as error:  # whatever it says, the file is at fault
+        raise ExportError(f"ONNX Runtime cannot run the model: {error}") from None
     (first, *one), (second, *other) = shapes
     axes: list[Axis] = []
     for left, right in zip(first, second, strict=True):

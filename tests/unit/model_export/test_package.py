@@ -12,17 +12,16 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from model_export import package
+from model_export import publish
 from model_export import versions as model_export_versions
 from model_export.errors import ExportError
 from model_export.package import publish_trained
-from model_export.rewrite import graphs
+from model_export.rewrite import writer
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
-from model_export.rewrite.gru_node import Weights
+from model_export.rewrite.gru_node import GruNode
 from service.bundle.desired import DESIRED_FILE, Desired, Wish, change_desired, read_desired
 from service.bundle.folders import read_repository
-from service.bundle.manifest import Reset
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import plain_report, values_model
@@ -71,14 +70,12 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
 def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the rewriter confused the two meanings of the update gate."""
 
-    def wrong(
-        builder: Builder, x: ir.Value, hidden: ir.Value, weights: Weights, reset: Reset
-    ) -> Cell:
-        cell = build_cell(builder, x, hidden, weights, reset)
+    def wrong(builder: Builder, x: ir.Value, hidden: ir.Value, gru: GruNode) -> Cell:
+        cell = build_cell(builder, x, hidden, gru)
         return replace(cell, reset=cell.update, update=cell.reset)
 
-    monkeypatch.setattr(graphs, "build_cell", wrong)
-    with pytest.raises(ExportError, match="step reset is off by"):
+    monkeypatch.setattr(writer, "build_cell", wrong)
+    with pytest.raises(ExportError, match="reset gate of a single step: off by"):
         publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
@@ -90,7 +87,7 @@ def test_a_failure_half_way_leaves_nothing(
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(package, at, fail)
+    monkeypatch.setattr(f"model_export.publish.{at}", fail)
     with pytest.raises(OSError, match="no space left"):
         publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
@@ -134,7 +131,7 @@ def test_a_number_that_somebody_takes_meanwhile(
         change_desired(folder.parent, lambda before: before.with_wish(int(folder.name), wish))
         return move(staged, folder, candidate=candidate)
 
-    monkeypatch.setattr(package, "move_into_place", late)
+    monkeypatch.setattr(publish, "move_into_place", late)
     with pytest.raises(ExportError, match="appeared while it was being made; publish again"):
         publish_trained(TINY, tmp_path, candidate=candidate)
     assert versions(tmp_path) == ["tiny/1"]
@@ -153,11 +150,11 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from typing import Any
-from model_export import package
+from model_export import publish
 from tests.bundles import plain_report, values_model
 
-package.write_report = plain_report
-package.move_into_place = lambda *_, **__: (print("staged", flush=True), time.sleep(60))
+publish.write_report = plain_report
+publish.move_into_place = lambda *_, **__: (print("staged", flush=True), time.sleep(60))
 publish_trained(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
 """
 
