@@ -276,10 +276,10 @@ class _Graph:
             graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
         builder.append()
         clean(self._model)
-        _forget_shapes(graph)
         if self._kind in ("step", "inspect"):
             cancel_layout(graph)
             clean(self._model)
+        _forget_shapes(graph)
 
     def _interfere(self) -> list[ir.Value]:
         """`GATE_mask` and `GATE_value` [B, G] for every gate, cut into those of each layer."""

@@ -31,7 +31,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[TrainedModel]:
         return repository / trained.name / "1"
 
     package = ModuleType("model_export.package")
-    monkeypatch.setattr(package, "publish", publish, raising=False)
+    monkeypatch.setattr(package, "publish_trained", publish, raising=False)
     monkeypatch.setitem(__import__("sys").modules, "model_export.package", package)
     return models
 

@@ -151,6 +151,7 @@ import sys, time
 from pathlib import Path
 from typing import Any
 from model_export import publish
+from model_export.package import publish_trained
 from tests.bundles import plain_report, values_model
 
 publish.write_report = plain_report
