@@ -5,13 +5,16 @@ from importlib.util import find_spec
 
 NEEDED = (
     "click",
+    "h5py",
     "ignite",
     "jinja2",
     "matplotlib",
     "onnx",
     "onnx_ir",
     "onnxscript",
+    "safetensors",
     "statsmodels",
+    "sympy",
     "torch",
     "tqdm",
 )

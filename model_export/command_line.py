@@ -3,6 +3,9 @@
 import click
 
 from model_export.commands.demos import demos
+from model_export.commands.import_checkpoint import import_checkpoint
+from model_export.commands.import_keras import import_keras
+from model_export.commands.import_onnx import import_onnx
 from model_export.commands.quantize import quantize
 from model_export.commands.train import train_command
 from model_export.commands.verify import verify
@@ -21,10 +24,13 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"show_default": True})
 def main() -> None:
-    """Train GRU models, export them and check them."""
+    """Train GRU models, import those of others, and check them."""
 
 
 main.add_command(train_command)
 main.add_command(demos)
 main.add_command(verify)
 main.add_command(quantize)
+main.add_command(import_onnx)
+main.add_command(import_keras)
+main.add_command(import_checkpoint)

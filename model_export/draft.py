@@ -61,7 +61,7 @@ def graph_files(graphs: Graphs) -> dict[str, bytes]:
 
 def described(graphs: Graphs) -> dict[str, Any]:
     """The fields of a manifest that follow from the graphs."""
-    if graphs.why_whole is not None:
+    if graphs.step is None:
         is_last = len(graphs.output.axes) < 3
         return {
             "opset": graphs.opset,
@@ -76,6 +76,8 @@ def described(graphs: Graphs) -> dict[str, Any]:
         "answers": "last step" if graphs.output.source is Source.LAST else "each step",
         "ready_at": graphs.ready_at,
         "delay": graphs.looks_ahead,
+        "window": graphs.window,
+        "steps": graphs.window and graphs.roles.fixed.time,
         "sequence": graphs.sequence_gives,
         "constants": [_constant(graphs, name) for name in graphs.roles.constants],
         "state": [_segment(piece) for piece in graphs.segments],
@@ -114,16 +116,17 @@ def _segment(piece: Piece) -> Segment:
 
 def _layers(graphs: Graphs) -> list[Layer]:
     layers, offset = [], 0
+    kept = {piece.name for piece in graphs.segments}
     for layer in graphs.roles.analysis.layers:
-        layers.append(_layer(layer, offset))
+        layers.append(_layer(layer, offset, kept))
         offset += layer.width
     return layers
 
 
-def _layer(layer: GruLayer, offset: int) -> Layer:
+def _layer(layer: GruLayer, offset: int, kept: set[str]) -> Layer:
     return Layer(
         name=layer.name,
-        segment=layer.name if layer.has_segment else None,
+        segment=layer.name if layer.name in kept else None,
         offset=offset,
         hidden_size=layer.hidden_size,
         lanes=layer.lanes,

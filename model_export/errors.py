@@ -4,7 +4,8 @@
     ├── DataError             the data cannot be read or used as it is
     ├── TrainingError         the options do not fit together, or the loss is not finite
     │   └── CheckpointError   nothing to resume, or a checkpoint of another run
-    └── ExportError           a trained network cannot become a bundle
+    ├── ExportError           a trained network cannot become a bundle
+    └── ImportRefused         a model of somebody else's cannot be read, or not faithfully
 
 Every message is one line for the user; the command line prints it and exits with status 1.
 """
@@ -28,3 +29,10 @@ class CheckpointError(TrainingError):
 
 class ExportError(ModelExportError):
     """A trained network cannot become a bundle."""
+
+
+class ImportRefused(ModelExportError):
+    """A file that was not made here cannot be read, or holds what cannot be carried over exactly.
+
+    The message names the file, and where it applies the layer, node or field and the way out.
+    """

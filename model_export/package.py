@@ -24,15 +24,16 @@ GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
 
 
-def publish_trained(trained: TrainedModel, repository: Path) -> Path:
+def publish_trained(trained: TrainedModel, repository: Path, *, candidate: bool = False) -> Path:
     """As a new version in a repository; returns its folder. Raises ExportError."""
-    return publish(draft_of(trained), repository)
+    return publish(draft_of(trained), repository, candidate=candidate)
 
 
 def draft_of(trained: TrainedModel) -> Draft:
     """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ExportError."""
     model = normalise(ir.to_proto(export_network(trained.network)))
-    graphs = write_graphs(model, find_roles(model, Hints(output="output")))
+    hints = Hints(output="output", states={"states": "state"})
+    graphs = write_graphs(model, find_roles(model, hints))
     golden = _golden(trained)
     manifest = Manifest(
         name=trained.name,

@@ -17,12 +17,12 @@ from service.engine.engine import Engine
 from service.engine.provider import Provider
 
 
-def publish(draft: Draft, repository: Path) -> Path:
+def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
     """Pack, verify and publish; returns the folder of the new version.
 
     Everything happens in a hidden folder beside the models, which takes its place by one rename
-    when every check has passed: a crash or a failed check leaves no half version. Raises
-    ExportError.
+    when every check has passed: a crash or a failed check leaves no half version. A candidate
+    does not become the default version. Raises ExportError.
     """
     with staging(repository) as folder:
         version = next_version(repository / draft.manifest.name)
@@ -30,14 +30,14 @@ def publish(draft: Draft, repository: Path) -> Path:
         bundle = pack(draft, folder, manifest)
         if draft.tolerance is None:
             tolerance = measured_tolerance(Engine(bundle, Provider()))
-            bundle = pack(
-                draft, folder, bundle.manifest.model_copy(update={"tolerance": tolerance})
-            )
+            measured = bundle.manifest.model_copy(update={"tolerance": tolerance})
+            bundle = pack(draft, folder, measured)
         engine = Engine(bundle, Provider())
         checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
         write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
         seal(folder, bundle.manifest)
-        return move_into_place(folder, repository / manifest.name / str(version))
+        place = repository / manifest.name / str(version)
+        return move_into_place(folder, place, candidate=candidate)
 
 
 def pack(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:

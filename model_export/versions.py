@@ -9,8 +9,10 @@ from pathlib import Path
 
 from model_export.errors import ExportError
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
-from service.bundle.folders import is_version
+from service.bundle.desired import Wish, locked, read_desired, write_desired
+from service.bundle.folders import versions_in
 from service.bundle.manifest import MANIFEST_FILE, Manifest
+from service.errors import GatewiseError
 
 
 @contextmanager
@@ -25,11 +27,14 @@ def staging(repository: Path) -> Iterator[Path]:
 
 
 def next_version(model: Path) -> int:
-    """One above every version that the folder of a model holds."""
-    if not model.is_dir():
-        return 1
-    taken = [int(child.name) for child in model.iterdir() if is_version(child)]
-    return max(taken, default=0) + 1
+    """One above every version that the folder of a model holds, or has held and speaks of: sessions
+    of one that was withdrawn and removed must never go on with other weights. Raises ExportError.
+    """
+    try:
+        named = read_desired(model).named
+    except GatewiseError as error:
+        raise ExportError(str(error)) from error
+    return max({*versions_in(model), *named}, default=0) + 1
 
 
 def seal(folder: Path, manifest: Manifest) -> Bundle:
@@ -40,22 +45,35 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
     return read_bundle(folder)
 
 
-def move_into_place(staged: Path, folder: Path) -> Path:
-    """Flush everything to the disk and rename. Raises ExportError where the folder exists."""
+def move_into_place(staged: Path, folder: Path, *, candidate: bool = False) -> Path:
+    """Flush everything to the disk and rename. Raises ExportError where the folder exists.
+
+    A candidate is known as one before it appears: it must not be the default for a moment.
+    """
     for file in (*staged.iterdir(), staged):
         _flush(file)
     # mkdtemp makes folders for their owner alone; a service may run as another user.
     staged.chmod(0o755)
     folder.parent.mkdir(exist_ok=True)
     try:
-        staged.rename(folder)
-    except OSError as error:
-        raise ExportError(
-            f"{folder} appeared while it was being made; publish again ({error.strerror})"
-        ) from error
+        with locked(folder.parent):
+            _take_number(folder, candidate=candidate)
+            staged.rename(folder)
+    except (GatewiseError, OSError) as error:
+        raise ExportError(f"{folder} cannot be published: {error}") from error
     _flush(folder.parent)
     _flush(folder.parent.parent)
     return folder
+
+
+def _take_number(folder: Path, *, candidate: bool) -> None:
+    """Raises ExportError where somebody else has taken it meanwhile."""
+    model, version = folder.parent, int(folder.name)
+    desired = read_desired(model)
+    if folder.exists() or version in desired.named:
+        raise ExportError(f"{folder} appeared while it was being made; publish again")
+    if candidate:
+        write_desired(model, desired.with_wish(version, Wish(candidate=True)))
 
 
 def _flush(path: Path) -> None:

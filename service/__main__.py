@@ -1,4 +1,4 @@
-"""`python -m service`: serve the models of a repository; or, with two words first, a command."""
+"""`python -m service`: serve the models of a repository; or, with words first, a command."""
 
 import sys
 from itertools import takewhile
@@ -12,6 +12,9 @@ from service.settings import Settings
 
 def main() -> None:
     words = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
+    if words[:1] == ["models"]:
+        _steer(sys.argv[2:])
+        return
     settings = _settings(sys.argv[1 + len(words) :])
     if words:
         _carry_out(words, settings)
@@ -47,6 +50,19 @@ def _carry_out(words: list[str], settings: Settings) -> None:
         _refuse(str(error))
 
 
+def _steer(arguments: list[str]) -> None:
+    """Say which version of a model new sessions get."""
+    from service.errors import GatewiseError
+    from service.process.model_commands import carry_out, parser_of
+
+    said = parser_of().parse_args(arguments)
+    flags = [] if said.repository is None else ["--repository", said.repository]
+    try:
+        print(carry_out(said, _settings(flags).repository))
+    except GatewiseError as error:
+        _refuse(str(error))
+
+
 def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
     # Imported here so that --help and a wrong flag answer at once.
@@ -60,7 +76,7 @@ def serve(settings: Settings) -> None:
     exit_on_signals()
     logs.configure(settings)
     try:
-        models, store = load(settings)
+        models, watch, store = load(settings)
         listener, url = listen(settings.host, settings.port)
     except GatewiseError as error:
         _refuse(str(error))
@@ -69,7 +85,7 @@ def serve(settings: Settings) -> None:
     if settings.log_format == "console":
         print(welcome(url, models), flush=True)
     if settings.workers == 1:
-        serve_here(settings, models, store, listener)
+        serve_here(settings, models, store, listener, watch)
     else:
         store.close()
         sys.exit(serve_together(settings, listener))

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from fastapi import FastAPI
 
-from service.bundle.folders import read_repository
 from service.edges.http.application import build_api
 from service.edges.http.context import Context
 from service.edges.http.door import Door
@@ -19,8 +18,8 @@ from service.edges.v1.stream.endpoint import StreamEndpoint
 from service.engine.provider import Provider
 from service.errors import GatewiseError, StoreError
 from service.operations.limits import Limits
-from service.repository.models import Models, load_models
-from service.repository.watch import Watch, log_loaded
+from service.repository.models import Models
+from service.repository.watch import Watch
 from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
@@ -33,24 +32,19 @@ UPKEEP_INTERVAL_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-def load(settings: Settings) -> tuple[Models, Store]:
+def load(settings: Settings) -> tuple[Models, Watch, Store]:
     """Everything that can refuse to start, before a port is opened.
 
-    Raises BundleError, ProviderUnavailable, StoreError.
+    Raises BundleError, RepositoryError, ProviderUnavailable, StoreError.
     """
     if settings.workers > 1 and settings.store.startswith("memory:"):
         raise StoreError(
             f"{settings.workers} workers cannot share {settings.store}, which lives inside one "
             "process; use --store sqlite:///PATH or redis://HOST:PORT/DB, or --workers 1"
         )
-    models = load_models(
-        read_repository(settings.repository),
-        Provider(settings.device, settings.threads),
-        settings.repository,
-    )
-    for engine in models:
-        log_loaded(engine)
-    return models, store_of(settings)
+    models, watch = models_of(settings)
+    watch.begin(strict=settings.strict)
+    return models, watch, store_of(settings)
 
 
 def store_of(settings: Settings) -> Store:
@@ -63,8 +57,14 @@ def store_of(settings: Settings) -> Store:
     )
 
 
+def models_of(settings: Settings) -> tuple[Models, Watch]:
+    """No models yet, and the watch that reads them from the repository."""
+    models = Models(repository=settings.repository)
+    return models, watch_of(settings, models)
+
+
 def watch_of(settings: Settings, models: Models) -> Watch:
-    """A watch that adds to `models` what appears in the repository."""
+    """A watch that keeps `models` to what is in the repository."""
     return Watch(
         models,
         settings.repository,
@@ -98,9 +98,10 @@ def create_app(
     )
     readiness = readiness or Readiness()
     stream = StreamEndpoint(sessions, models, limits)
-    context = Context(settings, limits, models, sessions, sequences, readiness)
+    watch = watch or watch_of(settings, models)
+    context = Context(settings, limits, models, watch.steering, sessions, sequences, readiness)
     api = build_api(context, (*v1.ROUTERS, inspector), v1.EVENTS, _lifespan)
-    api.state.watch = watch or watch_of(settings, models)
+    api.state.watch = watch
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)
     door = Door(settings.max_body_bytes, access_log=settings.access_log)

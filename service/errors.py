@@ -12,7 +12,13 @@ GatewiseError
 │   └── VersionNotFound          no such version of it
 ├── SessionsUnsupported          the model needs whole sequences; it has no sessions
 ├── OutputNotReady               the steps were applied, and have no answer yet
+├── NoDefaultVersion             a model of which no version serves new sessions by itself
+├── VersionWithdrawn             a version that takes no new sessions any more
 ├── VersionUnavailable           a session's version of its model is not served here (now)
+│   ├── VersionRefused           it is in the repository, and cannot be served
+│   └── VersionMissing           it is not in the repository, or was dropped
+├── RepositoryError              what is wanted of a model cannot be read or written
+│   └── RepositoryReadOnly       the repository may not be written here
 ├── KeyReused                    an idempotency key came with another request before
 ├── SessionError                 about one session; carries its id
 │   ├── SessionNotFound          an id never seen
@@ -53,8 +59,9 @@ MAX_FAULTS = 20
 Place = tuple[str | int, ...]
 """Where in a request something is, such as ("inputs", 0, 3): names of fields and indexes."""
 
-Part = Literal["body", "headers", "query", "path", "byte"]
-"""What a place begins at. A byte's place is its number, in what cannot be read any further."""
+Part = Literal["body", "headers", "query", "path", "byte", "data"]
+"""What a place begins at. A byte's place is its number, in what cannot be read any further; `data`
+is a file on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,33 @@ class OutputNotReady(GatewiseError):
     """The steps were applied, and have no answer yet: a window is not full, or a delay not over."""
 
 
+class NoDefaultVersion(GatewiseError):
+    """A model of which no version serves new sessions unless they name it: there are only
+    candidates, or what is wanted of it cannot be read."""
+
+
+class VersionWithdrawn(GatewiseError):
+    """A version that takes no new sessions any more; nothing was created or moved."""
+
+
 class VersionUnavailable(GatewiseError):
     """A session's version of its model is not served here, or not yet; the session is intact."""
+
+
+class VersionRefused(VersionUnavailable):
+    """A version that is in the repository and cannot be served; the message says why."""
+
+
+class VersionMissing(VersionUnavailable):
+    """A version that is not in the repository any more, or was dropped; its sessions are intact."""
+
+
+class RepositoryError(GatewiseError):
+    """What is wanted of a model cannot be read or written; the message names the file."""
+
+
+class RepositoryReadOnly(RepositoryError):
+    """The repository may not be written by this process; nothing was changed."""
 
 
 class KeyReused(GatewiseError):

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Runs the Gatewise service: serves the models of a repository over HTTP.
 
     With `clock accept` before the flags: trusts a clock that has jumped. With `store
-    finish-upgrade`: writes everything as this release does, once all replicas are of it.
+    finish-upgrade`: writes everything as this release does, once all replicas are of it. With
+    `models list|default|withdraw|restore`: which version new sessions get (`models --help`).
     """
 
     model_config = SettingsConfigDict(
@@ -29,7 +30,12 @@ class Settings(BaseSettings):
     repository_scan_seconds: float = Field(
         default=5.0,
         ge=0,
-        description="How often the repository is searched for new versions; 0 means at start only.",
+        description="How often the repository is searched for new versions, and for what is wanted "
+        "of them; 0 means at start only.",
+    )
+    strict: CliImplicitFlag[bool] = Field(
+        default=False,
+        description="Refuse to start where any version in the repository cannot be served.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

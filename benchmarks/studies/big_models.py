@@ -31,8 +31,9 @@ from onnx.helper import (
 )
 
 from model_export.package import publish_trained
+from model_export.publish import publish
 from model_export.quantize.options import Options
-from model_export.quantize.quantize import quantize
+from model_export.quantize.quantize import quantized_draft
 from service.bundle.bundle import Bundle, read_bundle
 from service.engine.engine import Engine
 from service.engine.provider import Provider
@@ -77,8 +78,8 @@ def _bundles(folder: Path, size: int) -> dict[str, Bundle]:
         )
     }
     if size >= 256:
-        small = quantize(made["float32"], folder, f"h{size}-8bit", Options())
-        made["8 bits"] = read_bundle(small)
+        small = quantized_draft(made["float32"], f"h{size}-8bit", Options())
+        made["8 bits"] = read_bundle(publish(small, folder))
     return made
 
 

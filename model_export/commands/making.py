@@ -32,8 +32,20 @@ def valid_name(_: click.Context, __: click.Parameter, name: str | None) -> str |
     return name
 
 
-def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) -> None:
-    """Trains by the recipe, shows the scores and publishes."""
+def make_model(
+    recipe: Recipe,
+    *,
+    runs: Path,
+    repository: Path,
+    resume: bool,
+    candidate: bool = False,
+    force: bool = False,
+) -> None:
+    """Trains by the recipe, shows the scores and publishes.
+
+    As a candidate where that is asked for, or where a baseline does as well and `force` is not
+    given: such a model must not serve new sessions by itself.
+    """
     # torch takes seconds to import: not for --help.
     from model_export.checkpoint import has_checkpoint
     from model_export.package import publish_trained
@@ -46,6 +58,14 @@ def make_model(recipe: Recipe, *, runs: Path, repository: Path, resume: bool) ->
     click.echo(f"data: {trained.provenance.data}")
     click.echo(f"held out: {trained.provenance.held_out}; lower is better")
     click.echo(score_table(trained.scores))
-    if not all(score.beats_baselines for score in trained.scores):
+    loses = not all(score.beats_baselines for score in trained.scores)
+    if loses:
         click.echo("warning: a baseline does as well or better", err=True)
-    click.echo(f"published {publish_trained(trained, repository)}")
+    candidate = candidate or (loses and not force)
+    folder = publish_trained(trained, repository, candidate=candidate)
+    click.echo(f"published {folder}{' as a candidate' if candidate else ''}")
+    if candidate:
+        click.echo(
+            "new sessions get it when you say so: python -m service models default "
+            f"{recipe.name} {folder.name} --repository {repository}"
+        )

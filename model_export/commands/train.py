@@ -52,6 +52,14 @@ class _Hyperparameters(TypedDict):
 )
 @click.option("--name", required=True, callback=valid_name, help="What the model is served as.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in RUNS/NAME, exactly.")
+@click.option(
+    "--candidate", is_flag=True, help="Publish it, but do not make it the default version."
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Make it the default version even where a baseline does as well.",
+)
 @repository_option
 @runs_option
 @click.option("--reset", type=click.Choice(["before", "after"]), help="[default: before]")
@@ -86,13 +94,25 @@ def train_command(
     data: str,
     name: str,
     resume: bool,
+    candidate: bool,
+    force: bool,
     repository: Path,
     runs: Path,
     **options: Unpack[_Hyperparameters],
 ) -> None:
     """Train a model, score it on held-out data and publish it.
 
-    Without --resume, training begins anew and replaces the checkpoint in RUNS/NAME.
+    Without --resume, training begins anew and replaces the checkpoint in RUNS/NAME. A model that
+    does not beat its baselines is published as with --candidate, unless --force is given.
     """
+    if candidate and force:
+        raise click.UsageError("--candidate and --force contradict each other")
     recipe = recipe_for(task, data, name, **options)
-    make_model(recipe, runs=runs, repository=repository, resume=resume)
+    make_model(
+        recipe,
+        runs=runs,
+        repository=repository,
+        resume=resume,
+        candidate=candidate,
+        force=force,
+    )

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -14,15 +15,17 @@ from model_export.draft import Draft, cells_of, described, graph_files
 from model_export.errors import ExportError
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.provenance import provenance_of
+from model_export.imports.vocabulary import read_vocabulary
 from model_export.original import Original
 from model_export.report.imported import import_sections
 from model_export.rewrite.axes import width_of
-from model_export.rewrite.graphs import Graphs, write_graphs
+from model_export.rewrite.facts import Source
+from model_export.rewrite.graphs import Graphs, write_graphs, write_window
 from model_export.rewrite.normalise import normalise
-from model_export.rewrite.roles import Hints, find_roles
+from model_export.rewrite.roles import Hints, Roles, find_roles
 from model_export.verify.asked import Asked
 from model_export.verify.check import Check
-from model_export.verify.prefixes import Run, against_original
+from model_export.verify.prefixes import Run, against_original, against_windows
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.golden import deviation
@@ -41,7 +44,8 @@ class ImportOptions:
 
     `names` and `units` are those of the input columns. `sample` [T, F] or [T] are inputs of the
     size that the model knows; without them it is compared on random ones. `delay` allows answers
-    that come so many steps late.
+    that come so many steps late. `session` says whether sessions run on and on, or on their last
+    `window` inputs; by default what the file proves equal to itself.
     """
 
     name: str
@@ -51,9 +55,11 @@ class ImportOptions:
     units: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     output_units: tuple[str, ...] = ()
-    vocabulary: tuple[str, ...] = ()
+    vocabulary: Path | None = None
     sample: NDArray[Any] | None = None
     delay: int = 0
+    session: Literal["carry", "window"] | None = None
+    window: int | None = None
     created_at: str = ""
 
 
@@ -72,9 +78,9 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     Raises ExportError naming what stands in the way.
     """
     model = normalise(_copied(original.model))
-    graphs = write_graphs(model, find_roles(model, options.hints))
+    graphs, why = _graphs(model, find_roles(model, options.hints), options)
     _check_delay(graphs, options.delay)
-    notes = (*original.notes, *_notes(graphs))
+    notes = (*original.notes, *_notes(graphs), *why)
     signatures = _Signatures(model, graphs, _completed(options, original.model))
     rows = signatures.rows(GOLDEN_BATCH, GOLDEN_TIME)
     constants = signatures.constants(GOLDEN_BATCH)
@@ -106,6 +112,32 @@ def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+def _graphs(
+    model: ir.Model, roles: Roles, options: ImportOptions
+) -> tuple[Graphs, tuple[str, ...]]:
+    """The graphs, and why sessions run on or see a window: as what the file proves, or is told."""
+    window = options.window or roles.fixed.time
+    is_last = getattr(roles.analysis.facts[roles.output], "source", None) is Source.LAST
+    fixed = roles.fixed.time is not None and not roles.takes_single_steps
+    mode = options.session or ("window" if fixed and is_last else "carry")
+    if mode == "window":
+        if window is None:
+            raise ExportError("the file does not say how long a window is; say it by --window N")
+        why = "as was asked" if options.session else "since the file fixes their number"
+        note = f"A session answers what the model answers to its last {window} inputs, {why}."
+        return write_window(model, roles, window), (note,)
+    graphs = write_graphs(model, roles)
+    if graphs.step is None:
+        hint = " --session window --window N serves it in sessions that see the last N inputs."
+        return graphs, (hint.strip(),)
+    if fixed and is_last:
+        return graphs, (
+            f"Sessions run on past the {window} steps that the file was made for, as was asked; "
+            "what it answers there cannot be compared with the file.",
+        )
+    return graphs, ()
+
+
 def _check_delay(graphs: Graphs, delay: int) -> None:
     if graphs.why_whole is None and graphs.looks_ahead > delay:
         raise ExportError(
@@ -117,6 +149,8 @@ def _check_delay(graphs: Graphs, delay: int) -> None:
 def _notes(graphs: Graphs) -> Iterator[str]:
     if graphs.why_whole is not None:
         yield f"Whole sequences only, without sessions: {graphs.why_whole}."
+    elif graphs.window is not None:
+        return
     elif graphs.looks_ahead:
         yield f"Answers come {graphs.output.late} steps late, since the model looks ahead."
     elif graphs.ready_at > 1:
@@ -139,8 +173,13 @@ def _comparison(
                 "whole sequences against the original", deviation(engine.whole(rows), answer)
             )
             return
+        if graphs.window is not None:
+            rows = signatures.rows(COMPARED_BATCH, graphs.window + COMPARED_TIME)
+            run, noise = _run(engine, graphs, rows, {})
+            yield from against_windows(asked, run, rows, graphs.window, noise)
+            return
         run, noise = _run(engine, graphs, rows, constants)
-        yield from against_original(asked, graphs, run, rows, constants, noise)
+        yield from against_original(asked, graphs, run, (rows, constants), noise)
 
     return compare
 
@@ -168,13 +207,15 @@ class _Signatures:
         if value.dtype in (ir.DataType.INT32, ir.DataType.INT64):
             self.input: Values | Tokens = self._tokens(model)
         else:
+            if options.vocabulary is not None:
+                raise ExportError("--vocabulary: the inputs are numbers, not tokens")
             self.input = _values("input", shape, options.names, options.units)
         self.output = self._output(model)
 
     def rows(self, batch: int, time: int) -> NDArray[Any]:
         """[B, T, F] float32 or [B, T] int64: pieces of the sample, or random numbers."""
-        roles = self._graphs.roles
-        if roles.fixed.time is not None and not roles.takes_single_steps:
+        roles, window = self._graphs.roles, self._graphs.window
+        if roles.fixed.time is not None and not roles.takes_single_steps and window is None:
             time = roles.fixed.time
         if self._options.sample is not None:
             return _pieces(self._options.sample, batch, time)
@@ -195,13 +236,9 @@ class _Signatures:
         return made
 
     def _tokens(self, model: ir.Model) -> Tokens:
-        vocabulary = self._options.vocabulary
+        file = self._options.vocabulary
         size = _rows_of_table(model, self._graphs.roles.input)
-        if vocabulary and len(vocabulary) != size:
-            raise ExportError(
-                f"the vocabulary has {len(vocabulary)} entries, the model's table {size} rows"
-            )
-        return Tokens(size=size, vocabulary=vocabulary or None)
+        return Tokens(size=size, vocabulary=None if file is None else read_vocabulary(file, size))
 
     def _output(self, model: ir.Model) -> Values | Probabilities:
         fact, options = self._graphs.output, self._options
@@ -266,10 +303,10 @@ def _ends_in_softmax(model: ir.Model, graphs: Graphs) -> bool:
 
 
 def _completed(options: ImportOptions, model: onnx.ModelProto) -> ImportOptions:
-    """Names, units and vocabulary that the reader of a checkpoint wrote into the model."""
+    """Names and units that the reader of a checkpoint wrote into the model."""
     said = {prop.key: prop.value for prop in model.metadata_props}
     found: dict[str, Any] = {}
-    for key in ("names", "units", "output_names", "output_units", "vocabulary"):
+    for key in ("names", "units", "output_names", "output_units"):
         if key in said and not getattr(options, key):
             found[key] = tuple(json.loads(said[key]))
     return replace(options, **found)

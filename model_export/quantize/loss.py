@@ -25,7 +25,7 @@ class Differences:
 def golden_differences(engine: Engine) -> Differences:
     """Run the step graph over the golden sequences, its state fed back."""
     golden = engine.bundle.golden()
-    state = golden["state"]
+    state = golden["state"].astype(np.float32)
     output_difference = state_difference = 0.0
     for t in range(golden["input"].shape[1]):
         steps = engine.step(golden["input"][:, t], state, gates=False)

@@ -39,9 +39,7 @@ def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
     if source.manifest.quantization is not None:
         raise ExportError(f"{source.folder} has 8-bit weights already; quantize the version before")
     if not source.manifest.sessions or source.manifest.sequence != "outputs and states":
-        raise ExportError(
-            f"{source.folder} has no graph of whole sequences to round the weights of"
-        )
+        raise ExportError(f"{source.folder} has no sequence graph whose weights could be rounded")
     graphs = {
         STEP_FILE: quantized_step(source.step_graph.read_bytes()),
         SEQUENCE_FILE: rounded_sequence(source.sequence_graph.read_bytes()),

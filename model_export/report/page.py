@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
 from markupsafe import Markup
-from onnx import TensorProto
 
 from model_export.report.section import Section
 from model_export.report.template import template
@@ -55,7 +53,6 @@ def _facts(engine: Engine) -> dict[str, str]:
             _RESETS[reset] for reset in dict.fromkeys(layer.reset for layer in manifest.layers)
         )
     facts["Sessions"] = _sessions(manifest)
-    facts["Parameters"] = f"{_parameters(engine):,}"
     if manifest.provenance is not None:
         facts["Held out"] = manifest.provenance.held_out
     return facts | {"ONNX opset": str(manifest.opset)}
@@ -73,23 +70,6 @@ def _sessions(manifest: Manifest) -> str:
     if manifest.ready_at > 1:
         parts.append(f"answer from step {manifest.ready_at} on")
     return ", ".join(parts)
-
-
-def _parameters(engine: Engine) -> int:
-    bundle = engine.bundle
-    graph = bundle.step_graph if engine.manifest.sessions else bundle.sequence_graph
-    return sum(
-        _size(tensor)
-        for tensor in onnx.load(graph).graph.initializer
-        if tensor.data_type != TensorProto.INT64
-    )
-
-
-def _size(tensor: TensorProto) -> int:
-    size = 1
-    for length in tensor.dims:
-        size *= length
-    return size
 
 
 def _described(signature: Values | Tokens | Probabilities) -> str:

@@ -38,6 +38,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                 "curves.html",
                 {
                     "curve": trained.curve,
+                    "parameters": sum(one.numel() for one in trained.network.parameters()),
                     "curve_picture": as_data_address(learning_curve(trained.curve)),
                     "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
                 },

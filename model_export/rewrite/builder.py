@@ -1,11 +1,13 @@
 """Adding nodes to a graph, with less ceremony."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+
+Attribute = int | float | str | Sequence[int] | None
 
 
 class Builder:
@@ -17,7 +19,7 @@ class Builder:
         self._made = 0
         self.nodes: list[ir.Node] = []
 
-    def op(self, op_type: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
+    def op(self, op_type: str, *inputs: ir.Value | None, **attributes: Attribute) -> ir.Value:
         """A node with one output."""
         return self._node(op_type, inputs, attributes, outputs=1)[0]
 
@@ -71,7 +73,7 @@ class Builder:
         self,
         op_type: str,
         inputs: Sequence[ir.Value | None],
-        attributes: dict[str, Any],
+        attributes: Mapping[str, Attribute],
         *,
         outputs: int,
     ) -> tuple[ir.Value, ...]:

@@ -16,10 +16,10 @@ from model_export.rewrite.initial import write_initial
 from model_export.rewrite.inspected_cell import TERMS
 from model_export.rewrite.layout import cancel_layout
 from model_export.rewrite.roles import Roles
-from model_export.rewrite.state import STEPS_SEEN, Segment, segments_of
+from model_export.rewrite.state import LAST_INPUTS, Segment, segments_of
 from model_export.rewrite.whole import write_whole
 from model_export.rewrite.writer import GraphKind, Writer
-from service.bundle.manifest import GRU_GATES, SequenceGraph
+from service.bundle.manifest import GRU_GATES, STEPS_SEEN, SequenceGraph
 
 _TAKEN = {
     *TERMS,
@@ -53,16 +53,19 @@ class Graphs:
     inspect: bytes | None = None
     initial: bytes | None = None
     why_whole: str | None = None
+    window: int | None = None
 
     @property
     def ready_at(self) -> int:
         """The first step that has an answer."""
-        return self.output.late + 1
+        return self.output.late + 1 if self.window is None else self.window
 
     @property
     def looks_ahead(self) -> int:
         """How many steps before the end of a sequence the answers still change."""
-        return 0 if self.roles.takes_single_steps else self.output.late + self.output.extra
+        if self.roles.takes_single_steps or self.window is not None:
+            return 0
+        return self.output.late + self.output.extra
 
 
 def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
@@ -96,6 +99,43 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     )
 
 
+def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
+    """Graphs of sessions that answer what the model answers to their last inputs.
+
+    Raises ExportError for a model that takes single steps, or another number of them.
+    """
+    if roles.takes_single_steps or roles.constants:
+        raise ExportError("a model that takes single steps, or constants, has no window")
+    if roles.fixed.time not in (None, window):
+        raise ExportError(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
+    whole, output = _whole_of_window(model, roles)
+    late = window - 1
+    width = prod(width_of(axis) for axis in roles.input_axes)
+    segments = [Segment(LAST_INPUTS, "carried", (late, width), np.zeros(late * width, np.float32))]
+    segments.append(Segment(STEPS_SEEN, "carried", (1,), np.zeros(1, np.float32)))
+    if window == 1:
+        raise ExportError("a window of one step carries nothing; serve it as it is")
+    step = _Graph(model, roles, segments, output, "window", window=window).serialised()
+    return Graphs(
+        step,
+        whole,
+        tuple(segments),
+        roles,
+        output,
+        model.opset_imports[""],
+        None if whole is None else "outputs",
+        window=window,
+    )
+
+
+def _whole_of_window(model: ir.Model, roles: Roles) -> tuple[bytes | None, Fact]:
+    """The model itself, where it takes a batch, and what is known of its output."""
+    fact = roles.analysis.facts[roles.output]
+    if roles.fixed.batch == 1 and isinstance(fact, Fact):
+        return None, fact
+    return write_whole(model, roles)
+
+
 def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:
     found = list(segments_of(roles.analysis, ready_at))
     for cache in roles.caches:
@@ -124,19 +164,23 @@ class _Graph:
         segments: Sequence[Segment],
         output: Fact,
         kind: GraphKind,
+        *,
+        window: int | None = None,
     ) -> None:
         self._roles = roles
         self._segments = segments
         self._output = output
         self._kind = kind
         self._is_step = kind != "sequence"
+        self._late = output.late if window is None else window - 1
         self._outputs = [str(one.name) for one in model.graph.outputs]
         self._model = model.clone()
         self._graph = self._model.graph
         names = [str(one.name) for one in model.graph.inputs]
         self._inputs = dict(zip(names, self._graph.inputs, strict=True))
         _free_names(self._graph)
-        self._writer = Writer(self._graph, segments, kind)
+        time = {"sequence": None, "window": window}.get(kind, 1)
+        self._writer = Writer(self._graph, segments, kind, time)
         new_input = self._new_input()
         self._begin(new_input)
         interference = self._interfere() if kind == "inspect" else []
@@ -169,6 +213,8 @@ class _Graph:
         writer.read_lengths_from(new_input)
         is_tokens = new_input.dtype == ir.DataType.INT64
         rows = builder.unsqueeze(new_input, -1) if is_tokens else new_input
+        if self._kind == "window":
+            rows = self._last_inputs(builder, rows)
         self._feed(builder, roles.input, writer.from_rows(builder, rows, roles.input_axes))
         for cache in roles.caches:
             rows = writer.before[cache.input]
@@ -178,6 +224,16 @@ class _Graph:
             self._feed(builder, name, writer.from_rows(builder, rows, axes))
             writer.after[name] = writer.unchanged(builder, name)
         builder.insert_before(self._graph[0])
+
+    def _last_inputs(self, builder: Builder, row: ir.Value) -> ir.Value:
+        """The window [B, N · F] with a new row [B, F] at its end."""
+        past = self._writer.before[LAST_INPUTS]
+        is_tokens = row.dtype != ir.DataType.FLOAT
+        new = builder.op("Cast", row, to=ir.DataType.FLOAT) if is_tokens else row
+        window = builder.concat([past, new])
+        width = prod(width_of(axis) for axis in self._roles.input_axes)
+        self._writer.after[LAST_INPUTS] = builder.slice(window, 1, width)
+        return builder.op("Cast", window, to=ir.DataType.INT64) if is_tokens else window
 
     def _feed(self, builder: Builder, name: str, made: ir.Value) -> None:
         old = self._inputs[name]
@@ -201,8 +257,10 @@ class _Graph:
         results["next_state" if self._is_step else "states"] = builder.concat(after)
         if self._is_step:
             results |= self._gates(builder)
-            if not all(layer.has_segment for layer in self._roles.analysis.layers):
-                results["hidden"] = builder.concat(list(writer.hidden.values()))
+            layers = self._roles.analysis.layers
+            kept = {segment.name for segment in self._segments}
+            if writer.hidden and not all(layer.name in kept for layer in layers):
+                results["hidden"] = self._hidden(builder)
         if self._kind == "inspect":
             results |= self._terms(builder)
         graph.inputs[:] = inputs
@@ -218,10 +276,10 @@ class _Graph:
             graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
         builder.append()
         clean(self._model)
-        _forget_shapes(graph)
-        if self._is_step:
+        if self._kind in ("step", "inspect"):
             cancel_layout(graph)
             clean(self._model)
+        _forget_shapes(graph)
 
     def _interfere(self) -> list[ir.Value]:
         """`GATE_mask` and `GATE_value` [B, G] for every gate, cut into those of each layer."""
@@ -246,6 +304,12 @@ class _Graph:
             found[f"layer_input_{index}"] = value
         return found
 
+    def _hidden(self, builder: Builder) -> ir.Value:
+        """The hidden states of all layers [B, G], where the state does not have them."""
+        made = builder.concat(list(self._writer.hidden.values()))
+        is_window = self._kind == "window" and self._late
+        return self._writer.where_seen(builder, made, self._late) if is_window else made
+
     def _gates(self, builder: Builder) -> dict[str, ir.Value]:
         """One tensor [B, G] for each name; zeros where a layer has no gate of that name."""
         layers = self._writer.gates.values()
@@ -256,7 +320,7 @@ class _Graph:
             for value in [next(iter(gates.values()))]
             if len(gates) < len(names)
         }
-        return {
+        made = {
             name: builder.concat(
                 [
                     gates[name] if name in gates else nothing[layer]
@@ -265,6 +329,13 @@ class _Graph:
             )
             for name in names
         }
+        if self._kind == "window" and self._late:
+            # Before the window is full they are those of inputs that never came.
+            made = {
+                name: self._writer.where_seen(builder, gate, self._late)
+                for name, gate in made.items()
+            }
+        return made
 
     def _width_of(self, name: str) -> int:
         if name == "output":
@@ -282,18 +353,19 @@ class _Graph:
 
     def _answer(self, builder: Builder) -> ir.Value:
         value = _as_float(builder, self._old_output(self._roles.output))
-        made = self._writer.rows(builder, value, self._output.axes)
-        if self._is_step and self._output.late > 0:
-            ready = self._writer.steps_seen(builder, self._output.late)
-            nothing = builder.constant(np.array([np.nan], np.float32))
-            made = builder.op("Where", ready, made, nothing)
-        return made
+        axes, time = self._output.axes, self._output.time_axis
+        if self._kind == "window" and time is not None:
+            value = builder.slice(value, time, -1)
+            axes = tuple(() if at == time else axis for at, axis in enumerate(axes))
+        made = self._writer.rows(builder, value, axes)
+        late = self._late
+        return self._writer.where_seen(builder, made, late) if self._is_step and late else made
 
     def _count(self, builder: Builder) -> None:
         """Steps are counted no further than anybody asks."""
         if STEPS_SEEN not in self._writer.before:
             return
-        most = max([self._output.late, *(layer.late for layer in self._roles.analysis.layers)])
+        most = max([self._late, *(layer.late for layer in self._roles.analysis.layers)])
         more = builder.op(
             "Add", self._writer.before[STEPS_SEEN], builder.constant(np.ones(1, np.float32))
         )

@@ -12,6 +12,8 @@ from service.bundle.manifest import Activation, Reset
 
 X, W, R, BIAS, SEQUENCE_LENS, INITIAL_H = range(6)
 
+SIGMOID, TANH = Activation(name="Sigmoid"), Activation(name="Tanh")
+
 _DEFAULT_ALPHA = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "HardSigmoid": 0.2, "Elu": 1.0}
 _DEFAULT_BETA = {"HardSigmoid": 0.5}
 _NEEDS_BOTH = {"Affine", "ScaledTanh"}
@@ -61,8 +63,8 @@ class GruNode:
     node: ir.Node
     reset: Reset
     weights: Weights
-    gate_activation: Activation = Activation(name="Sigmoid")
-    candidate_activation: Activation = Activation(name="Tanh")
+    gate_activation: Activation = SIGMOID
+    candidate_activation: Activation = TANH
     clip: float | None = None
 
     @property

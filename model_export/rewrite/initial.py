@@ -27,7 +27,7 @@ class _Initial:
         self._model = model.clone()
         self._graph = self._model.graph
         self._inputs = {str(one.name): one for one in self._graph.inputs}
-        self._rearranging = Rearranging(is_step=True)
+        self._rearranging = Rearranging(time=1)
         self._begin = Builder(self._graph, "begin")
         self._given = {
             name: self._feed_constant(name, axes) for name, axes in roles.constants.items()

@@ -15,6 +15,7 @@ OPSET = 20
 """Older models are converted to this one."""
 NEWEST_OPSET = 23
 """Newer ones are converted back to this one, the newest that all of the service's parts know."""
+_OTHER_FLOATS = (ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16)
 _LARGEST_FOLDED = 2**26
 """Numbers of a constant that is computed once and for all."""
 
@@ -68,33 +69,39 @@ def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _to_float32(model: ir.Model) -> None:
     """Serving is in float32: weights and casts in float16 or float64 become it."""
-    others = (ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16)
     for value in model.graph.initializers.values():
         tensor = value.const_value
-        if tensor is not None and tensor.dtype in others:
-            array = tensor.numpy().astype(np.float32)
-            value.const_value = ir.tensor(array, name=value.name)
+        if tensor is not None and tensor.dtype in _OTHER_FLOATS:
+            value.const_value = _float32(tensor)
             value.dtype = ir.DataType.FLOAT
     for value in (*model.graph.inputs, *model.graph.outputs):
-        if value.dtype in others:
+        if value.dtype in _OTHER_FLOATS:
             value.dtype = ir.DataType.FLOAT
     for node in model.graph.all_nodes():
-        if node.op_type == "Cast" and ir.DataType(node.attributes.get_int("to", 0)) in others:
-            node.attributes.add(ir.AttrInt64("to", ir.DataType.FLOAT))
-        for name, attribute in list(node.attributes.items()):
-            if attribute.type == ir.AttributeType.TENSOR:
-                tensor = attribute.as_tensor()
-                if tensor.dtype in others:
-                    array = tensor.numpy().astype(np.float32)
-                    node.attributes.add(ir.AttrTensor(name, ir.tensor(array)))
-        for output in node.outputs:
-            output.type = None if output.dtype in others else output.type
+        _to_float32_in(node)
+
+
+def _to_float32_in(node: ir.Node) -> None:
+    if node.op_type == "Cast" and ir.DataType(node.attributes.get_int("to", 0)) in _OTHER_FLOATS:
+        node.attributes.add(ir.AttrInt64("to", ir.DataType.FLOAT))
+    for name, attribute in list(node.attributes.items()):
+        if attribute.type == ir.AttributeType.TENSOR:
+            tensor = attribute.as_tensor()
+            if tensor.dtype in _OTHER_FLOATS:
+                node.attributes.add(ir.AttrTensor(name, _float32(tensor)))
+    for output in node.outputs:
+        output.type = None if output.dtype in _OTHER_FLOATS else output.type
+
+
+def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    return ir.tensor(tensor.numpy().astype(np.float32), name=tensor.name)
 
 
 def _time_first(graph: ir.Graph) -> None:
     """GRU nodes with layout=1 take [batch, steps, I]; ONNX Runtime does not run them."""
     for node in list(graph):
-        if node.op_type in ("GRU", "LSTM", "RNN") and node.attributes.get_int("layout", 0):
+        is_recurrent = node.op_type in ("GRU", "LSTM", "RNN")
+        if is_recurrent and node.attributes.get_int("layout", 0) != 0:
             _transpose_around(graph, node)
 
 

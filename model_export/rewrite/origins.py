@@ -3,20 +3,10 @@
 import onnx_ir as ir
 
 MOVING = frozenset(
-    [
-        "Cast",
-        "Concat",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "Reshape",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
-    ]
+    (
+        *("Cast", "Concat", "Expand", "Flatten", "Gather", "Identity"),
+        *("Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
+    )
 )
 
 
@@ -24,7 +14,7 @@ def origin_of(value: ir.Value | None) -> str | None:
     """The one graph input that a value is a piece of; None where there is none, or more."""
     while value is not None and not value.is_graph_input():
         node = value.producer()
-        if node is None or node.op_type not in MOVING or node.op_type in ("Concat",):
+        if node is None or node.op_type not in MOVING - {"Concat"}:
             return None
         value = node.inputs[0]
     return None if value is None else value.name

@@ -13,15 +13,27 @@ Groups = Sequence[Sequence[int]]
 
 
 class Rearranging:
-    """Knows the lengths of both symbols in a graph: the step graph's time is one step long."""
+    """Knows the lengths of both symbols in a graph.
 
-    def __init__(self, *, is_step: bool) -> None:
-        self.is_step = is_step
+    `time` is how many steps it has: one in the step graph, those of a window, None where any.
+    """
+
+    def __init__(self, time: int | None) -> None:
+        self._time = time
         self.model_input: ir.Value | None = None
         """[B, …] or [B, T, …]: lengths are read from it."""
 
+    def sized(self, axes: Axes) -> Axes:
+        """The axes with the time as a number, where it is one."""
+        if self._time is None:
+            return axes
+        return tuple(
+            tuple(self._time if factor == TIME else factor for factor in axis) for axis in axes
+        )
+
     def shape_of(self, builder: Builder, axes: Axes) -> ir.Value:
         """The lengths of some axes as a tensor, for a Reshape."""
+        axes = self.sized(axes)
         open_axes = [axis for axis in axes if any(map(self._is_open, axis))]
         if len(open_axes) <= 1:
             numbers = [-1 if any(map(self._is_open, axis)) else width_of(axis) for axis in axes]
@@ -30,7 +42,7 @@ class Rearranging:
 
     def lengths_of(self, builder: Builder, axes: Axes) -> ir.Value:
         """The same without −1, for an Expand."""
-        return builder.concat([self._length(builder, axis) for axis in axes], axis=0)
+        return builder.concat([self._length(builder, axis) for axis in self.sized(axes)], axis=0)
 
     def rearranged(
         self,
@@ -87,13 +99,10 @@ class Rearranging:
         return value
 
     def _without_ones(self, groups: Groups, factors: Sequence[Factor]) -> list[list[int]]:
-        return [
-            [at for at in group if factors[at] != 1 and (factors[at] != TIME or not self.is_step)]
-            for group in groups
-        ]
+        return [[at for at in group if factors[at] != 1] for group in groups]
 
     def _is_open(self, factor: Factor) -> bool:
-        return factor == BATCH or (factor == TIME and not self.is_step)
+        return isinstance(factor, str)
 
     def _length(self, builder: Builder, axis: Axis) -> ir.Value:
         made = builder.constant(np.array([width_of(axis)], np.int64))

@@ -77,12 +77,12 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
     pairs = _fed_back(graph, hints)
     output = _answer(graph, set(pairs.values()), hints)
     name = _sequence_input(graph, set(pairs), hints)
-    states = frozenset(given for given in _others(graph, name) if _is_only_initial(graph, given))
+    states = frozenset(given for given in pairs if _is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
     found = [
         roles
         for layout in _layouts(_input(graph, name), hints, cached=bool(cached))
-        if (roles := _tried(model, name, output, layout, pairs, states)) is not None
+        if (roles := _tried(model, name, output, layout, pairs=pairs, states=states)) is not None
     ]
     return _best(found, name, hints)
 
@@ -147,7 +147,7 @@ def _is_alike(given: ir.Value, output: ir.Value) -> bool:
 
 
 def _is_state_name(given: ir.Value, output: ir.Value) -> bool:
-    """Whether both are called the same state: `conv_cache` and `conv_cache_out`, `h_in` and `hn`."""
+    """Whether both are called the same state: `conv_cache` and `conv_cache_out`, `h0` and `hn`."""
     stems = [
         [
             _SAME.get(word, word)
@@ -266,8 +266,8 @@ def _sequence_input(graph: ir.Graph, fed: set[str], hints: Hints) -> str:
     if not only:
         raise ExportError("no input reaches a GRU node; is the model complete?")
     raise ExportError(
-        f"several inputs may be the sequence, {_list(only)}; a session has one: name it by --input, "
-        "or join them outside the model"
+        f"several inputs may be the sequence, {_list(only)}; a session has one: name it by "
+        "--input, or join them outside the model"
     )
 
 
@@ -315,12 +315,12 @@ def _layouts(value: ir.Value, hints: Hints, *, cached: bool) -> Iterator[Layout]
             continue
         for time in range(rank):
             if time != batch and hints.time_axis in (None, time):
-                layout = _layout(value, shape, batch, time, cached=cached)
+                layout = _layout(shape, batch, time, cached=cached)
                 if layout is not None:
                     yield layout
 
 
-def _layout(value: ir.Value, shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | None:
+def _layout(shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | None:
     """None where another axis than these two is left open."""
     length = shape[time]
     single = cached or length == 1
@@ -349,6 +349,7 @@ def _tried(
     name: str,
     output: str,
     layout: Layout,
+    *,
     pairs: Mapping[str, str],
     states: frozenset[str],
 ) -> Roles | None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from model_export.rewrite.analysis import Analysis
 from model_export.rewrite.carried import Carried
 from model_export.rewrite.rules.rule import GruLayer
+from service.bundle.manifest import STEPS_SEEN
 
-STEPS_SEEN = "steps seen"
+LAST_INPUTS = "last inputs"
 
 
 @dataclass(frozen=True, slots=True)

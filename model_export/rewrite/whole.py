@@ -1,4 +1,4 @@
-"""Building `sequence.onnx` of a model that needs whole sequences: the model itself, in our layout."""
+"""Building `sequence.onnx` of a model that needs whole sequences: the model, in our layout."""
 
 import numpy as np
 import onnx_ir as ir
@@ -47,7 +47,7 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
         ir.DataType.INT64 if is_tokens else ir.DataType.FLOAT,
         ["batch", "time"] if is_tokens else ["batch", "time", width],
     )
-    rearranging = Rearranging(is_step=False)
+    rearranging = Rearranging(time=None)
     rearranging.model_input = new
     begin, end = Builder(graph, "begin"), Builder(graph, "end")
     rows = begin.unsqueeze(new, -1) if is_tokens else new
@@ -74,15 +74,20 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:
     """Which axes of the output are the batch and the time, found by running the model."""
-    session = onnxruntime.InferenceSession(serialised(model.clone()))
     old = next(one for one in model.graph.inputs if one.name == roles.input)
     assert old.dtype is not None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
     shapes = []
-    for batch, time in _SIZES:
-        length = roles.fixed.time or time
-        zeros = _zeros(roles.input_axes, batch, length, old.dtype)
-        (found,) = session.run([roles.output], {roles.input: zeros})
-        shapes.append((found.shape, batch, length))
+    try:
+        session = onnxruntime.InferenceSession(serialised(model.clone()), options)
+        for batch, time in _SIZES:
+            length = roles.fixed.time or time
+            zeros = _zeros(roles.input_axes, batch, length, old.dtype)
+            (found,) = session.run([roles.output], {roles.input: zeros})
+            shapes.append((found.shape, batch, length))
+    except Exception as error:  # whatever it says, the file is at fault
+        raise ExportError(f"ONNX Runtime cannot run the model: {error}") from None
     (first, *one), (second, *other) = shapes
     axes: list[Axis] = []
     for left, right in zip(first, second, strict=True):

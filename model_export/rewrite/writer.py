@@ -18,9 +18,10 @@ from model_export.rewrite.gru_node import INITIAL_H, SEQUENCE_LENS, node_input
 from model_export.rewrite.inspected_cell import InspectedCell, build_inspected_cell
 from model_export.rewrite.rearranging import Rearranging, numbered, rows_first
 from model_export.rewrite.rules.rule import GruLayer
-from model_export.rewrite.state import STEPS_SEEN, Segment
+from model_export.rewrite.state import Segment
+from service.bundle.manifest import STEPS_SEEN
 
-GraphKind = Literal["step", "sequence", "inspect"]
+GraphKind = Literal["step", "sequence", "inspect", "window"]
 
 
 class Writer:
@@ -28,13 +29,16 @@ class Writer:
 
     In the step graph the time is one step long, and GRU nodes are written out; the graph to inspect
     is one that shows and takes more. In the sequence graph GRU nodes stay, and every segment is
-    collected after each step.
+    collected after each step. A window is a step graph that runs over `time` steps, the last inputs
+    of a session, and carries nothing else: what looks back stays as the model has it.
     """
 
-    def __init__(self, graph: ir.Graph, segments: Sequence[Segment], kind: GraphKind) -> None:
+    def __init__(
+        self, graph: ir.Graph, segments: Sequence[Segment], kind: GraphKind, time: int | None
+    ) -> None:
         self.graph = graph
+        self.kind = kind
         self.is_step = kind != "sequence"
-        self.inspects = kind == "inspect"
         self.state = ir.val("state", ir.DataType.FLOAT, ["batch", sum(s.size for s in segments)])
         self.gates: dict[str, dict[str, ir.Value]] = {}
         """Of each layer by name: its gates [B, lanes · H], in the step graph."""
@@ -54,7 +58,7 @@ class Writer:
         self.interference: dict[str, ir.Value] = {}
         """Further inputs: a mask and a value [B, lanes · H] for each gate of each layer, likewise;
         by `layer/gate_mask` and `layer/gate_value`."""
-        self._rearranging = Rearranging(is_step=self.is_step)
+        self._rearranging = Rearranging(time)
         self._builders: dict[str, Builder] = {}
 
     def read_lengths_from(self, model_input: ir.Value) -> None:
@@ -96,12 +100,16 @@ class Writer:
 
     def look_back(self, copy: ir.Node, index: int, carried: Carried) -> None:
         """Have a node see the frames before its input as well, and keep the last ones."""
+        if self.kind == "window":
+            return
         builder = self._builder(copy, "past")
         copy.replace_input_with(index, self._with_past(builder, copy, index, carried))
         builder.insert_before(copy)
 
     def delay(self, copy: ir.Node, index: int, carried: Carried) -> None:
         """Have a node see its input so many frames later."""
+        if self.kind == "window":
+            return
         builder = self._builder(copy, "past")
         longer = self._with_past(builder, copy, index, carried)
         late = builder.slice(longer, carried.time_axis, 0, -carried.frames)
@@ -110,6 +118,8 @@ class Writer:
 
     def go_on_summing(self, copy: ir.Node, carried: Carried) -> None:
         """Add the sum of all steps before to a running one."""
+        if self.kind == "window":
+            return
         builder = self._builder(copy, "past")
         total = copy.outputs[0]
         made = builder.op("Add", total, self._frames(builder, carried))
@@ -157,16 +167,15 @@ class Writer:
 
     def rows(self, builder: Builder, value: ir.Value, axes: Axes) -> ir.Value:
         """A value as [B, n] in the step graph, as [B, T, n] in the sequence graph."""
-        if self.is_step:
-            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
-        factors, groups, rows = rows_first(axes)
+        factors, groups, rows = rows_first(self._rearranging.sized(axes))
         return self._rearranging.rearranged(builder, value, factors, groups, rows)
 
     def from_rows(self, builder: Builder, rows: ir.Value, axes: Axes) -> ir.Value:
-        """The reverse of `rows`."""
+        """The reverse of `rows`; a window is [B, N · n], one step behind the other."""
+        _, groups, have = rows_first(axes)
         if self.is_step:
-            axes = tuple(tuple(1 if factor == TIME else factor for factor in axis) for axis in axes)
-        factors, groups, have = rows_first(axes)
+            have = [have[0], [at for group in have[1:] for at in group]]
+        factors, _ = numbered(self._rearranging.sized(axes))
         return self._rearranging.rearranged(builder, rows, factors, have, groups)
 
     def unchanged(self, builder: Builder, name: str) -> ir.Value:
@@ -182,6 +191,9 @@ class Writer:
     def write_out(self, copy: ir.Node, layer: GruLayer) -> None:
         """Have a GRU node begin from the state, and keep what it hands on."""
         builder = self._builder(copy, "cell")
+        if self.kind == "window":
+            self._watch_window(builder, copy, layer)
+            return
         axes = (layer.batch_axis, (layer.hidden_size,))
         if layer.has_segment:
             hidden = self.from_rows(builder, self.before[layer.name], axes)
@@ -202,7 +214,7 @@ class Writer:
         axes = (layer.batch_axis, (layer.hidden_size,))
         row = builder.squeeze(x, 0)
         cell: Cell
-        if self.inspects:
+        if self.kind == "inspect":
             cell = self._inspected(builder, layer, row, hidden)
         else:
             cell = build_cell(builder, row, hidden, layer.gru)
@@ -213,6 +225,10 @@ class Writer:
         if layer.late:
             seen = self.steps_seen(builder, layer.late)
             after = builder.op("Where", seen, after, self.before[layer.name])
+            self.gates[layer.name] = {
+                name: self.where_seen(builder, gate, layer.late)
+                for name, gate in self.gates[layer.name].items()
+            }
         self.hidden[layer.name] = after
         if layer.has_segment:
             self.after[layer.name] = after
@@ -258,6 +274,41 @@ class Writer:
         axes = ((TIME,), (), layer.batch_axis, (layer.hidden_size,))
         self.after[layer.name] = self.rows(behind, copy.outputs[0], axes)
         behind.insert_after(copy)
+
+    def _watch_window(self, builder: Builder, copy: ir.Node, layer: GruLayer) -> None:
+        """Leave a GRU node to run over the window, and show what it did at the last step."""
+        self._begin_anew(copy, layer)
+        y, x = copy.outputs[0], copy.inputs[0]
+        y.name = y.name or f"{copy.name}/Y"
+        assert x is not None
+        axes = (layer.batch_axis, (layer.hidden_size,))
+        before = builder.squeeze(builder.slice(y, 0, -2, -1), 0, 1)
+        cell = build_cell(builder, builder.squeeze(builder.slice(x, 0, -1), 0), before, layer.gru)
+        self.gates[layer.name] = {
+            name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
+        }
+        last = builder.squeeze(builder.slice(y, 0, -1), 0, 1)
+        self.hidden[layer.name] = self.rows(builder, last, axes)
+        builder.insert_after(copy)
+
+    def _begin_anew(self, copy: ir.Node, layer: GruLayer) -> None:
+        """The same initial state for every session of a batch."""
+        if len(copy.inputs) <= INITIAL_H or layer.initial is None:
+            return
+        copy.replace_input_with(INITIAL_H, None)
+        if layer.initial.any():
+            builder = self._builder(copy, "initial")
+            row = builder.constant(layer.initial.reshape(1, layer.lanes, layer.hidden_size))
+            axes = ((), layer.batch_axis, (layer.hidden_size,))
+            lengths = self._rearranging.lengths_of(builder, axes)
+            if layer.lanes == 1:
+                copy.replace_input_with(INITIAL_H, builder.op("Expand", row, lengths))
+            builder.insert_before(copy)
+
+    def where_seen(self, builder: Builder, value: ir.Value, late: int) -> ir.Value:
+        """A value [B, n], or NaN for sessions that have not seen so many steps before."""
+        nothing = builder.constant(np.array([np.nan], np.float32))
+        return builder.op("Where", self.steps_seen(builder, late), value, nothing)
 
     def steps_seen(self, builder: Builder, late: int) -> ir.Value:
         """Whether a session has seen so many steps before this one, [B, 1]."""

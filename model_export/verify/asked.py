@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from model_export.original import Arrays, Original
 from model_export.rewrite.axes import BATCH, TIME, Axes, Factor
@@ -107,9 +109,7 @@ def _size(factor: Factor, sizes: Mapping[Factor, int]) -> int:
     return factor if isinstance(factor, int) else sizes[factor]
 
 
-def _zeros(value: Any, batch: int) -> NDArray[Any]:
-    from onnx.helper import tensor_dtype_to_np_dtype  # noqa: PLC0415
-
+def _zeros(value: onnx.ValueInfoProto, batch: int) -> NDArray[Any]:
     tensor = value.type.tensor_type
     shape = [dim.dim_value or batch for dim in tensor.shape.dim]
     return np.zeros(shape, tensor_dtype_to_np_dtype(tensor.elem_type))

@@ -67,7 +67,7 @@ class GRU(OpRun):
                 (W[index], R[index], biases),
                 h,
                 functions[2 * index : 2 * index + 2],
-                np.inf if not clip else clip,
+                clip or np.inf,
                 after=bool(linear_before_reset),
             )
             runs.append(run[::-1] if backward else run)

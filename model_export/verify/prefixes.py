@@ -43,9 +43,10 @@ def run_in_float64(graph: Float64Graph, rows: Rows, state: NDArray[np.float64]) 
 
 
 def against_original(
-    asked: Asked, graphs: Graphs, run: Run, rows: Rows, constants: Arrays, noise: float
+    asked: Asked, graphs: Graphs, run: Run, given: tuple[Rows, Arrays], noise: float
 ) -> Iterator[Check]:
-    """`run` is of the rows; `noise` is how far float32 was off it, relative to its scale."""
+    """`run` is of the `given` rows and constants; `noise` is how far float32 was off it."""
+    rows, constants = given
     allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
     scale = scale_of(run.output)
     if asked.roles.takes_single_steps:
@@ -66,6 +67,21 @@ def against_original(
         if found.size:
             name = f"a session against the original, the first {length} steps"
             yield Check(name, deviation(found, expected, scale), allowed)
+
+
+def against_windows(
+    asked: Asked, run: Run, rows: Rows, window: int, noise: float
+) -> Iterator[Check]:
+    """Every answer of a session against the original on its last inputs alone."""
+    allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
+    scale = scale_of(run.output)
+    for end in range(window, rows.shape[1] + 1):
+        answer = asked.whole(rows[:, end - window : end], {})
+        expected = answer[:, -1] if answer.ndim == 3 else answer
+        off = deviation(run.output[:, end - 1], expected, scale)
+        yield Check(
+            f"a session against the original, steps {end - window + 1} to {end}", off, allowed
+        )
 
 
 def _of_prefix(

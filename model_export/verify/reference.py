@@ -35,7 +35,7 @@ def one_step(
 ) -> dict[str, Float64]:
     """reset, update, candidate and hidden [N, H] for x [N, I] and the state before, h [N, H].
 
-    The equations are those of docs/architecture.md; rows of W, U and b are reset, update, candidate.
+    The equations are those of docs/architecture.md; rows of W, U, b are reset, update, candidate.
     """
     W, U, b, c, keeps = (
         cells[f"{index}/{name}"].astype(np.float64) for name in ("W", "U", "b", "c", "keeps")

@@ -200,7 +200,7 @@ class _Run:
             for index in range(len(self.inputs)):
                 one = slice(index, index + 1)
                 before = self.states[one]
-                self._check(errors, index, stepped.output[one], before, stepped.state[one])
+                self._check(errors, index, stepped.output[one], (before, stepped.state[one]))
         gates = stepped.gates and stepped.gates.of_row((slice(None), np.newaxis))
         return Ran(stepped.output[:, np.newaxis], stepped.state, gates, errors)
 
@@ -273,27 +273,27 @@ class _Run:
                     part[index, :left], states[index], history[index, :left]
                 )
                 before = np.concatenate([states[index][np.newaxis], history[index, : left - 1]])
-                self._check(errors, index, replayed.output, before, replayed.state, begin)
+                self._check(errors, index, replayed.output, (before, replayed.state), begin)
 
     def _check(
         self,
         errors: dict[int, Exception],
         index: int,
         outputs: NDArray[np.float32],
-        before: NDArray[np.float32],
-        states: NDArray[np.float32],
+        states: tuple[NDArray[np.float32], NDArray[np.float32]],
         begin: int = 0,
     ) -> None:
         """Note where outputs [T, O] or states [T, S] from time step `begin` on are not finite.
 
-        Such a state would stay so for good, whatever came after. `before` [T, S] are the states
-        before the steps: they say where no output is due yet.
+        Such a state would stay so for good, whatever came after. `states` are those before the
+        steps, which say where no output is due yet, and those after them.
         """
+        before, after = states
         manifest = self.engine.manifest
         sound = np.isfinite(outputs).all(axis=1)
         if manifest.steps_seen is not None:
             sound |= before[:, manifest.steps_seen] < manifest.ready_at - 1
-        wrong = ~(sound & np.isfinite(states).all(axis=1))
+        wrong = ~(sound & np.isfinite(after).all(axis=1))
         if wrong.any():
             place = self.places[index] if self.places else ("inputs",)
             errors[index] = InvalidInput.at(

@@ -81,7 +81,7 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises BundleIncomplete or BundleCorrupt, naming the file and what is wrong with it.
     """
-    manifest = _read_manifest(folder / MANIFEST_FILE)
+    manifest = read_manifest(folder)
     for name in manifest.required_files:
         if name not in manifest.files:
             raise BundleIncomplete(f"{folder / MANIFEST_FILE} lists no {name}")
@@ -97,7 +97,12 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest)
 
 
-def _read_manifest(file: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """What a version says of itself, with no look at its other files.
+
+    Raises BundleIncomplete, BundleCorrupt.
+    """
+    file = folder / MANIFEST_FILE
     if not file.is_file():
         raise BundleIncomplete(f"{file} is missing")
     try:

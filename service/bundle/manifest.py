@@ -313,7 +313,7 @@ class Manifest(_Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_format_1(cls, data: Any) -> Any:
+    def _from_format_1(cls, data: object) -> object:
         if isinstance(data, dict) and data.get("format") == 1:
             return _as_format_2(data)
         return data
@@ -350,8 +350,8 @@ class Manifest(_Record):
             raise ValueError(f"the state has no segment {sorted(missing)[0]!r}")
         if self.sessions == (self.reason is not None):
             raise ValueError("`reason` says why there are no sessions, and nothing else")
-        if self.sessions and not self.layers:
-            raise ValueError("a model with sessions has at least one layer")
+        if self.sessions and not (self.layers or self.window):
+            raise ValueError("a model with sessions has a layer, or a window")
         if not self.sessions and (self.state or self.sequence != "outputs"):
             raise ValueError("a model without sessions has no state, and a sequence graph")
         return self

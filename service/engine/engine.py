@@ -6,7 +6,7 @@ Inputs are float32, or int64 tokens without the last axis.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -31,9 +31,9 @@ class Gates:
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         return self.tensors[self.names.index(name)]
 
-    def of_row(self, rows: Any) -> "Gates":
+    def of_row(self, rows: object) -> "Gates":
         """One or some along the first axes."""
-        return Gates(self.names, tuple(tensor[rows] for tensor in self.tensors))
+        return Gates(self.names, tuple(tensor[cast(Any, rows)] for tensor in self.tensors))
 
     @staticmethod
     def joined(parts: "Sequence[Gates]", axis: int) -> "Gates":

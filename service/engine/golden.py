@@ -18,7 +18,7 @@ Scale = NDArray[np.float64]
 
 
 class Comparison(NamedTuple):
-    """What was compared, what was found and what was expected, [B, T, N] each, and the scale [N]."""
+    """What was compared, what was found and expected, [B, T, N] each, and the scale [N]."""
 
     what: str
     found: NDArray[np.float32]
@@ -127,10 +127,10 @@ def deviation(found: NDArray[Any], expected: NDArray[Any], scale: Scale | None =
     if not np.array_equal(missing, np.isnan(found)):
         return float("inf")
     off = np.abs(found.astype(np.float64) - expected)
-    off[missing | (off == 0)] = 0
-    relative = off / (scale_of(expected) if scale is None else scale)
-    worst = float(np.max(np.where(off > 0, relative, 0.0)))
-    return worst if np.isfinite(worst) else float("inf")
+    off[missing] = 0
+    if not np.isfinite(off).all():
+        return float("inf")
+    return float(np.max(off / (scale_of(expected) if scale is None else scale)))
 
 
 def scale_of(expected: NDArray[Any], floor: float = 0.0) -> Scale:

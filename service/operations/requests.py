@@ -91,7 +91,8 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Create:
-    """A session of a model's default version, at step 0, as the model begins or from a state [S].
+    """A session of a version of a model, by default the default one, at step 0, as the model begins
+    or from a state [S].
 
     `constants` are as the caller wrote them: which the model takes is known with its version.
     """
@@ -102,11 +103,14 @@ class Create:
     constants: Mapping[str, Any] | None = None
     key: Key | None = None
     caller: Caller = ANYBODY
+    version: int | None = None
 
     def digest(self) -> bytes:
         state = None if self.state is None else tensor(self.state)
+        # What is left out as earlier releases wrote it, whose requests are retried here.
+        version = () if self.version is None else (self.version,)
         given = () if self.constants is None else (sorted(self.constants.items()),)
-        return digest(b"create", self.model, _said(self.new), state, *given)
+        return digest(b"create", self.model, _said(self.new), state, *version, *given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import socket
 import sys
 from functools import partial
 
-from service.app import create_app, store_of, watch_of
-from service.errors import StoreError
+from service.app import create_app, models_of, store_of
+from service.errors import GatewiseError
 from service.metrics.exposition import counted_together, forget_open
 from service.process import logs
 from service.process.server import exit_on_signals, run
@@ -29,7 +29,7 @@ def serve_here(
     models: Models,
     store: Store,
     listener: socket.socket,
-    watch: Watch | None = None,
+    watch: Watch,
 ) -> None:
     """Serve until a signal ends it in order."""
     readiness = Readiness()
@@ -61,13 +61,10 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     """
     exit_on_signals()
     logs.configure(settings)
-    models = Models(repository=settings.repository)
-    watch = watch_of(settings, models)
-    watch.search()
-    if not models.names():
-        sys.exit(f"gatewise: the model repository {settings.repository} holds no usable model")
+    models, watch = models_of(settings)
     try:
+        watch.begin()
         store = store_of(settings)
-    except StoreError as error:
+    except GatewiseError as error:
         sys.exit(f"gatewise: {error}")
     serve_here(settings, models, store, listener, watch)

@@ -9,15 +9,16 @@ from service.repository.models import Models
 
 def welcome(url: str, models: Models) -> str:
     """The address, a curl line for each model that works as printed, and where the pictures are."""
-    latest = [models.latest(name) for name in models.names()]
+    defaults = [models.of(name).default for name in models.names()]
+    engines = [engine for engine in defaults if engine is not None]
     lines = [
         f"Gatewise serves {', '.join(models.names())} at {url}",
         "",
-        *(f"  {_curl(url, engine)}" for engine in latest),
+        *(f"  {_curl(url, engine)}" for engine in engines),
         "",
         f"  look inside  {url}/",
         f"  API          {url}/docs",
-        *(f"  report       {url}/v1/models/{engine.manifest.name}/report" for engine in latest),
+        *(f"  report       {url}/v1/models/{engine.manifest.name}/report" for engine in engines),
     ]
     return "\n".join(lines)
 

@@ -143,17 +143,17 @@ class Sessions:
             raise failures[0]
 
     async def create(self, request: Create) -> tuple[Session, bool]:
-        """A new session on the model's default version, at step 0.
+        """A new session on the version that is asked for, or the model's default one, at step 0.
 
-        Raises ModelNotFound, SessionsUnsupported, InvalidInput for a state of another width or
-        constants that are not the model's, SessionExists,
-        TooManySessions, KeyReused, AnswerNotKept.
+        Raises what `Models.opened` raises, SessionsUnsupported, InvalidInput for a state of another
+        width or constants that are not the model's, SessionExists, TooManySessions, KeyReused,
+        AnswerNotKept.
         """
         new, key = request.new, request.key
         identity = request.caller.identity(chosen_id(new.session_id, key, "create"))
 
         def make() -> Session:
-            engine = self._models.latest(request.model)
+            engine = self._models.opened(request.model, request.version)
             begun = _begun(engine, request)
             return self._creation.begin(identity, new, engine.manifest, begun)
 
@@ -164,7 +164,8 @@ class Sessions:
     async def fork(self, request: Fork) -> tuple[Session, bool]:
         """A new session that goes on from where another one is; that one stays as it is.
 
-        Time to live and metadata are the source's unless `new` says otherwise.
+        Time to live and metadata are the source's unless `new` says otherwise. Raises
+        VersionWithdrawn where the source's version takes no new sessions.
         """
         source_id, new, key = request.source_id, request.new, request.conditions.key
         chosen = chosen_id(new.session_id, key, f"fork/{source_id}")
@@ -175,6 +176,7 @@ class Sessions:
         def make() -> Session:
             found = self._reader.read_one(request.caller.identity(source_id))
             source, _ = admit(found, source_id, of_source, self._store.now())
+            self._models.check_open(source.model, source.version)
             return self._creation.fork(identity, new, source)
 
         return await self._batcher.call(
@@ -235,18 +237,19 @@ class Sessions:
     async def migrate(self, request: Migrate) -> tuple[Session, bool]:
         """Move a session to another version of its model, by default the default one.
 
-        Raises VersionNotFound, StateMismatch where the states of the two versions differ,
-        VersionUnavailable where one of them is not served here, or not yet.
+        Raises what `Models.opened` raises, StateMismatch where the states of the two versions
+        differ, VersionUnavailable where one of them is not served here, or not yet. A version that
+        was dropped can be left; one that is missing cannot, since nobody knows its layers.
         """
 
         def move(session: Session) -> Session:
             name = session.model
-            present = self._models.latest(name).manifest.version
-            chosen = present if request.version is None else request.version
-            if chosen == session.version:
+            if request.version == session.version:
                 return session
-            target = self._models.wanted(name, chosen).manifest
-            source = self._models.version(name, session.version).manifest
+            target = self._models.opened(name, request.version).manifest
+            if target.version == session.version:
+                return session
+            source = self._models.manifest(name, session.version)
             if not is_laid_out_alike(target, source):
                 raise StateMismatch(
                     session.session_id,
@@ -351,8 +354,8 @@ def _begun(engine: Engine, request: Create) -> NDArray[np.float32]:
         )
     if state is None:
         constants = read_constants(request.constants, manifest)
-        (row,) = engine.initial_states(1, constants)
-        return row
+        begun: NDArray[np.float32] = engine.initial_states(1, constants)[0]
+        return begun
     if request.constants is not None:
         raise InvalidInput.at(("constants",), "send `state` or `constants`: a state has them in it")
     _check_state(state, manifest.state_size)

@@ -40,7 +40,7 @@ def _config(bundle: Bundle, arrays: Arrays) -> NetworkConfig:
             front=TokensFront(*arrays["front.weight"].shape),
             head=SoftmaxHead(manifest.output.width),
             hidden_sizes=sizes,
-            reset=manifest.reset,
+            reset=manifest.layers[0].reset,
         )
     return NetworkConfig(
         front=ValuesFront(
@@ -48,7 +48,7 @@ def _config(bundle: Bundle, arrays: Arrays) -> NetworkConfig:
         ),
         head=ResidualHead(tuple(arrays["output_scale"].tolist())),
         hidden_sizes=sizes,
-        reset=manifest.reset,
+        reset=manifest.layers[0].reset,
     )
 
 

@@ -43,7 +43,11 @@ def test_own_data_in_two_commands(demo_repository: Path, tmp_path: Path) -> None
     python = f"cd {tmp_path} && {sys.executable}"
     log = tmp_path / "service.log"
     with running_service(tmp_path / "models", f"sqlite:///{tmp_path}/s.db", log) as service:
-        run(train.command.replace(".venv/bin/python", python) + " --epochs 2", "", seconds=300)
+        run(
+            train.command.replace(".venv/bin/python", python) + " --epochs 2 --force",
+            "",
+            seconds=300,
+        )
         sensors = f"{service.url}/v1/models/sensors"
         wait_until(lambda: httpx.get(sensors).status_code == 200, service.log)
         printed = run(ask.command, service.url)

@@ -114,6 +114,11 @@ SESSIONS = [
     malformed("{"),
     *at("$.model", "{}", '{"model": 5}', '{"model": null}'),
     Bad('{"model": "nobody"}', None, 404, "model_not_found"),
+    Bad('{"model": "weather", "version": 2}', None, 404, "version_not_found"),
+    *(
+        Bad(f'{{"model": "weather", "version": {wrong}}}', "$.version")
+        for wrong in ("0", "-1", "1.0", '"1"', "true", "1e300")
+    ),
     *(
         Bad(f'{{"model": "weather", "session_id": {wrong}}}', "$.session_id")
         for wrong in (

@@ -44,5 +44,12 @@ def state_of(client: httpx.Client, session_id: str) -> dict[str, Any]:
     return cast(dict[str, Any], answer.json())
 
 
+def states_of(client: httpx.Client, model: str) -> dict[int, str]:
+    """Of every version of a model."""
+    answer = client.get(f"/v1/models/{model}")
+    assert answer.status_code == 200, answer.text
+    return {one["version"]: one["state"] for one in answer.json()["versions"]}
+
+
 def floats(values: object) -> NDArray[np.float32]:
     return np.array(values, np.float32)

@@ -10,7 +10,7 @@ import pytest
 
 from model_export.package import publish_trained
 from tests.bundles import plain_report, values_model
-from tests.e2e.requests import apply_steps, floats, new_session, weather_inputs
+from tests.e2e.requests import apply_steps, floats, new_session, states_of, weather_inputs
 from tests.service_process import running_service
 from tests.waiting import wait_until
 
@@ -57,7 +57,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
         outputs = [apply_steps(client, old, [rows[0]])["outputs"]]
         publish_trained(values_model("tide", seed=2), copy)
         wait_for_version(client, "tide", 2)
-        assert client.get("/v1/models/tide").json()["versions"] == [1, 2]
+        assert states_of(client, "tide") == {1: "serving", 2: "serving"}
         answer = apply_steps(client, old, [rows[1]])
         assert answer["version"] == 1
         outputs.append(answer["outputs"])
@@ -76,6 +76,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
         wait_for_version(client, "wind", 1)
         assert len(service.events("version_refused")) == 1
         assert client.get("/v1/models/tide").json()["version"] == 2
+        assert states_of(client, "tide") == {1: "serving", 2: "serving", 3: "refused"}
         shutil.rmtree(broken)
         assert service.stop() == 0
     with (
@@ -110,7 +111,7 @@ def test_a_refused_version_is_tried_again_when_it_changes(copy: Path, tmp_path: 
         wait_for_version(client, "tide", 2)
 
 
-def test_versions_that_vanish_stay_served(copy: Path, tmp_path: Path) -> None:
+def test_a_repository_that_vanishes_stays_served(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
         httpx.Client(base_url=service.url) as client,
@@ -173,7 +174,9 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
         running_service(copy, store, log, *RARELY) as service,
         httpx.Client(base_url=service.url) as client,
     ):
+        expected = played(client, "tide", 2)
         session_id = new_session(client, "tide")
+        apply_steps(client, session_id, weather_inputs(2)[:1])
     publish_trained(values_model("tide", seed=2), copy)
     away = (copy / "tide" / "1").rename(tmp_path / "away")
     with (
@@ -181,14 +184,22 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
         httpx.Client(base_url=service.url) as client,
     ):
         steps = f"/v1/sessions/{session_id}/steps"
-        assert client.post(steps, json={"inputs": weather_inputs(1)}).status_code == 503
+        missing = client.post(steps, json={"inputs": weather_inputs(1)})
+        assert (missing.status_code, missing.json()["code"]) == (503, "version_missing")
+        assert "intact" in missing.json()["detail"]
+        assert client.get(f"/v1/sessions/{session_id}").json()["step"] == 1
         away.rename(copy / "tide" / "1")
         assert client.post(steps, json={"inputs": weather_inputs(1)}).status_code == 503
-        wait_until(
-            lambda: client.post(steps, json={"inputs": weather_inputs(1)}).status_code != 503,
-            service.log,
-            seconds=20,
-        )
+        rest = {"inputs": weather_inputs(2)[1:], "at": 1}
+        answers = []
+
+        def goes_on() -> bool:
+            answers.append(client.post(steps, json=rest))
+            return answers[-1].status_code != 503
+
+        wait_until(goes_on, service.log, seconds=20)
+        assert (answers[-1].json()["version"], answers[-1].json()["step"]) == (1, 2)
+        assert floats(answers[-1].json()["outputs"]).tolist() == floats(expected[1]).tolist()
 
 
 def test_zero_seconds_mean_never(copy: Path, tmp_path: Path) -> None:

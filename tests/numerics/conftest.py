@@ -65,4 +65,4 @@ def all_models(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Mode
 @pytest.fixture(scope="session", params=ALL_MODELS)
 def case(request: pytest.FixtureRequest, all_models: Models) -> Case:
     network = ALL_MODELS[request.param].network.requires_grad_(False)
-    return Case(network, Oracle(network), all_models.latest(request.param))
+    return Case(network, Oracle(network), all_models.default(request.param))

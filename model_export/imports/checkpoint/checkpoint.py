@@ -14,7 +14,7 @@ from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.imports.checkpoint.reading import evaluate
 from model_export.imports.checkpoint.stack import Embedding, Stack
 from model_export.imports.checkpoint.state_dict import read_state_dict
-from model_export.imports.checkpoint.vocabulary import read_vocabulary
+from model_export.imports.vocabulary import read_vocabulary
 from model_export.original import Arrays, Original
 
 

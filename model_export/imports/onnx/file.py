@@ -85,8 +85,8 @@ def _warnings(model: onnx.ModelProto) -> tuple[str, ...]:
         after = {one.name: one.i for one in node.attribute}.get("linear_before_reset", 0)
         if node.op_type == "GRU" and not after:
             return (
-                f"GRU node {node.name!r} says linear_before_reset=0, and nn.GRU is always the other "
-                "variant: some exporters wrote it wrongly. Compare with the module's own answers by "
-                "--reference.",
+                f"GRU node {node.name!r} says linear_before_reset=0, and nn.GRU is always the "
+                "other variant: some exporters wrote it wrongly. Compare with the module's own "
+                "answers by --reference.",
             )
     return ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +12,7 @@ from model_export.rewrite.axes import TIME, Axis, Size, T, has_symbol, length_of
 from model_export.rewrite.facts import Fact, NeedsWhole, Source
 from model_export.rewrite.rules.elementwise import align, unpadded
 from model_export.rewrite.rules.layout import axis_of, numbers_of, sizes_of
-from model_export.rewrite.rules.rule import Context, Outcome, carry, given, source_of
+from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, source_of
 
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
@@ -51,6 +51,8 @@ def _one_step(table: Fact, indexes: Fact, axis: int, context: Context) -> Outcom
     dropped = table.axes[:axis] + indexes.axes + table.axes[axis + 1 :]
 
     def take_only(writer: "Writer", copy: ir.Node) -> None:
+        if writer.kind == "window":
+            return
         zeros = np.zeros(() if not indexes.axes else (1,), np.int64)
         copy.replace_input_with(1, writer.constant(copy, zeros))
 
@@ -79,7 +81,7 @@ def slices(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     cuts_time = False
     for begin, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if TIME in fact.axes[axis % rank] and fact.source > Source.STATIC:
-            fact = _slice_of_time(fact, axis % rank, begin, end, step, context)
+            fact = _slice_of_time(fact, axis % rank, (begin, end, step), context)
             cuts_time = True
         else:
             fact = _slice_of_axis(fact, axis % rank, begin, end, step)
@@ -92,6 +94,8 @@ def slices(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
 
 def _pass_on(writer: "Writer", copy: ir.Node) -> None:
     """Where each step comes when it comes, there is nothing to cut."""
+    if writer.kind == "window":
+        return
     writer.replace(copy, "Identity", [copy.inputs[0]])
 
 
@@ -117,8 +121,9 @@ def _slice_of_axis(fact: Fact, axis: int, begin: Size, end: Size, step: int) -> 
 
 
 def _slice_of_time(
-    fact: Fact, axis: int, begin: Size, end: Size, step: int, context: Context
+    fact: Fact, axis: int, cut_out: tuple[Size, Size, int], context: Context
 ) -> Fact:
+    begin, end, step = cut_out
     if step != 1:
         how = "runs through the time backwards" if step < 0 else "leaves steps out"
         raise NeedsWhole(how)
@@ -245,7 +250,7 @@ def _check_others(known: Sequence[Fact], axis: int) -> None:
             raise NeedsWhole("joins tensors whose axes do not belong together")
 
 
-def _repeat_fixed_batch(known: Sequence[Fact], axes: tuple[Axis, ...], axis: int) -> Any:
+def _repeat_fixed_batch(known: Sequence[Fact], axes: tuple[Axis, ...], axis: int) -> Edit | None:
     """Concat does not broadcast: what a file fixes at a batch of one is repeated."""
     short = [
         index
@@ -265,7 +270,7 @@ def _repeat_fixed_batch(known: Sequence[Fact], axes: tuple[Axis, ...], axis: int
     return repeat
 
 
-def _both(first: Any, second: Any) -> Any:
+def _both(first: Edit | None, second: Edit | None) -> Edit | None:
     edits = [edit for edit in (first, second) if edit is not None]
     if not edits:
         return None
@@ -292,6 +297,8 @@ def _joined_in_time(known: Sequence[Fact], axis: int, context: Context) -> Outco
     made = _padded_in_time(known[place], begin, end, paddings.pop(), context)
 
     def pass_on(writer: "Writer", copy: ir.Node) -> None:
+        if writer.kind == "window":
+            return
         writer.replace(copy, "Identity", [copy.inputs[place]])
 
     return Outcome(made.facts, pass_on)

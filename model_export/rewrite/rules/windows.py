@@ -92,12 +92,14 @@ def _windowed(
         if over_time is not None and (windows[over_time].begin or windows[over_time].end):
             raise NeedsWhole("pads the time without looking back")
         return Outcome((made,))
-    return _over_time(node, fact, made, context, over_time, windows)
+    return _over_time(node, (fact, made), context, over_time, windows)
 
 
 def _over_time(
-    node: ir.Node, fact: Fact, made: Fact, context: Context, at: int, windows: Sequence[Window]
+    node: ir.Node, facts: tuple[Fact, Fact], context: Context, at: int, windows: Sequence[Window]
 ) -> Outcome:
+    """`facts` are those before and after, the latter without what is late."""
+    fact, made = facts
     window = windows[at]
     if window.stride != 1:
         raise NeedsWhole(f"moves {window.stride} steps at a time")
@@ -114,6 +116,8 @@ def _over_time(
 
     def look_back(writer: "Writer", copy: ir.Node) -> None:
         writer.look_back(copy, 0, carried)
+        if writer.kind == "window":
+            return
         copy.attributes.pop("auto_pad", None)
         copy.attributes.add(ir.AttrInt64s("pads", pads))
 

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from service.edges.http.door import Exchange, exchange_of
 from service.operations.limits import Limits
+from service.repository.desired import Steering
 from service.repository.models import Models
 from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
@@ -21,6 +22,7 @@ class Context:
     settings: Settings
     limits: Limits
     models: Models
+    steering: Steering
     sessions: Sessions
     sequences: Sequences
     readiness: Readiness

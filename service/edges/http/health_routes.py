@@ -21,11 +21,20 @@ async def live() -> dict[str, str]:
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=gives(None, 503))
 async def ready(context: Ctx) -> dict[str, str]:
-    """Models are loaded, the store does not fail and the service is not stopping; else 503."""
+    """Models are loaded, the store does not fail and the service is not stopping; else 503.
+
+    Versions that cannot be served are named, and keep the service from nothing else.
+    """
     await context.readiness.check(context.sessions)
+    said = {"status": "ready"}
+    if refused := context.models.refused():
+        said["refused"] = ", ".join(
+            f"{name}/{version}".encode("ascii", "backslashreplace").decode()
+            for name, version, _ in refused
+        )
     if (doubt := context.sessions.clock_held) is not None:
-        return {"status": "ready", "clock": f"{doubt}; nothing expires until it is accepted"}
-    return {"status": "ready"}
+        said["clock"] = f"{doubt}; nothing expires until it is accepted"
+    return said
 
 
 @router.head("/metrics", include_in_schema=False)

@@ -45,6 +45,20 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.VersionUnavailable: Problem(
         503, "version_unavailable", "The session's version is not served here", retry_after=1
     ),
+    errors.VersionRefused: Problem(
+        503, "version_refused", "The version cannot be served", retry_after=30
+    ),
+    errors.VersionMissing: Problem(
+        503, "version_missing", "The session's version is gone", retry_after=30
+    ),
+    errors.VersionWithdrawn: Problem(409, "version_withdrawn", "The version takes no new sessions"),
+    errors.NoDefaultVersion: Problem(409, "no_default_version", "The model has no default version"),
+    errors.RepositoryError: Problem(
+        503, "repository_unavailable", "The repository cannot be read or written", retry_after=5
+    ),
+    errors.RepositoryReadOnly: Problem(
+        409, "repository_read_only", "The repository may not be written here"
+    ),
     errors.KeyReused: Problem(422, "idempotency_key_reused", "The key came with another request"),
     errors.SessionNotFound: Problem(404, "session_not_found", "No such session"),
     errors.SessionExpired: Problem(410, "session_expired", "The session has expired"),

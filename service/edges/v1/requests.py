@@ -4,7 +4,15 @@ import json
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from service.edges.v1.gates import OptionalGates
 from service.operations.caller import Caller
@@ -26,6 +34,8 @@ At = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None,
     Field(description="Apply only if the session has consumed exactly so many time steps."),
 ]
+
+Version = Annotated[int, Field(strict=True, ge=1, le=MAX_STEP)] | None
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +133,8 @@ class RolloutBody(_Inputs):
     at: At = None
 
 
+_DEFAULT_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "newest"}]}
+
 _TEXT_SCHEMA = {
     "anyOf": [
         {"type": "string"},
@@ -151,6 +163,7 @@ class SequencesBody(_Inputs):
     constants: dict[str, Any] | None = Field(
         default=None, description="What the model takes once, by name, for all sequences."
     )
+    version: Version = Field(default=None, description="The model's default one if left out.")
 
 
 SessionId = Annotated[
@@ -180,6 +193,7 @@ class SessionBody(_Request):
         default=None, description="[…S]: the state to begin with; as the model begins by default."
     )
     constants: ConstantsByName = None
+    version: Version = Field(default=None, description="The model's default one if left out.")
 
 
 class ForkBody(_Request):
@@ -197,14 +211,39 @@ def new_session_of(body: SessionBody | ForkBody) -> NewSession:
 
 def create_of(body: SessionBody, key: Key | None, caller: Caller) -> Create:
     state = None if body.state is None else np.array(body.state, np.float32)
-    return Create(body.model, new_session_of(body), state, body.constants, key, caller)
+    return Create(
+        body.model, new_session_of(body), state, body.constants, key, caller, body.version
+    )
 
 
 class MigrateBody(_Request):
     """Another version of the session's model."""
 
-    version: Annotated[int, Field(strict=True, ge=1, le=MAX_STEP)] | None = Field(
-        default=None, description="The latest if left out."
+    version: Version = Field(default=None, description="The default one if left out.")
+
+
+class DefaultBody(_Request):
+    """Which version serves whoever names none."""
+
+    version: Annotated[Any, WithJsonSchema(_DEFAULT_SCHEMA)] = Field(
+        description="A version, or `newest`: the newest one that is no candidate and not withdrawn."
+    )
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_version(cls, value: object) -> object:
+        # By hand: the paths of a union's errors name its branches.
+        is_number = type(value) is int and 1 <= value <= MAX_STEP
+        if value != "newest" and not is_number:
+            raise ValueError("expected the number of a version, or `newest`")
+        return value
+
+
+class WithdrawBody(_Request):
+    """How a version is taken back."""
+
+    drop: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Serve the sessions that it has no longer, either."
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
 from service.edges.http.openapi import ProblemDetails
 from service.errors import SessionDamaged
+from service.repository.versions import State
 from service.sessions.damage import damaged, metadata_of
 from service.sessions.sessions import Page
 from service.stores.store import Session
@@ -170,7 +171,7 @@ class StateAnswer(_SessionShown):
 
 
 class LayerAnswer(_Answer):
-    """One recurrent layer: `lanes` rows of `hidden_size` units, from `offset` on among all units."""
+    """One recurrent layer: `lanes` rows of `hidden_size` units, from `offset` on among all."""
 
     layer: int
     name: str
@@ -198,12 +199,25 @@ class ConstantAnswer(_Answer):
     integers: bool
 
 
-class ModelAnswer(_Answer):
-    """A model as its callers need to know it."""
+class VersionStateAnswer(_Answer):
+    """One version of a model, and what may be done with it."""
+
+    version: int
+    state: State = Field(
+        description="`serving`: may be the default. `candidate`: serves whoever names it. "
+        "`withdrawn`: takes no new sessions. `refused`: cannot be served. `loading`: not read yet. "
+        "`vanished`: loaded, and not in the repository any more."
+    )
+    loaded: bool = Field(description="Whether the sessions that it has are served.")
+    reason: str | None = Field(default=None, description="Why it is refused.", exclude_if=_is_none)
+
+
+class VersionAnswer(_Answer):
+    """A version of a model as its callers need to know it."""
 
     name: str
     version: int
-    versions: list[int]
+    state: State
     task: str
     input: InputSignature
     output: OutputSignature
@@ -218,7 +232,7 @@ class ModelAnswer(_Answer):
     steps: int | None = Field(description="The only length that whole sequences may have.")
     constants: list[ConstantAnswer]
     layers: list[LayerAnswer]
-    state: list[SegmentAnswer]
+    segments: list[SegmentAnswer] = Field(description="Of the flat state, in order.")
     state_size: int
     scores: list[Score]
     provider: str
@@ -226,8 +240,34 @@ class ModelAnswer(_Answer):
     report: str | None = Field(description="Where the training report is served.")
 
 
+class ModelAnswer(VersionAnswer):
+    """A model: its default version, and which versions there are."""
+
+    default: int = Field(description="The version that serves whoever names none.")
+    wanted_default: int | Literal["newest"] | None = Field(
+        description="What somebody has chosen; `newest` is the rule, null where it is unknown."
+    )
+    versions: list[VersionStateAnswer]
+    problem: str | None = Field(
+        default=None,
+        description="Why what is wanted cannot be read; what was wanted before goes on.",
+        exclude_if=_is_none,
+    )
+
+
+class UndefaultedModelAnswer(_Answer):
+    """A model of which no version serves whoever names none; each is at `versions/{version}`."""
+
+    name: str
+    version: None = None
+    default: None = None
+    wanted_default: int | Literal["newest"] | None = None
+    versions: list[VersionStateAnswer]
+    problem: str | None = Field(default=None, exclude_if=_is_none)
+
+
 class ModelsAnswer(_Answer):
-    models: list[ModelAnswer]
+    models: list[ModelAnswer | UndefaultedModelAnswer]
 
 
 class StepsItemProblem(_Answer):

@@ -1,6 +1,6 @@
 """POST /v1/models/{model}/sequences: whole sequences in, everything out, nothing kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,17 @@ from service.operations.gates import check_selection
 from service.operations.inputs import decode_inputs, decode_state, encode_text
 from service.operations.limits import Limits
 
+Choose = Callable[[int | None], Engine]
+"""From the version that a body asks for to the one that answers."""
 
-def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
-    """From a request's body to its answer. Raises InvalidInput for what the model cannot take."""
+
+def answer_sequences(choose: Choose, raw: bytes, limits: Limits) -> bytes:
+    """From a request's body to its answer.
+
+    Raises InvalidInput for what the model cannot take, and what `choose` raises.
+    """
     body = parse_long(raw, SequencesBody, take_sequences)
+    engine = choose(body.version)
     manifest = engine.manifest
     if body.gates is not None:
         check_selection(body.gates, manifest.layers)
@@ -36,7 +43,7 @@ def answer_sequences(engine: Engine, raw: bytes, limits: Limits) -> bytes:
     if needs_whole(manifest):
         # Only the whole looks ahead to the end; the steps have the gates and the last state.
         for one, whole in zip(sequences, _wholes(engine, body, inputs), strict=True):
-            one |= whole
+            one.update(whole)
             one.pop("ready_at", None)
     return long_json({"model": manifest.name, "version": manifest.version, "sequences": sequences})
 

@@ -31,7 +31,7 @@ _POSITION: TypeAdapter[Position] = TypeAdapter(Position)
 async def create_session(
     request: Request, response: Response, context: Ctx, asked: Asked
 ) -> SessionAnswer:
-    """Begin a session on the latest version of a model; it stays with that version."""
+    """Begin a session on a model's default version, or on `version`; it stays with that one."""
     body = await asked.read_json(request, SessionBody)
     conditions = read_conditions(request.headers.raw)
     session, replayed = await context.sessions.create(create_of(body, conditions.key, asked.caller))

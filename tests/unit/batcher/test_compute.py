@@ -47,7 +47,7 @@ def test_every_row_gets_its_own_answer(
     models: Models, mixture: list[tuple[str, int, bool]]
 ) -> None:
     rows = [
-        row(models.latest(name), time, gates=gates, seed=seed)
+        row(models.default(name), time, gates=gates, seed=seed)
         for seed, (name, time, gates) in enumerate(mixture)
     ]
     outcomes = compute(rows)
@@ -67,7 +67,7 @@ def test_every_row_gets_its_own_answer(
 @pytest.mark.parametrize("time", [1, 6])
 def test_a_failing_row_fails_alone(models: Models, bad: int, time: int) -> None:
     """ONNX Runtime refuses a whole batch for one bad token; its neighbours are run again."""
-    rows = [row(models.latest("letters"), time, gates=True, seed=seed) for seed in range(5)]
+    rows = [row(models.default("letters"), time, gates=True, seed=seed) for seed in range(5)]
     rows[bad] = replace(rows[bad], inputs=np.full(time, 99))
     outcomes = compute(rows)
     assert isinstance(outcomes[bad], Exception)
@@ -78,7 +78,7 @@ def test_a_failing_row_fails_alone(models: Models, bad: int, time: int) -> None:
 
 
 def test_a_row_of_wrong_width_fails_alone(models: Models) -> None:
-    rows = [row(models.latest("weather"), 1, seed=seed) for seed in range(3)]
+    rows = [row(models.default("weather"), 1, seed=seed) for seed in range(3)]
     rows[1] = replace(rows[1], state=np.zeros(5, np.float32))
     outcomes = compute(rows)
     assert [isinstance(outcome, Computed) for outcome in outcomes] == [True, False, True]
@@ -89,12 +89,12 @@ def test_nothing_to_do() -> None:
 
 
 def test_gates_of_one_row_do_not_appear_in_another(models: Models) -> None:
-    rows = [row(models.latest("weather"), 1, gates=gates) for gates in (False, True, False)]
+    rows = [row(models.default("weather"), 1, gates=gates) for gates in (False, True, False)]
     found = [one.gates is not None for one in compute(rows) if isinstance(one, Computed)]
     assert found == [False, True, False]
 
 
 def test_the_state_does_not_hold_the_history_in_memory(models: Models) -> None:
-    outcome = compute([row(models.latest("weather"), 100)])[0]
+    outcome = compute([row(models.default("weather"), 100)])[0]
     assert isinstance(outcome, Computed)
     assert outcome.state.base is None

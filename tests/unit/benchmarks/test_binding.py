@@ -24,7 +24,7 @@ def device(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def session(models: Models, device: str) -> Iterator[onnxruntime.InferenceSession]:
-    graph = models.latest("weather").bundle.step_graph.read_bytes()
+    graph = models.default("weather").bundle.step_graph.read_bytes()
     yield Provider("cuda" if device == "cuda" else "cpu").open(graph)
 
 

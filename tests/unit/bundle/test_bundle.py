@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundle.bundle import GOLDEN_ARRAYS, read_bundle, sha256_of
+from service.bundle.bundle import read_bundle, sha256_of
 from service.bundle.folders import read_repository
-from service.bundle.manifest import Manifest, Tokens, layers_of
+from service.bundle.manifest import GRU_GATES, Manifest, Tokens
 from service.errors import BundleCorrupt, BundleIncomplete
 
 
@@ -35,7 +35,7 @@ def test_a_sound_bundle(folder: Path) -> None:
     assert (bundle.manifest.name, bundle.manifest.version) == ("weather", 1)
     assert bundle.step_graph == folder / "step.onnx"
     assert bundle.sequence_graph == folder / "sequence.onnx"
-    assert set(bundle.golden()) == set(GOLDEN_ARRAYS)
+    assert set(bundle.golden()) == {"input", "state", "output", "states", *GRU_GATES}
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "step.onnx", "sequence.onnx", "golden.npz"])
@@ -74,11 +74,16 @@ def test_a_manifest_that_is_no_record(folder: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "change"),
     [
-        ("format", lambda m: m.update(format=2)),
+        ("format", lambda m: m.update(format=3)),
         ("name", lambda m: m.update(name="../elsewhere")),
         ("version", lambda m: m.update(version=0)),
-        ("reset", lambda m: m.update(reset="sideways")),
-        ("layers", lambda m: m.update(layers=[])),
+        ("layers.0.reset", lambda m: m["layers"][0].update(reset="sideways")),
+        ("the file", lambda m: m.update(layers=[])),
+        ("the file", lambda m: m.update(state=[])),
+        ("the file", lambda m: m.update(reason="it looks ahead")),
+        ("the file", lambda m: m.update(sessions=False, reason="it looks ahead")),
+        ("the file", lambda m: m.update(state=m["state"] * 2)),
+        ("state.0", lambda m: m["state"][0].update(initial=[0.0])),
         ("input", lambda m: m["input"].update(kind="images")),
         ("input.values", lambda m: m["input"].update(units=["°C"])),
         ("colour", lambda m: m.update(colour="red")),
@@ -123,7 +128,7 @@ def test_golden_vectors_that_lack_an_array(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"not an archive", "is not an archive of arrays"), (None, "update is int64, not float32")],
+    [(b"not an archive", "is not an archive of arrays"), (None, "update is int64, not float64")],
 )
 def test_golden_vectors_that_are_no_golden_vectors(
     folder: Path, content: bytes | None, reason: str
@@ -179,12 +184,42 @@ def test_an_empty_repository(tmp_path: Path) -> None:
         read_repository(tmp_path / "none")
 
 
-def test_layers_lie_behind_each_other() -> None:
-    assert [layer.span for layer in layers_of((3, 5, 2))] == [
-        slice(0, 3),
-        slice(3, 8),
-        slice(8, 10),
+FORMAT_1: dict[str, Any] = {
+    "format": 1,
+    "name": "old",
+    "version": 1,
+    "task": "forecast",
+    "reset": "after",
+    "opset": 20,
+    "input": {"kind": "values", "names": ["a"], "units": ["1"]},
+    "output": {"kind": "values", "names": ["a"], "units": ["1"]},
+    "layers": [
+        {"offset": 0, "hidden_size": 3},
+        {"offset": 3, "hidden_size": 5},
+        {"offset": 8, "hidden_size": 2},
+    ],
+    "files": {},
+}
+
+
+def test_format_1_is_read_as_what_it_is() -> None:
+    """All segments GRU layers that begin with zeros; gates as wide as the state."""
+    manifest = Manifest.model_validate(FORMAT_1)
+    assert [layer.span for layer in manifest.layers] == [slice(0, 3), slice(3, 8), slice(8, 10)]
+    assert {layer.reset for layer in manifest.layers} == {"after"}
+    assert [(one.kind, one.size, one.initial) for one in manifest.state] == [
+        ("gru", size, "zeros") for size in (3, 5, 2)
     ]
+    assert manifest.gate_size == manifest.state_size == 10
+    assert manifest.hidden_in_state
+    assert (manifest.tolerance.step, manifest.tolerance.floor) == (1e-5, 1.0)
+    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+@pytest.mark.parametrize("layers", [None, [], "three", [1], [{"offset": 1, "hidden_size": 3}]])
+def test_format_1_with_impossible_layers(layers: object) -> None:
+    with pytest.raises(ValueError, match="layer"):
+        Manifest.model_validate(FORMAT_1 | {"layers": layers})
 
 
 def test_a_vocabulary_has_one_text_for_each_token() -> None:

@@ -11,21 +11,27 @@ from model_export.demos import DEMOS
 from model_export.errors import CheckpointError
 from model_export.recipe import Recipe
 from model_export.trained import TrainedModel
+from service.bundle.manifest import Score
 
 QUICK = ["--hidden-size", "4", "--epochs", "1", "--batch-size", "2", "--time-steps", "5"]
+
+candidates: list[bool] = []
+"""Of each model that `published` has collected, whether it was published as a candidate."""
 
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[TrainedModel]:
     """Packaging is tested elsewhere: here it only collects."""
     models: list[TrainedModel] = []
+    candidates.clear()
 
-    def publish(trained: TrainedModel, repository: Path) -> Path:
+    def publish(trained: TrainedModel, repository: Path, *, candidate: bool) -> Path:
         models.append(trained)
+        candidates.append(candidate)
         return repository / trained.name / "1"
 
     package = ModuleType("model_export.package")
-    monkeypatch.setattr(package, "publish", publish, raising=False)
+    monkeypatch.setattr(package, "publish_trained", publish, raising=False)
     monkeypatch.setitem(__import__("sys").modules, "model_export.package", package)
     return models
 
@@ -54,6 +60,43 @@ def test_training_prints_the_scores_and_publishes(
     assert [trained.name for trained in published] == ["hamlet"]
     assert published[0].network.config.hidden_sizes == (4,)
     assert run(tmp_path, *arguments, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ([], False, True),
+        (["--force"], False, False),
+        ([], True, False),
+        (["--candidate"], True, True),
+        (["--candidate"], False, True),
+    ],
+)
+def test_what_loses_against_a_baseline_is_a_candidate(
+    case: tuple[list[str], bool, bool],
+    tmp_path: Path,
+    published: list[TrainedModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags, beaten, is_candidate = case
+    monkeypatch.setattr(Score, "beats_baselines", property(lambda _: beaten))
+    arguments = ["train", "--task", "characters", "--data", text_file(tmp_path), "--name", "x"]
+    result = run(tmp_path, *arguments, *QUICK, *flags)
+    assert result.exit_code == 0, result.output
+    assert candidates == [is_candidate]
+    assert (f"models default x 1 --repository {tmp_path}" in result.stdout) == is_candidate
+    assert ("a baseline does as well" in result.stderr) == (not beaten)
+    assert len(published) == 1
+
+
+def test_a_candidate_that_is_forced_is_a_contradiction(
+    tmp_path: Path, published: list[TrainedModel]
+) -> None:
+    arguments = ["train", "--task", "characters", "--data", "pydoc", "--name", "x"]
+    result = run(tmp_path, *arguments, "--candidate", "--force")
+    assert result.exit_code == 2
+    assert "contradict each other" in result.stderr
+    assert not published
 
 
 @pytest.mark.parametrize(

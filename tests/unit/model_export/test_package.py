@@ -1,6 +1,7 @@
 """Publishing: versions count up; a version is there as a whole or not at all."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,15 +12,16 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from model_export import package
+from model_export import publish
+from model_export import versions as model_export_versions
 from model_export.errors import ExportError
 from model_export.package import publish_trained
-from model_export.rewrite import graphs
+from model_export.rewrite import writer
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
-from model_export.rewrite.gru_node import Weights
+from model_export.rewrite.gru_node import GruNode
+from service.bundle.desired import DESIRED_FILE, Desired, Wish, change_desired, read_desired
 from service.bundle.folders import read_repository
-from service.bundle.manifest import Reset
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import plain_report, values_model
@@ -68,14 +70,12 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
 def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the rewriter confused the two meanings of the update gate."""
 
-    def wrong(
-        builder: Builder, x: ir.Value, hidden: ir.Value, weights: Weights, reset: Reset
-    ) -> Cell:
-        cell = build_cell(builder, x, hidden, weights, reset)
+    def wrong(builder: Builder, x: ir.Value, hidden: ir.Value, gru: GruNode) -> Cell:
+        cell = build_cell(builder, x, hidden, gru)
         return replace(cell, reset=cell.update, update=cell.reset)
 
-    monkeypatch.setattr(graphs, "build_cell", wrong)
-    with pytest.raises(ExportError, match="step reset is off by"):
+    monkeypatch.setattr(writer, "build_cell", wrong)
+    with pytest.raises(ExportError, match="reset gate of a single step: off by"):
         publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
@@ -84,24 +84,78 @@ def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_failure_half_way_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(package, at, fail)
+    monkeypatch.setattr(f"model_export.publish.{at}", fail)
     with pytest.raises(OSError, match="no space left"):
         publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
+
+
+def test_a_candidate_is_known_as_one_before_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_trained(TINY, tmp_path)
+    seen: list[tuple[str, Desired]] = []
+    rename = Path.rename
+
+    def spy(source: Path, target: Path) -> Path:
+        seen.append((target.name, read_desired(tmp_path / "tiny")))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", spy)
+    assert publish_trained(TINY, tmp_path, candidate=True).name == "2"
+    assert publish_trained(TINY, tmp_path).name == "3"
+    candidates = Desired(versions={2: Wish(candidate=True)})
+    assert seen == [("2", candidates), ("3", candidates)]
+    assert read_desired(tmp_path / "tiny") == candidates
+
+
+def test_a_number_that_was_given_is_not_given_again(tmp_path: Path) -> None:
+    """Sessions of a version that was withdrawn and removed must not go on with other weights."""
+    publish_trained(TINY, tmp_path)
+    change_desired(tmp_path / "tiny", lambda before: before.with_wish(4, Wish(withdrawn=True)))
+    assert publish_trained(TINY, tmp_path).name == "5"
+
+
+@pytest.mark.parametrize("candidate", [False, True])
+def test_a_number_that_somebody_takes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, candidate: bool
+) -> None:
+    publish_trained(TINY, tmp_path)
+    move = model_export_versions.move_into_place
+
+    def late(staged: Path, folder: Path, *, candidate: bool) -> Path:
+        wish = Wish(candidate=True)
+        change_desired(folder.parent, lambda before: before.with_wish(int(folder.name), wish))
+        return move(staged, folder, candidate=candidate)
+
+    monkeypatch.setattr(publish, "move_into_place", late)
+    with pytest.raises(ExportError, match="appeared while it was being made; publish again"):
+        publish_trained(TINY, tmp_path, candidate=candidate)
+    assert versions(tmp_path) == ["tiny/1"]
+
+
+def test_what_is_wanted_must_be_readable(tmp_path: Path) -> None:
+    publish_trained(TINY, tmp_path)
+    file = tmp_path / "tiny" / DESIRED_FILE
+    file.write_text("{")
+    with pytest.raises(ExportError, match=re.escape(str(file))):
+        publish_trained(TINY, tmp_path)
+    assert versions(tmp_path) == ["tiny/1"]
 
 
 KILLED = """
 import sys, time
 from pathlib import Path
 from typing import Any
-from model_export import package
+from model_export import publish
+from model_export.package import publish_trained
 from tests.bundles import plain_report, values_model
 
-package.write_report = plain_report
-package.move_into_place = lambda *_: (print("staged", flush=True), time.sleep(60))
+publish.write_report = plain_report
+publish.move_into_place = lambda *_, **__: (print("staged", flush=True), time.sleep(60))
 publish_trained(values_model("tiny", hidden_sizes=(2,)), Path(sys.argv[1]))
 """
 

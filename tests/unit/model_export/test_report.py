@@ -12,10 +12,11 @@ from click.testing import CliRunner
 
 from model_export.command_line import main
 from model_export.package import publish_trained
-from model_export.report import write_report
 from model_export.report.figures import best_epoch
+from model_export.report.page import write_report
+from model_export.report.training import training_sections
 from model_export.trained import Curve, TrainedModel
-from model_export.verify.verify import Check
+from model_export.verify.check import Check
 from service.bundle.bundle import read_bundle
 from service.bundle.manifest import Score, Tokens, Values
 from service.engine.engine import Engine
@@ -64,7 +65,7 @@ def engine_of(trained: TrainedModel, folder: Path) -> Engine:
 
 def report_on(trained: TrainedModel, engine: Engine, folder: Path) -> Page:
     file = folder / "report.html"
-    write_report(file, trained, engine, CHECKS)
+    write_report(file, engine, training_sections(trained)(engine), CHECKS)
     assert file.stat().st_size < 1_500_000
     return Page(file.read_text("utf-8"))
 

@@ -38,12 +38,12 @@ same_models = settings(
 
 @pytest.fixture(scope="module")
 def weather(models: Models) -> Manifest:
-    return models.latest("weather").manifest
+    return models.default("weather").manifest
 
 
 @pytest.fixture(scope="module")
 def letters(models: Models) -> Manifest:
-    return models.latest("letters").manifest
+    return models.default("letters").manifest
 
 
 def digest(step: Steps, manifest: Manifest, row: int = 0) -> bytes:
@@ -138,7 +138,7 @@ def test_zero_is_zero_whatever_its_sign(weather: Manifest) -> None:
 
 def test_the_same_numbers_in_another_shape(models: Models) -> None:
     """Shapes that one model takes differ in their number of steps alone."""
-    manifest = models.latest("letters").manifest
+    manifest = models.default("letters").manifest
     zeros = [Text("a" * count) for count in (1, 2, 3)]
     assert len({of_inputs(inputs, manifest) for inputs in zeros}) == 3
     states = [np.zeros(size, np.float32) for size in (1, 2, 3)]
@@ -147,7 +147,7 @@ def test_the_same_numbers_in_another_shape(models: Models) -> None:
 
 def test_floats_and_tokens_of_the_same_bytes(models: Models) -> None:
     step = Steps.of("s", Text("a"))
-    manifest = models.latest("letters").manifest
+    manifest = models.default("letters").manifest
     tokens = step.read((0,), manifest, LIMITS)[0]
     floats = tokens.view(np.float64)
     assert step.digest(0, tokens, manifest) != step.digest(0, floats, manifest)
@@ -217,7 +217,7 @@ ROLLOUT = Rollout("s", Text("ab"), 3, seed=7)
 
 def of_rollout(rollout: Rollout) -> Callable[[Models], bytes]:
     def digest_of(models: Models) -> bytes:
-        manifest = models.latest("letters").manifest
+        manifest = models.default("letters").manifest
         return rollout.digest(rollout.plan(manifest, LIMITS), manifest)
 
     return digest_of

@@ -32,9 +32,9 @@ def test_a_version_that_is_added_is_the_latest_if_it_is_higher(engines: list[Eng
     first, second, tenth = engines
     models = Models([second])
     models.add(first)
-    assert models.latest("weather") is second
+    assert models.default("weather") is second
     models.add(tenth)
-    assert models.latest("weather") is tenth
+    assert models.default("weather") is tenth
     assert [models.version("weather", number) for number in (1, 2, 10)] == engines
     assert models.versions("weather") == [1, 2, 10]
     assert models.names() == ["weather"]
@@ -85,7 +85,7 @@ def test_a_version_that_may_be_in_a_repository_that_cannot_be_read(engines: list
 def test_a_model_that_is_missed_is_asked_for(engines: list[Engine]) -> None:
     models = Models(engines)
     with pytest.raises(ModelNotFound, match="there is no model 'wind'; served here: weather"):
-        models.latest("wind")
+        models.default("wind")
     assert models.missed.is_set()
 
 
@@ -106,7 +106,7 @@ def test_reading_while_another_thread_adds(engines: list[Engine]) -> None:
 
     def read() -> None:
         while not over.is_set():
-            assert models.latest("weather").manifest.version in (1, 2, 10)
+            assert models.default("weather").manifest.version in (1, 2, 10)
             assert models.versions("weather")[0] == 1
             seen.append(len(list(models)))
 

@@ -16,9 +16,7 @@ def failures() -> float:
     return REGISTRY.get_sample_value("gatewise_thread_failures_total", {"thread": "watch"}) or 0.0
 
 
-async def test_a_mistake_does_not_end_it(
-    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_mistake_does_not_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searches = 0
 
     def search() -> None:
@@ -27,7 +25,7 @@ async def test_a_mistake_does_not_end_it(
         if searches == 1:
             raise ValueError("a mistake")
 
-    watch, before = Watch(models, tmp_path, Provider(), 0.01), failures()
+    watch, before = Watch(Models(), tmp_path, Provider(), 0.01), failures()
     monkeypatch.setattr(watch, "search", search)
     watch.start()
     wait_until(lambda: searches >= 3, lambda: searches)
@@ -35,6 +33,8 @@ async def test_a_mistake_does_not_end_it(
     assert failures() == before + 1
 
 
-def test_a_name_that_is_no_text_is_refused_like_any_other(tmp_path: Path, models: Models) -> None:
+def test_a_name_that_is_no_text_is_refused_like_any_other(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/weather-\xff/1")).mkdir(parents=True)
+    models = Models()
     Watch(models, tmp_path, Provider(), 1).search()
+    assert [version for _, version, _ in models.refused()] == [1]

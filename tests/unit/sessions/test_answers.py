@@ -23,14 +23,20 @@ shapes = st.one_of(
         ResultShape,
         dtype=st.just(np.float32),
         width=st.integers(1, 5),
-        state_size=st.integers(0, 4),
+        gate_names=st.sampled_from(
+            ((), ("reset", "update", "candidate", "hidden"), ("a", "hidden"))
+        ),
+        gate_size=st.integers(1, 4),
         more_gates=st.integers(0, 6),
     ),
     st.builds(
         ResultShape,
         dtype=st.just(np.int32),
         width=st.just(1),
-        state_size=st.integers(0, 4),
+        gate_names=st.sampled_from(
+            ((), ("reset", "update", "candidate", "hidden"), ("a", "hidden"))
+        ),
+        gate_size=st.integers(1, 4),
         more_gates=st.integers(0, 6),
     ),
 )
@@ -45,8 +51,9 @@ def result_of(shape: ResultShape, outputs: int, seed: int = 0) -> Result:
 
     is_token = shape.dtype is np.int32
     shown = tensor(outputs).view(np.int32) if is_token else tensor(outputs, shape.width)
-    rows = (outputs + shape.more_gates, shape.state_size)
-    gates = Gates(*(tensor(*rows) for _ in range(4))) if shape.state_size else None
+    rows = (outputs + shape.more_gates, shape.gate_size)
+    names = shape.gate_names
+    gates = Gates(names, tuple(tensor(*rows) for _ in names)) if names else None
     return Result(shown, gates)
 
 
@@ -75,7 +82,7 @@ def test_the_shape_of_steps_is_that_of_what_was_computed(models: Models, gates: 
 
 
 def test_an_answer_up_to_the_limit_is_kept_and_a_larger_one_computed_again() -> None:
-    shape = ResultShape(np.float32, 1, 0)
+    shape = ResultShape(np.float32, 1)
     most = KEPT_ANSWER_BYTES // 4
     before = np.arange(5, dtype=np.float32)
     fits, large = result_of(shape, most), result_of(shape, most + 1)
@@ -89,7 +96,7 @@ def test_an_answer_up_to_the_limit_is_kept_and_a_larger_one_computed_again() -> 
 
 
 def test_again_says_where_the_session_was_then(models: Models) -> None:
-    manifest = models.latest("weather").manifest
+    manifest = models.default("weather").manifest
     receipt = Receipt(b"k" * 16, b"r" * 8, 1, 7, 99, Kind.ANSWER)
     result = Result(np.zeros((1, 3), np.float32), None)
     again = Answer.again(receipt, "s", manifest, result)

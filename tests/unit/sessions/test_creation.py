@@ -62,7 +62,7 @@ class Replica:
         )
 
     def make(self, session_id: str, new: NewSession | None = None) -> Session:
-        engine = self._models.latest("weather")
+        engine = self._models.default("weather")
         state = engine.initial_states(1)[0]
         identity = Identity("", session_id)
         return self.creation.begin(identity, new or NewSession(), engine.manifest, state)

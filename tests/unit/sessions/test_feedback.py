@@ -65,7 +65,7 @@ def oracle_fed_with(engine: Engine, outputs: NDArray[Any], time: int) -> Trace:
 def test_values_are_what_the_oracle_gives_fed_with_them(
     models: Models, name: str, time: int, steps: int
 ) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     found = rolled(engine, time=time, steps=steps)
     outputs = found.result.outputs
     trace = oracle_fed_with(engine, outputs, time)
@@ -78,7 +78,7 @@ def test_values_are_what_the_oracle_gives_fed_with_them(
 
 @pytest.mark.parametrize("name", VALUES + TOKENS)
 def test_feeding_back_by_hand_gives_the_same_bits(models: Models, name: str) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     found = rolled(engine, time=1, steps=5)
     given, state = engine.example[:1], state_of(engine)[np.newaxis]
     for shown in found.result.outputs:
@@ -95,7 +95,7 @@ def test_feeding_back_by_hand_gives_the_same_bits(models: Models, name: str) -> 
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_greedy_tokens_are_the_most_likely_ones(models: Models, name: str) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     outputs = rolled(engine, time=3, steps=20).result.outputs
     trace = oracle_fed_with(engine, outputs, 3)
     assert (outputs.dtype.name, outputs.shape) == ("int32", (20,))
@@ -107,7 +107,7 @@ def test_greedy_tokens_are_the_most_likely_ones(models: Models, name: str) -> No
 def test_gates_of_every_step_that_was_consumed(
     models: Models, name: str, time: int, steps: int
 ) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     found = rolled(engine, time=time, steps=steps, gates=True)
     trace = oracle_fed_with(engine, found.result.outputs, time)
     gates = found.result.gates
@@ -121,7 +121,7 @@ def test_gates_of_every_step_that_was_consumed(
 @pytest.mark.parametrize("name", ["weather", "letters-deep"])
 @pytest.mark.parametrize("gates", [False, True])
 def test_its_shape_is_known_before(models: Models, name: str, gates: bool) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     plan = Plan(engine.example[:3], 4, gates, GREEDY)
     result = roll(engine, plan, state_of(engine)).result
     shape = shape_of_rollout(engine.manifest, plan)
@@ -136,7 +136,7 @@ def test_its_shape_is_known_before(models: Models, name: str, gates: bool) -> No
 
 
 def test_the_same_seed_draws_the_same(models: Models) -> None:
-    engine = models.latest("letters")
+    engine = models.default("letters")
     drawn = [tokens_of(engine, Sampling(seed)) for seed in range(5)]
     assert [tokens_of(engine, Sampling(seed)) for seed in range(5)] == drawn
     assert len({tuple(one) for one in drawn}) == 5
@@ -171,7 +171,7 @@ def probabilities(engine: Engine, temperature: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0])
 def test_tokens_are_drawn_as_often_as_they_are_likely(models: Models, temperature: float) -> None:
-    engine, count = models.latest("letters"), 3000
+    engine, count = models.default("letters"), 3000
     drawn = first_tokens(engine, count, Sampling(0, temperature))
     expected = count * probabilities(engine, temperature)
     found = np.array([drawn[token] for token in range(len(expected))])
@@ -181,24 +181,24 @@ def test_tokens_are_drawn_as_often_as_they_are_likely(models: Models, temperatur
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_only_the_k_most_likely_are_drawn(models: Models, k: int) -> None:
-    engine = models.latest("letters")
+    engine = models.default("letters")
     likely = np.argsort(-probabilities(engine, 1.0))[:k].tolist()
     drawn = first_tokens(engine, 300, Sampling(0, top_k=k))
     assert sorted(drawn) == sorted(likely)
 
 
 def test_more_than_there_are_is_all_of_them(models: Models) -> None:
-    engine = models.latest("letters")
+    engine = models.default("letters")
     assert tokens_of(engine, Sampling(3, top_k=1000)) == tokens_of(engine, Sampling(3))
 
 
 def test_a_low_temperature_is_greedy(models: Models) -> None:
-    engine = models.latest("letters")
+    engine = models.default("letters")
     assert tokens_of(engine, Sampling(3, temperature=1e-3)) == tokens_of(engine, GREEDY)
 
 
 def test_it_ends_after_a_stop(models: Models) -> None:
-    engine = models.latest("letters-deep")
+    engine = models.default("letters-deep")
     whole = tokens_of(engine, Sampling(7), steps=30)
     end = tuple(whole[4:6])
     place = next(i for i in range(2, 31) if tuple(whole[i - 2 : i]) == end)
@@ -213,7 +213,7 @@ def test_it_ends_after_a_stop(models: Models) -> None:
 
 
 def test_a_stop_in_the_inputs_does_not_count(models: Models) -> None:
-    engine = models.latest("letters")
+    engine = models.default("letters")
     prompt = tuple(engine.example[:3].tolist())
     assert len(tokens_of(engine, Sampling(0, stop=(prompt,)))) == 12
 
@@ -230,7 +230,7 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model_export.publish.write_report", plain_report)
         publish_trained(replace(trained, network=network), folder)
-    yield load_models(read_repository(folder), Provider()).latest("growing")
+    yield load_models(read_repository(folder), Provider()).default("growing")
 
 
 def test_outputs_that_leave_float32_say_how_far_they_came(growing: Engine) -> None:
@@ -282,7 +282,7 @@ SIGNATURES = {
 def test_only_outputs_that_are_inputs_are_fed_back(
     models: Models, taken: str, given: str, feeds: bool
 ) -> None:
-    manifest: Manifest = models.latest("weather").manifest.model_copy(
+    manifest: Manifest = models.default("weather").manifest.model_copy(
         update={"input": SIGNATURES[taken], "output": SIGNATURES[given]}
     )
     if feeds:

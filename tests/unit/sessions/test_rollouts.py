@@ -45,7 +45,7 @@ async def request(
 ) -> Rollout:
     """A rollout of a new session."""
     session, _ = await sessions.create(Create(model))
-    inputs = JsonRows(models.latest(model).example[:2].tolist())
+    inputs = JsonRows(models.default(model).example[:2].tolist())
     seed = SEED if model == "letters" else None
     return Rollout(
         session.session_id, inputs, steps, advance=advance, seed=seed, conditions=conditions
@@ -66,7 +66,7 @@ async def parts_of(sessions: Sessions, asked: Rollout) -> tuple[list[Any], Answe
 
 @pytest.mark.parametrize("name", ["weather", "letters-deep"])
 def test_outputs_come_one_by_one_and_are_those_of_the_whole(models: Models, name: str) -> None:
-    engine = models.latest(name)
+    engine = models.default(name)
     state = engine.initial_states(1)[0]
     plan = Plan(engine.example[:3], 5, True, Sampling(7))
     whole = roll(engine, plan, state).result.outputs

@@ -10,8 +10,10 @@ export class Problem extends Error {
   }
 }
 
+/** The models that have a default version: what is shown of a model is that one's. */
 export async function listModels() {
-  return (await request("GET", "v1/models")).models;
+  const { models } = await request("GET", "v1/models");
+  return models.filter((model) => model.default !== null);
 }
 
 /** @param {object} input `{text}` or `{inputs: [sequence]}` */

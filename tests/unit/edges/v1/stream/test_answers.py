@@ -39,10 +39,12 @@ def _answered(models: Models, time: int, *numbers: int, gates: bool = False) -> 
     count = len(numbers)
     columns = np.array(numbers)
     outputs = np.repeat(columns, 3 * time).reshape(count, time, 3).astype(np.float32)
-    shown = Gates(*(outputs[:, :, :2] + part / 8 for part in range(4))) if gates else None
+    names = ("reset", "update", "candidate", "hidden")
+    tensors = tuple(outputs[:, :, :2] + part / 8 for part in range(4))
+    shown = Gates(names, tensors) if gates else None
     answers = AnswerColumns(
         [OPENED.identity] * count,
-        models.latest("weather").manifest,
+        models.default("weather").manifest,
         numbers,
         [2**62] * count,
         outputs,

@@ -37,7 +37,7 @@ class Rig:
         sessions = cast(Sessions, self.sessions)
         connection = Connection(sessions, self._send, 10**6)
         self.requests = Requests(connection, sessions, models, ANYBODY)
-        self._manifest = models.latest("weather").manifest
+        self._manifest = models.default("weather").manifest
 
     async def _send(self, _: object) -> None:
         return
