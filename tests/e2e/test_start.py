@@ -92,7 +92,7 @@ def test_golden_vectors_that_do_not_replay(copy: Path) -> None:
     np.savez(golden, allow_pickle=False, **changed)
     _seal(golden)
     said = refused_start("--repository", str(copy), "--store", "memory://")
-    assert "step update is off by 0.001" in said
+    assert "update gate of a single step is off by 0.001" in said
 
 
 def _seal(changed: Path) -> None:

@@ -14,8 +14,8 @@ export function modelCard(model) {
     ["Task", model.task],
     ["Input", signature(model.input)],
     ["Output", signature(model.output)],
-    ["Layers", model.layers.map(({ hidden_size }) => hidden_size).join(" + ") + " units"],
-    ["Reset", RESETS[model.reset]],
+    ["Layers", model.layers.map(units).join(" + ") + " units"],
+    ["Reset", [...new Set(model.layers.map(({ reset }) => RESETS[reset]))].join("; ")],
     ["Version", `${model.version}, on ${model.provider.replace("ExecutionProvider", "")}`],
   ];
   const list = facts.flatMap(([name, fact]) => [element("dt", {}, name), element("dd", {}, fact)]);
@@ -27,6 +27,10 @@ export function modelCard(model) {
     nodes.push(element("p", {}, element("a", { href: model.report.replace(/^\//, "") }, "Training report")));
   }
   return nodes;
+}
+
+function units({ hidden_size, lanes }) {
+  return lanes === 1 ? `${hidden_size}` : `${lanes} × ${hidden_size}`;
 }
 
 function signature(described) {
