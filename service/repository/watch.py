@@ -54,7 +54,10 @@ class Watch:
         nothing can be, and with `strict`. Raises BundleError, RepositoryError,
         ProviderUnavailable.
         """
-        self._search()
+        try:
+            self._search()
+        except OSError as failure:
+            raise RepositoryError(f"{self._repository} cannot be read: {failure}") from None
         for _, error in self._refused.values():
             if strict or isinstance(error, ProviderUnavailable) or not list(self._models):
                 raise error

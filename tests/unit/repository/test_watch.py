@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.engine.provider import Provider
+from service.errors import RepositoryError
 from service.metrics.catalogue import REGISTRY
 from service.repository.models import Models
 from service.repository.watch import Watch
@@ -38,3 +39,11 @@ def test_a_name_that_is_no_text_is_refused_like_any_other(tmp_path: Path) -> Non
     models = Models()
     Watch(models, tmp_path, Provider(), 1).search()
     assert [version for _, version, _ in models.refused()] == [1]
+
+
+def test_a_repository_that_cannot_be_read_stops_the_start() -> None:
+    """A name that is too long stands for whatever keeps a folder from being looked into."""
+    repository = Path("x" * 5000)
+    watch = Watch(Models(repository=repository), repository, Provider(), 1)
+    with pytest.raises(RepositoryError, match=r"cannot be read: .*File name too long"):
+        watch.begin()
