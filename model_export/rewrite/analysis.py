@@ -9,7 +9,7 @@ import onnx_ir.passes.common as passes
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from model_export.rewrite.axes import BATCH, Axes, Fixed, axes_of, width_of
+from model_export.rewrite.axes import Axes, Fixed, axes_of, width_of
 from model_export.rewrite.carried import Carried
 from model_export.rewrite.facts import Fact, NeedsWhole, Whole
 from model_export.rewrite.rules.rule import Context, Edit, GruLayer
@@ -127,8 +127,3 @@ def _zeros(value: ir.Value, axes: Axes, batch: int, time: int) -> NDArray[np.gen
     ]
     assert value.dtype is not None
     return np.zeros(shape, value.dtype.numpy())
-
-
-def batch_first(axes: Axes) -> bool:
-    """Whether the first axis is the batch."""
-    return bool(axes) and axes[0][:1] == (BATCH,)

@@ -11,7 +11,7 @@ from onnx.helper import tensor_dtype_to_np_dtype
 
 from model_export.original import Arrays, Original
 from model_export.rewrite.axes import BATCH, TIME, Axes, Factor
-from model_export.rewrite.facts import Fact, Source
+from model_export.rewrite.facts import Fact
 from model_export.rewrite.rearranging import rows_first
 from model_export.rewrite.roles import Roles
 
@@ -113,7 +113,3 @@ def _zeros(value: onnx.ValueInfoProto, batch: int) -> NDArray[Any]:
     tensor = value.type.tensor_type
     shape = [dim.dim_value or batch for dim in tensor.shape.dim]
     return np.zeros(shape, tensor_dtype_to_np_dtype(tensor.elem_type))
-
-
-def answers_last(output: Fact) -> bool:
-    return output.source is Source.LAST
