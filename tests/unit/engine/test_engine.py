@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.manifest import is_laid_out_alike
 from service.engine.engine import Engine
 from service.engine.golden import TOLERANCE, deviation, replay
 from service.engine.provider import Provider
@@ -107,6 +108,68 @@ def test_golden_vectors_that_do_not_replay(folder: Path, name: str) -> None:
 def test_golden_vectors_that_replay(models: Models) -> None:
     for engine in models:
         assert replay(engine) <= TOLERANCE
+
+
+def as_format_1(repository: Path, name: str, folder: Path) -> Bundle:
+    """A version as it was written before format 2: float32 golden vectors, nothing to inspect."""
+    shutil.copytree(repository / name / "1", folder)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    for file in ("inspect.onnx", "cells.npz"):
+        (folder / file).unlink()
+        del manifest["files"][file]
+    with np.load(folder / "golden.npz") as arrays:
+        golden = {
+            key: array.astype(np.float32) if array.dtype == np.float64 else array
+            for key, array in arrays.items()
+        }
+    np.savez(folder / "golden.npz", allow_pickle=False, **golden)
+    kept = ("name", "version", "task", "opset", "input", "output", "scores", "provenance", "files")
+    written = {key: manifest[key] for key in kept} | {
+        "format": 1,
+        "reset": manifest["layers"][0]["reset"],
+        "layers": [
+            {"offset": layer["offset"], "hidden_size": layer["hidden_size"]}
+            for layer in manifest["layers"]
+        ],
+    }
+    (folder / "manifest.json").write_text(json.dumps(written), "utf-8")
+    return resealed(folder)
+
+
+@pytest.mark.parametrize("name", ["weather", "weather-deep", "letters", "letters-deep"])
+def test_a_bundle_of_format_1_answers_as_before(
+    repository: Path, models: Models, name: str, tmp_path: Path
+) -> None:
+    """Its float32 golden vectors replay; steps, gates and sequences are the same bits."""
+    new = models.default(name)
+    old = Engine(as_format_1(repository, name, tmp_path / name / "1"), Provider())
+    assert replay(old) <= TOLERANCE
+    assert old.manifest.layers[0].reset == new.manifest.layers[0].reset
+    assert is_laid_out_alike(old.manifest, new.manifest), "its sessions can move to the new one"
+    rows, state = new.example[:1], new.bundle.golden()["state"][:1].astype(np.float32)
+    one, other = (engine.step(rows, state, gates=True) for engine in (old, new))
+    assert one.gates is not None
+    assert other.gates is not None
+    assert one.gates.names == other.gates.names
+    pairs = zip(
+        (one.output, one.state, *one.gates.tensors),
+        (other.output, other.state, *other.gates.tensors),
+        strict=True,
+    )
+    assert all(np.array_equal(found, expected) for found, expected in pairs)
+    sequences = [engine.sequence(new.example[np.newaxis], state) for engine in (old, new)]
+    assert all(map(np.array_equal, *sequences))
+
+
+def test_golden_vectors_of_format_1_that_do_not_replay(repository: Path, tmp_path: Path) -> None:
+    """Relative to the larger of one and what is expected, as format 1 was written."""
+    bundle = as_format_1(repository, "letters", tmp_path / "letters" / "1")
+    with np.load(bundle.folder / "golden.npz") as arrays:
+        changed = dict(arrays)
+    changed["update"][0, 3, 2] += 5 * TOLERANCE
+    np.savez(bundle.folder / "golden.npz", allow_pickle=False, **changed)
+    with pytest.raises(GoldenMismatch, match="update gate of a single step is off by"):
+        replay(Engine(resealed(bundle.folder), Provider()))
 
 
 @pytest.mark.parametrize(
