@@ -98,7 +98,8 @@ def run_import(
 ) -> None:
     """Read, rewrite, compare, publish, and show what came of it."""
     # onnx takes a second to import: not for --help.
-    from model_export.imports.importing import ImportOptions, import_original
+    from model_export.imports.importing import import_original
+    from model_export.imports.options import ImportOptions
     from model_export.publish import publish
     from model_export.rewrite.roles import Hints
 

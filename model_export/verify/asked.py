@@ -43,15 +43,18 @@ class Asked:
             fed = self._initial_states(len(rows[some]))
             steps = []
             for t in range(rows.shape[1]):
-                found = self.original.answer(self._feed(rows[some, t : t + 1], given) | fed)
+                found = self.original.answer(self._rows(rows[some, t : t + 1], given) | fed)
                 fed = {name: found[output] for name, output in self.roles.fed_back.items()}
                 steps.append(self._as_rows(found[self.roles.output], len(rows[some]), 1))
             answers.append(np.stack([step.reshape(len(step), -1) for step in steps], axis=1))
         return np.concatenate(answers)
 
+    def feed(self, rows: Rows, constants: Arrays) -> Arrays:
+        """All inputs of the original by name; a batch is one where the file fixes it."""
+        return self._rows(rows, constants) | self._initial_states(len(rows))
+
     def _one(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
-        feed = self._feed(rows, constants) | self._initial_states(len(rows))
-        found = self.original.answer(feed)[self.roles.output]
+        found = self.original.answer(self.feed(rows, constants))[self.roles.output]
         return self._as_rows(found, len(rows), rows.shape[1])
 
     def _batches(self, count: int) -> Sequence[slice]:
@@ -60,7 +63,7 @@ class Asked:
             return [slice(index, index + 1) for index in range(count)]
         return [slice(0, count)]
 
-    def _feed(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
+    def _rows(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
         axes = self.roles.input_axes
         sizes: dict[Factor, int] = {BATCH: len(rows), TIME: rows.shape[1]}
         given = {
@@ -79,18 +82,20 @@ class Asked:
         }
 
     def _as_rows(self, found: NDArray[Any], batch: int, time: int) -> NDArray[np.float64]:
-        sizes: dict[Factor, int] = {BATCH: batch, TIME: time + self.output.extra}
-        factors, groups, rows = rows_first(self.output.axes)
-        apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
-        order = [at for group in rows for at in group]
-        shape = [
-            int(np.prod([_size(factors[at], sizes) for at in group])) if group else 1
-            for group in rows
-        ]
-        moved = apart.transpose(
-            [[at for group in groups for at in group].index(at) for at in order]
-        )
-        return moved.reshape(shape).astype(np.float64)
+        return as_rows(found, self.output.axes, batch, time + self.output.extra)
+
+
+def as_rows(found: NDArray[Any], axes: Axes, batch: int, time: int) -> NDArray[np.float64]:
+    """A value with these axes as [B, T, n], or [B, n] where they have no time."""
+    sizes: dict[Factor, int] = {BATCH: batch, TIME: time}
+    factors, groups, rows = rows_first(axes)
+    apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
+    order = [at for group in rows for at in group]
+    shape = [
+        int(np.prod([_size(factors[at], sizes) for at in group])) if group else 1 for group in rows
+    ]
+    moved = apart.transpose([[at for group in groups for at in group].index(at) for at in order])
+    return moved.reshape(shape).astype(np.float64)
 
 
 def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[Factor, int]) -> NDArray[Any]:
