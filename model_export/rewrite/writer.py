@@ -302,11 +302,11 @@ class Writer:
         copy.replace_input_with(INITIAL_H, None)
         if layer.initial.any():
             builder = self._builder(copy, "initial")
-            row = builder.constant(layer.initial.reshape(1, layer.lanes, layer.hidden_size))
-            axes = ((), layer.batch_axis, (layer.hidden_size,))
-            lengths = self._rearranging.lengths_of(builder, axes)
-            if layer.lanes == 1:
-                copy.replace_input_with(INITIAL_H, builder.op("Expand", row, lengths))
+            row = builder.constant(layer.initial.reshape(1, layer.width))
+            lengths = self._rearranging.lengths_of(builder, ((BATCH,), (layer.width,)))
+            rows = builder.op("Expand", row, lengths)
+            hidden = self.from_rows(builder, rows, (layer.batch_axis, (layer.hidden_size,)))
+            copy.replace_input_with(INITIAL_H, builder.unsqueeze(hidden, 0))
             builder.insert_before(copy)
 
     def where_seen(self, builder: Builder, value: ir.Value, late: int) -> ir.Value:

@@ -39,6 +39,22 @@ class Tokens(torch.nn.Module):
         return answered
 
 
+class Lanes(torch.nn.Module):
+    """Three lanes, each of which begins with what it learnt; a head on the last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = torch.nn.GRU(2, 4, batch_first=True)
+        self.begin = torch.nn.Parameter(torch.randn(1, 1, 3, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        B, T, _ = x.shape
+        lanes = x.reshape(B, T, 3, 2).permute(0, 2, 1, 3).reshape(B * 3, T, 2)
+        begun = self.begin.expand(1, B, 3, 4).reshape(1, B * 3, 4)
+        ended: torch.Tensor = self.gru(lanes, begun)[0].reshape(B, 3, T, 4)[:, :, -1]
+        return ended.reshape(B, 12)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("files")
@@ -46,6 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "last step": (Windowed(), torch.randn(2, 7, 3)),
         "tokens": (Tokens(), torch.randint(0, 5, (2, 7))),
+        "learnt lanes": (Lanes(), torch.randn(2, 7, 6)),
     }
     for name, (module, x) in made.items():
         content = export(module, x, axes={"x": BATCH_AND_TIME})
@@ -96,6 +113,15 @@ def test_golden_vectors_hold_answers_however_late_they_come(
     assert np.isnan(output[:, :69]).all()
     assert np.isfinite(output[:, 69:]).all()
     assert output.shape[1] > 80
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_lanes_that_begin_with_what_they_learnt(
+    files: dict[str, Path], tmp_path: Path, window: int | None
+) -> None:
+    session: Any = "carry" if window is None else "window"
+    options = ImportOptions("m", session=session, window=window)
+    publish(import_original(read_onnx(files["learnt lanes"]), options).draft, tmp_path)
 
 
 def _changed(content: bytes, initializer: str) -> bytes:
