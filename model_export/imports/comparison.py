@@ -22,8 +22,9 @@ from service.engine.golden import TOLERANCE, deviation, scale_of
 
 COMPARED_BATCH = 3
 COMPARED_TIME = 24
-"""Of the sequences on which a session is held against the original; longer where it looks back
-further."""
+"""Of the sequences on which a session is held against the original, behind all that it looks back
+at."""
+LONGEST_PAST = 2000
 
 
 class Comparison:
@@ -44,9 +45,7 @@ class Comparison:
         """
         rows, constants = self._rows(), self._signatures.constants(COMPARED_BATCH)
         if self._graphs.step is None:
-            answer = self._asked.whole(rows, constants)
-            off = deviation(engine.whole(rows), answer)
-            yield Check("whole sequences against the original", off)
+            yield from self._whole(engine, rows)
             return
         state = initial_states(self._graphs, COMPARED_BATCH, constants)
         golden = golden_vectors(self._graphs, rows, state)
@@ -68,8 +67,19 @@ class Comparison:
         elif graphs.roles.takes_single_steps:
             time = COMPARED_TIME
         else:
-            time = graphs.roles.fixed.time or COMPARED_TIME + graphs.output.late
+            past = sum(one.frames for one in graphs.roles.analysis.carried)
+            time = COMPARED_TIME + graphs.output.late + min(past, LONGEST_PAST)
+            time = graphs.roles.fixed.time or time
         return self._signatures.rows(COMPARED_BATCH, time)
+
+    def _whole(self, engine: Engine, rows: Rows) -> Iterator[Check]:
+        """Whole sequences, those of several callers in one batch, and each of them alone."""
+        found, expected = engine.whole(rows), self._asked.whole(rows, {})
+        yield Check("whole sequences against the original", deviation(found, expected))
+        alone = np.concatenate([self._asked.whole(rows[[at]], {}) for at in range(len(rows))])
+        off = deviation(found, alone, scale_of(expected))
+        mixes = "an operator mixes the sequences of a batch, which may be of several callers"
+        yield Check("sequences of a batch against each of them alone", off, part=mixes)
 
     def _sequence_graph(self, rows: Rows, state: NDArray[np.float64], run: Run) -> Iterator[Check]:
         """The sequence graph against the step graph, both in float64."""
