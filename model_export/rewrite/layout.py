@@ -86,7 +86,7 @@ def _lifted(graph: ir.Graph, node: ir.Node, layouts: dict[ir.Value, Layout]) -> 
     attributes = dict(node.attributes)
     if node.op_type in _LAST_AXIS:
         attributes["axis"] = ir.AttrInt64("axis", -1)
-    flat = ir.node(node.op_type, inputs, name=f"{node.name}{FLAT}")
+    flat = ir.node(node.op_type, inputs, name=f"{node.name or node.outputs[0].name}{FLAT}")
     for attribute in attributes.values():
         flat.attributes.add(attribute)
     flat.outputs[0].name = f"{node.outputs[0].name}{FLAT}"
