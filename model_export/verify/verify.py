@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model_export.errors import ExportError
 from model_export.verify.check import Check
+from model_export.verify.float64 import Float64Graph
 from model_export.verify.inspected import Inspected
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import INSPECT_FILE, Tokens, Tolerance
@@ -86,12 +87,17 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
     inspected = None
     if INSPECT_FILE in engine.manifest.files:
         inspected = Inspected(engine, provider)
+    # Golden vectors are of these very weights, but where they were rounded.
+    is_rounded = engine.manifest.quantization is not None
+    exact = Float64Graph(engine.bundle.step_graph.read_bytes()) if is_rounded else None
     scales = Scales(engine.manifest, golden)
     for batch, time in SHAPES:
         inputs = _inputs(engine, golden["input"], random, batch, time)
         state = known[random.integers(0, len(known), batch)]
         compared = _Compared(engine, scales, f"B={batch} T={time}")
         yield from compared.fed_back(inputs, state)
+        if exact is not None:
+            yield from compared.sequence_in_float64(exact, inputs, state)
         yield from compared.step_alone(inputs[:, 0], state)
         if inspected is not None:
             for check in inspected.checks(inputs[:, 0], state, scales):
@@ -128,6 +134,23 @@ class _Compared:
                 name = f"{what} of step {t} against sequence, {self._shape}"
                 yield Check(name, deviation(found, expected.astype(np.float64), scale), allowed)
 
+    def sequence_in_float64(
+        self, step: Float64Graph, inputs: NDArray[Any], state: NDArray[np.float32]
+    ) -> Iterator[Check]:
+        """Every step of the sequence graph against the written-out equations, from the right state.
+
+        What golden vectors of other weights cannot tell: that it has the weights of the step graph.
+        """
+        output, states = self._engine.sequence(inputs, state)
+        before = np.concatenate([state[:, np.newaxis], states[:, :-1]], axis=1)
+        found = step.run({"input": _flat(inputs), "state": _flat(before)})
+        scale = np.maximum(1.0, scale_of(found["next_state"]))
+        compared = {"state": deviation(_flat(states), found["next_state"], scale)}
+        if self._engine.manifest.sequence == "outputs and states":
+            compared["output"] = deviation(_flat(output), found["output"])
+        for what, off in compared.items():
+            yield Check(f"{what} of the sequence graph against the equations, {self._shape}", off)
+
     def step_alone(self, inputs: NDArray[Any], state: NDArray[np.float32]) -> Iterator[Check]:
         """Each row of a batch against the same row alone."""
         allowed = self._engine.manifest.tolerance.step
@@ -137,6 +160,11 @@ class _Compared:
             alone = self._engine.step(inputs[one], state[one], gates=False)
             off = deviation(alone.state, together.state[one].astype(np.float64), self._state)
             yield Check(f"step of row {row} alone, {self._shape}", off, allowed)
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    """[B, T, …] as [B · T, …]."""
+    return values.reshape(-1, *values.shape[2:])
 
 
 def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
