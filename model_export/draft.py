@@ -116,17 +116,17 @@ def _segment(piece: Piece) -> Segment:
 
 def _layers(graphs: Graphs) -> list[Layer]:
     layers, offset = [], 0
-    kept = {piece.name for piece in graphs.segments}
     for layer in graphs.roles.analysis.layers:
-        layers.append(_layer(layer, offset, kept))
+        is_kept = any(piece.source is layer for piece in graphs.segments)
+        layers.append(_layer(layer, offset, is_kept=is_kept))
         offset += layer.width
     return layers
 
 
-def _layer(layer: GruLayer, offset: int, kept: set[str]) -> Layer:
+def _layer(layer: GruLayer, offset: int, *, is_kept: bool) -> Layer:
     return Layer(
         name=layer.name,
-        segment=layer.name if layer.name in kept else None,
+        segment=layer.name if is_kept else None,
         offset=offset,
         hidden_size=layer.hidden_size,
         lanes=layer.lanes,

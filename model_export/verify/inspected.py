@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.errors import ExportError
+from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
 from model_export.verify.reference import Float64, one_step
@@ -90,7 +91,7 @@ class Inspected:
             if f"{gate}_mask" not in given:
                 return value
             mask, instead = (
-                _lanes(given[f"{gate}_{what}"][:, layer.span], layer) for what in ("mask", "value")
+                _lanes(given[f"{gate}_{what}"][:, layer.span], layer) for what in INTERFERENCE
             )
             return mask * instead + (1 - mask) * value
 
