@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from model_export.errors import ExportError
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.provenance import provenance_of
 from model_export.imports.vocabulary import read_vocabulary
-from model_export.original import Original
+from model_export.original import Arrays, Original
 from model_export.report.imported import import_sections
 from model_export.rewrite.axes import width_of
 from model_export.rewrite.facts import Source
@@ -25,6 +26,7 @@ from model_export.rewrite.normalise import normalise
 from model_export.rewrite.roles import Hints, Roles, find_roles
 from model_export.verify.asked import Asked
 from model_export.verify.check import Check
+from model_export.verify.original_gates import OriginalGates
 from model_export.verify.prefixes import Run, against_original, against_windows
 from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
@@ -82,7 +84,8 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     _check_delay(graphs, options.delay)
     notes = (*original.notes, *_notes(graphs), *why)
     signatures = _Signatures(model, graphs, _completed(options, original.model))
-    rows = signatures.rows(GOLDEN_BATCH, GOLDEN_TIME)
+    # Long enough for a session to have answers.
+    rows = signatures.rows(GOLDEN_BATCH, max(GOLDEN_TIME, graphs.ready_at + COMPARED_TIME))
     constants = signatures.constants(GOLDEN_BATCH)
     state = initial_states(graphs, GOLDEN_BATCH, constants)
     manifest = Manifest(
@@ -95,12 +98,18 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
         files={},
         **described(graphs),
     )
+    cells = cells_of(graphs)
     draft = Draft(
         manifest=manifest,
         graphs=graph_files(graphs),
         golden=golden_vectors(graphs, rows, state),
-        cells=cells_of(graphs),
-        compare=_comparison(original, graphs, signatures),
+        cells=cells,
+        compare=_comparison(
+            original,
+            graphs,
+            signatures,
+            partial(OriginalGates, model, graphs, manifest.layers, cells),
+        ),
         sections=import_sections(original, notes, rows[0]),
     )
     return Imported(draft, graphs, notes)
@@ -158,7 +167,10 @@ def _notes(graphs: Graphs) -> Iterator[str]:
 
 
 def _comparison(
-    original: Original, graphs: Graphs, signatures: "_Signatures"
+    original: Original,
+    graphs: Graphs,
+    signatures: "_Signatures",
+    gates: Callable[[], OriginalGates],
 ) -> Callable[[Engine], Iterator[Check]]:
     asked = Asked(original, graphs.roles, graphs.output)
 
@@ -175,24 +187,25 @@ def _comparison(
             return
         if graphs.window is not None:
             rows = signatures.rows(COMPARED_BATCH, graphs.window + COMPARED_TIME)
-            run, noise = _run(engine, graphs, rows, {})
+            session, run, noise = _run(engine, graphs, rows, {})
             yield from against_windows(asked, run, rows, graphs.window, noise)
-            return
-        run, noise = _run(engine, graphs, rows, constants)
-        yield from against_original(asked, graphs, run, (rows, constants), noise)
+        else:
+            session, run, noise = _run(engine, graphs, rows, constants)
+            yield from against_original(asked, graphs, run, (rows, constants), noise)
+        yield from gates().checks(rows, constants, session)
 
     return compare
 
 
 def _run(
     engine: Engine, graphs: Graphs, rows: NDArray[Any], constants: dict[str, NDArray[Any]]
-) -> tuple[Run, float]:
-    """A session in float64, and how far the engine is off it."""
+) -> tuple[Arrays, Run, float]:
+    """A session in float64, its answers, and how far the engine is off them."""
     state = initial_states(graphs, len(rows), constants)
     golden = golden_vectors(graphs, rows, state)
     run = Run(golden["output"], golden["states"])
     found, _ = engine.sequence(rows, state.astype(np.float32))
-    return run, deviation(found, run.output)
+    return golden, run, deviation(found, run.output)
 
 
 class _Signatures:

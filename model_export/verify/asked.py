@@ -1,6 +1,6 @@
 """Asking an original: from rows of sessions to the inputs that it takes, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,30 +29,43 @@ class Asked:
 
     def whole(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
         """What it answers to whole sequences: [B, T + extra, O], or [B, O] for the last step."""
-        answers = [
-            self._one(rows[some], {name: one[some] for name, one in constants.items()})
-            for some in self._batches(len(rows))
-        ]
-        return np.concatenate(answers)
+        return np.concatenate(
+            [
+                self._as_rows(found[self.roles.output], batch, rows.shape[1])
+                for batch, found in self.runs(rows, constants)
+            ]
+        )
 
     def step_by_step(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
         """What a model of single steps answers, its outputs fed back: [B, T, O]."""
         answers = []
+        for batch, found in self.runs_of_steps(rows, constants):
+            steps = [self._as_rows(one[self.roles.output], batch, 1) for one in found]
+            answers.append(np.stack([step.reshape(batch, -1) for step in steps], axis=1))
+        return np.concatenate(answers)
+
+    def runs(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, Arrays]]:
+        """Every output for whole sequences: of as many sequences at once as the file takes, and
+        how many these are."""
         for some in self._batches(len(rows)):
             given = {name: one[some] for name, one in constants.items()}
-            fed = self._initial_states(len(rows[some]))
-            steps = []
+            batch = len(rows[some])
+            yield (
+                batch,
+                self.original.answer(self._feed(rows[some], given) | self._initial_states(batch)),
+            )
+
+    def runs_of_steps(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, list[Arrays]]]:
+        """The same after every single step, its outputs fed back."""
+        for some in self._batches(len(rows)):
+            given = {name: one[some] for name, one in constants.items()}
+            batch = len(rows[some])
+            fed, steps = self._initial_states(batch), []
             for t in range(rows.shape[1]):
                 found = self.original.answer(self._feed(rows[some, t : t + 1], given) | fed)
                 fed = {name: found[output] for name, output in self.roles.fed_back.items()}
-                steps.append(self._as_rows(found[self.roles.output], len(rows[some]), 1))
-            answers.append(np.stack([step.reshape(len(step), -1) for step in steps], axis=1))
-        return np.concatenate(answers)
-
-    def _one(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
-        feed = self._feed(rows, constants) | self._initial_states(len(rows))
-        found = self.original.answer(feed)[self.roles.output]
-        return self._as_rows(found, len(rows), rows.shape[1])
+                steps.append(found)
+            yield batch, steps
 
     def _batches(self, count: int) -> Sequence[slice]:
         """One by one where the file fixes the batch."""
@@ -79,18 +92,19 @@ class Asked:
         }
 
     def _as_rows(self, found: NDArray[Any], batch: int, time: int) -> NDArray[np.float64]:
-        sizes: dict[Factor, int] = {BATCH: batch, TIME: time + self.output.extra}
-        factors, groups, rows = rows_first(self.output.axes)
-        apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
-        order = [at for group in rows for at in group]
-        shape = [
-            int(np.prod([_size(factors[at], sizes) for at in group])) if group else 1
-            for group in rows
-        ]
-        moved = apart.transpose(
-            [[at for group in groups for at in group].index(at) for at in order]
-        )
-        return moved.reshape(shape).astype(np.float64)
+        return as_rows(found, self.output.axes, {BATCH: batch, TIME: time + self.output.extra})
+
+
+def as_rows(found: NDArray[Any], axes: Axes, sizes: Mapping[Factor, int]) -> NDArray[np.float64]:
+    """[B, …], or [B, T, …] where there is a time, of what has these axes."""
+    factors, groups, rows = rows_first(axes)
+    apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
+    order = [at for group in rows for at in group]
+    shape = [
+        int(np.prod([_size(factors[at], sizes) for at in group])) if group else 1 for group in rows
+    ]
+    moved = apart.transpose([[at for group in groups for at in group].index(at) for at in order])
+    return moved.reshape(shape).astype(np.float64)
 
 
 def arranged(rows: NDArray[Any], axes: Axes, sizes: Mapping[Factor, int]) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.draft import activations_of
 from model_export.errors import ExportError
 from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
@@ -41,6 +42,7 @@ class Inspected:
         self._exact = Float64Graph(graph) if is_rounded else None
         with np.load(folder / CELLS_FILE) as arrays:
             self._cells: Arrays = dict(arrays)
+        self._say_the_same()
 
     def checks(
         self, rows: NDArray[Any], states: NDArray[np.float32], scales: Scales
@@ -53,6 +55,16 @@ class Inspected:
         if self._exact is not None:
             for check in self._meets_the_equations(self._exact.run, given, TOLERANCE):
                 yield Check(f"{check.name}, in float64", check.deviation, check.allowed)
+
+    def _say_the_same(self) -> None:
+        """The activations beside the weights are those of the manifest; they may be left out."""
+        for index, layer in enumerate(self._layers):
+            for name, said in activations_of(layer).items():
+                found = self._cells.get(f"{index}/{name}", said)
+                if not np.array_equal(found, said, equal_nan=said.dtype.kind == "f"):
+                    raise ExportError(
+                        f"{CELLS_FILE} has the {name} {found} of layer {index}, the manifest {said}"
+                    )
 
     def _like_the_step_graph(
         self, given: Arrays, scales: Scales, allowed: float

@@ -33,6 +33,9 @@ from service.errors import GatewiseError
 SHAPES = ((1, 1), (1, 2), (3, 17), (2, 64))
 """(B, T) of the inputs that every check runs on."""
 
+WINDOWS_APART = 5
+"""Steps between those windows that are compared with a session."""
+
 MARGIN = 8.0
 """Of the tolerance of a free run over what was measured: other processors, other kernels."""
 LARGEST_DRIFT = 1e-2
@@ -91,17 +94,40 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
     is_rounded = engine.manifest.quantization is not None
     exact = Float64Graph(engine.bundle.step_graph.read_bytes()) if is_rounded else None
     scales = Scales(engine.manifest, golden)
+    if engine.manifest.sequence == "outputs":
+        yield from _whole(engine, golden, scales)
     for batch, time in SHAPES:
         inputs = _inputs(engine, golden["input"], random, batch, time)
         state = known[random.integers(0, len(known), batch)]
         compared = _Compared(engine, scales, f"B={batch} T={time}")
-        yield from compared.fed_back(inputs, state)
+        if engine.manifest.sequence in ("outputs and states", "states"):
+            yield from compared.fed_back(inputs, state)
         if exact is not None:
             yield from compared.sequence_in_float64(exact, inputs, state)
         yield from compared.step_alone(inputs[:, 0], state)
         if inspected is not None:
             for check in inspected.checks(inputs[:, 0], state, scales):
                 yield Check(f"{check.name}, B={batch}", check.deviation, check.allowed)
+
+
+def _whole(engine: Engine, golden: Golden, scales: Scales) -> Iterator[Check]:
+    """What whole sequences are answered, against a session that has seen nothing before."""
+    rows, manifest = golden["input"], engine.manifest
+    output, _ = engine.sequence(rows, engine.initial_states(len(rows)))
+    time, late, window = rows.shape[1], manifest.ready_at - 1, manifest.window
+    if window is None:
+        whole = engine.whole(rows)[:, : time - late]
+        pairs = [("whole sequences", whole, output[:, late : late + whole.shape[1]])]
+    else:
+        pairs = []
+        for end in range(window, time + 1, WINDOWS_APART):
+            whole = engine.whole(rows[:, end - window : end])
+            whole = whole[:, -1] if whole.ndim == output.ndim else whole
+            pairs.append((f"the window up to step {end}", whole, output[:, end - 1]))
+    for what, whole, expected in pairs:
+        scale = np.maximum(scales.output, scale_of(expected))
+        off = deviation(whole, expected.astype(np.float64), scale)
+        yield Check(f"{what} against a session", off, manifest.tolerance.run)
 
 
 class _Compared:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest
+from service.bundle.manifest import HIDDEN, Manifest
 from service.engine.engine import Engine
 from service.errors import GoldenMismatch
 
@@ -60,6 +60,9 @@ def single_steps(engine: Engine, golden: Golden) -> Iterator[Comparison]:
     for name in engine.manifest.gate_names:
         what = f"{name} gate of a single step"
         yield Comparison(what, steps.gates[name], golden[name], scales.gate(golden[name]))
+    if HIDDEN in golden:
+        what, expected = "hidden state of a single step", golden[HIDDEN]
+        yield Comparison(what, steps.gates[HIDDEN], expected, scales.gate(expected))
 
 
 def free_run(engine: Engine, golden: Golden) -> Iterator[Comparison]:
