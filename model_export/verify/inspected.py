@@ -63,7 +63,8 @@ class Inspected:
                 found = self._cells.get(f"{index}/{name}", said)
                 if not np.array_equal(found, said, equal_nan=said.dtype.kind == "f"):
                     raise ExportError(
-                        f"{CELLS_FILE} has the {name} {found} of layer {index}, the manifest {said}"
+                        f"{CELLS_FILE} has the {name} {found.tolist()} of layer {index}, the "
+                        f"manifest {said.tolist()}"
                     )
 
     def _like_the_step_graph(
