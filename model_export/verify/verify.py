@@ -15,7 +15,7 @@ from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
 from model_export.verify.inspected import Inspected
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import INSPECT_FILE, Tokens, Tolerance
+from service.bundle.manifest import CELLS_FILE, INSPECT_FILE, Tokens, Tolerance
 from service.engine.engine import Engine
 from service.engine.golden import (
     TOLERANCE,
@@ -87,9 +87,11 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
     random = np.random.default_rng(0)
     golden = engine.bundle.golden()
     known = _settled(engine, golden)
-    inspected = None
-    if INSPECT_FILE in engine.manifest.files:
-        inspected = Inspected(engine, provider)
+    inside = {INSPECT_FILE, CELLS_FILE}
+    if len(inside & engine.manifest.files.keys()) == 1:
+        raise ExportError(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
+    is_shown = inside <= engine.manifest.files.keys()
+    inspected = Inspected(engine, provider) if is_shown else None
     # Golden vectors are of these very weights, but where they were rounded.
     is_rounded = engine.manifest.quantization is not None
     exact = Float64Graph(engine.bundle.step_graph.read_bytes()) if is_rounded else None
@@ -194,10 +196,20 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
-    """Golden states [N, S] of sessions that have seen enough to answer."""
+    """Golden states [N, S] of sessions that have seen enough to answer. Raises ExportError where
+    there are none: nothing could be compared."""
     states = golden["states"].reshape(-1, engine.manifest.state_size).astype(np.float32)
     seen = engine.manifest.steps_seen
-    return states if seen is None else states[states[:, seen] == states[:, seen].max()]
+    if seen is None:
+        return states
+    most = states[:, seen].max()
+    if most < engine.manifest.ready_at - 1:
+        raise ExportError(
+            f"the golden vectors end after step {most:g}, the first answer comes with step "
+            f"{engine.manifest.ready_at}; publish the version again"
+        )
+    settled: NDArray[np.float32] = states[states[:, seen] == most]
+    return settled
 
 
 def _inputs(

@@ -92,6 +92,41 @@ class Learnt(nn.Module):
         return answered
 
 
+class Spoken(nn.Module):
+    """Tokens in; the state comes and goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 4)
+        self.gru = nn.GRU(4, 8, num_layers=2, batch_first=True)
+        self.head = nn.Linear(8, 11)
+
+    def forward(self, x: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
+        y, hn = self.gru(self.embedding(x), h0)
+        return torch.softmax(self.head(y), -1), hn
+
+
+def spoken() -> bytes:
+    torch.manual_seed(0)
+    inputs = torch.randint(0, 11, (2, 7)), torch.zeros(2, 2, 8)
+    names = {"names": ("x", "h0"), "outputs": ("y", "hn")}
+    return export(Spoken(), *inputs, axes={**FREE, "h0": {1: "batch"}}, **names)
+
+
+def with_lengths() -> bytes:
+    """A window of a file that says in numbers how long its sequences are."""
+    model = stacked_model()
+    for values in (model.graph.input, model.graph.output):
+        values[0].type.tensor_type.shape.dim[0].dim_value = 1
+        values[0].type.tensor_type.shape.dim[1].dim_value = WINDOW
+    lengths = helper.make_tensor("lengths", TensorProto.INT32, [1], [WINDOW])
+    model.graph.initializer.append(lengths)
+    for node in model.graph.node:
+        if node.op_type == "GRU":
+            node.input.append("lengths")
+    return serialised(model)
+
+
 def activations() -> bytes:
     """Gates that are no sigmoids, a clip, and both reset variants."""
     first = {
@@ -190,6 +225,8 @@ KINDS = {
         lambda: exported(Learnt, (2, WINDOW, 3), axes=FREE), AS_WINDOW, hidden_in_state=False
     ),
     "window of other activations": Kind(activations, AS_WINDOW, hidden_in_state=False),
+    "window of a given length": Kind(with_lengths, AS_WINDOW, hidden_in_state=False),
+    "tokens, and states that come and go": Kind(spoken),
     "lanes": Kind(lambda: exported(Lanes, (2, 7, 9), axes=FREE)),
     "lanes that begin with a learnt state": Kind(lambda: exported(Learnt, (2, 7, 3), axes=FREE)),
     "other activations, clip, both reset variants": Kind(activations),
@@ -357,6 +394,34 @@ def test_another_graph_of_whole_sequences(
     negate(folder / "sequence.onnx", "output")
     what = {"window": "the window up to step 7", "delay": "whole sequences"}[name]
     with pytest.raises(ExportError, match=f"{what} against a session: off by"):
+        verified(folder)
+
+
+def test_golden_vectors_that_end_before_the_first_answer(
+    made: Callable[[str], Made], tmp_path: Path
+) -> None:
+    """All of them are NaN: they would agree with anything."""
+    folder = copied(made("window").bundle, tmp_path)
+
+    def cut(golden: dict[str, NDArray[Any]]) -> None:
+        for name, array in golden.items():
+            golden[name] = array if name == "state" else array[:, : WINDOW - 2]
+
+    change_arrays(folder / "golden.npz", cut)
+    with pytest.raises(
+        ExportError, match="golden vectors end after step 5, the first answer comes"
+    ):
+        verified(folder)
+
+
+@pytest.mark.parametrize("name", ["inspect.onnx", "cells.npz"])
+def test_weights_or_a_graph_alone(made: Callable[[str], Made], name: str, tmp_path: Path) -> None:
+    folder = copied(made("window").bundle, tmp_path)
+    manifest = (folder / "manifest.json").read_text("utf-8")
+    listed = json.loads(manifest)
+    del listed["files"][name]
+    (folder / "manifest.json").write_text(json.dumps(listed), "utf-8")
+    with pytest.raises(ExportError, match="are of use together alone"):
         verified(folder)
 
 
