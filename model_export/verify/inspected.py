@@ -12,7 +12,7 @@ from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
 from model_export.verify.reference import Float64, one_step
-from service.bundle.manifest import CELLS_FILE, HIDDEN, INSPECT_FILE, Layer, Manifest
+from service.bundle.manifest import CELLS_FILE, HIDDEN, INSPECT_FILE, Layer
 from service.engine.engine import Engine
 from service.engine.golden import TOLERANCE, Scales, deviation
 from service.engine.provider import Provider
@@ -34,7 +34,6 @@ class Inspected:
         folder = engine.bundle.folder
         self._engine = engine
         self._layers = engine.manifest.layers
-        self._segments = _segments(engine.manifest)
         graph = (folder / INSPECT_FILE).read_bytes()
         self._session = provider.open(graph)
         self._sizes = {one.name: one.shape[-1] for one in self._session.get_inputs()}
@@ -123,7 +122,7 @@ class Inspected:
         segment = self._layers[index].segment
         if segment is None:
             return _shown(found, f"layer_state_{index}")
-        return given["state"][:, self._segments[segment]]
+        return given["state"][:, self._engine.manifest.spans[segment]]
 
     def _hidden(self, found: Arrays) -> NDArray[Any]:
         """[B, G] after the step."""
@@ -149,15 +148,6 @@ class Inspected:
     def _run(self, feed: Arrays) -> Arrays:
         names = [output.name for output in self._session.get_outputs()]
         return dict(zip(names, self._session.run(names, feed), strict=True))
-
-
-def _segments(manifest: Manifest) -> dict[str, slice]:
-    """Where each segment is in the flat state."""
-    spans, offset = {}, 0
-    for segment in manifest.state:
-        spans[segment.name] = slice(offset, offset + segment.size)
-        offset += segment.size
-    return spans
 
 
 def _shown(found: Arrays, name: str) -> NDArray[Any]:

@@ -87,15 +87,13 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
     random = np.random.default_rng(0)
     golden = engine.bundle.golden()
     known = _settled(engine, golden)
-    inside = {INSPECT_FILE, CELLS_FILE}
-    if len(inside & engine.manifest.files.keys()) == 1:
-        raise ExportError(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
-    is_shown = inside <= engine.manifest.files.keys()
-    inspected = Inspected(engine, provider) if is_shown else None
+    inspected = _inspected(engine, provider)
     # Golden vectors are of these very weights, but where they were rounded.
     is_rounded = engine.manifest.quantization is not None
     exact = Float64Graph(engine.bundle.step_graph.read_bytes()) if is_rounded else None
     scales = Scales(engine.manifest, golden)
+    if engine.manifest.constants:
+        yield _begun(engine, golden, scales)
     if engine.manifest.sequence == "outputs":
         yield from _whole(engine, golden, scales)
     for batch, time in SHAPES:
@@ -110,6 +108,28 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
         if inspected is not None:
             for check in inspected.checks(inputs[:, 0], state, scales):
                 yield Check(f"{check.name}, B={batch}", check.deviation, check.allowed)
+
+
+def _inspected(engine: Engine, provider: Provider) -> Inspected | None:
+    """What there is for looking inside. Raises ExportError where that is half of it."""
+    found = {INSPECT_FILE, CELLS_FILE} & engine.manifest.files.keys()
+    if len(found) == 1:
+        raise ExportError(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
+    return Inspected(engine, provider) if found else None
+
+
+def _begun(engine: Engine, golden: Golden, scales: Scales) -> Check:
+    """What a session's constants, which are part of its state, make of the rest of it."""
+    manifest, state = engine.manifest, golden["state"]
+    constants = {
+        one.name: state[:, manifest.spans[one.name]]
+        .reshape(-1, *one.shape)
+        .astype(np.int64 if one.integers else np.float32)
+        for one in manifest.constants
+    }
+    found = engine.initial_states(len(state), constants)
+    name = "the state that constants begin with, against golden vectors"
+    return Check(name, deviation(found, state, scales.state), manifest.tolerance.step)
 
 
 def _whole(engine: Engine, golden: Golden, scales: Scales) -> Iterator[Check]:

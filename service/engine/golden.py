@@ -102,12 +102,10 @@ class Scales:
         self.output = scale_of(golden["output"], self._floor)
         if manifest.sessions:
             self.state = scale_of(golden["states"], self._floor)
-            offset = 0
             for segment in manifest.state:
-                span = slice(offset, offset + segment.size)
+                span = manifest.spans[segment.name]
                 if segment.kind == "gru":
                     self.state[span] = max(1.0, float(self.state[span].max()))
-                offset += segment.size
 
     def gate(self, expected: NDArray[Any]) -> Scale:
         """Of a gate [..., G]."""

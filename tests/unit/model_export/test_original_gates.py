@@ -106,6 +106,26 @@ class Spoken(nn.Module):
         return torch.softmax(self.head(y), -1), hn
 
 
+class Named(nn.Module):
+    """A session is told who speaks: one whole number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speakers = nn.Embedding(5, 8)
+        self.gru = nn.GRU(3, 8, batch_first=True)
+
+    def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
+        answered: Tensor = self.gru(x, self.speakers(speaker).unsqueeze(0))[0]
+        return answered
+
+
+def named() -> bytes:
+    torch.manual_seed(0)
+    axes = {**FREE, "speaker": {0: "batch"}}
+    inputs = torch.randn(2, 7, 3), torch.randint(0, 5, (2,))
+    return export(Named(), *inputs, names=("x", "speaker"), axes=axes)
+
+
 def spoken() -> bytes:
     torch.manual_seed(0)
     inputs = torch.randint(0, 11, (2, 7)), torch.zeros(2, 2, 8)
@@ -237,6 +257,7 @@ KINDS = {
         lambda: exported(lambda: Convolved(causal=False), (2, 7, 3), axes=FREE), {"delay": 2}
     ),
     "constants": Kind(conditioned),
+    "a constant that is one whole number": Kind(named),
     "streams of their own": Kind(streaming),
     "packed cache": Kind(packed, {}, hidden_in_state=False),
     "packed cache that holds something else": Kind(in_one_tensor, {}, hidden_in_state=False),
@@ -383,6 +404,13 @@ def test_another_hidden_state(made: Callable[[str], Made], name: str, tmp_path: 
         verified(folder)
     negate(folder / "inspect.onnx", HIDDEN)
     with pytest.raises(ExportError, match="hidden of layer 0 against the equations, B=1: off by"):
+        verified(folder)
+
+
+def test_another_first_state(made: Callable[[str], Made], tmp_path: Path) -> None:
+    folder = copied(made("constants").bundle, tmp_path)
+    negate(folder / "initial.onnx", "state")
+    with pytest.raises(ExportError, match="the state that constants begin with"):
         verified(folder)
 
 
