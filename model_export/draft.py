@@ -81,7 +81,7 @@ def described(graphs: Graphs) -> dict[str, Any]:
         "sequence": graphs.sequence_gives,
         "constants": [_constant(graphs, name) for name in graphs.roles.constants],
         "state": [_segment(piece) for piece in graphs.segments],
-        "layers": _layers(graphs),
+        "layers": layers_of(graphs),
     }
 
 
@@ -92,7 +92,7 @@ def cells_of(graphs: Graphs) -> Arrays:
     cells: dict[str, NDArray[Any]] = {}
     if graphs.step is None:
         return cells
-    layers = zip(graphs.roles.analysis.layers, _layers(graphs), strict=True)
+    layers = zip(graphs.roles.analysis.layers, layers_of(graphs), strict=True)
     for index, (source, layer) in enumerate(layers):
         weights = source.gru.weights
         cells[f"{index}/W"] = weights.input_weights
@@ -133,7 +133,8 @@ def _segment(piece: Piece) -> Segment:
     return Segment(name=piece.name, kind=piece.kind, shape=piece.shape, initial=initial)
 
 
-def _layers(graphs: Graphs) -> list[Layer]:
+def layers_of(graphs: Graphs) -> list[Layer]:
+    """As a manifest has them."""
     layers, offset = [], 0
     for layer in graphs.roles.analysis.layers:
         is_kept = any(piece.source is layer for piece in graphs.segments)

@@ -36,3 +36,8 @@ class ImportRefused(ModelExportError):
 
     The message names the file, and where it applies the layer, node or field and the way out.
     """
+
+
+def one_line(error: Exception) -> str:
+    """What a library says of a file, as part of a message of ours: one line, not too long."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -19,11 +19,14 @@ class Original:
     `model` runs over whole sequences and has its recurrent layers as GRU nodes. `answer` gives
     every output of `model` for all its inputs, as the original computes it: an ONNX file in ONNX
     Runtime, anything else by a float64 reading of the file that shares no code with the way to
-    ONNX. `notes` are sentences for the user about what was left out or taken for granted.
+    ONNX. `inside` gives, likewise, what values inside `model` are in the original, by their names
+    there: asked where the two differ, to tell where they part. `notes` are sentences for the user
+    about what was left out or taken for granted.
     """
 
     model: onnx.ModelProto
     answer: Callable[[Arrays], Arrays]
+    inside: Callable[[Arrays], Arrays]
     file: Path
     framework: str
     notes: tuple[str, ...] = ()

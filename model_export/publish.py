@@ -28,12 +28,13 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
         version = next_version(repository / draft.manifest.name)
         manifest = draft.manifest.model_copy(update={"version": version})
         bundle = pack(draft, folder, manifest)
+        compared = refuse_failed(draft.compare(Engine(bundle, Provider())))
         if draft.tolerance is None:
             tolerance = measured_tolerance(Engine(bundle, Provider()))
             measured = bundle.manifest.model_copy(update={"tolerance": tolerance})
             bundle = pack(draft, folder, measured)
         engine = Engine(bundle, Provider())
-        checks = [*refuse_failed(draft.compare(engine)), *verify(bundle, Provider())]
+        checks = [*compared, *verify(bundle, Provider())]
         write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
         seal(folder, bundle.manifest)
         place = repository / manifest.name / str(version)

@@ -109,6 +109,55 @@ class Streaming(nn.Module):
         return mask * x, frames[:, :, 1:], one, two
 
 
+class Packed(nn.Module):
+    """One frame at a time; two convolutions' pasts and both layers' states are one tensor."""
+
+    SIZES = (2 * 5, 8, 1 * 8, 6)
+    """Of the past of a convolution and the state of a layer, twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = nn.Conv1d(5, 7, 3)
+        self.first = nn.GRU(7, 8, batch_first=True)
+        self.between = nn.Conv1d(8, 4, 2)
+        self.second = nn.GRU(4, 6, batch_first=True)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
+        past, one, middle, two = torch.split(cache, list(self.SIZES), 1)
+        frames = torch.cat([past.reshape(-1, 2, 5), x], 1)
+        y = torch.relu(self.front(frames.transpose(1, 2))).transpose(1, 2)
+        y, one = self.first(y, one.unsqueeze(0))
+        pair = torch.cat([middle.unsqueeze(1), y], 1)
+        z = torch.tanh(self.between(pair.transpose(1, 2))).transpose(1, 2)
+        z, two = self.second(z, two.unsqueeze(0))
+        kept = [frames[:, 1:].flatten(1), one.squeeze(0), y.squeeze(1), two.squeeze(0)]
+        return self.head(z), torch.cat(kept, 1)
+
+
+class Regressor(nn.Module):
+    """What people save as a state dict: batch norm and three linear layers on the last step."""
+
+    HEAD = "last,batchnorm,linear,relu,linear,relu,linear"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, 8, num_layers=2, batch_first=True)
+        self.bn = nn.BatchNorm1d(8)
+        self.fc1 = nn.Linear(8, 12)
+        self.fc2 = nn.Linear(12, 6)
+        self.fc3 = nn.Linear(6, 2)
+        for statistic in (self.bn.running_mean, self.bn.running_var):
+            assert statistic is not None
+            statistic.uniform_(0.5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn(self.gru(x)[0][:, -1])
+        y = torch.relu(self.fc2(torch.relu(self.fc1(y))))
+        answered: Tensor = self.fc3(y)
+        return answered
+
+
 def export(
     module: nn.Module,
     *inputs: Tensor,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_export.imports.keras import read_keras
 from model_export.original import Arrays, Original
+from model_export.verify.float64 import Float64Graph
 
 TOLERANCE = 1e-5
 """Of the largest number in an output; Keras computes in float32."""
@@ -40,7 +41,7 @@ def written_in(folder: Path) -> list[Written]:
 
 
 def assert_reads_as_keras_answers(written: Written) -> Original:
-    """The reading against Keras, and the ONNX model against the reading."""
+    """The reading against Keras, and the ONNX model against the reading, inside as well."""
     original = read_keras(written.file)
     fed = inputs_of(original, written)
     read = original.answer(fed)
@@ -48,7 +49,18 @@ def assert_reads_as_keras_answers(written: Written) -> Original:
         assert_close(answer, expected)
     for answer, expected in zip(run(original, fed), read.values(), strict=True):
         assert_close(answer, expected)
+    assert_same_inside(original, fed)
     return original
+
+
+def assert_same_inside(original: Original, fed: dict[str, NDArray[Any]]) -> None:
+    """What the original tells of its inside is what the model has under those names."""
+    inside = original.inside(fed)
+    model = Float64Graph(original.model.SerializeToString(), inside=True).run(fed)
+    shared = inside.keys() & model.keys()
+    assert shared
+    for name in shared:
+        assert_close(model[name].reshape(inside[name].shape), inside[name])
 
 
 def inputs_of(original: Original, written: Written) -> dict[str, NDArray[Any]]:

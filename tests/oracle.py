@@ -78,7 +78,7 @@ class Oracle:
         self._front, self._head = config.front.kind, config.head.kind
         self.hidden_sizes = config.hidden_sizes
         self._layers = [
-            _layer(self._parameters, f"layers.{index}.", config.reset)
+            torch_layer(self._parameters, f"layers.{index}.", reset=config.reset)
             for index in range(len(config.hidden_sizes))
         ]
 
@@ -119,16 +119,18 @@ class Oracle:
         return inputs.astype(np.float64) + self._parameters["output_scale"] * scores
 
 
-def _layer(parameters: Mapping[str, Array], prefix: str, reset: str) -> Layer:
+def torch_layer(
+    parameters: Mapping[str, Array], prefix: str, suffix: str = "", *, reset: str = "after"
+) -> Layer:
     """From nn.GRU's layout: blocks reset, keep, candidate, and two biases.
 
     keep = 1 − update and 1 − σ(a) = σ(−a), so the middle block changes its sign.
     """
-    W_r, W_keep, W_n = np.split(parameters[prefix + "weight_ih"], 3)
-    U_r, U_keep, U_n = np.split(parameters[prefix + "weight_hh"], 3)
-    b_r, b_keep, b_n = np.split(parameters[prefix + "bias_ih"], 3)
+    W_r, W_keep, W_n = np.split(parameters[f"{prefix}weight_ih{suffix}"], 3)
+    U_r, U_keep, U_n = np.split(parameters[f"{prefix}weight_hh{suffix}"], 3)
+    b_r, b_keep, b_n = np.split(parameters[f"{prefix}bias_ih{suffix}"], 3)
     none = np.zeros(3 * len(b_r))
-    c_r, c_keep, c_n = np.split(parameters.get(prefix + "bias_hh", none), 3)
+    c_r, c_keep, c_n = np.split(parameters.get(f"{prefix}bias_hh{suffix}", none), 3)
     return Layer(
         W_r=W_r,
         W_z=-W_keep,
@@ -142,6 +144,38 @@ def _layer(parameters: Mapping[str, Array], prefix: str, reset: str) -> Layer:
         c_n=c_n,
         reset=reset,
     )
+
+
+def keras_layer(kernel: Array, recurrent: Array, biases: Array) -> Layer:
+    """From the layout of `keras.layers.GRU` with `reset_after`: blocks keep, reset, candidate, as
+    columns, and two rows of biases."""
+    W_keep, W_r, W_n = np.split(kernel.T.astype(np.float64), 3)
+    U_keep, U_r, U_n = np.split(recurrent.T.astype(np.float64), 3)
+    (b_keep, b_r, b_n), (c_keep, c_r, c_n) = (np.split(row, 3) for row in biases)
+    return Layer(
+        W_r=W_r,
+        W_z=-W_keep,
+        W_n=W_n,
+        U_r=U_r,
+        U_z=-U_keep,
+        U_n=U_n,
+        b_r=b_r + c_r,
+        b_z=-(b_keep + c_keep),
+        b_n=b_n,
+        c_n=c_n,
+        reset="after",
+    )
+
+
+def run_layer(layer: Layer, x: NDArray[Any]) -> dict[str, Array]:
+    """All gates and the hidden state [T, N · H] for x [N, T, I], from zeros."""
+    h = np.zeros((len(x), len(layer.b_r)))
+    steps = []
+    for t in range(x.shape[1]):
+        *gates, h = layer.step(x[:, t].astype(np.float64), h)
+        steps.append([one.ravel() for one in (*gates, h)])
+    names = ("reset", "update", "candidate", "hidden")
+    return dict(zip(names, map(np.array, zip(*steps, strict=True)), strict=True))
 
 
 def sigmoid(a: Array) -> Array:

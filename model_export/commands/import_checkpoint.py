@@ -42,6 +42,7 @@ def import_checkpoint(
     options = CheckpointOptions(
         head=head,
         normalize=normalize,
+        takes_tokens=common["vocabulary"] is not None,
         layers_order=layers_order,
         state_dict=state_dict,
         ignore=ignore,

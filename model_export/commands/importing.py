@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from zipfile import BadZipFile
 
 import click
 
 from model_export.commands.making import repository_option, valid_name
-from model_export.errors import ExportError
+from model_export.errors import ExportError, one_line
 
 if TYPE_CHECKING:
     from model_export.imports.importing import Imported
@@ -98,7 +100,8 @@ def run_import(
 ) -> None:
     """Read, rewrite, compare, publish, and show what came of it."""
     # onnx takes a second to import: not for --help.
-    from model_export.imports.importing import ImportOptions, import_original
+    from model_export.imports.importing import import_original
+    from model_export.imports.options import ImportOptions
     from model_export.publish import publish
     from model_export.rewrite.roles import Hints
 
@@ -137,16 +140,21 @@ def read_sample(file: Path | None) -> Any:  # noqa: ANN401  # click and numpy me
         return None
     try:
         if file.suffix == ".npy":
-            found = np.load(file, allow_pickle=False)
+            # NumPy leaves a file open that it cannot read.
+            found = np.load(BytesIO(file.read_bytes()), allow_pickle=False)
         else:
             found = np.loadtxt(file, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{file}: {error}") from None
+    except (EOFError, OSError, ValueError, BadZipFile) as error:
+        raise ExportError(f"{file}: {one_line(error)}") from None
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iuf":
+        raise ExportError(f"{file}: expected one array of numbers")
     if found.dtype.kind in "iu":
         return found.astype(np.int64)
-    if found.dtype.kind != "f" or not np.isfinite(found).all():
-        raise ExportError(f"{file}: expected finite numbers")
-    return found.astype(np.float32)
+    with np.errstate(over="ignore"):
+        numbers = found.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ExportError(f"{file}: expected finite numbers that fit float32")
+    return numbers
 
 
 def _progress(*, quiet: bool) -> Callable[[str], None]:

@@ -1,6 +1,6 @@
 """What is known of every value of a graph, rule by rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,9 @@ from onnx.reference import ReferenceEvaluator
 from model_export.rewrite.axes import Axes, Fixed, axes_of, width_of
 from model_export.rewrite.carried import Carried
 from model_export.rewrite.facts import Fact, NeedsWhole, Whole
-from model_export.rewrite.rules.rule import Context, Edit, GruLayer
+from model_export.rewrite.rules.constants import refuse_lengths
+from model_export.rewrite.rules.padding import settled
+from model_export.rewrite.rules.rule import Context, Edit, GruLayer, in_turn
 from model_export.rewrite.rules.table import outcome_of
 
 
@@ -52,6 +54,7 @@ def analyse(
         facts[name] = Fact(axes_of(numbers.shape), value=numbers)
     for node in graph:
         known = [None if value is None else facts[str(value.name)] for value in node.inputs]
+        known += [facts[name] for name in _captured(node) if name in facts]
         spoilt = next((one for one in known if isinstance(one, Whole)), None)
         if spoilt is not None:
             made: tuple[Fact | Whole, ...] = (spoilt,) * len(node.outputs)
@@ -69,11 +72,24 @@ def analyse(
     )
 
 
+def _captured(node: ir.Node) -> Iterator[str]:
+    """Names that the graphs inside a node (If, Loop, Scan) use, those from outside among them."""
+    for attribute in node.attributes.values():
+        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
+            is_one = attribute.type is ir.AttributeType.GRAPH
+            for graph in [attribute.as_graph()] if is_one else attribute.as_graphs():
+                yield from (str(out.name) for out in graph.outputs)
+                for inner in ir.traversal.RecursiveGraphIterator(graph):
+                    yield from (str(one.name) for one in inner.inputs if one is not None)
+
+
 def _followed(
     node: ir.Node, known: list[Fact | Whole | None], context: Context, edits: dict[str, Edit]
 ) -> tuple[Fact | Whole, ...]:
     facts = [one for one in known if not isinstance(one, Whole)]
     try:
+        refuse_lengths(node, facts, context)
+        facts, delay = settled(node, facts, context)
         outcome = outcome_of(node, facts, context)
     except NeedsWhole as error:
         reason = f"{node.op_type} node {node.name!r} {error}"
@@ -90,8 +106,9 @@ def _followed(
         # does not understand is served as a whole, as the file has it.
         reason = f"{node.op_type} node {node.name!r} cannot be followed: {error}"
         return (Whole(reason),) * len(node.outputs)
-    if outcome.edit is not None:
-        edits[str(node.name)] = outcome.edit
+    edit = in_turn(delay, outcome.edit)
+    if edit is not None:
+        edits[str(node.name)] = edit
     return outcome.facts
 
 

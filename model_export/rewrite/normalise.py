@@ -8,7 +8,7 @@ import onnx_ir.passes.common as passes
 from onnx import version_converter
 from onnxscript.optimizer import fold_constants
 
-from model_export.errors import ExportError
+from model_export.errors import ExportError, one_line
 from model_export.rewrite.cleaning import clean
 
 OPSET = 20
@@ -30,7 +30,7 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # whatever it says, the file is at fault
-        raise ExportError(f"not a valid ONNX model: {_line(error)}") from None
+        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
@@ -50,7 +50,7 @@ def _check(proto: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(proto)
     except Exception as error:
-        raise ExportError(f"not a valid ONNX model: {_line(error)}") from None
+        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
 
 
 def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -62,7 +62,7 @@ def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
         return version_converter.convert_version(proto, target)
     except Exception as error:
         raise ExportError(
-            f"opset {found} cannot be converted to {target}: {_line(error)}; "
+            f"opset {found} cannot be converted to {target}: {one_line(error)}; "
             f"export the model again with opset {OPSET}"
         ) from None
 
@@ -139,7 +139,3 @@ def _name_all(graph: ir.Graph) -> None:
             name = f"{name}_{index}"
         taken.add(name)
         node.name = name
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

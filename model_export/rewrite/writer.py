@@ -106,6 +106,7 @@ class Writer:
         copy.outputs[0].replace_all_uses_with(made, replace_graph_outputs=True)
         builder.insert_before(copy)
         self.graph.remove(copy, safe=True)
+        made.name = copy.outputs[0].name
 
     # What the rules of operators use that look back
 
@@ -136,6 +137,7 @@ class Writer:
         made = builder.op("Add", total, self._frames(builder, carried))
         total.replace_all_uses_with(made, replace_graph_outputs=True)
         builder.nodes[-1].replace_input_with(0, total)
+        total.name, made.name = f"{total.name}/of these steps", total.name
         time = carried.time_axis
         axes = tuple((TIME,) if at == time else axis for at, axis in enumerate(carried.axes))
         self.after[carried.name] = self.rows(builder, made, axes)
@@ -242,6 +244,8 @@ class Writer:
             )
         builder.insert_before(copy)
         self.graph.remove(copy, safe=True)
+        # Values keep the names that they have in the model, so that two graphs can be compared.
+        cell.hidden.name = copy.outputs[0].name or copy.outputs[1].name
 
     def _cell(self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value) -> Cell:
         """One step of a layer written out, for x [N, I] and hidden [N, H], and its gates kept."""

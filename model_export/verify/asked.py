@@ -45,15 +45,11 @@ class Asked:
         return np.concatenate(answers)
 
     def runs(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, Arrays]]:
-        """Every output for whole sequences: of as many sequences at once as the file takes, and
-        how many these are."""
+        """Every output for whole sequences, of as many at once as the file takes, and how many
+        these are."""
         for some in self._batches(len(rows)):
             given = {name: one[some] for name, one in constants.items()}
-            batch = len(rows[some])
-            yield (
-                batch,
-                self.original.answer(self._feed(rows[some], given) | self._initial_states(batch)),
-            )
+            yield len(rows[some]), self.original.answer(self.feed(rows[some], given))
 
     def runs_of_steps(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, list[Arrays]]]:
         """The same after every single step, its outputs fed back."""
@@ -62,10 +58,14 @@ class Asked:
             batch = len(rows[some])
             fed, steps = self._initial_states(batch), []
             for t in range(rows.shape[1]):
-                found = self.original.answer(self._feed(rows[some, t : t + 1], given) | fed)
+                found = self.original.answer(self._rows(rows[some, t : t + 1], given) | fed)
                 fed = {name: found[output] for name, output in self.roles.fed_back.items()}
                 steps.append(found)
             yield batch, steps
+
+    def feed(self, rows: Rows, constants: Arrays) -> Arrays:
+        """All inputs of the original by name; a batch is one where the file fixes it."""
+        return self._rows(rows, constants) | self._initial_states(len(rows))
 
     def _batches(self, count: int) -> Sequence[slice]:
         """One by one where the file fixes the batch."""
@@ -73,7 +73,7 @@ class Asked:
             return [slice(index, index + 1) for index in range(count)]
         return [slice(0, count)]
 
-    def _feed(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
+    def _rows(self, rows: Rows, constants: Arrays) -> dict[str, NDArray[Any]]:
         axes = self.roles.input_axes
         sizes: dict[Factor, int] = {BATCH: len(rows), TIME: rows.shape[1]}
         given = {
@@ -92,11 +92,12 @@ class Asked:
         }
 
     def _as_rows(self, found: NDArray[Any], batch: int, time: int) -> NDArray[np.float64]:
-        return as_rows(found, self.output.axes, {BATCH: batch, TIME: time + self.output.extra})
+        return as_rows(found, self.output.axes, batch, time + self.output.extra)
 
 
-def as_rows(found: NDArray[Any], axes: Axes, sizes: Mapping[Factor, int]) -> NDArray[np.float64]:
-    """[B, …], or [B, T, …] where there is a time, of what has these axes."""
+def as_rows(found: NDArray[Any], axes: Axes, batch: int, time: int) -> NDArray[np.float64]:
+    """A value with these axes as [B, T, n], or [B, n] where they have no time."""
+    sizes: dict[Factor, int] = {BATCH: batch, TIME: time}
     factors, groups, rows = rows_first(axes)
     apart = found.reshape([_size(factors[at], sizes) for group in groups for at in group])
     order = [at for group in rows for at in group]

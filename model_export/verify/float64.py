@@ -17,10 +17,15 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
 class Float64Graph:
-    """A serialised graph whose float32 numbers are all made float64."""
+    """A serialised graph whose float32 numbers are all made float64.
 
-    def __init__(self, graph: bytes) -> None:
+    `inside` has it give the values inside as well, by their names.
+    """
+
+    def __init__(self, graph: bytes, *, inside: bool = False) -> None:
         model = _in_float64(onnx.load_from_string(graph))
+        if inside:
+            show_inside(model)
         self.names = [output.name for output in model.graph.output]
         self._evaluator = ReferenceEvaluator(model, new_ops=[GRU, MatMulNBits])
 
@@ -30,6 +35,15 @@ class Float64Graph:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = self._evaluator.run(None, {name: _wide(one) for name, one in feed.items()})
         return {name: np.asarray(one) for name, one in zip(self.names, found, strict=True)}
+
+
+def show_inside(model: onnx.ModelProto) -> None:
+    """Make every value of the model an output."""
+    shown = {output.name for output in model.graph.output}
+    for node in model.graph.node:
+        for name in node.output:
+            if name and name not in shown:
+                model.graph.output.add(name=name)
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:

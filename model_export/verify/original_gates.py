@@ -15,7 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from model_export.original import Arrays, Original
-from model_export.rewrite.axes import BATCH, TIME
+from model_export.rewrite.axes import TIME
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.graphs import Graphs
 from model_export.rewrite.gru_node import INITIAL_H, X, node_input
@@ -52,7 +52,8 @@ class OriginalGates:
         self._layers = list(zip(graphs.roles.analysis.layers, layers, strict=True))
         self._cells = cells
         traced = _traced(model, [layer.name for layer, _ in self._layers])
-        original = Original(traced, Float64Graph(traced.SerializeToString()).run, Path(), "ONNX")
+        run = Float64Graph(traced.SerializeToString()).run
+        original = Original(traced, run, run, Path(), "ONNX")
         self._asked = Asked(original, graphs.roles, graphs.output)
 
     def checks(self, rows: Rows, constants: Arrays, session: Arrays) -> Iterator[Check]:
@@ -162,7 +163,7 @@ def _with_history(found: Arrays, name: str) -> NDArray[Any]:
 def _in_rows(value: NDArray[Any], layer: GruLayer, batch: int) -> Float64:
     """[T, N, H] as [B, T, lanes · H]."""
     axes = ((TIME,), layer.batch_axis, (layer.hidden_size,))
-    return as_rows(value, axes, {BATCH: batch, TIME: len(value)})
+    return as_rows(value, axes, batch, len(value))
 
 
 def _joined(parts: Sequence[_Trace]) -> _Trace:

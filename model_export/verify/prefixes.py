@@ -3,7 +3,7 @@
 Step and sequence graph may carry the same error; the original cannot.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from service.engine.golden import TOLERANCE, deviation, scale_of
 
 _MARGIN = 4.0
 """Of what the original may be off float64 over what the service is."""
+_EVERY_PREFIX = 64
 _LARGEST_NOISE = 1e-3
 """Of the scale of a column: beyond it, a difference says nothing any more."""
 
@@ -58,7 +59,7 @@ def against_original(
         )
         return
     fixed = asked.roles.fixed.time
-    lengths = range(1, rows.shape[1] + 1) if fixed is None else [fixed]
+    lengths = _lengths(rows.shape[1]) if fixed is None else [fixed]
     for length in lengths:
         if graphs.output.extra + length < 1:
             continue
@@ -67,6 +68,14 @@ def against_original(
         if found.size:
             name = f"a session against the original, the first {length} steps"
             yield Check(name, deviation(found, expected, scale), allowed)
+
+
+def _lengths(longest: int) -> Sequence[int]:
+    """Every prefix; of a long sequence, which looks far back, every one at first and then some."""
+    if longest <= 2 * _EVERY_PREFIX:
+        return range(1, longest + 1)
+    some = np.linspace(_EVERY_PREFIX + 1, longest, _EVERY_PREFIX).astype(int)
+    return [*range(1, _EVERY_PREFIX + 1), *some.tolist()]
 
 
 def against_windows(

@@ -51,13 +51,18 @@ def measured_tolerance(engine: Engine) -> Tolerance:
     if engine.manifest.sessions:
         refuse_failed(Check(one.what, one.deviation) for one in single_steps(engine, golden))
     drift = max(one.deviation for one in free_run(engine, golden))
+    refuse_chaotic(drift, golden["input"].shape[1])
+    return Tolerance(run=max(TOLERANCE, float(f"{MARGIN * drift:.2g}")))
+
+
+def refuse_chaotic(drift: float, steps: int) -> None:
+    """`drift` is how far float32 is off float64 after a number of steps. Raises ExportError."""
     if not drift <= LARGEST_DRIFT:
         raise ExportError(
             f"verification failed: in float32 the model runs away from float64 by {drift:.2g} of "
-            f"its scale within {golden['input'].shape[1]} steps, at most {LARGEST_DRIFT:g} is "
-            "allowed: its weights make it chaotic"
+            f"its scale within {steps} steps, at most {LARGEST_DRIFT:g} is allowed: its weights "
+            "make it chaotic"
         )
-    return Tolerance(run=max(TOLERANCE, float(f"{MARGIN * drift:.2g}")))
 
 
 def verify(bundle: Bundle, provider: Provider) -> list[Check]:

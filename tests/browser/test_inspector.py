@@ -44,7 +44,7 @@ def test_lists_the_models_and_what_they_are(visit: Visit, api: httpx.Client) -> 
     expect(card).to_contain_text("6 + 4 + 5 units")
     expect(card).to_contain_text("temperature [°C], pressure [hPa], humidity")
     expect(card).to_contain_text("after")
-    expect(card.get_by_text("Training report")).to_have_attribute(
+    expect(card.get_by_text("Report", exact=True)).to_have_attribute(
         "href", "v1/models/weather-deep/report"
     )
     expect(visit.page).to_have_url(re.compile(r"\?model=weather-deep$"))

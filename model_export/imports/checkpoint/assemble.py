@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -60,7 +59,7 @@ def assemble(state: StateDict, options: CheckpointOptions) -> Assembled:
     layers = {module.path: read_gru(module, state) for module in grus}
     others = tuple(module for module in modules if not module.is_recurrent)
     refuse_unusable(others)
-    parts = _whole_chain(head, options.vocabulary, grus, others)
+    parts = _whole_chain(head, options.takes_tokens, grus, others)
     chain = match(parts, (*grus, *others), in_order=state.in_order)
     _refuse_leftovers(modules, chain)
     stages = tuple(_stages(parts, chain, layers, state))
@@ -76,7 +75,7 @@ def _order_in(head: Sequence[Part], number: int) -> tuple[str, ...]:
 
 def _whole_chain(
     head: tuple[Part, ...] | None,
-    vocabulary: Path | None,
+    takes_tokens: bool,
     grus: Sequence[Module],
     others: Sequence[Module],
 ) -> tuple[Part, ...]:
@@ -86,7 +85,7 @@ def _whole_chain(
         raise ExportError("--head begins at the input with embedding, so gru has to follow in it")
     if head is not None and "gru" in kinds:
         return head
-    front = _embedding(vocabulary, grus, others)
+    front = _embedding(takes_tokens, grus, others)
     behind = [module for module in others if module is not front]
     if head is None and behind:
         raise ExportError(_ask_for_head(behind, widths("gru", grus[0]).takes))
@@ -95,7 +94,7 @@ def _whole_chain(
 
 
 def _embedding(
-    vocabulary: Path | None, grus: Sequence[Module], others: Sequence[Module]
+    takes_tokens: bool, grus: Sequence[Module], others: Sequence[Module]
 ) -> Module | None:
     """The embedding in front of the first GRU, told by its name or by there being a vocabulary."""
     width = widths("gru", grus[0]).takes
@@ -105,12 +104,12 @@ def _embedding(
         if module.can_be("embedding") and widths("embedding", module).gives == width
     ]
     found = [module for module in fitting if _EMBEDDING.search(module.path)]
-    if vocabulary is not None and not found:
+    if takes_tokens and not found:
         found = fitting
     if len(found) > 1:
         names = ", ".join(module.label for module in found)
         raise ExportError(f"several embeddings fit: {names}; name one: --head embedding:NAME,gru,…")
-    if vocabulary is not None and not found:
+    if takes_tokens and not found:
         raise ExportError("--vocabulary: the file has no embedding in front of its GRU")
     return found[0] if found else None
 

@@ -1,6 +1,7 @@
 """The stages of a checkpoint as an ONNX model with GRU nodes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,17 +44,26 @@ _WITH_ALPHA = {"leaky_relu": "LeakyRelu", "elu": "Elu"}
 _CLIPPED = {"relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0)}
 
 
-def build(stack: Stack) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model, and the names that the results of the stages have in it."""
+
+    model: onnx.ModelProto
+    names: tuple[str, ...]
+
+
+def build(stack: Stack) -> Built:
     """`input` [batch, time, F], or int64 [batch, time] for tokens, and `output`.
 
     The output is [batch, time, O], or [batch, O] behind a part that leaves one step. Both names
     and the shapes' `batch` and `time` are fixed; weights become float32.
     """
     graph = _Graph()
-    value = "input"
+    value, names = "input", []
     for index, stage in enumerate(stack.stages):
         graph.scope = f"{index}/{getattr(stage, 'name', type(stage).__name__.lower())}"
         value = _EMIT[type(stage)](graph, stage, value)
+        names.append(value)
     graph.nodes.append(helper.make_node("Identity", [value], ["output"], name="output"))
     steps = ["time"] if stack.every_step else []
     into = (
@@ -71,7 +81,7 @@ def build(stack: Stack) -> onnx.ModelProto:
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION
     )
     onnx.checker.check_model(model, full_check=True)
-    return model
+    return Built(model, tuple(names))
 
 
 class _Graph:

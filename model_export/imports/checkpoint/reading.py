@@ -31,8 +31,14 @@ _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772
 
 def evaluate(stack: Stack, inputs: NDArray[Any]) -> Array:
     """[B, T, O] or [B, O] for inputs [B, T, F] in the caller's units, or token ids [B, T]."""
+    return results(stack, inputs)[-1]
+
+
+def results(stack: Stack, inputs: NDArray[Any]) -> list[Array]:
+    """What every stage makes of what the one before it made."""
     value: Any = inputs if stack.takes_tokens else inputs.astype(np.float64)
     ends: Array | None = None
+    made: list[Array] = []
     for stage in stack.stages:
         if isinstance(stage, Gru):
             value, ends = gru(stage, value)
@@ -40,8 +46,8 @@ def evaluate(stack: Stack, inputs: NDArray[Any]) -> Array:
             value = ends
         else:
             value = _STAGES[type(stage)](stage, value)
-    result: Array = value
-    return result
+        made.append(value)
+    return made
 
 
 def gru(layer: Gru, x: Array) -> tuple[Array, Array]:

@@ -4,7 +4,8 @@ Keras's kernels have the gates in the order and in the sense of ONNX: z, which k
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from model_export.errors import ImportRefused
 from model_export.imports.keras import layers
 from model_export.imports.keras.activations import Activation
 from model_export.imports.keras.layers import Layer, Shape, axis_of
-from model_export.imports.keras.network import Network, Step
+from model_export.imports.keras.network import Network, Step, Value
 from model_export.imports.keras.signature import Signature
 
 OPSET = 20
@@ -25,7 +26,15 @@ IR_VERSION = 10
 BATCH, TIME = "batch", "time"
 
 
-def build(network: Network, signature: Signature) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model, and the names that the values of the network have in it."""
+
+    model: onnx.ModelProto
+    names: Mapping[Value, str]
+
+
+def build(network: Network, signature: Signature) -> Built:
     """The model in opset 20, checked; sizes that are free are called `batch` and `time`.
 
     Raises ImportRefused where an activation cannot stand in a GRU node, or a weight does not fit
@@ -41,7 +50,7 @@ def build(network: Network, signature: Signature) -> onnx.ModelProto:
         values.update(zip(step.outputs, outputs, strict=True))
     for name, value in signature.outputs.items():
         graph.nodes.append(helper.make_node("Identity", [values[value]], [name], name=name))
-    return _model(graph, network, signature)
+    return Built(_model(graph, network, signature), values)
 
 
 def _model(graph: "_Graph", network: Network, signature: Signature) -> onnx.ModelProto:

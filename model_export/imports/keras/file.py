@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import h5py
 
-from model_export.errors import ImportRefused
+from model_export.errors import ImportRefused, one_line
 from model_export.imports.keras.rehearsal import survives
 from model_export.imports.keras.settings import Json
 from model_export.imports.keras.weights import (
@@ -73,7 +73,7 @@ def open_keras(file: Path) -> Iterator[KerasFile]:
         raise ImportRefused("there is no such file") from error
     # h5py reports damage as any of these.
     except (OSError, RuntimeError, KeyError, UnicodeError) as error:
-        raise ImportRefused(f"the file cannot be read: {_one_line(error)}") from error
+        raise ImportRefused(f"the file cannot be read: {one_line(error)}") from error
 
 
 def _archive(stream: BinaryIO) -> Iterator[KerasFile]:
@@ -111,7 +111,7 @@ def _opened(content: bytes, what: str) -> Iterator[h5py.File]:
     try:
         root = h5py.File(BytesIO(content), "r")
     except (OSError, ValueError) as error:
-        reason = f"{what} is no HDF5 file, or is damaged: {_one_line(error)}"
+        reason = f"{what} is no HDF5 file, or is damaged: {one_line(error)}"
         raise ImportRefused(reason) from error
     with root:
         yield root
@@ -134,7 +134,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     try:
         return archive.read(info)
     except (RuntimeError, NotImplementedError) as error:
-        raise ImportRefused(f"{name} cannot be read: {_one_line(error)}") from error
+        raise ImportRefused(f"{name} cannot be read: {one_line(error)}") from error
 
 
 def _json(text: bytes | str, what: str) -> Mapping[str, Json]:
@@ -144,7 +144,7 @@ def _json(text: bytes | str, what: str) -> Mapping[str, Json]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ImportRefused(f"{what} is no JSON that can be read: {_one_line(error)}") from error
+        raise ImportRefused(f"{what} is no JSON that can be read: {one_line(error)}") from error
     if not isinstance(record, dict):
         raise ImportRefused(f"{what} is no JSON object")
     return record
@@ -158,7 +158,3 @@ def _version(text: Json) -> str:
             "versions 2 and 3 can be read"
         )
     return text
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -7,7 +7,7 @@ from model_export.imports.keras.assembly import read_network
 from model_export.imports.keras.build import build
 from model_export.imports.keras.file import KerasFile, open_keras
 from model_export.imports.keras.network import Network
-from model_export.imports.keras.reading import read
+from model_export.imports.keras.reading import read, read_all
 from model_export.imports.keras.signature import signature_of
 from model_export.original import Arrays, Original
 
@@ -24,14 +24,19 @@ def read_keras(file: Path) -> Original:
             network = _network(opened)
             version = opened.version
         signature = signature_of(network)
-        model = build(network, signature)
+        built = build(network, signature)
     except ImportRefused as error:
         raise ImportRefused(_printable(f"{file}: {error}")) from error
 
     def answer(inputs: Arrays) -> Arrays:
         return read(network, signature, inputs)
 
-    return Original(model, answer, file, f"Keras {version}", tuple(_notes(network)))
+    def inside(inputs: Arrays) -> Arrays:
+        values = read_all(network, signature, inputs)
+        return {built.names[value]: one for value, one in values.items()}
+
+    notes = tuple(_notes(network))
+    return Original(built.model, answer, inside, file, f"Keras {version}", notes)
 
 
 def _printable(message: str) -> str:

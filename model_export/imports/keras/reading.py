@@ -23,7 +23,13 @@ Float64 = NDArray[np.float64]
 
 
 def read(network: Network, signature: Signature, inputs: Arrays) -> dict[str, Float64]:
-    """All outputs by name, for all inputs by name.
+    """All outputs by name, for all inputs by name. Raises ImportRefused as `read_all`."""
+    values = read_all(network, signature, inputs)
+    return {name: values[value] for name, value in signature.outputs.items()}
+
+
+def read_all(network: Network, signature: Signature, inputs: Arrays) -> dict[Value, Float64]:
+    """Every value of the network, for all inputs by name.
 
     Raises ImportRefused where an input is missing or too short, or a token not in its embedding.
     """
@@ -38,7 +44,7 @@ def read(network: Network, signature: Signature, inputs: Arrays) -> dict[str, Fl
         for step in network.steps:
             made = _RULES[type(step.layer)](step.layer, *(values[value] for value in step.inputs))
             values.update(zip(step.outputs, made, strict=True))
-    return {name: values[value] for name, value in signature.outputs.items()}
+    return values
 
 
 def _gru(gru: layers.Gru, x: Float64, initial: Float64 | None = None) -> Sequence[Float64]:

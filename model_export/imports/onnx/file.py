@@ -11,6 +11,7 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from model_export.errors import ExportError
 from model_export.original import Arrays, Original
+from model_export.verify.float64 import show_inside
 
 LARGEST_BYTES = 2**31 - 1
 """Of a file with all its weights: protobuf holds no more."""
@@ -22,7 +23,8 @@ def read_onnx(file: Path) -> Original:
     Raises ExportError for what is no ONNX model, or not all of one.
     """
     model = _read(file)
-    return Original(model, _answer(file, model), file, _framework(model), _warnings(model))
+    answer, inside = _Runtime(file, model).answer, _inside(file, model)
+    return Original(model, answer, inside, file, _framework(model), _warnings(model))
 
 
 def _read(file: Path) -> onnx.ModelProto:
@@ -44,27 +46,46 @@ def _read(file: Path) -> onnx.ModelProto:
     return model
 
 
-def _answer(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
-    """The file itself, as it is, in ONNX Runtime."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # As the file says it, without the liberties that faster kernels take.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    opened: list[onnxruntime.InferenceSession] = []
+class _Runtime:
+    """A model as it is, in ONNX Runtime; opened when it is first asked."""
 
-    def answer(inputs: Arrays) -> Arrays:
-        if not opened:
-            try:
-                opened.append(onnxruntime.InferenceSession(model.SerializeToString(), options))
-            except Exception as error:
-                raise ExportError(f"{file}: ONNX Runtime refuses it: {error}") from None
-        session = opened[0]
+    def __init__(self, file: Path, model: onnx.ModelProto) -> None:
+        self._file = file
+        self._model = model
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def answer(self, inputs: Arrays) -> Arrays:
+        """All outputs by name, for all inputs by name."""
+        session = self._opened()
         names = [output.name for output in session.get_outputs()]
         types = {one.name: _numpy_type(one.type) for one in session.get_inputs()}
         feed = {name: inputs[name].astype(kind) for name, kind in types.items()}
         return dict(zip(names, session.run(names, feed), strict=True))
 
-    return answer
+    def _opened(self) -> onnxruntime.InferenceSession:
+        if self._session is None:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            # As the file says it, without the liberties that faster kernels take.
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            content = self._model.SerializeToString()
+            try:
+                self._session = onnxruntime.InferenceSession(content, options)
+            except Exception as error:
+                raise ExportError(f"{self._file}: ONNX Runtime refuses it: {error}") from None
+        return self._session
+
+
+def _inside(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
+    """The same with every value inside as an output."""
+
+    def inside(inputs: Arrays) -> Arrays:
+        shown = onnx.ModelProto()
+        shown.CopyFrom(model)
+        show_inside(shown)
+        return _Runtime(file, shown).answer(inputs)
+
+    return inside
 
 
 def _numpy_type(kind: str) -> np.dtype[np.generic]:

@@ -1,11 +1,14 @@
 """Holding an ONNX file against what the module it was exported from computed."""
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ExportError, one_line
 from model_export.original import Original
 from service.engine.golden import deviation
 
@@ -18,11 +21,7 @@ def check_reference(original: Original, file: Path) -> None:
 
     Raises ExportError naming the output that differs.
     """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            given = dict(arrays)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise ExportError(f"{file} is not an archive of arrays: {error}") from None
+    given = _arrays(file)
     inputs = [one.name for one in original.model.graph.input]
     stored = {one.name for one in original.model.graph.initializer}
     missing = [name for name in inputs if name not in given and name not in stored]
@@ -30,11 +29,30 @@ def check_reference(original: Original, file: Path) -> None:
     if missing or not outputs:
         lacks = repr(missing[0]) if missing else "every output"
         raise ExportError(f"{file} lacks {lacks}; it needs all inputs and an output by their names")
-    answer = original.answer({name: given[name] for name in inputs if name in given})
+    feed = {name: given[name] for name in inputs if name in given}
+    try:
+        answer = original.answer(feed)
+    except Exception as error:  # of ONNX Runtime, for whatever does not fit
+        raise ExportError(f"{file} does not fit {original.file}: {one_line(error)}") from None
     for name in outputs:
-        off = deviation(np.asarray(answer[name]), given[name].astype(np.float64))
+        found = np.asarray(answer[name])
+        if found.shape != given[name].shape or given[name].dtype.kind not in "fiub":
+            raise ExportError(
+                f"{file}: {name!r} is {given[name].dtype} {list(given[name].shape)}, and "
+                f"{original.file} answers {found.dtype} {list(found.shape)}"
+            )
+        off = deviation(found, given[name].astype(np.float64))
         if not off <= ALLOWED:
             raise ExportError(
                 f"{original.file} does not compute what {file.name} says: {name!r} is off by "
                 f"{off:.2g} of its scale; the exporter wrote another model, so export it again"
             )
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        # NumPy leaves a file open that it cannot read.
+        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (EOFError, OSError, TypeError, ValueError, BadZipFile) as error:
+        raise ExportError(f"{file} is not an archive of arrays: {one_line(error)}") from None

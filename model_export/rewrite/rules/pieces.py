@@ -12,7 +12,7 @@ from model_export.rewrite.axes import TIME, Axis, Size, T, has_symbol, length_of
 from model_export.rewrite.facts import Fact, NeedsWhole, Source
 from model_export.rewrite.rules.elementwise import align, unpadded
 from model_export.rewrite.rules.layout import axis_of, numbers_of, sizes_of
-from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, source_of
+from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, in_turn, source_of
 
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
@@ -240,7 +240,7 @@ def concat(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     extra = streams[0].extra if streams else 0
     late = late if streams else max(fact.late for fact in known)
     repeat = _repeat_fixed_batch(known, like.axes, axis)
-    return Outcome((Fact(axes, source, late, extra),), _both(edit, repeat))
+    return Outcome((Fact(axes, source, late, extra),), in_turn(edit, repeat))
 
 
 def _check_others(known: Sequence[Fact], axis: int) -> None:
@@ -268,18 +268,6 @@ def _repeat_fixed_batch(known: Sequence[Fact], axes: tuple[Axis, ...], axis: int
             writer.expand(copy, index, wanted)
 
     return repeat
-
-
-def _both(first: Edit | None, second: Edit | None) -> Edit | None:
-    edits = [edit for edit in (first, second) if edit is not None]
-    if not edits:
-        return None
-
-    def all_of_them(writer: "Writer", copy: ir.Node) -> None:
-        for edit in edits:
-            edit(writer, copy)
-
-    return all_of_them
 
 
 def _joined_in_time(known: Sequence[Fact], axis: int, context: Context) -> Outcome:
@@ -332,4 +320,5 @@ def cumulative_sum(node: ir.Node, facts: Sequence[Fact | None], context: Context
     def go_on(writer: "Writer", copy: ir.Node) -> None:
         writer.go_on_summing(copy, carried)
 
-    return Outcome((fact.with_axes(fact.axes),), go_on)
+    # A running sum of ones counts the steps: from here on every step has a number of its own.
+    return Outcome((replace(fact, source=Source.STREAM, value=None),), go_on)

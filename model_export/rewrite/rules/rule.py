@@ -97,7 +97,9 @@ def source_of(facts: Sequence[Fact]) -> Source:
     return max(sources, default=Source.STATIC)
 
 
-def carry(context: Context, node: ir.Node, index: int, fact: Fact, frames: int) -> Carried:
+def carry(
+    context: Context, node: ir.Node, index: int, fact: Fact, frames: int, *, what: str = "past"
+) -> Carried:
     """Have a session keep the last frames of an input of a node."""
     value = node.inputs[index]
     assert value is not None
@@ -106,7 +108,7 @@ def carry(context: Context, node: ir.Node, index: int, fact: Fact, frames: int) 
     if fact.axes[axis] != ("time",):
         raise NeedsWhole("looks back along an axis that is more than the time")
     carried = Carried(
-        name=f"{node.name}/past" if index == 0 else f"{node.name}/past {index}",
+        name=f"{node.name}/{what}" if index == 0 else f"{node.name}/{what} {index}",
         node=node.name or "",
         axes=_with_frames(fact.axes, axis, frames),
         time_axis=axis,
@@ -126,3 +128,16 @@ def _with_frames(axes: Axes, axis: int, frames: int) -> Axes:
 
 def attribute_ints(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
     return [int(number) for number in node.attributes.get_ints(name, tuple(default))]
+
+
+def in_turn(first: Edit | None, second: Edit | None) -> Edit | None:
+    """Both edits of a node, one after the other; None where there is neither."""
+    edits = [edit for edit in (first, second) if edit is not None]
+    if not edits:
+        return None
+
+    def all_of_them(writer: "Writer", copy: ir.Node) -> None:
+        for edit in edits:
+            edit(writer, copy)
+
+    return all_of_them

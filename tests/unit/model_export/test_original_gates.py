@@ -19,8 +19,9 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from model_export.errors import ExportError
-from model_export.imports.importing import Imported, ImportOptions, import_original
+from model_export.imports.importing import Imported, import_original
 from model_export.imports.onnx.file import read_onnx
+from model_export.imports.options import ImportOptions
 from model_export.publish import pack, publish
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell

@@ -17,9 +17,20 @@ export async function listModels() {
 }
 
 /** @param {object} input `{text}` or `{inputs: [sequence]}` */
-export async function runSequence(model, input) {
-  const path = `v1/models/${encodeURIComponent(model)}/sequences`;
-  return (await request("POST", path, { ...input, gates: true })).sequences[0];
+export async function runSequence({ name, layers }, input) {
+  const path = `v1/models/${encodeURIComponent(name)}/sequences`;
+  const body = layers.length > 0 ? { ...input, gates: true } : input;
+  return (await request("POST", path, body)).sequences[0];
+}
+
+/** All steps in a session of their own. @param {object} input `{text}` or `{inputs: steps}` */
+export async function runSession({ name }, input) {
+  const session = await createSession(name);
+  try {
+    return await stepSession(session, input);
+  } finally {
+    deleteSession(session);
+  }
 }
 
 export async function createSession(model) {

@@ -1,6 +1,6 @@
 /** The page as a whole: a model, an input, and the views of what happened. */
 
-import { Problem, runSequence } from "./api.js";
+import { Problem, runSequence, runSession } from "./api.js";
 import { Cursor } from "./cursor.js";
 import { byId } from "./elements.js";
 import { InputForm } from "./input-form.js";
@@ -58,11 +58,18 @@ export class Inspector {
     refuseTooMany(steps.length);
     this.#form.showProgress("Running …");
     const trace = new Trace(this.#model, steps.length);
-    const input = this.#form.kind.sequenceBody(steps);
-    trace.append(steps, await runSequence(this.#model.name, input));
+    trace.append(steps, await this.#answerTo(steps));
     this.#restartSession();
     this.#show(trace, Math.min(this.#cursor.position.step, trace.steps - 1));
-    this.#form.showProgress(`Ran ${trace.steps} time steps, from a state of zeros.`);
+    this.#form.showProgress(`Ran ${trace.steps} time steps, from the beginning.`);
+  }
+
+  /** Of a model that sees windows, a session shows the answer to each of them. */
+  #answerTo(steps) {
+    const { kind } = this.#form;
+    return this.#model.window === null
+      ? runSequence(this.#model, kind.sequenceBody(steps))
+      : runSession(this.#model, kind.stepsBody(steps));
   }
 
   async #step() {
@@ -153,8 +160,11 @@ export class Inspector {
     if (this.#trace === null || position.step >= this.#trace.steps) {
       return;
     }
-    byId("sentence").textContent = sentence(this.#trace, position);
-    byId("equation").textContent = equation(this.#trace, position);
+    const isShown = this.#model.layers.length > 0;
+    byId("sentence").textContent = isShown
+      ? sentence(this.#trace, position)
+      : `step ${position.step}: this model shows no gates. ${this.#model.reason ?? ""}`;
+    byId("equation").textContent = isShown ? equation(this.#trace, position) : "";
     this.#outputs.show(this.#model, this.#trace, position.step);
   }
 }

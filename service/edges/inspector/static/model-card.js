@@ -14,8 +14,8 @@ export function modelCard(model) {
     ["Task", model.task],
     ["Input", signature(model.input)],
     ["Output", signature(model.output)],
-    ["Layers", model.layers.map(units).join(" + ") + " units"],
-    ["Reset", [...new Set(model.layers.map(({ reset }) => RESETS[reset]))].join("; ")],
+    ...layers(model),
+    ...sessions(model),
     ["Version", `${model.version}, on ${model.provider.replace("ExecutionProvider", "")}`],
   ];
   const list = facts.flatMap(([name, fact]) => [element("dt", {}, name), element("dd", {}, fact)]);
@@ -24,9 +24,31 @@ export function modelCard(model) {
     nodes.push(...model.scores.map(scoreTable));
   }
   if (model.report !== null) {
-    nodes.push(element("p", {}, element("a", { href: model.report.replace(/^\//, "") }, "Training report")));
+    nodes.push(element("p", {}, element("a", { href: model.report.replace(/^\//, "") }, "Report")));
   }
   return nodes;
+}
+
+function layers({ layers }) {
+  if (layers.length === 0) {
+    return [];
+  }
+  const resets = new Set(layers.map(({ reset }) => RESETS[reset]));
+  return [
+    ["Layers", layers.map(units).join(" + ") + " units"],
+    ["Reset", [...resets].join("; ")],
+  ];
+}
+
+/** Where a session is not what one would expect. */
+function sessions({ sessions, reason, window, delay }) {
+  if (!sessions) {
+    return [["Sessions", `none, whole sequences only: ${reason}`]];
+  }
+  if (window !== null) {
+    return [["Sessions", `see their last ${window} inputs`]];
+  }
+  return delay > 0 ? [["Sessions", `answer ${delay} steps late`]] : [];
 }
 
 function units({ hidden_size, lanes }) {

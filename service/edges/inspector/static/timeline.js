@@ -40,7 +40,10 @@ export class Timeline {
     this.#trace = null;
     this.#cell = null;
     this.#charts = chartsOf(model);
-    this.#layers = model.layers.map(({ layer, hidden_size }) => this.#buildLayer(layer, hidden_size));
+    this.#maps = [];
+    this.#layers = model.layers.map(({ layer, hidden_size, lanes }) =>
+      this.#buildLayer(layer, hidden_size * lanes),
+    );
     const plots = this.#charts.map((chart) => chart.node);
     this.#track.replaceChildren(...plots, this.#axis.node, ...this.#layers);
     for (const plot of this.#track.querySelectorAll(".plot")) {
@@ -59,7 +62,7 @@ export class Timeline {
   #buildLayer(layer, units) {
     const maps = GATES.map((gate) => new HeatMap(layer, gate, units));
     maps.forEach((map) => this.#listen(map));
-    this.#maps = [...(layer === 0 ? [] : this.#maps), ...maps];
+    this.#maps.push(...maps);
     const name = element("summary", {}, element("h3", {}, `Layer ${layer}`), ` ${units} units`);
     return element("details", { className: "layer", open: true }, name, ...maps.map((map) => map.node));
   }

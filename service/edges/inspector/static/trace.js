@@ -11,11 +11,13 @@ export class Matrix {
     this.values = new Float32Array(units * 64);
   }
 
-  /** @param {number[][]} rows [T, U] */
+  /** @param {(number[] | null)[]} rows [T, U]; what a step has no value for becomes NaN */
   append(rows) {
     this.#reserve(this.steps + rows.length);
     for (const row of rows) {
-      this.values.set(row, this.steps * this.units);
+      const begin = this.steps * this.units;
+      this.values.fill(NaN, begin, begin + this.units);
+      row?.forEach((value, unit) => (this.values[begin + unit] = value ?? NaN));
       this.steps += 1;
     }
   }
@@ -34,20 +36,23 @@ export class Matrix {
 }
 
 export class Trace {
+  #seesWindows;
+
   /**
    * @param {object} model as the API describes it
    * @param {number} planned how many steps are to be expected, so that the view need not rescale
    */
   constructor(model, planned = 0) {
     this.planned = planned;
+    this.#seesWindows = model.window !== null;
     /** @type {any[]} characters, token ids or rows of numbers */
     this.inputs = [];
-    /** @type {number[][]} */
+    /** @type {(number[] | null)[]} null where a step has no answer */
     this.outputs = [];
     /** @type {{token: number, text?: string, probability: number}[][]} */
     this.next = [];
-    this.layers = model.layers.map(({ hidden_size }) =>
-      Object.fromEntries(GATES.map((gate) => [gate, new Matrix(hidden_size)])),
+    this.layers = model.layers.map(({ hidden_size, lanes }) =>
+      Object.fromEntries(GATES.map((gate) => [gate, new Matrix(hidden_size * lanes)])),
     );
   }
 
@@ -61,17 +66,30 @@ export class Trace {
    */
   append(inputs, answer) {
     this.inputs.push(...inputs);
-    this.outputs.push(...answer.outputs);
-    this.next.push(...(answer.next ?? []));
-    for (const recorded of answer.gates.layers) {
+    // A whole sequence may be answered once, at its end.
+    const without = inputs.length - answer.outputs.length;
+    this.outputs.push(...Array(Math.max(0, without)).fill(null), ...answer.outputs);
+    this.next.push(...Array(Math.max(0, without)).fill([]), ...(answer.next ?? []));
+    for (const recorded of answer.gates?.layers ?? []) {
       for (const gate of GATES) {
         this.layers[recorded.layer][gate].append(recorded[gate]);
       }
     }
   }
 
-  /** The hidden value before a step; sessions and sequences of this page begin at zero. */
+  /**
+   * The hidden value before a step. A window begins anew at every step, and a model may have learnt
+   * its first state: there it follows from hidden = (1 − update) × before + update × candidate.
+   */
   hiddenBefore(layer, step, unit) {
-    return step === 0 ? 0 : this.layers[layer].hidden.at(step - 1, unit);
+    const { update, candidate, hidden } = this.layers[layer];
+    const known = step > 0 && !this.#seesWindows ? hidden.at(step - 1, unit) : NaN;
+    if (!Number.isNaN(known)) {
+      return known;
+    }
+    const keep = 1 - update.at(step, unit);
+    const kept = hidden.at(step, unit) - update.at(step, unit) * candidate.at(step, unit);
+    // What is left of a zero by rounding is a zero.
+    return keep === 0 ? 0 : Math.round((1e6 * kept) / keep) / 1e6 || 0;
   }
 }

@@ -74,6 +74,9 @@ export function sentence(trace, { layer, gate, unit, step }) {
   const value = trace.layers[layer][gate].at(step, unit);
   const input = inputInWords(trace.inputs[step]);
   const place = `layer ${layer}, unit ${unit}, step ${step}${input ? ` (${input})` : ""}`;
+  if (Number.isNaN(value)) {
+    return `${place}: nothing yet, the model has not seen enough steps`;
+  }
   return `${place}: ${gate} ${decimal(value)} — ${MEANINGS[gate] ?? writing(trace, layer, unit, step)}`;
 }
 
@@ -88,6 +91,9 @@ export function equation(trace, { layer, unit, step }) {
   const [reset, update, candidate, hidden] = ["reset", "update", "candidate", "hidden"].map((gate) =>
     trace.layers[layer][gate].at(step, unit),
   );
+  if (Number.isNaN(hidden)) {
+    return "";
+  }
   const before = trace.hiddenBefore(layer, step, unit);
   // A name and its number stay on one line.
   const term = (name, value) => `${name}\u00a0${decimal(value)}`;

@@ -17,6 +17,7 @@ from torch import nn
 from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.original import Original
+from model_export.verify.float64 import Float64Graph
 from tests.unit.model_export.imports.checkpoint.models import (
     BY_NAME,
     INPUTS,
@@ -54,6 +55,10 @@ def assert_same(original: Original, model: nn.Module, inputs: torch.Tensor) -> N
     array = inputs.numpy()
     assert off(original.answer({"input": array})["output"], exact) <= 1e-10
     assert off(in_onnx(original, array), in_float32) <= 1e-5
+    inside = original.inside({"input": array})
+    graph = Float64Graph(original.model.SerializeToString(), inside=True).run({"input": array})
+    for name, value in inside.items():
+        assert off(graph[name].reshape(value.shape), value) <= 1e-5
 
 
 def options_of(kind: Kind) -> CheckpointOptions:

@@ -1,4 +1,4 @@
-"""Scaling, vocabulary, names and units: what callers send and get."""
+"""Scaling and tokens: what callers send and get."""
 
 import json
 from pathlib import Path
@@ -139,99 +139,13 @@ def test_tokens_are_not_scaled(tmp_path: Path, refusal: Refusal) -> None:
 TEXTS = ["<pad>", *"abcdefgh", "\n", " "]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("list.json", json.dumps(TEXTS)),
-        ("ids.json", json.dumps({text: token for token, text in reversed([*enumerate(TEXTS)])})),
-    ],
-)
-def test_vocabulary_in_json(name: str, content: str, tmp_path: Path, save: Save) -> None:
-    file = written(tmp_path, content, name)
-    kind = BY_NAME["embedding"]
-    options = CheckpointOptions(head=kind.head, vocabulary=file)
-    original = read_checkpoint(save(kind.make().state_dict()), options)
-    assert properties(original.model)["vocabulary"] == TEXTS
-
-
-def test_vocabulary_in_lines(tmp_path: Path, save: Save) -> None:
-    texts = ["<unk>", "the", "a b", "\x0bcolumn", *"1234567"]
-    file = written(tmp_path, "\n".join(texts) + "\n", "vocabulary.txt")
-    kind = BY_NAME["embedding"]
-    options = CheckpointOptions(head=kind.head, vocabulary=file)
-    original = read_checkpoint(save(kind.make().state_dict()), options)
-    assert properties(original.model)["vocabulary"] == texts
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("v.txt", "a\nb\n", "has 2 tokens; the embedding has 11 rows"),
-        ("v.txt", "\n".join("abcdefghija"), "tokens 0 and 10 are both 'a'"),
-        ("v.json", "[1, 2]", "expected a list of texts"),
-        ("v.json", '"text"', "expected a list of texts"),
-        ("v.json", "[", "cannot be read"),
-        ("v.json", '{"a": 0, "b": 2}', "ids are not 0 to 1"),
-        ("v.json", '{"a": 0, "b": "1"}', "expected an id for each text"),
-    ],
-)
-def test_vocabulary_that_does_not_fit(
-    name: str, content: str, expected: str, tmp_path: Path, refusal: Refusal
-) -> None:
-    file = written(tmp_path, content, name)
-    state = BY_NAME["embedding"].make().state_dict()
-    assert expected in refusal(state, head="linear", vocabulary=file)
-
-
-def test_vocabulary_without_an_embedding(tmp_path: Path, refusal: Refusal) -> None:
-    file = written(tmp_path, "a\nb\n", "v.txt")
+def test_a_vocabulary_without_an_embedding(refusal: Refusal) -> None:
     state = KIND.make().state_dict()
-    assert "no embedding in front" in refusal(state, head=KIND.head, vocabulary=file)
-    whole = "gru,last,linear"
-    assert "does not begin with an embedding" in refusal(state, head=whole, vocabulary=file)
+    assert "no embedding in front" in refusal(state, head=KIND.head, takes_tokens=True)
 
 
-def test_a_vocabulary_makes_an_embedding_of_any_name(tmp_path: Path, save: Save) -> None:
+def test_a_vocabulary_makes_an_embedding_of_any_name(save: Save) -> None:
     kind = BY_NAME["embedding by head"]
-    file = written(tmp_path, "\n".join("abcdefghijk"), "v.txt")
-    options = CheckpointOptions(head="last,linear,log_softmax", vocabulary=file)
+    options = CheckpointOptions(head="last,linear,log_softmax", takes_tokens=True)
     model = kind.make()
     assert_same(read_checkpoint(save(model.state_dict()), options), model, kind.inputs(2, 3))
-
-
-def properties(model: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-
-
-def test_names_and_units_are_in_the_metadata(save: Save) -> None:
-    options = CheckpointOptions(
-        head=KIND.head,
-        names=("a", "b", "c"),
-        units=("K", "", "ppm"),
-        output_names=("y", "z"),
-        output_units=("W", "W"),
-    )
-    original = read_checkpoint(save(KIND.make().state_dict()), options)
-    assert properties(original.model) == {
-        "names": ["a", "b", "c"],
-        "units": ["K", "", "ppm"],
-        "output_names": ["y", "z"],
-        "output_units": ["W", "W"],
-    }
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"names": ("a", "b")}, "--names has 2 entries, and there are 3 columns"),
-        ({"units": ("K",)}, "--units has 1 entries"),
-        ({"output_names": ("a", "b", "c")}, "--output-names has 3 entries, and there are 2"),
-    ],
-)
-def test_wrong_numbers_of_names(options: dict[str, Any], expected: str, refusal: Refusal) -> None:
-    assert expected in refusal(KIND.make().state_dict(), head=KIND.head, **options)
-
-
-def test_tokens_have_no_columns(refusal: Refusal) -> None:
-    state = BY_NAME["embedding"].make().state_dict()
-    assert "have no columns" in refusal(state, head="linear", names=("a",))

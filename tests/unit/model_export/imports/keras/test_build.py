@@ -137,8 +137,8 @@ def assert_both_agree(layer: Layer, *shapes: Shape) -> None:
         for name, item in signature.inputs.items()
     }
     read = reading.read(network, signature, fed)
-    model = build.build(network, signature)
-    answers = run(Original(model, lambda _: {}, Path("none"), "none"), fed)
+    model = build.build(network, signature).model
+    answers = run(Original(model, lambda _: {}, lambda _: {}, Path("none"), "none"), fed)
     declared = [network.shapes[value][1:] for value in signature.outputs.values()]
     for found, expected, shape in zip(answers, read.values(), declared, strict=True):
         assert_close(found, expected)
