@@ -27,6 +27,8 @@ from model_export.verify.reference import Float64, one_step
 from service.bundle.manifest import HIDDEN, Layer
 from service.engine.golden import deviation
 
+_STEPS = 64
+"""Of a sequence at most: NumPy keeps all that a convolution looks back at, for every step."""
 _WINDOWS = 3
 """How many windows of a session are compared."""
 _X, _BEFORE, _AFTER = _WHAT = ("x", "before", "after")
@@ -62,6 +64,8 @@ class OriginalGates:
         size = sum(layer.width for _, layer in self._layers)
         shown = {HIDDEN: session["states"][..., :size], **session}
         if self._graphs.window is None:
+            if self._graphs.roles.fixed.time is None:
+                rows = rows[:, : _STEPS + self._graphs.output.late]
             for index, trace in enumerate(self._traces(rows, constants)):
                 yield from self._compared(index, shown, trace, rows.shape[1])
             return

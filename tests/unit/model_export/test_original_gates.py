@@ -32,7 +32,16 @@ from service.bundle.manifest import HIDDEN
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from tests.bundles import plain_report
-from tests.foreign import BATCH_AND_TIME, Conditioned, Convolved, Lanes, Streaming, Windowed, export
+from tests.foreign import (
+    BATCH_AND_TIME,
+    Bidirectional,
+    Conditioned,
+    Convolved,
+    Lanes,
+    Streaming,
+    Windowed,
+    export,
+)
 from tests.oracle import assert_agrees
 from tests.unit.model_export.gru_models import INPUTS, OnnxWeights, finished, run, stacked_model
 
@@ -501,6 +510,17 @@ def test_a_window_that_is_not_full_shows_nothing(made: Callable[[str], Made]) ->
     found = run(inspect, input=rows, state=state, **feed)
     for name in (*bundle.manifest.shown_names, "output", "candidate_pre", "candidate_history"):
         assert np.isnan(found[name]).all(), name
+
+
+def test_a_window_without_a_gate_has_nothing_to_look_inside(tmp_path: Path) -> None:
+    """Its one layer runs both ways: it has no last step of its own."""
+    file = tmp_path / "model.onnx"
+    file.write_bytes(exported(Bidirectional, (2, WINDOW, 3), axes=FREE))
+    draft = import_original(read_onnx(file), ImportOptions(name="model", **AS_WINDOW)).draft
+    assert draft.manifest.sessions
+    assert draft.manifest.layers == ()
+    assert set(draft.graphs) == {"step.onnx", "sequence.onnx"}
+    assert not draft.cells
 
 
 def test_golden_vectors_of_a_long_window(tmp_path: Path) -> None:
