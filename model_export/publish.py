@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from model_export.draft import Draft
 from model_export.report.page import write_report
-from model_export.verify.verify import measured_tolerance, refuse_failed, verify
+from model_export.verify.verify import (
+    check_single_steps,
+    measured_tolerance,
+    refuse_failed,
+    verify,
+)
 from model_export.versions import move_into_place, next_version, seal, staging
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE, Manifest
@@ -28,6 +33,9 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
         version = next_version(repository / draft.manifest.name)
         manifest = draft.manifest.model_copy(update={"version": version})
         bundle = pack(draft, folder, manifest)
+        if draft.tolerance is None and manifest.sessions:
+            # Before all else: where one step is off, so is whatever is made of many.
+            refuse_failed(check_single_steps(Engine(bundle, Provider())))
         compared = refuse_failed(draft.compare(Engine(bundle, Provider())))
         if draft.tolerance is None:
             tolerance = measured_tolerance(Engine(bundle, Provider()))

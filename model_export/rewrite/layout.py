@@ -14,6 +14,9 @@ import onnx_ir as ir
 Axes = tuple[int | None, ...]
 """For each axis of a value the axis of its flat value, or None for an axis of length one."""
 
+FLAT = "/flat"
+"""Behind the names of nodes and values that are computed without axes of length one."""
+
 _LAYOUT = {"Unsqueeze", "Squeeze", "Transpose"}
 _UNARY = {"Cast", "Identity", "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Neg", "Abs", "Erf"}
 _BINARY = {"Add", "Sub", "Mul", "Div"}
@@ -83,12 +86,10 @@ def _lifted(graph: ir.Graph, node: ir.Node, layouts: dict[ir.Value, Layout]) -> 
     attributes = dict(node.attributes)
     if node.op_type in _LAST_AXIS:
         attributes["axis"] = ir.AttrInt64("axis", -1)
-    # A foreign model's nodes may be without names; its values are not.
-    name = f"{node.outputs[0].name}/flat"
-    flat = ir.node(node.op_type, inputs, name=name)
+    flat = ir.node(node.op_type, inputs, name=f"{node.name}{FLAT}")
     for attribute in attributes.values():
         flat.attributes.add(attribute)
-    flat.outputs[0].name = name
+    flat.outputs[0].name = f"{node.outputs[0].name}{FLAT}"
     graph.insert_after(node, flat)
     return Layout(flat.outputs[0], axes)
 

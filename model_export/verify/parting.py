@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 from numpy.typing import NDArray
 
 from model_export.original import Arrays
 from model_export.rewrite.axes import BATCH, TIME, Factor
 from model_export.rewrite.facts import Fact, Source
 from model_export.rewrite.graphs import Graphs
+from model_export.rewrite.layout import FLAT
 from model_export.verify.asked import Asked, Rows, arranged, as_rows
-from model_export.verify.float64 import Float64Graph
-from service.engine.golden import deviation, scale_of
+from model_export.verify.float64 import Float64Graph, show_inside
+from service.engine.golden import TOLERANCE, deviation, scale_of
 
 _SAME_ARITHMETIC = 1e-6
 """Two computations in float64 that differ by more compute different things."""
@@ -150,12 +152,31 @@ class Parting:
             steps = expected.shape[1] if self._graphs.window is not None else 1
             rows = as_rows(found, fact.axes, len(expected), steps)
             return _is_same(rows, expected, _SAME_ARITHMETIC)
-        if (flat := values.get(f"{name}/flat")) is not None:
+        if (flat := values.get(name + FLAT)) is not None:
             # Axes of length one are gone, and the others may stand in another order.
             return _is_same(
                 np.sort(flat, axis=None), np.sort(expected, axis=None), _SAME_ARITHMETIC
             )
         return True
+
+
+def from_float64(graph: bytes, feed: Arrays) -> str:
+    """Where a graph in ONNX Runtime parts from the same graph in float64; empty where it does not.
+
+    `feed` are all its inputs in float32, by name.
+    """
+    model = onnx.load_from_string(graph)
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    show_inside(shown)
+
+    def found() -> str:
+        session = onnxruntime.InferenceSession(shown.SerializeToString())
+        names = [output.name for output in session.get_outputs()]
+        served = dict(zip(names, session.run(names, feed), strict=True))
+        return _first(model, served, Float64Graph(graph, inside=True).run(feed), TOLERANCE)
+
+    return _told("ONNX Runtime parts from float64", found)
 
 
 def _told(what: str, find: Callable[[], str]) -> str:
@@ -181,7 +202,8 @@ def _made_by(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:
 
 
 def _named(node: onnx.NodeProto) -> str:
-    return f"{node.op_type} node {node.name or node.output[0]!r}"
+    name = node.name or node.output[0]
+    return f"{node.op_type} node {name.removesuffix(FLAT)!r}"
 
 
 def _is_same(found: NDArray[Any], expected: NDArray[Any], allowed: float) -> bool:

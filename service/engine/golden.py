@@ -13,6 +13,9 @@ from service.errors import GoldenMismatch
 TOLERANCE = 1e-5
 """Of one step from the right state, relative to the scale of each column."""
 
+_LEAST_SHARE = 0.1
+"""Of the largest number of a carried segment: what is smaller is the difference of such numbers."""
+
 Golden = dict[str, NDArray[Any]]
 Scale = NDArray[np.float64]
 
@@ -93,7 +96,8 @@ class Scales:
     """How large the numbers of each column are, over the golden vectors.
 
     Units of a layer share a scale, which is at least that of their activations, one: that a unit
-    stays near zero does not make the arithmetic around it finer.
+    stays near zero does not make the arithmetic around it finer. Nor does it for what else is
+    carried: its scale is at least a share of the largest number of its segment.
     """
 
     def __init__(self, manifest: Manifest, golden: Golden) -> None:
@@ -106,6 +110,9 @@ class Scales:
                 span = manifest.spans[segment.name]
                 if segment.kind == "gru":
                     self.state[span] = max(1.0, float(self.state[span].max()))
+                elif segment.size:
+                    least = _LEAST_SHARE * self.state[span].max()
+                    self.state[span] = np.maximum(self.state[span], least)
 
     def gate(self, expected: NDArray[Any]) -> Scale:
         """Of a gate [..., G]."""

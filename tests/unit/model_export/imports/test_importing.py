@@ -55,6 +55,19 @@ class Lanes(torch.nn.Module):
         return ended.reshape(B, 12)
 
 
+class Cancelling(torch.nn.Module):
+    """What is left of a number beside a million is not what float32 can tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = torch.nn.GRU(3, 4, batch_first=True)
+        self.large = torch.nn.Parameter(torch.full((4,), 1e6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lifted: torch.Tensor = self.gru(x)[0] + self.large
+        return lifted - self.large
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("files")
@@ -62,6 +75,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "last step": (Windowed(), torch.randn(2, 7, 3)),
         "tokens": (Tokens(), torch.randint(0, 5, (2, 7))),
+        "cancelling": (Cancelling(), torch.randn(2, 7, 3)),
         "learnt lanes": (Lanes(), torch.randn(2, 7, 6)),
     }
     for name, (module, x) in made.items():
@@ -216,3 +230,11 @@ def test_publishing_says_where(files: dict[str, Path], tmp_path: Path) -> None:
         publish(draft, tmp_path / "models")
     assert f"first at MatMul node {head.name!r}" in str(refused.value)
     assert not any((tmp_path / "models").glob("m/*"))
+
+
+def test_what_float32_cannot_tell_is_named(files: dict[str, Path], tmp_path: Path) -> None:
+    original = read_onnx(files["cancelling"])
+    sub = _node(original.model, "Sub")
+    with pytest.raises(ExportError) as refused:
+        publish(import_original(original, ImportOptions("m")).draft, tmp_path)
+    assert f"first at Sub node {sub.name!r}" in str(refused.value)
