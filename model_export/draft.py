@@ -81,22 +81,41 @@ def described(graphs: Graphs) -> dict[str, Any]:
         "sequence": graphs.sequence_gives,
         "constants": [_constant(graphs, name) for name in graphs.roles.constants],
         "state": [_segment(piece) for piece in graphs.segments],
-        "layers": _layers(graphs),
+        "layers": layers_of(graphs),
     }
 
 
 def cells_of(graphs: Graphs) -> Arrays:
-    """The weights of every layer: `N/W` [3, H, I], `N/U` [3, H, H], `N/b` [3, H] for reset, update,
-    candidate, and `N/c` [H]; `N/keeps` is 1 where the rows of update are those of keep."""
+    """The weights of every layer that a session has: `N/W` [3, H, I], `N/U` [3, H, H], `N/b` [3, H]
+    for reset, update, candidate, and `N/c` [H]; `N/keeps` is 1 where the rows of update are those
+    of keep. What is applied to them is in `activations_of`."""
     cells: dict[str, NDArray[Any]] = {}
-    for index, layer in enumerate(graphs.roles.analysis.layers):
-        weights = layer.gru.weights
+    if graphs.step is None:
+        return cells
+    layers = zip(graphs.roles.analysis.layers, layers_of(graphs), strict=True)
+    for index, (source, layer) in enumerate(layers):
+        weights = source.gru.weights
         cells[f"{index}/W"] = weights.input_weights
         cells[f"{index}/U"] = weights.hidden_weights
         cells[f"{index}/b"] = weights.biases
         cells[f"{index}/c"] = weights.candidate_bias
         cells[f"{index}/keeps"] = np.array(weights.keeps, np.int64)
+        cells |= {f"{index}/{name}": array for name, array in activations_of(layer).items()}
     return cells
+
+
+def activations_of(layer: Layer) -> Arrays:
+    """As `cells.npz` has them: `activations` [2] by name, of the gates and of the candidate, with
+    their `parameters` alpha and beta [2, 2], NaN where there is none; `clip`, infinite without one;
+    `reset`, before or after."""
+    both = (layer.gate_activation, layer.candidate_activation)
+    numbers = [(one.alpha, one.beta) for one in both]
+    return {
+        "activations": np.array([one.name for one in both]),
+        "parameters": np.array(numbers, np.float64),
+        "clip": np.array(np.inf if layer.clip is None else layer.clip),
+        "reset": np.array(layer.reset),
+    }
 
 
 def _constant(graphs: Graphs, name: str) -> Constant:
@@ -114,19 +133,20 @@ def _segment(piece: Piece) -> Segment:
     return Segment(name=piece.name, kind=piece.kind, shape=piece.shape, initial=initial)
 
 
-def _layers(graphs: Graphs) -> list[Layer]:
+def layers_of(graphs: Graphs) -> list[Layer]:
+    """As a manifest has them."""
     layers, offset = [], 0
-    kept = {piece.name for piece in graphs.segments}
     for layer in graphs.roles.analysis.layers:
-        layers.append(_layer(layer, offset, kept))
+        is_kept = any(piece.source is layer for piece in graphs.segments)
+        layers.append(_layer(layer, offset, is_kept=is_kept))
         offset += layer.width
     return layers
 
 
-def _layer(layer: GruLayer, offset: int, kept: set[str]) -> Layer:
+def _layer(layer: GruLayer, offset: int, *, is_kept: bool) -> Layer:
     return Layer(
         name=layer.name,
-        segment=layer.name if layer.name in kept else None,
+        segment=layer.name if is_kept else None,
         offset=offset,
         hidden_size=layer.hidden_size,
         lanes=layer.lanes,

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from model_export.rewrite.graphs import Graphs
 from model_export.verify.float64 import Float64Graph
-from service.bundle.manifest import HIDDEN, constant_input
+from service.bundle.manifest import constant_input
 
-_NO_GATES = ("output", "next_state", HIDDEN)
+_NOT_SHOWN = ("output", "next_state")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,7 +36,7 @@ def golden_vectors(graphs: Graphs, rows: NDArray[Any], state: NDArray[np.float64
         "state": state,
         "output": stacked["output"],
         "states": stacked["next_state"],
-        **{name: stacked[name] for name in stacked if name not in _NO_GATES},
+        **{name: stacked[name] for name in stacked if name not in _NOT_SHOWN},
     }
 
 

@@ -63,9 +63,14 @@ def make_model(
         click.echo("warning: a baseline does as well or better", err=True)
     candidate = candidate or (loses and not force)
     folder = publish_trained(trained, repository, candidate=candidate)
+    say_published(folder, candidate=candidate)
+
+
+def say_published(folder: Path, *, candidate: bool) -> None:
+    """Where a version is, and what makes a candidate more than that."""
     click.echo(f"published {folder}{' as a candidate' if candidate else ''}")
     if candidate:
         click.echo(
             "new sessions get it when you say so: python -m service models default "
-            f"{recipe.name} {folder.name} --repository {repository}"
+            f"{folder.parent.name} {folder.name} --repository {folder.parent.parent}"
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model_export.commands.making import valid_name
+from model_export.commands.making import say_published, valid_name
 from model_export.errors import ExportError
 from model_export.quantize.options import LARGEST_DEVIATION, LARGEST_SCORE_LOSS, Options
 
@@ -17,6 +17,9 @@ _SHARE = click.FloatRange(min=0, min_open=True)
     "--name", callback=valid_name, help="Publish it as this model.  [default: a new version of it]"
 )
 @click.option("--data", help="The file that the model was trained on, if it lies elsewhere now.")
+@click.option(
+    "--candidate", is_flag=True, help="Publish it, but do not make it the default version."
+)
 @click.option("--unscored", is_flag=True, help="Do without the scores on held-out data.")
 @click.option(
     "--max-deviation",
@@ -35,6 +38,7 @@ def quantize(
     folder: Path,
     name: str | None,
     data: str | None,
+    candidate: bool,
     unscored: bool,
     max_deviation: float,
     max_score_loss: float,
@@ -53,7 +57,7 @@ def quantize(
     try:
         source = read_version(folder)
         draft = quantized_draft(source, name or source.manifest.name, options)
-        made = publish(draft, folder.parent.parent)
+        made = publish(draft, folder.parent.parent, candidate=candidate)
     except GatewiseError as error:
         raise ExportError(str(error)) from error
     quantization = draft.manifest.quantization
@@ -62,4 +66,4 @@ def quantize(
         f"largest difference from PyTorch: outputs {quantization.output_difference:.2g}, "
         f"states {quantization.state_difference:.2g}"
     )
-    click.echo(f"published {made}")
+    say_published(made, candidate=candidate)

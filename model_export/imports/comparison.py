@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from model_export.draft import cells_of, layers_of
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.signatures import Signatures
 from model_export.original import Original
@@ -14,6 +15,7 @@ from model_export.rewrite.graphs import Graphs
 from model_export.verify.asked import Asked, Rows
 from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
+from model_export.verify.original_gates import OriginalGates
 from model_export.verify.parting import Parting
 from model_export.verify.prefixes import Run, against_original, against_windows
 from model_export.verify.verify import refuse_chaotic
@@ -36,6 +38,7 @@ class Comparison:
         self._graphs = graphs
         self._signatures = signatures
         self._asked = Asked(original, graphs.roles, graphs.output)
+        self._normalised = normalised
         self._parting = Parting(self._asked, graphs, normalised)
 
     def __call__(self, engine: Engine) -> Iterator[Check]:
@@ -59,6 +62,10 @@ class Comparison:
         for check in checks:
             part = "" if check.passed else self._parting.of_session(rows, constants, state)
             yield replace(check, part=part)
+        gates = OriginalGates(
+            self._normalised, self._graphs, layers_of(self._graphs), cells_of(self._graphs)
+        )
+        yield from gates.checks(rows, constants, golden)
 
     def _rows(self) -> Rows:
         graphs = self._graphs

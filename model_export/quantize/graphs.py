@@ -1,11 +1,11 @@
-"""The two graphs of a bundle with 8-bit weights.
+"""The graphs of a bundle with 8-bit weights.
 
-The step graph multiplies with the rounded weights by ONNX Runtime's MatMulNBits; the sequence
-graph keeps its fused operators, with the same rounded weights in float32:
+The step graph and the one to inspect multiply with the rounded weights by ONNX Runtime's
+MatMulNBits; the sequence graph keeps its fused operators, with the same rounded weights in float32:
 https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model_export.errors import ExportError
 from model_export.quantize.blocks import BITS, BLOCK_SIZE, MINIMUM, in_blocks, pays
+from model_export.quantize.columns import Columns
 
 _DOMAIN = "com.microsoft"
 _INT8 = 4
@@ -22,6 +23,8 @@ _INT8 = 4
 by its own scale: the only one with kernels faster than float32 on a CPU."""
 _RIGHT = 1
 _GRU_WEIGHTS = (1, 2)
+_Product = tuple[ir.Node, NDArray[np.float32]]
+"""A node, and its weights [K, N]."""
 
 
 def quantized_step(graph: bytes) -> bytes:
@@ -36,12 +39,24 @@ def quantized_step(graph: bytes) -> bytes:
             f"no product in the step graph has {MINIMUM} rows and columns or more; "
             "smaller ones are faster in float32"
         )
-    for node, weights in products:
-        _replace(model.graph, node, weights)
-    for clean in (passes.RemoveUnusedNodesPass(), passes.TopologicalSortPass()):
-        clean(model)
-    model.opset_imports[_DOMAIN] = 1
-    return _serialised(model)
+    return _quantized(model, products)
+
+
+def rounded_columns(graph: bytes) -> Columns:
+    """The columns of weights that `quantized_step` has in 8 bits."""
+    model = ir.from_proto(onnx.load_from_string(graph))
+    return Columns(weights for _, weights in _products(model.graph) if pays(weights))
+
+
+def quantized_inspect(graph: bytes, columns: Columns) -> bytes:
+    """The graph to inspect with those weights in 8 bits that the step graph has in 8 bits.
+
+    It has a product for each gate where the step graph joins them. A column is rounded by itself,
+    so both have the same levels and scales.
+    """
+    model = ir.from_proto(onnx.load_from_string(graph))
+    products = _products(model.graph)
+    return _quantized(model, [(node, weights) for node, weights in products if weights in columns])
 
 
 def rounded_sequence(graph: bytes) -> bytes:
@@ -61,7 +76,16 @@ def rounded_sequence(graph: bytes) -> bytes:
     return _serialised(model)
 
 
-def _products(graph: ir.Graph) -> Iterator[tuple[ir.Node, NDArray[np.float32]]]:
+def _quantized(model: ir.Model, products: Iterable[_Product]) -> bytes:
+    for node, weights in products:
+        _replace(model.graph, node, weights)
+    for clean in (passes.RemoveUnusedNodesPass(), passes.TopologicalSortPass()):
+        clean(model)
+    model.opset_imports[_DOMAIN] = 1
+    return _serialised(model)
+
+
+def _products(graph: ir.Graph) -> Iterator[_Product]:
     """Every product by a constant, and its right operand [K, N]."""
     for node in graph:
         plain = node.op_type == "MatMul" or (

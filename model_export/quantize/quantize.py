@@ -1,6 +1,7 @@
 """From a version of a model to a draft with 8-bit weights, measured before it is published."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,22 @@ from numpy.typing import NDArray
 from model_export.draft import Draft
 from model_export.errors import ExportError
 from model_export.quantize.blocks import BITS, BLOCK_SIZE
-from model_export.quantize.graphs import quantized_step, rounded_sequence
+from model_export.quantize.columns import rounded_cells
+from model_export.quantize.graphs import (
+    quantized_inspect,
+    quantized_step,
+    rounded_columns,
+    rounded_sequence,
+)
 from model_export.quantize.loss import golden_differences, held_out_scores
 from model_export.quantize.options import Options
 from model_export.quantize.trial import trial
 from model_export.report.quantized import rounding_sections
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import (
+    CELLS_FILE,
+    INITIAL_FILE,
+    INSPECT_FILE,
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
@@ -25,6 +35,7 @@ from service.bundle.manifest import (
 )
 from service.engine.engine import Engine
 
+_GOES_ON = ("outputs and states", "states")
 _MARGIN = 2.0
 """Of the tolerance over the largest deviation seen: other inputs, and other kernels."""
 
@@ -38,20 +49,16 @@ def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
     """
     if source.manifest.quantization is not None:
         raise ExportError(f"{source.folder} has 8-bit weights already; quantize the version before")
-    if not source.manifest.sessions or source.manifest.sequence != "outputs and states":
-        raise ExportError(f"{source.folder} has no sequence graph whose weights could be rounded")
-    graphs = {
-        STEP_FILE: quantized_step(source.step_graph.read_bytes()),
-        SEQUENCE_FILE: rounded_sequence(source.sequence_graph.read_bytes()),
-    }
+    if source.manifest.sequence not in _GOES_ON:
+        raise ExportError(
+            f"{source.folder} cannot have 8-bit weights: only a model whose sequence graph goes on "
+            "from a state can, this one has windows, caches, a delay or no sessions"
+        )
+    weights = _rounded(source)
     allowed = options.largest_deviation
-    unmeasured = Draft(
+    unmeasured = replace(
+        weights,
         manifest=source.manifest.model_copy(update={"name": name, "files": {}}),
-        graphs=graphs,
-        golden=_golden(source),
-        cells={},
-        compare=lambda _: (),
-        sections=lambda _: (),
         tolerance=Tolerance(step=allowed, run=allowed, floor=1.0),
     )
     with trial(unmeasured) as (engine, deviations):
@@ -59,14 +66,38 @@ def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
     quantization = manifest.quantization
     assert quantization is not None
     reached = quantization.tolerance
-    return Draft(
+    return replace(
+        weights,
         manifest=manifest,
-        graphs=graphs,
-        golden=unmeasured.golden,
-        cells={},
-        compare=lambda _: (),
         sections=lambda _: rounding_sections(manifest),
         tolerance=Tolerance(step=reached, run=reached, floor=1.0),
+    )
+
+
+def _rounded(source: Bundle) -> Draft:
+    """What follows from the rounding alone. A version of format 1 has nothing to inspect."""
+    step, files = source.step_graph.read_bytes(), source.manifest.files
+    columns = rounded_columns(step)
+    graphs = {
+        STEP_FILE: quantized_step(step),
+        SEQUENCE_FILE: rounded_sequence(source.sequence_graph.read_bytes()),
+    }
+    if INITIAL_FILE in files:
+        graphs[INITIAL_FILE] = source.initial_graph.read_bytes()
+    if INSPECT_FILE in files:
+        inspect = (source.folder / INSPECT_FILE).read_bytes()
+        graphs[INSPECT_FILE] = quantized_inspect(inspect, columns)
+    cells: dict[str, NDArray[Any]] = {}
+    if CELLS_FILE in files:
+        with np.load(source.folder / CELLS_FILE) as arrays:
+            cells = rounded_cells(arrays, columns)
+    return Draft(
+        manifest=source.manifest,
+        graphs=graphs,
+        golden=_golden(source),
+        cells=cells,
+        compare=lambda _: (),
+        sections=lambda _: (),
     )
 
 

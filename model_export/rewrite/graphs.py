@@ -13,7 +13,7 @@ from model_export.rewrite.builder import Builder
 from model_export.rewrite.cleaning import clean, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
-from model_export.rewrite.inspected_cell import TERMS
+from model_export.rewrite.inspected_cell import INTERFERENCE, TERMS
 from model_export.rewrite.layout import cancel_layout
 from model_export.rewrite.roles import Roles
 from model_export.rewrite.state import LAST_INPUTS, Segment, segments_of
@@ -32,7 +32,9 @@ _TAKEN = {
     "reset",
     "update",
     "candidate",
+    *(f"{gate}_{what}" for gate in GRU_GATES for what in INTERFERENCE),
 }
+_TAKEN_BY_NUMBER = ("layer_input_", "layer_state_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
         return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=fact.reason)
     segments = _segments(model, roles, fact.late + 1)
     step, inspect = (
-        _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")
+        _Graph(model, roles, segments, fact, "step", inspects=inspects).serialised()
+        for inspects in (False, True)
     )
     sequence: bytes | None = None
     gives: SequenceGraph | None = None
@@ -115,7 +118,12 @@ def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
     segments.append(Segment(STEPS_SEEN, "carried", (1,), np.zeros(1, np.float32)))
     if window == 1:
         raise ExportError("a window of one step carries nothing; serve it as it is")
-    step = _Graph(model, roles, segments, output, "window", window=window).serialised()
+    step, inspect = (
+        _Graph(
+            model, roles, segments, output, "window", window=window, inspects=inspects
+        ).serialised()
+        for inspects in (False, True)
+    )
     return Graphs(
         step,
         whole,
@@ -124,6 +132,8 @@ def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
         output,
         model.opset_imports[""],
         None if whole is None else "outputs",
+        # Where every GRU node needs the whole window, there is no gate to look at.
+        inspect=inspect if roles.analysis.layers else None,
         window=window,
     )
 
@@ -166,11 +176,13 @@ class _Graph:
         kind: GraphKind,
         *,
         window: int | None = None,
+        inspects: bool = False,
     ) -> None:
         self._roles = roles
         self._segments = segments
         self._output = output
         self._kind = kind
+        self._inspects = inspects
         self._is_step = kind != "sequence"
         self._late = output.late if window is None else window - 1
         self._outputs = [str(one.name) for one in model.graph.outputs]
@@ -180,10 +192,10 @@ class _Graph:
         self._inputs = dict(zip(names, self._graph.inputs, strict=True))
         _free_names(self._graph)
         time = {"sequence": None, "window": window}.get(kind, 1)
-        self._writer = Writer(self._graph, segments, kind, time)
+        self._writer = Writer(self._graph, segments, kind, time, inspects=inspects)
         new_input = self._new_input()
         self._begin(new_input)
-        interference = self._interfere() if kind == "inspect" else []
+        interference = self._interfere() if inspects else []
         for node in list(self._graph):
             edit = roles.analysis.edits.get(str(node.name))
             if edit is not None:
@@ -258,10 +270,9 @@ class _Graph:
         if self._is_step:
             results |= self._gates(builder)
             layers = self._roles.analysis.layers
-            kept = {segment.name for segment in self._segments}
-            if writer.hidden and not all(layer.name in kept for layer in layers):
+            if writer.hidden and not all(map(writer.has_segment, layers)):
                 results["hidden"] = self._hidden(builder)
-        if self._kind == "inspect":
+        if self._inspects:
             results |= self._terms(builder)
         graph.inputs[:] = inputs
         time: list[str | int] = [] if self._is_step else ["time"]
@@ -276,7 +287,7 @@ class _Graph:
             graph.outputs.append(_typed(own, name, ["batch", *time, self._width_of(name)]))
         builder.append()
         clean(self._model)
-        if self._kind in ("step", "inspect"):
+        if self._kind == "step":
             cancel_layout(graph)
             clean(self._model)
         _forget_shapes(graph)
@@ -287,7 +298,7 @@ class _Graph:
         size, inputs = sum(layer.width for layer in layers), []
         builder = Builder(self._graph, "interference")
         for gate in GRU_GATES:
-            for what in ("mask", "value"):
+            for what in INTERFERENCE:
                 given = ir.val(f"{gate}_{what}", ir.DataType.FLOAT, ["batch", size])
                 inputs.append(given)
                 pieces = builder.split(given, [layer.width for layer in layers])
@@ -298,17 +309,27 @@ class _Graph:
 
     def _terms(self, builder: Builder) -> dict[str, ir.Value]:
         """The terms of all gates [B, G], and what each layer is given."""
-        layers = self._writer.terms.values()
-        found = {name: builder.concat([terms[name] for terms in layers]) for name in TERMS}
-        for index, value in enumerate(self._writer.layer_inputs.values()):
-            found[f"layer_input_{index}"] = value
+        writer = self._writer
+        found = {
+            name: self._seen(
+                builder, builder.concat([terms[name] for terms in writer.terms.values()])
+            )
+            for name in TERMS
+        }
+        for index, layer in enumerate(self._roles.analysis.layers):
+            found[f"layer_input_{index}"] = writer.layer_inputs[layer.name]
+            if layer.name in writer.layer_states:
+                found[f"layer_state_{index}"] = writer.layer_states[layer.name]
         return found
 
     def _hidden(self, builder: Builder) -> ir.Value:
         """The hidden states of all layers [B, G], where the state does not have them."""
-        made = builder.concat(list(self._writer.hidden.values()))
+        return self._seen(builder, builder.concat(list(self._writer.hidden.values())))
+
+    def _seen(self, builder: Builder, value: ir.Value) -> ir.Value:
+        """What is shown [B, n]. Before a window is full it is of inputs that never came: NaN."""
         is_window = self._kind == "window" and self._late
-        return self._writer.where_seen(builder, made, self._late) if is_window else made
+        return self._writer.where_seen(builder, value, self._late) if is_window else value
 
     def _gates(self, builder: Builder) -> dict[str, ir.Value]:
         """One tensor [B, G] for each name; zeros where a layer has no gate of that name."""
@@ -329,13 +350,7 @@ class _Graph:
             )
             for name in names
         }
-        if self._kind == "window" and self._late:
-            # Before the window is full they are those of inputs that never came.
-            made = {
-                name: self._writer.where_seen(builder, gate, self._late)
-                for name, gate in made.items()
-            }
-        return made
+        return {name: self._seen(builder, gate) for name, gate in made.items()}
 
     def _width_of(self, name: str) -> int:
         if name == "output":
@@ -346,6 +361,8 @@ class _Graph:
         if name.startswith("layer_input_"):
             layer = layers[int(name.removeprefix("layer_input_"))]
             return layer.lanes * int(layer.gru.weights.input_weights.shape[-1])
+        if name.startswith("layer_state_"):
+            return layers[int(name.removeprefix("layer_state_"))].width
         return sum(layer.width for layer in layers)
 
     def _old_output(self, name: str) -> ir.Value:
@@ -385,7 +402,7 @@ def _free_names(graph: ir.Graph) -> None:
     """Rename whatever bears a name that the rewritten graphs give away."""
     values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
     for value in values:
-        if value.name in _TAKEN:
+        if value.name in _TAKEN or str(value.name).startswith(_TAKEN_BY_NUMBER):
             value.name = f"model/{value.name}"
 
 

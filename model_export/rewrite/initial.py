@@ -50,7 +50,8 @@ class _Initial:
         """The model's own input, from one whose first axis is the batch."""
         old = self._inputs[name]
         assert old.dtype is not None
-        shape = [length_of(axis) for axis in axes if axis != (BATCH,)]
+        # A single number has an axis of its own, as in the state.
+        shape = [length_of(axis) for axis in axes if axis != (BATCH,)] or [1]
         made = ir.val(constant_input(name), _taken(old.dtype), ["batch", *shape])
         if self._rearranging.model_input is None:
             self._rearranging.model_input = made

@@ -15,6 +15,8 @@ from model_export.rewrite.gru_node import GruNode
 TERMS = ("reset_pre", "update_pre", "candidate_pre", "candidate_input", "candidate_history")
 """What each gate's activation is applied to, and the two terms of the candidate's: what comes from
 the input, and what comes from the state before. Where `keeps` is set, `update_pre` is keep's."""
+INTERFERENCE = ("mask", "value")
+"""What puts something else in the place of a gate: g′ = mask · value + (1 − mask) · g."""
 
 Touch = Callable[[str, ir.Value], ir.Value]
 """Puts something else in the place of a gate [N, H]."""

@@ -15,29 +15,36 @@ from model_export.rewrite.builder import Builder
 from model_export.rewrite.carried import Carried
 from model_export.rewrite.cell import Cell, build_cell
 from model_export.rewrite.gru_node import INITIAL_H, SEQUENCE_LENS, node_input
-from model_export.rewrite.inspected_cell import InspectedCell, build_inspected_cell
+from model_export.rewrite.inspected_cell import INTERFERENCE, build_inspected_cell
 from model_export.rewrite.rearranging import Rearranging, numbered, rows_first
 from model_export.rewrite.rules.rule import GruLayer
 from model_export.rewrite.state import Segment
 from service.bundle.manifest import STEPS_SEEN
 
-GraphKind = Literal["step", "sequence", "inspect", "window"]
+GraphKind = Literal["step", "sequence", "window"]
 
 
 class Writer:
     """A graph on its way from the model's own inputs to `input` and `state`.
 
-    In the step graph the time is one step long, and GRU nodes are written out; the graph to inspect
-    is one that shows and takes more. In the sequence graph GRU nodes stay, and every segment is
-    collected after each step. A window is a step graph that runs over `time` steps, the last inputs
-    of a session, and carries nothing else: what looks back stays as the model has it.
+    In the step graph the time is one step long, and GRU nodes are written out. In the sequence
+    graph GRU nodes stay, and every segment is collected after each step. A window is a step graph
+    that runs over `time` steps, the last inputs of a session, and carries nothing else: what looks
+    back stays as the model has it. A step graph or a window that `inspects` shows and takes more.
     """
 
     def __init__(
-        self, graph: ir.Graph, segments: Sequence[Segment], kind: GraphKind, time: int | None
+        self,
+        graph: ir.Graph,
+        segments: Sequence[Segment],
+        kind: GraphKind,
+        time: int | None,
+        *,
+        inspects: bool = False,
     ) -> None:
         self.graph = graph
         self.kind = kind
+        self.inspects = inspects
         self.is_step = kind != "sequence"
         self.state = ir.val("state", ir.DataType.FLOAT, ["batch", sum(s.size for s in segments)])
         self.gates: dict[str, dict[str, ir.Value]] = {}
@@ -55,9 +62,13 @@ class Writer:
         """Of each layer by name: the terms of its gates [B, lanes · H], in the graph to inspect."""
         self.layer_inputs: dict[str, ir.Value] = {}
         """Of each layer by name: its input [B, lanes · I], likewise."""
+        self.layer_states: dict[str, ir.Value] = {}
+        """Of each layer without a segment by name: the hidden state [B, lanes · H] that it begins
+        the step with, likewise."""
         self.interference: dict[str, ir.Value] = {}
         """Further inputs: a mask and a value [B, lanes · H] for each gate of each layer, likewise;
         by `layer/gate_mask` and `layer/gate_value`."""
+        self._segments = segments
         self._rearranging = Rearranging(time)
         self._builders: dict[str, Builder] = {}
 
@@ -214,23 +225,14 @@ class Writer:
         x = copy.inputs[0]
         assert x is not None
         axes = (layer.batch_axis, (layer.hidden_size,))
-        row = builder.squeeze(x, 0)
-        cell: Cell
-        if self.kind == "inspect":
-            cell = self._inspected(builder, layer, row, hidden)
-        else:
-            cell = build_cell(builder, row, hidden, layer.gru)
-        self.gates[layer.name] = {
-            name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
-        }
+        cell = self._cell(builder, layer, builder.squeeze(x, 0), hidden)
         after = self.rows(builder, cell.hidden, axes)
         if layer.late:
             seen = self.steps_seen(builder, layer.late)
             after = builder.op("Where", seen, after, self.before[layer.name])
-            self.gates[layer.name] = {
-                name: self.where_seen(builder, gate, layer.late)
-                for name, gate in self.gates[layer.name].items()
-            }
+            for shown in (self.gates, self.terms):
+                for name, value in shown.get(layer.name, {}).items():
+                    shown[layer.name][name] = self.where_seen(builder, value, layer.late)
         self.hidden[layer.name] = after
         if layer.has_segment:
             self.after[layer.name] = after
@@ -245,16 +247,26 @@ class Writer:
         # Values keep the names that they have in the model, so that two graphs can be compared.
         cell.hidden.name = copy.outputs[0].name or copy.outputs[1].name
 
-    def _inspected(
-        self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value
-    ) -> InspectedCell:
+    def _cell(self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value) -> Cell:
+        """One step of a layer written out, for x [N, I] and hidden [N, H], and its gates kept."""
+        build = self._inspected if self.inspects else self._plain
+        cell = build(builder, layer, x, hidden)
+        axes = (layer.batch_axis, (layer.hidden_size,))
+        self.gates[layer.name] = {
+            name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
+        }
+        return cell
+
+    def _plain(self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value) -> Cell:
+        return build_cell(builder, x, hidden, layer.gru)
+
+    def _inspected(self, builder: Builder, layer: GruLayer, x: ir.Value, hidden: ir.Value) -> Cell:
         axes = (layer.batch_axis, (layer.hidden_size,))
 
         def touch(gate: str, value: ir.Value) -> ir.Value:
-            """g′ = m · v + (1 − m) · g"""
             mask, instead = (
                 self.from_rows(builder, self.interference[f"{layer.name}/{gate}_{what}"], axes)
-                for what in ("mask", "value")
+                for what in INTERFERENCE
             )
             change = builder.op("Mul", mask, builder.op("Sub", instead, value))
             return builder.op("Add", value, change)
@@ -265,6 +277,8 @@ class Writer:
         }
         width = layer.gru.weights.input_weights.shape[-1]
         self.layer_inputs[layer.name] = self.rows(builder, x, (layer.batch_axis, (width,)))
+        if not self.has_segment(layer):
+            self.layer_states[layer.name] = self.rows(builder, hidden, axes)
         return cell
 
     def _feed(self, builder: Builder, copy: ir.Node, layer: GruLayer, hidden: ir.Value) -> None:
@@ -280,34 +294,58 @@ class Writer:
         behind.insert_after(copy)
 
     def _watch_window(self, builder: Builder, copy: ir.Node, layer: GruLayer) -> None:
-        """Leave a GRU node to run over the window, and show what it did at the last step."""
-        self._begin_anew(copy, layer)
+        """Leave a GRU node to run over the window, and show what it did at the last step.
+
+        In a graph to inspect, the last step that the rest of the model sees is the one written out:
+        what is done to its gates reaches the answer.
+        """
+        begun = self._begin_anew(copy, layer)
         y, x = copy.outputs[0], copy.inputs[0]
         y.name = y.name or f"{copy.name}/Y"
         assert x is not None
         axes = (layer.batch_axis, (layer.hidden_size,))
-        before = builder.squeeze(builder.slice(y, 0, -2, -1), 0, 1)
-        cell = build_cell(builder, builder.squeeze(builder.slice(x, 0, -1), 0), before, layer.gru)
-        self.gates[layer.name] = {
-            name: self.rows(builder, gate, axes) for name, gate in cell.gates.items()
-        }
+        others = [(output, list(output.uses())) for output in copy.outputs]
+        history = builder.concat([begun, builder.squeeze(y, 1)], axis=0)
+        before = builder.squeeze(builder.slice(history, 0, -2, -1), 0)
+        cell = self._cell(builder, layer, builder.squeeze(builder.slice(x, 0, -1), 0), before)
         last = builder.squeeze(builder.slice(y, 0, -1), 0, 1)
+        if self.inspects:
+            last = cell.hidden
+            earlier = builder.slice(y, 0, 0, -1)
+            final = builder.unsqueeze(last, 0)
+            whole = builder.concat([earlier, builder.unsqueeze(final, 0)], axis=0)
+            for (output, uses), made in zip(others, (whole, final), strict=False):
+                self._redirect(output, uses, made)
         self.hidden[layer.name] = self.rows(builder, last, axes)
         builder.insert_after(copy)
 
-    def _begin_anew(self, copy: ir.Node, layer: GruLayer) -> None:
-        """The same initial state for every session of a batch."""
-        if len(copy.inputs) <= INITIAL_H or layer.initial is None:
-            return
-        copy.replace_input_with(INITIAL_H, None)
-        if layer.initial.any():
-            builder = self._builder(copy, "initial")
-            row = builder.constant(layer.initial.reshape(1, layer.width))
-            lengths = self._rearranging.lengths_of(builder, ((BATCH,), (layer.width,)))
-            rows = builder.op("Expand", row, lengths)
-            hidden = self.from_rows(builder, rows, (layer.batch_axis, (layer.hidden_size,)))
-            copy.replace_input_with(INITIAL_H, builder.unsqueeze(hidden, 0))
-            builder.insert_before(copy)
+    def _redirect(self, old: ir.Value, uses: Sequence[tuple[ir.Node, int]], new: ir.Value) -> None:
+        """Have some uses of a value, and the outputs of the graph, take another one."""
+        new.type, new.shape = old.type, old.shape
+        for node, index in uses:
+            node.replace_input_with(index, new)
+        for at, output in enumerate(self.graph.outputs):
+            if output is old:
+                self.graph.outputs[at] = new
+
+    def _begin_anew(self, copy: ir.Node, layer: GruLayer) -> ir.Value:
+        """Give every session of a batch the same initial state, and return it, [1, N, H]."""
+        assert layer.initial is not None
+        builder = self._builder(copy, "initial")
+        row = builder.constant(layer.initial[np.newaxis])
+        lengths = self._rearranging.lengths_of(builder, ((BATCH,), ()))
+        axes = (layer.batch_axis, (layer.hidden_size,))
+        begun = self.from_rows(builder, builder.op("Expand", row, lengths), axes)
+        initial = builder.unsqueeze(begun, 0)
+        copy.resize_inputs(max(len(copy.inputs), INITIAL_H + 1))
+        copy.replace_input_with(INITIAL_H, initial)
+        copy.replace_input_with(SEQUENCE_LENS, None)
+        builder.insert_before(copy)
+        return initial
+
+    def has_segment(self, layer: GruLayer) -> bool:
+        """Whether the state holds its hidden state: not in a window, not in a model's own cache."""
+        return any(segment.source is layer for segment in self._segments)
 
     def where_seen(self, builder: Builder, value: ir.Value, late: int) -> ir.Value:
         """A value [B, n], or NaN for sessions that have not seen so many steps before."""

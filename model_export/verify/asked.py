@@ -1,6 +1,6 @@
 """Asking an original: from rows of sessions to the inputs that it takes, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,33 +29,43 @@ class Asked:
 
     def whole(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
         """What it answers to whole sequences: [B, T + extra, O], or [B, O] for the last step."""
-        answers = [
-            self._one(rows[some], {name: one[some] for name, one in constants.items()})
-            for some in self._batches(len(rows))
-        ]
-        return np.concatenate(answers)
+        return np.concatenate(
+            [
+                self._as_rows(found[self.roles.output], batch, rows.shape[1])
+                for batch, found in self.runs(rows, constants)
+            ]
+        )
 
     def step_by_step(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
         """What a model of single steps answers, its outputs fed back: [B, T, O]."""
         answers = []
+        for batch, found in self.runs_of_steps(rows, constants):
+            steps = [self._as_rows(one[self.roles.output], batch, 1) for one in found]
+            answers.append(np.stack([step.reshape(batch, -1) for step in steps], axis=1))
+        return np.concatenate(answers)
+
+    def runs(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, Arrays]]:
+        """Every output for whole sequences, of as many at once as the file takes, and how many
+        these are."""
         for some in self._batches(len(rows)):
             given = {name: one[some] for name, one in constants.items()}
-            fed = self._initial_states(len(rows[some]))
-            steps = []
+            yield len(rows[some]), self.original.answer(self.feed(rows[some], given))
+
+    def runs_of_steps(self, rows: Rows, constants: Arrays) -> Iterator[tuple[int, list[Arrays]]]:
+        """The same after every single step, its outputs fed back."""
+        for some in self._batches(len(rows)):
+            given = {name: one[some] for name, one in constants.items()}
+            batch = len(rows[some])
+            fed, steps = self._initial_states(batch), []
             for t in range(rows.shape[1]):
                 found = self.original.answer(self._rows(rows[some, t : t + 1], given) | fed)
                 fed = {name: found[output] for name, output in self.roles.fed_back.items()}
-                steps.append(self._as_rows(found[self.roles.output], len(rows[some]), 1))
-            answers.append(np.stack([step.reshape(len(step), -1) for step in steps], axis=1))
-        return np.concatenate(answers)
+                steps.append(found)
+            yield batch, steps
 
     def feed(self, rows: Rows, constants: Arrays) -> Arrays:
         """All inputs of the original by name; a batch is one where the file fixes it."""
         return self._rows(rows, constants) | self._initial_states(len(rows))
-
-    def _one(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
-        found = self.original.answer(self.feed(rows, constants))[self.roles.output]
-        return self._as_rows(found, len(rows), rows.shape[1])
 
     def _batches(self, count: int) -> Sequence[slice]:
         """One by one where the file fixes the batch."""

@@ -10,6 +10,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from model_export.verify.gru_operator import GRU
+from model_export.verify.matmul_nbits_operator import MatMulNBits
 
 Arrays = Mapping[str, NDArray[Any]]
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -26,7 +27,7 @@ class Float64Graph:
         if inside:
             show_inside(model)
         self.names = [output.name for output in model.graph.output]
-        self._evaluator = ReferenceEvaluator(model, new_ops=[GRU])
+        self._evaluator = ReferenceEvaluator(model, new_ops=[GRU, MatMulNBits])
 
     def run(self, feed: Arrays) -> dict[str, NDArray[Any]]:
         """Every output by name; floats are taken in any precision."""

@@ -1,88 +1,166 @@
 """Holding `inspect.onnx` and the gates against the equations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.draft import activations_of
+from model_export.errors import ExportError
+from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
-from model_export.verify.reference import one_step
+from model_export.verify.float64 import Float64Graph
+from model_export.verify.reference import Float64, one_step
 from service.bundle.manifest import CELLS_FILE, HIDDEN, INSPECT_FILE, Layer
 from service.engine.engine import Engine
-from service.engine.golden import Scales, deviation
+from service.engine.golden import TOLERANCE, Scales, deviation
 from service.engine.provider import Provider
 
 Arrays = dict[str, NDArray[Any]]
+Run = Callable[[Arrays], Arrays]
+"""Every output of the graph to inspect by name, for all its inputs."""
 
 
 class Inspected:
-    """The step graph that shows more, and the weights that it was written from."""
+    """The step graph that shows more, and the weights that it was written from.
+
+    Where weights have 8 bits, ONNX Runtime rounds what they are multiplied with too. The graph is
+    then also run in float64 without that rounding, and has to meet the equations as closely as any.
+    """
 
     def __init__(self, engine: Engine, provider: Provider) -> None:
+        """Raises ExportError where weights and manifest do not fit together."""
         folder = engine.bundle.folder
         self._engine = engine
         self._layers = engine.manifest.layers
-        self._session = provider.open((folder / INSPECT_FILE).read_bytes())
+        graph = (folder / INSPECT_FILE).read_bytes()
+        self._session = provider.open(graph)
+        self._sizes = {one.name: one.shape[-1] for one in self._session.get_inputs()}
+        is_rounded = engine.manifest.quantization is not None
+        self._exact = Float64Graph(graph) if is_rounded else None
         with np.load(folder / CELLS_FILE) as arrays:
             self._cells: Arrays = dict(arrays)
+        self._say_the_same()
 
     def checks(
         self, rows: NDArray[Any], states: NDArray[np.float32], scales: Scales
     ) -> Iterator[Check]:
         """For rows [B, F] or [B] and the states [B, S] before them."""
         allowed = self._engine.manifest.tolerance.step
-        steps = self._engine.step(rows, states, gates=True)
+        given = {"input": rows, "state": states}
+        yield from self._like_the_step_graph(given, scales, allowed)
+        yield from self._meets_the_equations(self._run, given, allowed)
+        if self._exact is not None:
+            for check in self._meets_the_equations(self._exact.run, given, TOLERANCE):
+                yield Check(f"{check.name}, in float64", check.deviation, check.allowed)
+
+    def _say_the_same(self) -> None:
+        """The activations beside the weights are those of the manifest; they may be left out."""
+        for index, layer in enumerate(self._layers):
+            for name, said in activations_of(layer).items():
+                found = self._cells.get(f"{index}/{name}", said)
+                if not np.array_equal(found, said, equal_nan=said.dtype.kind == "f"):
+                    raise ExportError(
+                        f"{CELLS_FILE} has the {name} {found.tolist()} of layer {index}, the "
+                        f"manifest {said.tolist()}"
+                    )
+
+    def _like_the_step_graph(
+        self, given: Arrays, scales: Scales, allowed: float
+    ) -> Iterator[Check]:
+        """What the service answers, and shows."""
+        found = self._run(self._fed(given))
+        steps = self._engine.step(given["input"], given["state"], gates=True)
         assert steps.gates is not None
-        plain = self._run(rows, states, {})
         same = {"output": (steps.output, scales.output), "next_state": (steps.state, scales.state)}
-        for name in self._engine.manifest.gate_names:
+        for name in self._engine.manifest.shown_names:
             same[name] = steps.gates[name], scales.gate(steps.gates[name])
+        found[HIDDEN] = self._hidden(found)
         for name, (value, scale) in same.items():
             what = f"{name} of the graph to inspect against the step graph"
-            yield Check(what, deviation(plain[name], value.astype(np.float64), scale), allowed)
-        yield from self._against_equations(plain, states, steps.gates[HIDDEN], allowed)
-        yield from self._interferes(rows, states, allowed)
+            yield Check(what, deviation(found[name], value.astype(np.float64), scale), allowed)
 
-    def _against_equations(
-        self,
-        found: Arrays,
-        states: NDArray[np.float32],
-        hidden: NDArray[np.float32],
-        allowed: float,
-    ) -> Iterator[Check]:
-        for index, layer in enumerate(self._layers):
-            if not self._engine.manifest.hidden_in_state:
-                return
-            x = _lanes(found[f"layer_input_{index}"], layer)
-            h = _lanes(states[:, layer.span], layer)
-            expected = one_step(layer, self._cells, index, x, h)
-            for name, value in expected.items():
-                have = _lanes((hidden if name == HIDDEN else found[name])[:, layer.span], layer)
-                scale = np.full(layer.hidden_size, max(1.0, float(np.abs(value).max())))
-                what = f"{name} of layer {index} against the equations"
-                yield Check(what, deviation(have, value, scale), allowed)
-
-    def _interferes(
-        self, rows: NDArray[Any], states: NDArray[np.float32], allowed: float
-    ) -> Iterator[Check]:
-        """A gate that is set from outside is what it was set to."""
+    def _meets_the_equations(self, run: Run, given: Arrays, allowed: float) -> Iterator[Check]:
+        """Every layer and everything that is shown of it, also where a gate is interfered with."""
+        plain = run(self._fed(given))
+        for index in range(len(self._layers)):
+            for name, off in self._deviations(plain, given, index).items():
+                yield Check(f"{name} of layer {index} against the equations", off, allowed)
         for gate in self._engine.manifest.gate_names:
-            shape = (len(rows), self._engine.manifest.gate_size)
-            value = np.full(shape, 0.25, np.float32)
-            given = {f"{gate}_mask": np.ones_like(value), f"{gate}_value": value}
-            found = self._run(rows, states, given)[gate]
-            yield Check(f"{gate} that is set from outside", deviation(found, value), allowed)
+            interfering = given | self._interference(gate, len(given["state"]))
+            found = run(self._fed(interfering))
+            for index in range(len(self._layers)):
+                worst = max(self._deviations(found, interfering, index).values())
+                what = f"layer {index} with {gate} set from outside against the equations"
+                yield Check(what, worst, allowed)
 
-    def _run(self, rows: NDArray[Any], states: NDArray[np.float32], interference: Arrays) -> Arrays:
-        nothing = np.zeros((len(rows), self._engine.manifest.gate_size), np.float32)
-        feed: Arrays = {"input": rows, "state": states}
-        for one in self._session.get_inputs():
-            feed.setdefault(one.name, interference.get(one.name, nothing))
+    def _deviations(self, found: Arrays, given: Arrays, index: int) -> dict[str, float]:
+        """Of one layer, by the name of what was shown."""
+        layer = self._layers[index]
+
+        def touch(gate: str, value: Float64) -> Float64:
+            if f"{gate}_mask" not in given:
+                return value
+            mask, instead = (
+                _lanes(given[f"{gate}_{what}"][:, layer.span], layer) for what in INTERFERENCE
+            )
+            return mask * instead + (1 - mask) * value
+
+        x = _lanes(_shown(found, f"layer_input_{index}"), layer)
+        h = _lanes(self._state_of(found, given, index), layer)
+        expected = one_step(layer, self._cells, index, x, h, touch=touch)
+        shown = found | {HIDDEN: self._hidden(found)}
+        return {
+            name: deviation(_lanes(shown[name][:, layer.span], layer), value, _scale(value))
+            for name, value in expected.items()
+        }
+
+    def _state_of(self, found: Arrays, given: Arrays, index: int) -> NDArray[Any]:
+        """The hidden state [B, lanes · H] that a layer begins with: that of the session, or a part
+        of what the model itself passes on."""
+        segment = self._layers[index].segment
+        if segment is None:
+            return _shown(found, f"layer_state_{index}")
+        return given["state"][:, self._engine.manifest.spans[segment]]
+
+    def _hidden(self, found: Arrays) -> NDArray[Any]:
+        """[B, G] after the step."""
+        if not self._engine.manifest.hidden_in_state:
+            return _shown(found, HIDDEN)
+        return found["next_state"][:, : self._engine.manifest.gate_size]
+
+    def _interference(self, gate: str, batch: int) -> Arrays:
+        """Something for every unit, which is to replace its gate more or less."""
+        random = np.random.default_rng(0)
+        shape = (batch, self._engine.manifest.gate_size)
+        mask, value = random.uniform(0, 1, shape), random.uniform(-1, 1, shape)
+        return {f"{gate}_mask": mask.astype(np.float32), f"{gate}_value": value.astype(np.float32)}
+
+    def _fed(self, given: Arrays) -> Arrays:
+        """With zeros for masks and values of gates that are left alone."""
+        batch = len(given["state"])
+        return {
+            name: given[name] if name in given else np.zeros((batch, size), np.float32)
+            for name, size in self._sizes.items()
+        }
+
+    def _run(self, feed: Arrays) -> Arrays:
         names = [output.name for output in self._session.get_outputs()]
         return dict(zip(names, self._session.run(names, feed), strict=True))
 
 
-def _lanes(values: NDArray[np.float32], layer: Layer) -> NDArray[np.float64]:
+def _shown(found: Arrays, name: str) -> NDArray[Any]:
+    if name not in found:
+        raise ExportError(f"{INSPECT_FILE} lacks the output {name}; publish the version again")
+    return found[name]
+
+
+def _scale(value: Float64) -> Float64:
+    """Of the units of a layer, as for golden vectors: a common one, of one at least."""
+    return np.full(value.shape[-1], max(1.0, float(np.abs(value).max())))
+
+
+def _lanes(values: NDArray[Any], layer: Layer) -> Float64:
     """[B, lanes · n] as [B · lanes, n]."""
     return values.astype(np.float64).reshape(len(values) * layer.lanes, -1)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from model_export.errors import ExportError
 from model_export.verify.check import Check
+from model_export.verify.float64 import Float64Graph
 from model_export.verify.inspected import Inspected
 from model_export.verify.parting import from_float64
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import INSPECT_FILE, Tokens, Tolerance
+from service.bundle.manifest import CELLS_FILE, INSPECT_FILE, Tokens, Tolerance
 from service.engine.engine import Engine
 from service.engine.golden import (
     TOLERANCE,
@@ -33,6 +34,9 @@ from service.errors import GatewiseError
 
 SHAPES = ((1, 1), (1, 2), (3, 17), (2, 64))
 """(B, T) of the inputs that every check runs on."""
+
+WINDOWS_APART = 5
+"""Steps between those windows that are compared with a session."""
 
 MARGIN = 8.0
 """Of the tolerance of a free run over what was measured: other processors, other kernels."""
@@ -105,19 +109,69 @@ def _checks(engine: Engine, provider: Provider) -> Iterator[Check]:
     random = np.random.default_rng(0)
     golden = engine.bundle.golden()
     known = _settled(engine, golden)
-    inspected = None
-    if INSPECT_FILE in engine.manifest.files:
-        inspected = Inspected(engine, provider)
+    inspected = _inspected(engine, provider)
+    # Golden vectors are of these very weights, but where they were rounded.
+    is_rounded = engine.manifest.quantization is not None
+    exact = Float64Graph(engine.bundle.step_graph.read_bytes()) if is_rounded else None
     scales = Scales(engine.manifest, golden)
+    if engine.manifest.constants:
+        yield _begun(engine, golden, scales)
+    if engine.manifest.sequence == "outputs":
+        yield from _whole(engine, golden, scales)
     for batch, time in SHAPES:
         inputs = _inputs(engine, golden["input"], random, batch, time)
         state = known[random.integers(0, len(known), batch)]
         compared = _Compared(engine, scales, f"B={batch} T={time}")
-        yield from compared.fed_back(inputs, state)
+        if engine.manifest.sequence in ("outputs and states", "states"):
+            yield from compared.fed_back(inputs, state)
+        if exact is not None:
+            yield from compared.sequence_in_float64(exact, inputs, state)
         yield from compared.step_alone(inputs[:, 0], state)
         if inspected is not None:
             for check in inspected.checks(inputs[:, 0], state, scales):
                 yield Check(f"{check.name}, B={batch}", check.deviation, check.allowed)
+
+
+def _inspected(engine: Engine, provider: Provider) -> Inspected | None:
+    """What there is for looking inside. Raises ExportError where that is half of it."""
+    found = {INSPECT_FILE, CELLS_FILE} & engine.manifest.files.keys()
+    if len(found) == 1:
+        raise ExportError(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
+    return Inspected(engine, provider) if found else None
+
+
+def _begun(engine: Engine, golden: Golden, scales: Scales) -> Check:
+    """What a session's constants, which are part of its state, make of the rest of it."""
+    manifest, state = engine.manifest, golden["state"]
+    constants = {
+        one.name: state[:, manifest.spans[one.name]]
+        .reshape(-1, *one.shape)
+        .astype(np.int64 if one.integers else np.float32)
+        for one in manifest.constants
+    }
+    found = engine.initial_states(len(state), constants)
+    name = "the state that constants begin with, against golden vectors"
+    return Check(name, deviation(found, state, scales.state), manifest.tolerance.step)
+
+
+def _whole(engine: Engine, golden: Golden, scales: Scales) -> Iterator[Check]:
+    """What whole sequences are answered, against a session that has seen nothing before."""
+    rows, manifest = golden["input"], engine.manifest
+    output, _ = engine.sequence(rows, engine.initial_states(len(rows)))
+    time, late, window = rows.shape[1], manifest.ready_at - 1, manifest.window
+    if window is None:
+        whole = engine.whole(rows)[:, : time - late]
+        pairs = [("whole sequences", whole, output[:, late : late + whole.shape[1]])]
+    else:
+        pairs = []
+        for end in range(window, time + 1, WINDOWS_APART):
+            whole = engine.whole(rows[:, end - window : end])
+            whole = whole[:, -1] if whole.ndim == output.ndim else whole
+            pairs.append((f"the window up to step {end}", whole, output[:, end - 1]))
+    for what, whole, expected in pairs:
+        scale = np.maximum(scales.output, scale_of(expected))
+        off = deviation(whole, expected.astype(np.float64), scale)
+        yield Check(f"{what} against a session", off, manifest.tolerance.run)
 
 
 class _Compared:
@@ -150,6 +204,23 @@ class _Compared:
                 name = f"{what} of step {t} against sequence, {self._shape}"
                 yield Check(name, deviation(found, expected.astype(np.float64), scale), allowed)
 
+    def sequence_in_float64(
+        self, step: Float64Graph, inputs: NDArray[Any], state: NDArray[np.float32]
+    ) -> Iterator[Check]:
+        """Every step of the sequence graph against the written-out equations, from the right state.
+
+        What golden vectors of other weights cannot tell: that it has the weights of the step graph.
+        """
+        output, states = self._engine.sequence(inputs, state)
+        before = np.concatenate([state[:, np.newaxis], states[:, :-1]], axis=1)
+        found = step.run({"input": _flat(inputs), "state": _flat(before)})
+        scale = np.maximum(self._state, scale_of(found["next_state"]))
+        compared = {"state": deviation(_flat(states), found["next_state"], scale)}
+        if self._engine.manifest.sequence == "outputs and states":
+            compared["output"] = deviation(_flat(output), found["output"])
+        for what, off in compared.items():
+            yield Check(f"{what} of the sequence graph against the equations, {self._shape}", off)
+
     def step_alone(self, inputs: NDArray[Any], state: NDArray[np.float32]) -> Iterator[Check]:
         """Each row of a batch against the same row alone."""
         allowed = self._engine.manifest.tolerance.step
@@ -161,11 +232,26 @@ class _Compared:
             yield Check(f"step of row {row} alone, {self._shape}", off, allowed)
 
 
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    """[B, T, …] as [B · T, …]."""
+    return values.reshape(-1, *values.shape[2:])
+
+
 def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
-    """Golden states [N, S] of sessions that have seen enough to answer."""
+    """Golden states [N, S] of sessions that have seen enough to answer. Raises ExportError where
+    there are none: nothing could be compared."""
     states = golden["states"].reshape(-1, engine.manifest.state_size).astype(np.float32)
     seen = engine.manifest.steps_seen
-    return states if seen is None else states[states[:, seen] == states[:, seen].max()]
+    if seen is None:
+        return states
+    most = states[:, seen].max()
+    if most < engine.manifest.ready_at - 1:
+        raise ExportError(
+            f"the golden vectors end after step {most:g}, the first answer comes with step "
+            f"{engine.manifest.ready_at}; publish the version again"
+        )
+    settled: NDArray[np.float32] = states[states[:, seen] == most]
+    return settled
 
 
 def _inputs(

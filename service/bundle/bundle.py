@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from service.bundle.manifest import (
     GOLDEN_FILE,
+    HIDDEN,
     INITIAL_FILE,
     MANIFEST_FILE,
     SEQUENCE_FILE,
@@ -46,13 +47,14 @@ class Bundle:
 
         `input` [B, T, F] float32 or [B, T] int64; float64 `output` [B, T, O], which is [B, O] of a
         model without sessions that answers the last step. With sessions also the `state` [B, S]
-        before the first step, the `states` [B, T, S] and every gate by name, [B, T, G]. What a step
-        has no answer to yet is NaN.
+        before the first step, the `states` [B, T, S], every gate by name, [B, T, G], and `hidden`
+        where the state does not have it. What a step has no answer to yet is NaN.
         """
         file = self.folder / GOLDEN_FILE
         names = ["input", "output"]
         if self.manifest.sessions:
             names += ["state", "states", *self.manifest.gate_names]
+            names += [] if self.manifest.hidden_in_state else [HIDDEN]
         try:
             with np.load(file) as arrays:
                 golden = {name: arrays[name] for name in names}

@@ -288,14 +288,19 @@ class Manifest(_Record):
         return kept == [segment.name for segment in self.state[: len(kept)]]
 
     @cached_property
+    def spans(self) -> dict[str, slice]:
+        """Each segment's part of the state, by name."""
+        spans, offset = {}, 0
+        for segment in self.state:
+            spans[segment.name] = slice(offset, offset + segment.size)
+            offset += segment.size
+        return spans
+
+    @cached_property
     def steps_seen(self) -> int | None:
         """Where the state counts the steps of a session, if it must be known."""
-        offset = 0
-        for segment in self.state:
-            if segment.name == STEPS_SEEN:
-                return offset
-            offset += segment.size
-        return None
+        span = self.spans.get(STEPS_SEEN)
+        return None if span is None else span.start
 
     @property
     def initial_graph(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest
+from service.bundle.manifest import HIDDEN, Manifest
 from service.engine.engine import Engine
 from service.errors import GoldenMismatch
 
@@ -63,6 +63,9 @@ def single_steps(engine: Engine, golden: Golden) -> Iterator[Comparison]:
     for name in engine.manifest.gate_names:
         what = f"{name} gate of a single step"
         yield Comparison(what, steps.gates[name], golden[name], scales.gate(golden[name]))
+    if HIDDEN in golden:
+        what, expected = "hidden state of a single step", golden[HIDDEN]
+        yield Comparison(what, steps.gates[HIDDEN], expected, scales.gate(expected))
 
 
 def free_run(engine: Engine, golden: Golden) -> Iterator[Comparison]:
@@ -103,15 +106,13 @@ class Scales:
         self.output = scale_of(golden["output"], self._floor)
         if manifest.sessions:
             self.state = scale_of(golden["states"], self._floor)
-            offset = 0
             for segment in manifest.state:
-                span = slice(offset, offset + segment.size)
+                span = manifest.spans[segment.name]
                 if segment.kind == "gru":
                     self.state[span] = max(1.0, float(self.state[span].max()))
                 elif segment.size:
                     least = _LEAST_SHARE * self.state[span].max()
                     self.state[span] = np.maximum(self.state[span], least)
-                offset += segment.size
 
     def gate(self, expected: NDArray[Any]) -> Scale:
         """Of a gate [..., G]."""

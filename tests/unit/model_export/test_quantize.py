@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from torch import Tensor, nn
 
 from model_export.command_line import main
 from model_export.errors import ExportError
@@ -26,11 +27,15 @@ from model_export.tasks.registry import load_task
 from model_export.trained import Curve, TrainedModel
 from model_export.verify.verify import verify
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
+from service.bundle.desired import read_desired
 from service.bundle.folders import read_repository
 from service.bundle.manifest import Reset
+from service.engine.engine import Engine
+from service.engine.golden import TOLERANCE
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import PROVENANCE, plain_report, values_model
+from tests.foreign import BATCH_AND_TIME, Windowed, export
 
 SIZE = 256
 """The smallest that is worth it."""
@@ -38,12 +43,17 @@ SIZE = 256
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 of two large models, one per reset variant; tests publish under names of theirs."""
+    """Version 1 of three large models, of both reset variants; tests publish under names of theirs.
+
+    In `narrow`, the weights of 300 inputs to 100 units are large enough with three gates in one
+    product, and not with one.
+    """
     folder = tmp_path_factory.mktemp("large")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model_export.publish.write_report", plain_report)
         publish_trained(values_model("before", hidden_sizes=(SIZE, 300)), folder)
         publish_trained(values_model("after", reset="after", hidden_sizes=(SIZE,)), folder)
+        publish_trained(values_model("narrow", reset="after", hidden_sizes=(300, 100)), folder)
     return folder
 
 
@@ -99,6 +109,40 @@ def test_a_large_model(large: Path, reset: Reset) -> None:
     checks = verify(engine.bundle, Provider())
     assert max(check.deviation for check in checks) <= recorded.tolerance
     assert f"{recorded.tolerance:.2g}" in (bundle.folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["before", "after", "narrow"])
+def test_what_there_is_to_look_inside(large: Path, name: str) -> None:
+    """The graph to inspect and the cells have the weights of the step graph."""
+    source = read_bundle(large / name / "1")
+    bundle = quantized(source.folder, "--name", f"{name}-inside")
+    allowed = {check.name: check.allowed for check in verify(bundle, Provider())}
+    names = ["state of the sequence graph against the equations, B=2 T=64"] + [
+        f"candidate_history of layer {index} against the equations, in float64, B=2"
+        for index in range(len(bundle.manifest.layers))
+    ]
+    assert {allowed[name] for name in names} == {TOLERANCE}
+    inspect = "inspect.onnx"
+    before, after = ((one.folder / inspect).stat().st_size for one in (source, bundle))
+    assert after < 0.45 * before
+    with np.load(source.folder / "cells.npz") as old, np.load(bundle.folder / "cells.npz") as new:
+        assert old.keys() == new.keys()
+        changed = {key for key in old if old[key].tobytes() != new[key].tobytes()}
+        for key in changed:
+            rounded = [in_blocks(gate.T).rounded().T for gate in old[key]]
+            np.testing.assert_array_equal(new[key], rounded)
+    expected = {"before": {"0/U", "1/W", "1/U"}, "after": {"0/U"}, "narrow": {"0/U", "1/W"}}
+    assert changed == expected[name]
+
+
+def test_as_a_candidate(large: Path) -> None:
+    options = ("--name", "beside", "--candidate")
+    result = quantize(large / "after" / "1", *options)
+    assert f"published {large / 'beside' / '1'} as a candidate" in result.stdout
+    assert f"models default beside 1 --repository {large}" in result.stdout
+    assert read_desired(large / "beside").chosen([1]) is None
+    quantize(large / "after" / "1", "--name", "beside")
+    assert read_desired(large / "beside").chosen([1, 2]) == 2
 
 
 def test_it_becomes_the_next_version(large: Path) -> None:
@@ -198,20 +242,100 @@ def test_without_its_data_it_is_refused_or_unscored(scored: Path) -> None:
     assert "not measured" in (unscored.folder / "report.html").read_text("utf-8")
 
 
+def tampered(bundle: Bundle, name: str, kind: str, factor: float) -> Bundle:
+    """With some numbers of a graph multiplied, and a manifest that agrees."""
+    file = bundle.folder / name
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        if tensor.name.endswith(kind):
+            array = numpy_helper.to_array(tensor) * np.float32(factor)
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, file)
+    return resealed(bundle, name)
+
+
+def resealed(bundle: Bundle, name: str) -> Bundle:
+    found = sha256_of(bundle.folder / name)
+    change_manifest(bundle.folder, bundle.manifest.files[name], found)
+    return read_bundle(bundle.folder)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("step.onnx", "scales"), ("sequence.onnx", "rounded")])
 def test_verification_finds_other_weights(large: Path, name: str, kind: str) -> None:
     """The graphs differ from each other, and one of them from PyTorch."""
     bundle = quantized(large / "after" / "1", "--name", f"tampered-{kind}")
-    model = onnx.load(bundle.folder / name)
-    for tensor in model.graph.initializer:
-        if tensor.name.endswith(kind):
-            array = numpy_helper.to_array(tensor) * np.float32(1.1)
-            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-    onnx.save(model, bundle.folder / name)
-    found = sha256_of(bundle.folder / name)
-    change_manifest(bundle.folder, bundle.manifest.files[name], found)
     with pytest.raises(ExportError, match="is off by"):
-        verify(read_bundle(bundle.folder), Provider())
+        verify(tampered(bundle, name, kind, 1.1), Provider())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("sequence.onnx", "rounded", "state of the sequence graph against the equations, B=1 T=1"),
+        ("step.onnx", "scales", "state of the sequence graph against the equations, B=1 T=1"),
+        ("inspect.onnx", "scales", "of layer 0 against the equations, in float64, B=1"),
+    ],
+)
+def test_weights_are_held_more_closely_than_the_rounding_allows(
+    large: Path, name: str, kind: str, message: str
+) -> None:
+    """A difference of a thousandth is far below what rounding activations costs."""
+    bundle = quantized(large / "after" / "1", "--name", f"closely-{name}")
+    with pytest.raises(ExportError, match=message):
+        verify(tampered(bundle, name, kind, 1.001), Provider())
+
+
+def test_cells_are_held_more_closely_than_the_rounding_allows(large: Path) -> None:
+    bundle = quantized(large / "after" / "1", "--name", "closely-cells")
+    file = bundle.folder / "cells.npz"
+    with np.load(file) as arrays:
+        changed = dict(arrays)
+    changed["0/U"] *= np.float32(1.001)
+    np.savez(file, allow_pickle=False, **changed)
+    with pytest.raises(ExportError, match="of layer 0 against the equations, in float64, B=1"):
+        verify(resealed(bundle, "cells.npz"), Provider())
+
+
+class Begun(nn.Module):
+    """A constant decides where it begins; an answer belongs to the last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin = nn.Linear(2, SIZE)
+        self.gru = nn.GRU(3, SIZE, batch_first=True)
+        self.head = nn.Linear(SIZE, 1)
+
+    def forward(self, x: Tensor, where: Tensor) -> Tensor:
+        answered: Tensor = self.head(self.gru(x, self.begin(where).unsqueeze(0))[0][:, -1])
+        return answered
+
+
+def test_a_model_of_somebody_else(tmp_path: Path) -> None:
+    """It keeps how its sessions begin, and its sequence graph that gives states only."""
+    torch.manual_seed(0)
+    axes = {"x": BATCH_AND_TIME, "where": {0: "batch"}}
+    inputs = torch.randn(2, 5, 3), torch.randn(2, 2)
+    file = tmp_path / "begun.onnx"
+    file.write_bytes(export(Begun(), *inputs, names=("x", "where"), axes=axes))
+    folder = tmp_path / "models" / "begun"
+    arguments = [str(file), "--name", "begun", "--repository", str(folder.parent)]
+    assert CliRunner().invoke(main, ["import-onnx", *arguments]).exit_code == 0
+    bundle = quantized(folder / "1")
+    assert bundle.manifest.sequence == "states"
+    engines = [Engine(read_bundle(folder / version), Provider()) for version in ("1", "2")]
+    constants = {"where": inputs[1].numpy()}
+    begun = [engine.initial_states(2, constants) for engine in engines]
+    np.testing.assert_array_equal(begun[0], begun[1])
+    assert begun[0].any()
+
+
+def test_a_window_cannot_have_8_bits(tmp_path: Path) -> None:
+    file = tmp_path / "windowed.onnx"
+    file.write_bytes(export(Windowed(), torch.randn(2, 7, 3), axes={"x": {0: "batch"}}))
+    folder = tmp_path / "models" / "windowed"
+    arguments = [str(file), "--name", "windowed", "--repository", str(folder.parent)]
+    assert CliRunner().invoke(main, ["import-onnx", *arguments]).exit_code == 0
+    assert "this one has windows, caches, a delay or no sessions" in refused(folder / "1")
 
 
 def graph_of(*nodes: onnx.NodeProto) -> bytes:
