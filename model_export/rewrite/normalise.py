@@ -10,6 +10,7 @@ from onnxscript.optimizer import fold_constants
 
 from model_export.errors import ExportError
 from model_export.rewrite.cleaning import clean
+from model_export.rewrite.time_first import time_first
 
 OPSET = 20
 """Older models are converted to this one."""
@@ -34,7 +35,7 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
-    _time_first(model.graph)
+    time_first(model.graph)
     fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     clean(model)
@@ -95,39 +96,6 @@ def _to_float32_in(node: ir.Node) -> None:
 
 def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     return ir.tensor(tensor.numpy().astype(np.float32), name=tensor.name)
-
-
-def _time_first(graph: ir.Graph) -> None:
-    """GRU nodes with layout=1 take [batch, steps, I]; ONNX Runtime does not run them."""
-    for node in list(graph):
-        is_recurrent = node.op_type in ("GRU", "LSTM", "RNN")
-        if is_recurrent and node.attributes.get_int("layout", 0) != 0:
-            _transpose_around(graph, node)
-
-
-def _transpose_around(graph: ir.Graph, node: ir.Node) -> None:
-    node.attributes.pop("layout")
-    swapped = [0, 5, 6]
-    for index in swapped:
-        value = node.inputs[index] if index < len(node.inputs) else None
-        if value is not None:
-            turned = ir.node("Transpose", [value], {"perm": [1, 0, 2]})
-            turned.outputs[0].name = f"{value.name}/time first {node.name or id(node)}"
-            graph.insert_before(node, turned)
-            node.replace_input_with(index, turned.outputs[0])
-    # Y [batch, steps, D, H] from [steps, D, batch, H]; Y_h [batch, D, H] from [D, batch, H].
-    for index, output in enumerate(node.outputs):
-        perm = [2, 0, 1, 3] if index == 0 else [1, 0, 2]
-        if output.uses() or output.is_graph_output():
-            back = ir.node("Transpose", [output], {"perm": perm})
-            back.outputs[0].name = f"{output.name}/batch first"
-            back.outputs[0].type, back.outputs[0].shape = output.type, output.shape
-            output.shape = None
-            output.replace_all_uses_with(back.outputs[0], replace_graph_outputs=True)
-            back.replace_input_with(0, output)
-            if back.outputs[0].is_graph_output():
-                output.name, back.outputs[0].name = back.outputs[0].name, output.name
-            graph.insert_after(node, back)
 
 
 def _name_all(graph: ir.Graph) -> None:

@@ -84,14 +84,16 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
         for layout in _layouts(_input(graph, name), hints, cached=bool(cached))
         if (roles := _tried(model, name, output, layout, pairs=pairs, states=states)) is not None
     ]
-    return _best(found, name, hints)
+    return _best(found, _input(graph, name), hints)
 
 
-def _best(found: list[Roles], name: str, hints: Hints) -> Roles:
+def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
     """The reading under which most GRU nodes run through time and the answer keeps its steps."""
+    name, shape = given.name, [one if one is not None else "?" for one in _shape(given)]
     if not found:
         raise ExportError(
-            f"no axis of the input {name!r} can be the batch; see docs/bring-your-own.md"
+            f"no axis of the input {name!r} {shape} can be the batch: the file must leave it open, "
+            "or fix it at 1; see docs/bring-your-own.md"
         )
 
     def quality(roles: Roles) -> tuple[bool, int, int]:
@@ -101,6 +103,12 @@ def _best(found: list[Roles], name: str, hints: Hints) -> Roles:
 
     best = max(map(quality, found))
     good = [roles for roles in found if quality(roles) == best]
+    reason = good[0].analysis.facts[good[0].output]
+    if isinstance(reason, Whole) and not good[0].analysis.recurrences:
+        raise ExportError(
+            f"no GRU node runs through time, whichever axis of the input {name!r} {shape} the time "
+            f"is: {reason.reason}; the file must leave the batch open, or fix it at 1"
+        )
     axes = {index_of(roles.input_axes, TIME) for roles in good}
     if len(axes) > 1 and hints.time_axis is None:
         listed = ", ".join(str(axis) for axis in sorted(axis or 0 for axis in axes))
