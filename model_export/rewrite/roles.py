@@ -103,18 +103,14 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
 
     best = max(map(quality, found))
     good = [roles for roles in found if quality(roles) == best]
-    reason = good[0].analysis.facts[good[0].output]
-    if isinstance(reason, Whole) and not good[0].analysis.recurrences:
-        raise ExportError(
-            f"no GRU node runs through time, whichever axis of the input {name!r} {shape} the time "
-            f"is: {reason.reason}; the file must leave the batch open, or fix it at 1"
-        )
     axes = {index_of(roles.input_axes, TIME) for roles in good}
     if len(axes) > 1 and hints.time_axis is None:
         listed = ", ".join(str(axis) for axis in sorted(axis or 0 for axis in axes))
+        known = good[0].analysis.facts[good[0].output]
+        because = f" ({known.reason})" if isinstance(known, Whole) else ""
         raise ExportError(
-            f"the time of the input {name!r} may be any of its axes {listed}; say which by "
-            "--time-axis"
+            f"the time of the input {name!r} {shape} may be any of its axes {listed}{because}; say "
+            "which by --time-axis"
         )
     return good[0]
 
