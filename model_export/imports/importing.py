@@ -36,6 +36,8 @@ COMPARED_BATCH = 3
 COMPARED_TIME = 24
 """Of the sequences on which a session is held against the original; longer where it looks back
 further."""
+_ALIKE = 1e-4
+"""Of a column's scale: other kernels for other batches differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,9 @@ def _comparison(
         constants = signatures.constants(COMPARED_BATCH)
         if graphs.step is None:
             answer = asked.whole(rows, constants)
-            yield Check(
-                "whole sequences against the original", deviation(engine.whole(rows), answer)
-            )
+            found = engine.whole(rows)
+            yield Check("whole sequences against the original", deviation(found, answer))
+            _check_alone(engine, rows, found, graphs)
             return
         if graphs.window is not None:
             rows = signatures.rows(COMPARED_BATCH, graphs.window + COMPARED_TIME)
@@ -182,6 +184,19 @@ def _comparison(
         yield from against_original(asked, graphs, run, (rows, constants), noise)
 
     return compare
+
+
+def _check_alone(
+    engine: Engine, rows: NDArray[Any], together: NDArray[np.float32], graphs: Graphs
+) -> None:
+    """Requests of several callers are computed together: none may change what another gets."""
+    for at in range(len(rows)):
+        alone = engine.whole(rows[at : at + 1])
+        if not deviation(alone, together[at : at + 1].astype(np.float64)) <= _ALIKE:
+            raise ExportError(
+                f"the output {graphs.roles.output!r} of a sequence depends on the other sequences "
+                f"of its batch; {graphs.why_whole}"
+            )
 
 
 def _run(

@@ -72,9 +72,10 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     """Rewrite a normalised model."""
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
-    if isinstance(fact, Whole):
+    if isinstance(fact, Whole) or not roles.analysis.layers:
         whole, output = write_whole(model, roles)
-        return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=fact.reason)
+        reason = fact.reason if isinstance(fact, Whole) else _without_layers(roles)
+        return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=reason)
     segments = _segments(model, roles, fact.late + 1)
     step, inspect = (
         _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")
@@ -99,13 +100,20 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     )
 
 
+def _without_layers(roles: Roles) -> str:
+    return f"no GRU node behind the output {roles.output!r} runs through time"
+
+
 def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
     """Graphs of sessions that answer what the model answers to their last inputs.
 
     Raises ExportError for a model that takes single steps, or another number of them.
     """
-    if roles.takes_single_steps or roles.constants:
-        raise ExportError("a model that takes single steps, or constants, has no window")
+    if roles.takes_single_steps:
+        raise ExportError(f"the input {roles.input!r} takes single steps, which have no window")
+    if roles.constants:
+        names = ", ".join(map(repr, roles.constants))
+        raise ExportError(f"a session of windows takes no constants, and the model has {names}")
     if roles.fixed.time not in (None, window):
         raise ExportError(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
     whole, output = _whole_of_window(model, roles)

@@ -17,6 +17,10 @@ OPSET = 20
 NEWEST_OPSET = 23
 """Newer ones are converted back to this one, the newest that all of the service's parts know."""
 _OTHER_FLOATS = (ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16)
+_RANDOM = {
+    *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+    "RandomUniformLike",
+}
 _LARGEST_FOLDED = 2**26
 """Numbers of a constant that is computed once and for all."""
 
@@ -36,10 +40,11 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
     time_first(model.graph)
-    fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
+    _fold(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     clean(model)
     _name_all(model.graph)
+    _refuse_random(model)
     passes.ShapeInferencePass()(model)
     return model
 
@@ -60,12 +65,23 @@ def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
         return proto
     target = OPSET if found < OPSET else NEWEST_OPSET
     try:
-        return version_converter.convert_version(proto, target)
+        return _without_leftovers(version_converter.convert_version(proto, target), target)
     except Exception as error:
         raise ExportError(
             f"opset {found} cannot be converted to {target}: {_line(error)}; "
             f"export the model again with opset {OPSET}"
         ) from None
+
+
+def _without_leftovers(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The converter keeps some attributes that an operator does not have any more."""
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type):
+            known = onnx.defs.get_schema(node.op_type, opset).attributes
+            kept = [one for one in node.attribute if one.name in known]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return proto
 
 
 def _to_float32(model: ir.Model) -> None:
@@ -96,6 +112,32 @@ def _to_float32_in(node: ir.Node) -> None:
 
 def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     return ir.tensor(tensor.numpy().astype(np.float32), name=tensor.name)
+
+
+def _fold(model: ir.Model) -> None:
+    try:
+        fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
+    except Exception as error:  # an operator that its own inputs do not fit
+        raise ExportError(f"not a valid ONNX model: {_line(error)}") from None
+
+
+def _refuse_random(model: ir.Model) -> None:
+    """No two runs are the same, and there is nothing to compare with."""
+    for node in model.graph.all_nodes():
+        if node.op_type in _RANDOM or _trains(node):
+            how = "is in training mode" if node.op_type == "Dropout" else "draws random numbers"
+            raise ExportError(
+                f"{node.op_type} node {node.name!r} {how}: the model never answers the same; "
+                "export it for inference"
+            )
+
+
+def _trains(node: ir.Node) -> bool:
+    """Whether it is a Dropout that is, or may be, switched on."""
+    if node.op_type != "Dropout" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return False
+    flag = ir.convenience.get_const_tensor(node.inputs[2])
+    return flag is None or bool(flag.numpy().any())
 
 
 def _name_all(graph: ir.Graph) -> None:

@@ -133,6 +133,9 @@ def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
                 or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
             )
         ]
+        if len(alike) > 1:
+            # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
+            alike = [output for output in alike if _shape(output) == _shape(given)]
         if len(alike) == 1:
             pairs[str(given.name)] = str(alike[0].name)
     return pairs

@@ -66,7 +66,11 @@ def _answer(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
         names = [output.name for output in session.get_outputs()]
         types = {one.name: _numpy_type(one.type) for one in session.get_inputs()}
         feed = {name: inputs[name].astype(kind) for name, kind in types.items()}
-        return dict(zip(names, session.run(names, feed), strict=True))
+        try:
+            return dict(zip(names, session.run(names, feed), strict=True))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in feed.items())
+            raise ExportError(f"{file}: ONNX Runtime cannot run it on {shapes}: {error}") from None
 
     return answer
 

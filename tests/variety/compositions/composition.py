@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from hypothesis import reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.variety.compositions.choices import Choices
 from tests.variety.compositions.graph import Graph, Impossible, Label, Value
 from tests.variety.compositions.operators import COMMON, RARE, last_step
-from tests.variety.compositions.recurrent import recurrent
+from tests.variety.compositions.recurrent import CONSTANT_WIDTH, recurrent
 
 OLDEST_OPSET, NEWEST_OPSET = 7, 28
 FIXED_TIME = 11
@@ -68,7 +69,7 @@ class Composition:
         apart = rows.reshape(*rows.shape[:2], *(_LENGTHS[one] for one in letters[2:]))
         return apart.transpose([letters.index(one) for one in self.layout])
 
-    def by_rows(self, found: NDArray[Any], batch: int) -> NDArray[Any]:
+    def by_rows(self, found: NDArray[Any]) -> NDArray[Any]:
         """The output as [B, T, O], or as [B, O]."""
         labels = list(self.labels)
         if self.batch == 1:
@@ -87,9 +88,7 @@ class Original:
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
         self._composition = composition
-        self._session = onnxruntime.InferenceSession(
-            composition.model.SerializeToString(), options
-        )
+        self._session = onnxruntime.InferenceSession(composition.model.SerializeToString(), options)
 
     def answer(self, rows: Rows, constants: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """To sequences from their beginning: [B, T, O], or [B, O]."""
@@ -99,7 +98,7 @@ class Original:
                 shape = [one if isinstance(one, int) else len(rows) for one in given.shape]
                 feed[given.name] = np.zeros(shape, np.float32)
         (found,) = self._session.run([self._composition.output], feed)
-        return self._composition.by_rows(np.asarray(found), len(rows))
+        return self._composition.by_rows(np.asarray(found))
 
 
 @st.composite
@@ -109,23 +108,34 @@ def compositions(draw: st.DrawFn) -> Composition:
 
 
 def composed(choose: Choices) -> Composition:
+    """One model. Raises what `hypothesis.reject` does where nothing came of it."""
     opset = choose.number(OLDEST_OPSET, NEWEST_OPSET)
-    batch, time = choose.of(((None, None), (None, None), (None, None), (1, None), (None, FIXED_TIME)))
-    sizes = (
-        (batch or 2, time or 5),
-        (batch or 3, time or 7),
-    )
-    graph = Graph(opset, sizes)
+    batch, time = choose.of((*[(None, None)] * 3, (1, None), (None, FIXED_TIME)))
+    graph = Graph(opset, ((batch or 2, time or 5), (batch or 3, time or 7)))
     layout = choose.of(_LAYOUTS)
     _begin(graph, choose, layout)
     _compose(graph, choose)
     output = _output(graph)
-    return _finished(graph, choose, layout, output, batch, time)
+    fed = _fed(graph)
+    others = [one for one in graph.values if one.name in {*fed.values()} - {output.name}]
+    model = graph.finished(output, others)
+    _fix(model, batch, time)
+    names = {one.name for one in model.graph.input}
+    return Composition(
+        model,
+        layout,
+        output.name,
+        output.labels,
+        batch,
+        time,
+        constants={name: CONSTANT_WIDTH for name in names if name.startswith("speaker")},
+        fed={name: fed[name] for name in names if name.startswith("state")},
+    )
 
 
 def _begin(graph: Graph, choose: Choices, layout: str) -> None:
     letters = "BT" if layout == "tokens" else layout
-    arrays = []
+    arrays: list[NDArray[Any]] = []
     for batch, time in graph.sizes:
         lengths = {"B": batch, "T": time, **_LENGTHS}
         shape = [lengths[one] for one in letters]
@@ -185,37 +195,17 @@ def _output(graph: Graph) -> Value:
         strange = {"BT", "?"} & set(map(str, value.labels))
         if value.recurrent and value.is_float and rows and steps <= 1 and not strange:
             return value
-    from hypothesis import reject  # noqa: PLC0415
-
     reject()
+    raise AssertionError("not reached")
 
 
-def _finished(
-    graph: Graph,
-    choose: Choices,
-    layout: str,
-    output: Value,
-    batch: int | None,
-    time: int | None,
-) -> Composition:
-    states = [one.name for one in graph.inputs if one.name.startswith("state")]
-    fed = {}
-    for name in states:
-        node = next((one for one in graph.nodes if len(one.input) > 5 and one.input[5] == name), None)
-        if node is not None:
-            fed[name] = node.output[1]
-    known = {one.name: one for one in graph.values}
-    others = [known[name] for name in fed.values() if name in known and name != output.name]
-    if any(value not in {one.name for one in (*others, output)} for value in fed.values()):
-        from hypothesis import reject  # noqa: PLC0415
-
-        reject()
-    model = graph.finished(output, others)
-    _fix(model, batch, time)
-    constants = {one.name: 3 for one in graph.inputs if one.name.startswith("speaker")}
-    return Composition(
-        model, layout, output.name, output.labels, batch, time, constants, fed
-    )
+def _fed(graph: Graph) -> dict[str, str]:
+    """Inputs that are states by the outputs that are fed to them."""
+    return {
+        node.input[5]: node.output[1]
+        for node in graph.nodes
+        if len(node.input) > 5 and node.input[5].startswith("state")
+    }
 
 
 def _fix(model: onnx.ModelProto, batch: int | None, time: int | None) -> None:

@@ -61,7 +61,7 @@ class Value:
 
 
 class Graph:
-    """Nodes are added at the end, each run at once by ONNX Runtime at two sizes of (batch, time)."""
+    """Nodes are added at the end, each run at once by ONNX Runtime at two (batch, time)."""
 
     def __init__(self, opset: int, sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
         self.opset = opset
@@ -108,8 +108,8 @@ class Graph:
         first, second = (self._run(node, known, at) for at in (0, 1))
         recurrent = op_type in ("GRU", "LSTM", "RNN") or any(one.recurrent for one in known)
         made = [
-            Value(name, both, self._labels(*both), recurrent)
-            for name, *both in zip(names, first, second, strict=True)
+            Value(name, (one, other), self._labels(one, other), recurrent)
+            for name, one, other in zip(names, first, second, strict=True)
         ]
         self.nodes.append(node)
         return made
@@ -161,7 +161,14 @@ class Graph:
             )
             for one in (output, *others)
         ]
-        return self._model(self.nodes, self.inputs, outputs, self.stored)
+        nodes = _needed(self.nodes, [one.name for one in (output, *others)])
+        used = {name for node in nodes for name in node.input}
+        return self._model(
+            nodes,
+            [one for one in self.inputs if one.name in used or one.name == "x"],
+            outputs,
+            [one for one in self.stored if one.name in used],
+        )
 
     def _model(
         self,
@@ -242,6 +249,15 @@ class Graph:
             for one in parts
         ]
         return self.op("Concat", *known, axis=0)
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    wanted, found = set(outputs), []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            found.append(node)
+            wanted |= set(node.input)
+    return found[::-1]
 
 
 def _typed(name: str, array: NDArray[Any]) -> onnx.ValueInfoProto:

@@ -44,7 +44,7 @@ def clip(graph: Graph, choose: Choices, value: Value) -> Value:
     return graph.op("Clip", value, low, None if choose.chance(30) else high)
 
 
-def cast(graph: Graph, choose: Choices, value: Value) -> Value:
+def cast(graph: Graph, _: Choices, value: Value) -> Value:
     """To float64 and back; float16 would round."""
     return graph.op("Cast", graph.op("Cast", value, to=11), to=1)
 
@@ -59,8 +59,10 @@ def with_constant(graph: Graph, choose: Choices, value: Value) -> Value:
         at = some_axis(choose, value, wild=10)
         lengths = [one if index == at else 1 for index, one in enumerate(lengths)][at:]
     constant = graph.constant(choose.floats(*lengths) + np.float32(0.1))
+    if choose.chance(15):
+        return graph.op("PRelu", value, constant)
     operands = [value, constant] if choose.chance(70) else [constant, value]
-    return graph.op(choose.of(("Add", "Mul", "Sub", "Max", "Min", "PRelu")), *operands)
+    return graph.op(choose.of(("Add", "Mul", "Sub", "Max", "Min")), *operands)
 
 
 def length_constant(graph: Graph, choose: Choices, value: Value) -> Value:
@@ -410,7 +412,7 @@ def instance_normalisation(graph: Graph, choose: Choices, value: Value) -> Value
     return graph.op("InstanceNormalization", laid, scale, bias, epsilon=0.01)
 
 
-def reverse_sequence(graph: Graph, choose: Choices, value: Value) -> Value:
+def reverse_sequence(graph: Graph, _: Choices, value: Value) -> Value:
     time, batch = value.axis("T"), graph.batch_axis(value)
     if {time, batch} != {0, 1}:
         raise Impossible("not [batch, time] in front")
@@ -420,7 +422,7 @@ def reverse_sequence(graph: Graph, choose: Choices, value: Value) -> Value:
     return graph.op("ReverseSequence", value, length, time_axis=time, batch_axis=batch)
 
 
-def positions(graph: Graph, choose: Choices, value: Value) -> Value:
+def positions(graph: Graph, _: Choices, value: Value) -> Value:
     """The number of each step, counted from the beginning, is added."""
     at = value.axis("T")
     if at is None:
@@ -478,6 +480,8 @@ def unfamiliar(graph: Graph, choose: Choices, value: Value) -> Value:
         return graph.op("Compress", value, graph.constant(np.array([True])), axis=axis)
     if kind == "Mod":
         return graph.op("Mod", value, graph.constant(np.array(1.7, np.float32)), fmod=1)
+    if kind == "Hardmax" and graph.opset < 13:
+        raise Impossible("onnx converts it into another operator")
     return graph.op(kind, value)
 
 

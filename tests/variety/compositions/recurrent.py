@@ -1,5 +1,6 @@
-"""GRU nodes as they are drawn: weights, attributes, initial states, and the way to and from them."""
+"""GRU nodes as they are drawn: weights, attributes, initial states, the way to and from them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 from tests.variety.compositions.choices import Choices
 from tests.variety.compositions.graph import Graph, Impossible, Label, Value
 
-_GATES = (
+CONSTANT_WIDTH = 3
+"""Of what a session is given at its beginning."""
+_GATES: Sequence[tuple[Mapping[str, list[Any]], int]] = (
     ({}, 60),
     ({"activations": ["HardSigmoid", "Tanh"]}, 10),
     ({"activations": ["Sigmoid", "Relu"]}, 10),
@@ -56,7 +59,7 @@ def recurrent(graph: Graph, choose: Choices, value: Value) -> list[Value]:
 def _attributes(choose: Choices, directions: int) -> dict[str, Any]:
     weighed = [one for one, weight in _GATES for _ in range(weight // 5)]
     chosen = choose.of(weighed)
-    attributes = {name: given * directions for name, given in chosen.items()}
+    attributes: dict[str, Any] = {name: given * directions for name, given in chosen.items()}
     if choose.chance(50):
         attributes["linear_before_reset"] = 1
     if choose.chance(15):
@@ -111,49 +114,66 @@ def _initial(graph: Graph, choose: Choices, laid: Value, directions: int, hidden
         ("zeros", "learnt", "fed back", "constant", "another's end", "mean", "first step")
     )
     batch = graph.length(laid, 1)
-    if kind == "zeros":
-        return graph.op("ConstantOfShape", graph.shape(directions, batch, hidden))
-    if kind == "learnt":
+    if kind in ("zeros", "learnt"):
         stored = graph.constant(choose.floats(directions, 1, hidden))
-        return graph.op("Expand", stored, graph.shape(directions, batch, hidden))
-    if kind in ("fed back", "constant"):
-        return _given(graph, choose, laid, kind, directions, hidden)
+        shape = graph.shape(directions, batch, hidden)
+        return (
+            graph.op("ConstantOfShape", shape)
+            if kind == "zeros"
+            else graph.op("Expand", stored, shape)
+        )
+    if kind == "fed back":
+        return _fed_back(graph, laid, directions, hidden)
+    if kind == "constant":
+        return _constant(graph, choose, laid, directions, hidden)
     if kind == "another's end":
-        wanted = (directions, laid.labels[1], hidden)
-        ends = [one for one in graph.values if one.labels == wanted and one.is_float]
-        if not ends:
-            raise Impossible("no such state")
-        return choose.of(ends)
-    if kind == "mean":
-        row = graph.reduce("ReduceMean", laid, [0], keep=1)
-    else:
-        row = graph.slice(laid, 0, 0, 1)
-    width = laid.labels[2]
-    assert isinstance(width, int)
+        return _end(graph, choose, (directions, laid.labels[1], hidden))
     if directions != 1:
         raise Impossible("for one direction")
+    if kind == "mean":
+        return _projected(graph, choose, graph.reduce("ReduceMean", laid, [0], keep=1), hidden)
+    return _projected(graph, choose, graph.slice(laid, 0, 0, 1), hidden)
+
+
+def _end(graph: Graph, choose: Choices, wanted: tuple[Label, ...]) -> Value:
+    """The last state of another layer."""
+    ends = [one for one in graph.values if one.labels == wanted]
+    if not ends:
+        raise Impossible("no such state")
+    return choose.of(ends)
+
+
+def _projected(graph: Graph, choose: Choices, row: Value, hidden: int) -> Value:
+    width = row.labels[-1]
+    assert isinstance(width, int)
     return graph.op("MatMul", row, graph.constant(choose.floats(width, hidden)))
 
 
-def _given(
-    graph: Graph, choose: Choices, laid: Value, kind: str, directions: int, hidden: int
-) -> Value:
-    """From an input of its own: a state as it is, or a constant that a state is computed from."""
-    label: Label = laid.labels[1]
-    (one, _), (other, _) = graph.sizes
-    if label != "B" and one != other:
-        raise Impossible("lanes, or no batch")
-    name = f"{'state' if kind == 'fed back' else 'speaker'}_{len(graph.inputs)}"
-    if kind == "fed back":
-        shapes = ((directions, one, hidden), (directions, other, hidden))
-        arrays = tuple(np.zeros(shape, np.float32) for shape in shapes)
-        return graph.input(name, (directions, "B", hidden), (arrays[0], arrays[1]))
+def _fed_back(graph: Graph, laid: Value, directions: int, hidden: int) -> Value:
+    """An input of its own that is the state as it is."""
+    one, other = _batches(graph, laid)
+    first, second = (np.zeros((directions, batch, hidden), np.float32) for batch in (one, other))
+    return graph.input(f"state_{len(graph.inputs)}", (directions, "B", hidden), (first, second))
+
+
+def _constant(graph: Graph, choose: Choices, laid: Value, directions: int, hidden: int) -> Value:
+    """An input of its own that a state is computed from."""
     if directions != 1:
         raise Impossible("for one direction")
-    numbers = choose.floats(max(one, other), 3)
-    speaker = graph.input(name, ("B", 3), (numbers[:one], numbers[:other]))
-    begun = graph.op("MatMul", speaker, graph.constant(choose.floats(3, hidden)))
-    return graph.unsqueeze(graph.op("Tanh", begun), 0)
+    one, other = _batches(graph, laid)
+    numbers = choose.floats(max(one, other), CONSTANT_WIDTH)
+    name = f"speaker_{len(graph.inputs)}"
+    speaker = graph.input(name, ("B", CONSTANT_WIDTH), (numbers[:one], numbers[:other]))
+    weights = graph.constant(choose.floats(CONSTANT_WIDTH, hidden))
+    return graph.unsqueeze(graph.op("Tanh", graph.op("MatMul", speaker, weights)), 0)
+
+
+def _batches(graph: Graph, laid: Value) -> tuple[int, int]:
+    """The batches of both sizes."""
+    (one, _), (other, _) = graph.sizes
+    if laid.labels[1] != "B" and one != other:
+        raise Impossible("lanes, or no batch")
+    return one, other
 
 
 def _every(graph: Graph, choose: Choices, every: Value, last: Value, lanes: Value | None) -> Value:
