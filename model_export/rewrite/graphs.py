@@ -10,6 +10,7 @@ import onnx_ir as ir
 from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
+from model_export.rewrite.carried import EXACT
 from model_export.rewrite.cleaning import clean, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
@@ -147,6 +148,7 @@ def _whole_of_window(model: ir.Model, roles: Roles) -> tuple[bytes | None, Fact]
 def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:
     found = list(segments_of(roles.analysis, ready_at))
     for cache in roles.caches:
+        _check_exact(model, cache.input)
         shape = _numbers(cache.axes)
         size = int(np.prod(shape))
         found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
@@ -155,6 +157,15 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         integers = given.dtype != ir.DataType.FLOAT
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
     return tuple(found)
+
+
+def _check_exact(model: ir.Model, name: str) -> None:
+    dtype = next(one.dtype for one in model.graph.inputs if one.name == name)
+    if dtype not in EXACT:
+        raise ExportError(
+            f"the input {name!r} is fed back and holds {dtype}, whose numbers float32 does not all "
+            "hold exactly; export it as float32, or as integers of 16 bits or fewer"
+        )
 
 
 def _numbers(axes: Sequence[Axis]) -> tuple[int, ...]:
