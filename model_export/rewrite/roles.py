@@ -133,11 +133,18 @@ def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
                 or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
             )
         ]
-        if len(alike) > 1:
-            # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
-            alike = [output for output in alike if _shape(output) == _shape(given)]
-        if len(alike) == 1:
-            pairs[str(given.name)] = str(alike[0].name)
+        # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
+        named = [output for output in alike if _is_state_name(given, output)]
+        exact = [output for output in alike if _shape(output) == _shape(given)]
+        found = next((some for some in (alike, named, exact) if len(some) == 1), None)
+        if found is not None:
+            pairs[str(given.name)] = str(found[0].name)
+        elif alike:
+            names = _list([str(output.name) for output in alike])
+            raise ExportError(
+                f"the input {given.name!r} may be fed from any of the outputs {names}; say which "
+                "by --state OUTPUT=INPUT"
+            )
     return pairs
 
 

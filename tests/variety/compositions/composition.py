@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from tests.variety.compositions.choices import Choices
 from tests.variety.compositions.graph import Graph, Impossible, Label, Value
-from tests.variety.compositions.operators import COMMON, RARE, last_step
+from tests.variety.compositions.operators import COMMON, OF_SINGLE_STEPS, RARE, last_step
 from tests.variety.compositions.recurrent import CONSTANT_WIDTH, recurrent
 
 OLDEST_OPSET, NEWEST_OPSET = 7, 28
-FIXED_TIME = 11
+FIXED_TIME = 23
 """Steps of a window; no other axis has this length."""
 _LAYOUTS = ("BTF", "TBF", "BFT", "BT", "BTCF", "BCTF", "tokens")
 _LENGTHS = {"C": 2, "F": 3}
@@ -31,7 +31,7 @@ class Composition:
     """`layout` are the axes of the input x, by their letters. `labels` are those of the output.
 
     `batch` and `time` are what the file fixes. `constants` are inputs [batch, n] of a session by
-    their widths; `fed` are states by the outputs that are fed back to them.
+    their widths; `fed` are outputs by the inputs that they are fed back to.
     """
 
     model: onnx.ModelProto
@@ -74,6 +74,10 @@ class Composition:
         labels = list(self.labels)
         if self.batch == 1:
             found, labels = found[np.newaxis], ["B", *labels]
+        if self.time == 1:
+            return np.moveaxis(found, labels.index("B"), 0).reshape(
+                found.shape[labels.index("B")], -1
+            )
         front = [labels.index("B")]
         front += [at for at, one in enumerate(labels) if str(one).startswith("T")]
         moved = np.moveaxis(found, front, range(len(front)))
@@ -92,13 +96,33 @@ class Original:
 
     def answer(self, rows: Rows, constants: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """To sequences from their beginning: [B, T, O], or [B, O]."""
-        feed = {"x": self._composition.feed(rows), **constants}
-        for given in self._session.get_inputs():
-            if given.name in self._composition.fed:
-                shape = [one if isinstance(one, int) else len(rows) for one in given.shape]
-                feed[given.name] = np.zeros(shape, np.float32)
-        (found,) = self._session.run([self._composition.output], feed)
-        return self._composition.by_rows(np.asarray(found))
+        found, _ = self._run(rows, constants, self._zeros(len(rows)))
+        return found
+
+    def step_by_step(self, rows: Rows, constants: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Each step alone, with what the one before gave fed back: [B, T, O]."""
+        fed, answers = self._zeros(len(rows)), []
+        for t in range(rows.shape[1]):
+            found, fed = self._run(rows[:, t : t + 1], constants, fed)
+            answers.append(found)
+        return np.stack(answers, axis=1)
+
+    def _run(
+        self, rows: Rows, constants: Mapping[str, NDArray[Any]], fed: Mapping[str, NDArray[Any]]
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        names = self._composition.fed
+        feed = {"x": self._composition.feed(rows), **constants, **fed}
+        found, *after = self._session.run([self._composition.output, *names.values()], feed)
+        return self._composition.by_rows(np.asarray(found)), dict(zip(names, after, strict=True))
+
+    def _zeros(self, batch: int) -> dict[str, NDArray[Any]]:
+        return {
+            given.name: np.zeros(
+                [one if isinstance(one, int) else batch for one in given.shape], np.float32
+            )
+            for given in self._session.get_inputs()
+            if given.name in self._composition.fed
+        }
 
 
 @st.composite
@@ -110,15 +134,16 @@ def compositions(draw: st.DrawFn) -> Composition:
 def composed(choose: Choices) -> Composition:
     """One model. Raises what `hypothesis.reject` does where nothing came of it."""
     opset = choose.number(OLDEST_OPSET, NEWEST_OPSET)
-    batch, time = choose.of((*[(None, None)] * 3, (1, None), (None, FIXED_TIME)))
+    batch, time = choose.of((*[(None, None)] * 4, (1, None), (None, FIXED_TIME), (None, 1), (1, 1)))
     graph = Graph(opset, ((batch or 2, time or 5), (batch or 3, time or 7)))
     layout = choose.of(_LAYOUTS)
     _begin(graph, choose, layout)
     _compose(graph, choose)
     output = _output(graph)
-    fed = _fed(graph)
-    others = [one for one in graph.values if one.name in {*fed.values()} - {output.name}]
-    model = graph.finished(output, others)
+    model = graph.finished(output)
+    if choose.chance(30):
+        for node in model.graph.node:
+            node.ClearField("name")
     _fix(model, batch, time)
     names = {one.name for one in model.graph.input}
     return Composition(
@@ -129,7 +154,7 @@ def composed(choose: Choices) -> Composition:
         batch,
         time,
         constants={name: CONSTANT_WIDTH for name in names if name.startswith("speaker")},
-        fed={name: fed[name] for name in names if name.startswith("state")},
+        fed={name: made.name for name, made in graph.fed.items() if name in names},
     )
 
 
@@ -169,6 +194,8 @@ def _compose(graph: Graph, choose: Choices) -> None:
 
 def _add_operator(graph: Graph, choose: Choices) -> None:
     operator = choose.of(RARE if choose.chance(15) else COMMON)
+    if graph.time == 1 and choose.chance(30):
+        operator = choose.of(OF_SINGLE_STEPS)
     _add(graph, lambda: [operator(graph, choose, _newest(graph, choose))])
 
 
@@ -188,24 +215,14 @@ def _newest(graph: Graph, choose: Choices) -> Value:
 
 def _output(graph: Graph) -> Value:
     """The newest value that has a row for each sequence, and a GRU behind it."""
-    (batch, _), (other, _) = graph.sizes
     for value in reversed(graph.values):
         steps = sum(str(label).startswith("T") for label in value.labels)
-        rows = value.labels.count("B") == 1 or batch == other == 1
+        rows = value.labels.count("B") == 1 or graph.batch == 1
         strange = {"BT", "?"} & set(map(str, value.labels))
         if value.recurrent and value.is_float and rows and steps <= 1 and not strange:
             return value
     reject()
     raise AssertionError("not reached")
-
-
-def _fed(graph: Graph) -> dict[str, str]:
-    """Inputs that are states by the outputs that are fed to them."""
-    return {
-        node.input[5]: node.output[1]
-        for node in graph.nodes
-        if len(node.input) > 5 and node.input[5].startswith("state")
-    }
 
 
 def _fix(model: onnx.ModelProto, batch: int | None, time: int | None) -> None:

@@ -1,7 +1,7 @@
 """Building an ONNX graph node by node, and knowing what every value is by computing it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from onnx import helper, numpy_helper
 IR_VERSION = 10
 _LARGEST = 1e4
 """Of the numbers of a value: beyond it float32 says little about the operators."""
+
+LONGEST_LOOK = 6
+"""By so much two lengths of sequences may differ."""
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 Label = int | str
@@ -71,8 +74,8 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.stored: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
-        self.fed: dict[str, str] = {}
-        """Inputs by the outputs that are fed to them."""
+        self.fed: dict[str, Value] = {}
+        """Outputs by the inputs that they are fed to."""
         self._made = 0
 
     def input(self, name: str, labels: Sequence[Label], arrays: Arrays) -> Value:
@@ -139,7 +142,7 @@ class Graph:
 
     def _label(self, first: int, second: int) -> Label:
         (one_batch, one_time), (other_batch, other_time) = self.sizes
-        if first == second and not first == one_time == other_time:
+        if first == second and (one_time != other_time or not self._is_near(first)):
             return first
         if (first, second) == (one_batch, other_batch):
             return "B"
@@ -151,8 +154,31 @@ class Graph:
             return f"T{first - one_time:+d}"
         return "?"
 
-    def finished(self, output: Value, others: Sequence[Value] = ()) -> onnx.ModelProto:
+    def _is_near(self, length: int) -> bool:
+        """Whether a length may be that of a sequence whose length the file fixes."""
+        return self.time is not None and self.time > 1 and abs(length - self.time) <= LONGEST_LOOK
+
+    def fed_back(self, what: str, labels: Sequence[Label]) -> Value:
+        """An input that is zeros at the beginning."""
+        shapes = [
+            [{"B": batch, "T": time}.get(str(one), one) for one in labels]
+            for batch, time in self.sizes
+        ]
+        first, second = (np.zeros([int(one) for one in shape], np.float32) for shape in shapes)
+        return self.input(f"{what}_{len(self.inputs)}", labels, (first, second))
+
+    def feed(self, given: Value, made: Value) -> None:
+        """Have an input be fed a value, which becomes an output that bears its name."""
+        self.fed[given.name] = self.op("Identity", made)
+        name = f"{given.name}_out"
+        self.nodes[-1].output[0] = name
+        self.fed[given.name] = replace(self.fed[given.name], name=name)
+
+    def finished(self, output: Value) -> onnx.ModelProto:
         """The model, with all sizes of its inputs left open."""
+        needed = _needed(self.nodes, [output.name])
+        used = {name for node in needed for name in node.input}
+        others = [made for name, made in self.fed.items() if name in used]
         outputs = [
             helper.make_tensor_value_info(
                 one.name,
@@ -185,10 +211,28 @@ class Graph:
         self._made += 1
         return f"{what.lower()}_{self._made}"
 
+    @property
+    def batch(self) -> int | None:
+        """What the file fixes."""
+        (one, _), (other, _) = self.sizes
+        return one if one == other else None
+
+    @property
+    def time(self) -> int | None:
+        """Likewise."""
+        (_, one), (_, other) = self.sizes
+        return one if one == other else None
+
+    def time_axis(self, value: Value) -> int | None:
+        """Where the time is; in a model of single steps an axis of length one."""
+        if self.time != 1:
+            return value.axis("T")
+        ones = [at for at, label in enumerate(value.labels) if label == 1]
+        return next((at for at in ones if at != self.batch_axis(value)), None)
+
     def batch_axis(self, value: Value) -> int | None:
         """Where the batch is; one of length one where the file fixes it at one."""
-        (one, _), (other, _) = self.sizes
-        return value.axis(1) if one == other == 1 else value.axis("B")
+        return value.axis(1) if self.batch == 1 else value.axis("B")
 
     # Operators that are written differently in different opsets.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.variety.compositions.choices import Choices
 from tests.variety.compositions.graph import Graph, Impossible, Value
+from tests.variety.compositions.recurrent import constant
 
 Operator = Callable[[Graph, Choices, Value], Value]
 
@@ -485,6 +486,46 @@ def unfamiliar(graph: Graph, choose: Choices, value: Value) -> Value:
     return graph.op(kind, value)
 
 
+def joined_constant(graph: Graph, choose: Choices, value: Value) -> Value:
+    """What a session is given at its beginning stands beside every step."""
+    time, batch = graph.time_axis(value), graph.batch_axis(value)
+    if time is None or batch is None or value.rank != 3:
+        raise Impossible("not [batch, time, features]")
+    (features,) = {0, 1, 2} - {time, batch}
+    given = graph.unsqueeze(constant(graph, choose), 1)
+    order = [{batch: 0, time: 1, features: 2}[at] for at in range(3)]
+    laid = graph.op("Transpose", given, perm=order)
+    lengths: list[Value | int] = [1, 1, 1]
+    lengths[time] = graph.length(value, time)
+    return graph.op("Concat", value, graph.op("Expand", laid, graph.shape(*lengths)), axis=features)
+
+
+def remembered(graph: Graph, choose: Choices, value: Value) -> Value:
+    """The last values of a model of single steps, passed in and out, and something made of them."""
+    time, batch = graph.time_axis(value), graph.batch_axis(value)
+    if graph.time != 1 or time is None or batch is None:
+        raise Impossible("no single steps")
+    frames = choose.number(1, 3)
+    labels = [frames if at == time else one for at, one in enumerate(value.labels)]
+    cache = graph.fed_back("cache", labels)
+    longer = graph.op("Concat", cache, value, axis=time)
+    graph.feed(cache, graph.slice(longer, time, 1, _END))
+    if choose.chance(30):
+        return graph.slice(longer, time, 0, 1)
+    return graph.reduce(choose.of(("ReduceMean", "ReduceMax")), longer, [time], keep=1)
+
+
+def summed(graph: Graph, _: Choices, value: Value) -> Value:
+    """A running sum of a model of single steps."""
+    if graph.time != 1 or graph.batch_axis(value) is None:
+        raise Impossible("no single steps")
+    before = graph.fed_back("memory", value.labels)
+    tenth = graph.op("Mul", value, graph.constant(np.array(0.1, np.float32)))
+    total = graph.op("Add", before, tenth)
+    graph.feed(before, total)
+    return total
+
+
 def _other(graph: Graph, choose: Choices, value: Value) -> Value:
     """Another value, of the same axes where there is one."""
     alike = [
@@ -514,8 +555,9 @@ COMMON: Sequence[Operator] = (
     *(unary, unary, with_constant, with_constant, matmul, matmul, gemm, with_other, concat),
     *(split, transpose, merge, cut_apart, unsqueeze, squeeze, layer_normalisation, softmax),
     *(batch_normalisation, convolution, convolution, slices, reduce, clip, cast, divide, where),
-    *(expand, einsum, pad, length_constant),
+    *(expand, einsum, pad, length_constant, joined_constant),
 )
+OF_SINGLE_STEPS: Sequence[Operator] = (remembered, remembered, summed)
 RARE: Sequence[Operator] = (
     *(flatten, gather, tile, transposed_convolution, pool, global_pool, cumulative_sum),
     *(instance_normalisation, reverse_sequence, positions, by_length, filled, random_numbers),

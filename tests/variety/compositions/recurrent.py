@@ -22,22 +22,37 @@ _GATES: Sequence[tuple[Mapping[str, list[Any]], int]] = (
     ({"activations": ["Softsign", "Tanh"]}, 5),
 )  # fmt: skip
 
+_BLOCKS = {"GRU": 3, "LSTM": 4, "RNN": 1}
+_INITIAL = ("zeros", "learnt", "fed back", "constant", "another's end", "mean", "first step")
+
 
 def recurrent(graph: Graph, choose: Choices, value: Value) -> list[Value]:
     """A GRU over a value: all that comes of it, what is used further on as the last."""
     laid, lanes = _laid(graph, choose, value)
-    width = laid.labels[2]
-    if not isinstance(width, int):
-        raise Impossible("the features are batch or time")
     kind = "GRU" if choose.chance(97) else choose.of(("LSTM", "RNN"))
     direction = choose.of(("reverse", "bidirectional")) if choose.chance(8) else "forward"
     directions, hidden = (2 if direction == "bidirectional" else 1), choose.number(1, 4)
     attributes: dict[str, Any] = {"hidden_size": hidden}
     if direction != "forward":
         attributes["direction"] = direction
-    blocks = {"GRU": 3, "LSTM": 4, "RNN": 1}[kind]
     if kind == "GRU":
         attributes |= _attributes(choose, directions)
+    inputs = _inputs(graph, choose, laid, (_BLOCKS[kind], directions, hidden))
+    every, last = graph.ops(2, kind, *inputs, **attributes)
+    if len(inputs) > 5 and str(getattr(inputs[5], "name", "")).startswith("state"):
+        assert inputs[5] is not None
+        graph.feed(inputs[5], last)
+    return [last, _every(graph, choose, every, last, lanes)]
+
+
+def _inputs(
+    graph: Graph, choose: Choices, laid: Value, sizes: tuple[int, int, int]
+) -> list[Value | None]:
+    """Of a node with so many blocks, directions and units."""
+    blocks, directions, hidden = sizes
+    width = laid.labels[2]
+    if not isinstance(width, int):
+        raise Impossible("the features are batch or time")
     weights = [
         _weights(graph, choose, directions, blocks * hidden, width),
         _weights(graph, choose, directions, blocks * hidden, hidden),
@@ -47,13 +62,11 @@ def recurrent(graph: Graph, choose: Choices, value: Value) -> list[Value]:
         inputs[3] = graph.constant(choose.floats(directions, 2 * blocks * hidden))
     if choose.chance(4):
         inputs[4] = _lengths(graph, laid)
-    if choose.chance(45):
+    if choose.chance(90 if graph.time == 1 else 45):
         inputs[5] = _initial(graph, choose, laid, directions, hidden)
     while inputs[-1] is None:
         inputs.pop()
-    every, last = graph.ops(2, kind, *inputs, **attributes)
-    taken = _every(graph, choose, every, last, lanes)
-    return [last, taken]
+    return inputs
 
 
 def _attributes(choose: Choices, directions: int) -> dict[str, Any]:
@@ -77,7 +90,7 @@ def _laid(graph: Graph, choose: Choices, value: Value) -> tuple[Value, Value | N
     """[steps, batch, features] of a value, and the value itself where its other axes are lanes."""
     if value.rank == 2:
         value = graph.unsqueeze(value, choose.of((1, 2)))
-    time, batch = value.axis("T"), graph.batch_axis(value)
+    time, batch = graph.time_axis(value), graph.batch_axis(value)
     if time is None or batch is None or choose.chance(5):
         if value.rank != 3:
             raise Impossible("not [steps, batch, features]")
@@ -110,9 +123,9 @@ def _lengths(graph: Graph, laid: Value) -> Value:
 
 def _initial(graph: Graph, choose: Choices, laid: Value, directions: int, hidden: int) -> Value:
     """[directions, batch, hidden] of one of many kinds."""
-    kind = choose.of(
-        ("zeros", "learnt", "fed back", "constant", "another's end", "mean", "first step")
-    )
+    kind = choose.of(_INITIAL)
+    if graph.time == 1 and choose.chance(80):
+        kind = "fed back"
     batch = graph.length(laid, 1)
     if kind in ("zeros", "learnt"):
         stored = graph.constant(choose.floats(directions, 1, hidden))
@@ -151,29 +164,32 @@ def _projected(graph: Graph, choose: Choices, row: Value, hidden: int) -> Value:
 
 def _fed_back(graph: Graph, laid: Value, directions: int, hidden: int) -> Value:
     """An input of its own that is the state as it is."""
-    one, other = _batches(graph, laid)
-    first, second = (np.zeros((directions, batch, hidden), np.float32) for batch in (one, other))
-    return graph.input(f"state_{len(graph.inputs)}", (directions, "B", hidden), (first, second))
+    _check_batch(graph, laid)
+    return graph.fed_back("state", (directions, graph.batch or "B", hidden))
 
 
 def _constant(graph: Graph, choose: Choices, laid: Value, directions: int, hidden: int) -> Value:
     """An input of its own that a state is computed from."""
     if directions != 1:
         raise Impossible("for one direction")
-    one, other = _batches(graph, laid)
-    numbers = choose.floats(max(one, other), CONSTANT_WIDTH)
-    name = f"speaker_{len(graph.inputs)}"
-    speaker = graph.input(name, ("B", CONSTANT_WIDTH), (numbers[:one], numbers[:other]))
+    _check_batch(graph, laid)
+    speaker = constant(graph, choose)
     weights = graph.constant(choose.floats(CONSTANT_WIDTH, hidden))
     return graph.unsqueeze(graph.op("Tanh", graph.op("MatMul", speaker, weights)), 0)
 
 
-def _batches(graph: Graph, laid: Value) -> tuple[int, int]:
-    """The batches of both sizes."""
+def constant(graph: Graph, choose: Choices) -> Value:
+    """What a session is given at its beginning, [batch, n]."""
     (one, _), (other, _) = graph.sizes
-    if laid.labels[1] != "B" and one != other:
+    numbers = choose.floats(max(one, other), CONSTANT_WIDTH)
+    name = f"speaker_{len(graph.inputs)}"
+    labels = (graph.batch or "B", CONSTANT_WIDTH)
+    return graph.input(name, labels, (numbers[:one], numbers[:other]))
+
+
+def _check_batch(graph: Graph, laid: Value) -> None:
+    if laid.labels[1] != (graph.batch or "B"):
         raise Impossible("lanes, or no batch")
-    return one, other
 
 
 def _every(graph: Graph, choose: Choices, every: Value, last: Value, lanes: Value | None) -> Value:

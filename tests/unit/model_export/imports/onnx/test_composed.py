@@ -122,3 +122,18 @@ def test_a_state_that_all_states_are_returned_beside(tmp_path: Path) -> None:
     engine = imported(model, tmp_path)
     assert not engine.manifest.constants
     assert [one.name for one in engine.manifest.state] == ["gru"]
+
+
+def test_a_state_that_may_be_fed_from_two_outputs(tmp_path: Path) -> None:
+    """Their shapes are the same, and neither bears its name."""
+    model = around()
+    gru = next(one for one in model.graph.node if one.op_type == "GRU")
+    gru.input.extend(["", "begin"])
+    model.graph.node.append(node("Identity", "Y_h", "twice"))
+    shape: list[int | str | None] = [1, "batch", 4]
+    model.graph.input.append(helper.make_tensor_value_info("begin", TensorProto.FLOAT, shape))
+    for name in ("Y_h", "twice"):
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    with pytest.raises(ExportError, match=r"'begin' may be fed from any of the outputs .*--state"):
+        imported(model, tmp_path)
+    assert imported(model, tmp_path, Hints(states={"twice": "begin"})).manifest.sessions
