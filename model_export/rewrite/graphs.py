@@ -74,9 +74,19 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
     if isinstance(fact, Whole) or not roles.analysis.layers:
-        whole, output = write_whole(model, roles)
         reason = fact.reason if isinstance(fact, Whole) else _without_layers(roles)
+        if roles.takes_single_steps:
+            raise ExportError(
+                f"the file takes one step at a time, and {reason}; if it passes on a state, say so "
+                "by --state OUTPUT=INPUT"
+            )
+        whole, output = write_whole(model, roles)
         return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=reason)
+    if roles.fixed.time not in (None, 1) and fact.extra:
+        raise ExportError(
+            f"the output {roles.output!r} has {roles.fixed.time + fact.extra} steps where the file "
+            f"fixes {roles.fixed.time} for the input; export it with an open time axis"
+        )
     segments = _segments(model, roles, fact.late + 1)
     step, inspect = (
         _Graph(model, roles, segments, fact, kind).serialised() for kind in ("step", "inspect")

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from model_export.errors import ExportError
 from model_export.rewrite.analysis import Analysis, analyse
-from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, index_of, merged
+from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, merged
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.gru_node import INITIAL_H
 from model_export.rewrite.origins import MOVING, inputs_of
@@ -56,6 +56,7 @@ class Roles:
 
     input: str
     input_axes: Axes
+    time_axis: int
     output: str
     caches: tuple[Cache, ...]
     states: frozenset[str]
@@ -103,9 +104,9 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
 
     best = max(map(quality, found))
     good = [roles for roles in found if quality(roles) == best]
-    axes = {index_of(roles.input_axes, TIME) for roles in good}
+    axes = {roles.time_axis for roles in good}
     if len(axes) > 1 and hints.time_axis is None:
-        listed = ", ".join(str(axis) for axis in sorted(axis or 0 for axis in axes))
+        listed = ", ".join(map(str, sorted(axes)))
         known = good[0].analysis.facts[good[0].output]
         because = f" ({known.reason})" if isinstance(known, Whole) else ""
         raise ExportError(
@@ -312,6 +313,7 @@ class Layout:
     """Axes of the sequence input, and what the file fixes of them."""
 
     axes: Axes
+    time_axis: int
     fixed: Fixed
     batch_name: str | None
 
@@ -355,7 +357,7 @@ def _layout(shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | No
         time=1 if single else length if isinstance(length, int) else None,
     )
     name = shape[batch]
-    return Layout(tuple(axes), fixed, name if isinstance(name, str) else None)
+    return Layout(tuple(axes), time, fixed, name if isinstance(name, str) else None)
 
 
 def _tried(
@@ -381,6 +383,7 @@ def _tried(
         roles = Roles(
             input=name,
             input_axes=layout.axes,
+            time_axis=layout.time_axis,
             output=output,
             caches=tuple(Cache(one, cached[one], axes[one]) for one in cached),
             states=states,

@@ -150,13 +150,15 @@ class Graph:
             return "T"
         if (first, second) == (one_batch * one_time, other_batch * other_time):
             return "BT"
-        if first - one_time == second - other_time:
+        if first - one_time == second - other_time <= LONGEST_LOOK:
             return f"T{first - one_time:+d}"
         return "?"
 
     def _is_near(self, length: int) -> bool:
-        """Whether a length may be that of a sequence whose length the file fixes."""
-        return self.time is not None and self.time > 1 and abs(length - self.time) <= LONGEST_LOOK
+        """Whether a length may have to do with that of sequences, which the file fixes."""
+        if self.time is None or self.time == 1:
+            return False
+        return abs(length - self.time) <= LONGEST_LOOK or length % self.time == 0
 
     def fed_back(self, what: str, labels: Sequence[Label]) -> Value:
         """An input that is zeros at the beginning."""

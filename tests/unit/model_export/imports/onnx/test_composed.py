@@ -137,3 +137,23 @@ def test_a_state_that_may_be_fed_from_two_outputs(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"'begin' may be fed from any of the outputs .*--state"):
         imported(model, tmp_path)
     assert imported(model, tmp_path, Hints(states={"twice": "begin"})).manifest.sessions
+
+
+def test_a_single_step_that_begins_from_zeros_every_time(tmp_path: Path) -> None:
+    model = around(shape=("batch", 1, INPUTS))
+    with pytest.raises(ExportError, match=r"one step at a time, and .* 'y' .* --state"):
+        imported(model, tmp_path, BY_TIME)
+    with pytest.raises(ExportError, match=r"may be any of its axes 0, 1, 2; .*--time-axis"):
+        imported(model, tmp_path)
+
+
+def test_a_window_with_an_answer_more_than_it_has_steps(tmp_path: Path) -> None:
+    nodes = [
+        node("Transpose", "h", "turned", perm=[0, 2, 1]),
+        node("Conv", "turned kernel", "longer", pads=[1, 2]),
+        node("Transpose", "longer", "y", perm=[0, 2, 1]),
+    ]
+    kernel = {"kernel": np.ones((2, 4, 3), np.float32)}
+    model = around(after=nodes, shape=("batch", 12, INPUTS), constants=kernel)
+    with pytest.raises(ExportError, match="the output 'y' has 13 steps where the file fixes 12"):
+        imported(model, tmp_path)
