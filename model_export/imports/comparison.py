@@ -85,7 +85,10 @@ class Comparison:
         yield Check("whole sequences against the original", deviation(found, expected))
         alone = np.concatenate([self._asked.whole(rows[[at]], {}) for at in range(len(rows))])
         off = deviation(found, alone, scale_of(expected))
-        mixes = "an operator mixes the sequences of a batch, which may be of several callers"
+        mixes = (
+            f"the output {self._graphs.roles.output!r} of a sequence depends on the other "
+            f"sequences of its batch, which may be other callers'; {self._graphs.why_whole}"
+        )
         yield Check("sequences of a batch against each of them alone", off, part=mixes)
 
     def _sequence_graph(self, rows: Rows, state: NDArray[np.float64], run: Run) -> Iterator[Check]:

@@ -132,7 +132,10 @@ class _Evaluator:
             str(given.name): _zeros(given, self._inputs[str(given.name)].axes, batch, time)
             for given in part.graph.inputs
         }
-        (found,) = ReferenceEvaluator(ir.to_proto(part)).run(None, feeds)
+        try:
+            (found,) = ReferenceEvaluator(ir.to_proto(part)).run(None, feeds)
+        except Exception as error:  # the package's operators raise anything
+            raise NeedsWhole(f"has {value.name!r}, which cannot be computed: {error}") from None
         return np.asarray(found)
 
 

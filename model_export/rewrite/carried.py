@@ -7,6 +7,14 @@ import onnx_ir as ir
 
 from model_export.rewrite.axes import BATCH, Axes, Axis, merged
 
+EXACT = frozenset(
+    (
+        *(ir.DataType.FLOAT, ir.DataType.BOOL, ir.DataType.INT8, ir.DataType.UINT8),
+        *(ir.DataType.INT16, ir.DataType.UINT16),
+    )
+)
+"""What a state, which is float32, holds exactly; of wider integers it does so up to 2^24 only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
+from model_export.rewrite.carried import EXACT
 from model_export.rewrite.cleaning import clean, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
@@ -74,9 +75,20 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     """Rewrite a normalised model."""
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
-    if isinstance(fact, Whole):
+    if isinstance(fact, Whole) or not roles.analysis.layers:
+        reason = fact.reason if isinstance(fact, Whole) else _without_layers(roles)
+        if roles.takes_single_steps:
+            raise ExportError(
+                f"the file takes one step at a time, and {reason}; if it passes on a state, say so "
+                "by --state OUTPUT=INPUT"
+            )
         whole, output = write_whole(model, roles)
-        return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=fact.reason)
+        return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=reason)
+    if roles.fixed.time not in (None, 1) and fact.extra:
+        raise ExportError(
+            f"the output {roles.output!r} has {roles.fixed.time + fact.extra} steps where the file "
+            f"fixes {roles.fixed.time} for the input; export it with an open time axis"
+        )
     segments = _segments(model, roles, fact.late + 1)
     step, inspect = (
         _Graph(model, roles, segments, fact, "step", inspects=inspects).serialised()
@@ -102,13 +114,20 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     )
 
 
+def _without_layers(roles: Roles) -> str:
+    return f"no GRU node behind the output {roles.output!r} runs through time"
+
+
 def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
     """Graphs of sessions that answer what the model answers to their last inputs.
 
     Raises ExportError for a model that takes single steps, or another number of them.
     """
-    if roles.takes_single_steps or roles.constants:
-        raise ExportError("a model that takes single steps, or constants, has no window")
+    if roles.takes_single_steps:
+        raise ExportError(f"the input {roles.input!r} takes single steps, which have no window")
+    if roles.constants:
+        names = ", ".join(map(repr, roles.constants))
+        raise ExportError(f"a session of windows takes no constants, and the model has {names}")
     if roles.fixed.time not in (None, window):
         raise ExportError(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
     whole, output = _whole_of_window(model, roles)
@@ -149,6 +168,7 @@ def _whole_of_window(model: ir.Model, roles: Roles) -> tuple[bytes | None, Fact]
 def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:
     found = list(segments_of(roles.analysis, ready_at))
     for cache in roles.caches:
+        _check_exact(model, cache.input)
         shape = _numbers(cache.axes)
         size = int(np.prod(shape))
         found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
@@ -157,6 +177,15 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         integers = given.dtype != ir.DataType.FLOAT
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
     return tuple(found)
+
+
+def _check_exact(model: ir.Model, name: str) -> None:
+    dtype = next(one.dtype for one in model.graph.inputs if one.name == name)
+    if dtype not in EXACT:
+        raise ExportError(
+            f"the input {name!r} is fed back and holds {dtype}, whose numbers float32 does not all "
+            "hold exactly; export it as float32, or as integers of 16 bits or fewer"
+        )
 
 
 def _numbers(axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -10,12 +10,17 @@ from onnxscript.optimizer import fold_constants
 
 from model_export.errors import ExportError, one_line
 from model_export.rewrite.cleaning import clean
+from model_export.rewrite.time_first import time_first
 
 OPSET = 20
 """Older models are converted to this one."""
 NEWEST_OPSET = 23
 """Newer ones are converted back to this one, the newest that all of the service's parts know."""
 _OTHER_FLOATS = (ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16)
+_RANDOM = {
+    *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+    "RandomUniformLike",
+}
 _LARGEST_FOLDED = 2**26
 """Numbers of a constant that is computed once and for all."""
 
@@ -34,11 +39,12 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
-    _time_first(model.graph)
-    fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
+    time_first(model.graph)
+    _fold(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     clean(model)
     _name_all(model.graph)
+    _refuse_random(model)
     passes.ShapeInferencePass()(model)
     return model
 
@@ -59,12 +65,23 @@ def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
         return proto
     target = OPSET if found < OPSET else NEWEST_OPSET
     try:
-        return version_converter.convert_version(proto, target)
+        return _without_leftovers(version_converter.convert_version(proto, target), target)
     except Exception as error:
         raise ExportError(
             f"opset {found} cannot be converted to {target}: {one_line(error)}; "
             f"export the model again with opset {OPSET}"
         ) from None
+
+
+def _without_leftovers(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The converter keeps some attributes that an operator does not have any more."""
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type):
+            known = onnx.defs.get_schema(node.op_type, opset).attributes
+            kept = [one for one in node.attribute if one.name in known]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return proto
 
 
 def _to_float32(model: ir.Model) -> None:
@@ -97,37 +114,30 @@ def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     return ir.tensor(tensor.numpy().astype(np.float32), name=tensor.name)
 
 
-def _time_first(graph: ir.Graph) -> None:
-    """GRU nodes with layout=1 take [batch, steps, I]; ONNX Runtime does not run them."""
-    for node in list(graph):
-        is_recurrent = node.op_type in ("GRU", "LSTM", "RNN")
-        if is_recurrent and node.attributes.get_int("layout", 0) != 0:
-            _transpose_around(graph, node)
+def _fold(model: ir.Model) -> None:
+    try:
+        fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
+    except Exception as error:  # an operator that its own inputs do not fit
+        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
 
 
-def _transpose_around(graph: ir.Graph, node: ir.Node) -> None:
-    node.attributes.pop("layout")
-    swapped = [0, 5, 6]
-    for index in swapped:
-        value = node.inputs[index] if index < len(node.inputs) else None
-        if value is not None:
-            turned = ir.node("Transpose", [value], {"perm": [1, 0, 2]})
-            turned.outputs[0].name = f"{value.name}/time first {node.name or id(node)}"
-            graph.insert_before(node, turned)
-            node.replace_input_with(index, turned.outputs[0])
-    # Y [batch, steps, D, H] from [steps, D, batch, H]; Y_h [batch, D, H] from [D, batch, H].
-    for index, output in enumerate(node.outputs):
-        perm = [2, 0, 1, 3] if index == 0 else [1, 0, 2]
-        if output.uses() or output.is_graph_output():
-            back = ir.node("Transpose", [output], {"perm": perm})
-            back.outputs[0].name = f"{output.name}/batch first"
-            back.outputs[0].type, back.outputs[0].shape = output.type, output.shape
-            output.shape = None
-            output.replace_all_uses_with(back.outputs[0], replace_graph_outputs=True)
-            back.replace_input_with(0, output)
-            if back.outputs[0].is_graph_output():
-                output.name, back.outputs[0].name = back.outputs[0].name, output.name
-            graph.insert_after(node, back)
+def _refuse_random(model: ir.Model) -> None:
+    """No two runs are the same, and there is nothing to compare with."""
+    for node in model.graph.all_nodes():
+        if node.op_type in _RANDOM or _trains(node):
+            how = "is in training mode" if node.op_type == "Dropout" else "draws random numbers"
+            raise ExportError(
+                f"{node.op_type} node {node.name!r} {how}: the model never answers the same; "
+                "export it for inference"
+            )
+
+
+def _trains(node: ir.Node) -> bool:
+    """Whether it is a Dropout that is, or may be, switched on."""
+    if node.op_type != "Dropout" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return False
+    flag = ir.convenience.get_const_tensor(node.inputs[2])
+    return flag is None or bool(flag.numpy().any())
 
 
 def _name_all(graph: ir.Graph) -> None:

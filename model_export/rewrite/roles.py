@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from model_export.errors import ExportError
 from model_export.rewrite.analysis import Analysis, analyse
-from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, index_of, merged
+from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, merged
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.gru_node import INITIAL_H
 from model_export.rewrite.origins import MOVING, inputs_of
@@ -56,6 +56,7 @@ class Roles:
 
     input: str
     input_axes: Axes
+    time_axis: int
     output: str
     caches: tuple[Cache, ...]
     states: frozenset[str]
@@ -84,14 +85,16 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
         for layout in _layouts(_input(graph, name), hints, cached=bool(cached))
         if (roles := _tried(model, name, output, layout, pairs=pairs, states=states)) is not None
     ]
-    return _best(found, name, hints)
+    return _best(found, _input(graph, name), hints)
 
 
-def _best(found: list[Roles], name: str, hints: Hints) -> Roles:
+def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
     """The reading under which most GRU nodes run through time and the answer keeps its steps."""
+    name, shape = given.name, [one if one is not None else "?" for one in _shape(given)]
     if not found:
         raise ExportError(
-            f"no axis of the input {name!r} can be the batch; see docs/bring-your-own.md"
+            f"no axis of the input {name!r} {shape} can be the batch: the file must leave it open, "
+            "or fix it at 1; see docs/bring-your-own.md"
         )
 
     def quality(roles: Roles) -> tuple[bool, int, int]:
@@ -101,12 +104,14 @@ def _best(found: list[Roles], name: str, hints: Hints) -> Roles:
 
     best = max(map(quality, found))
     good = [roles for roles in found if quality(roles) == best]
-    axes = {index_of(roles.input_axes, TIME) for roles in good}
+    axes = {roles.time_axis for roles in good}
     if len(axes) > 1 and hints.time_axis is None:
-        listed = ", ".join(str(axis) for axis in sorted(axis or 0 for axis in axes))
+        listed = ", ".join(map(str, sorted(axes)))
+        known = good[0].analysis.facts[good[0].output]
+        because = f" ({known.reason})" if isinstance(known, Whole) else ""
         raise ExportError(
-            f"the time of the input {name!r} may be any of its axes {listed}; say which by "
-            "--time-axis"
+            f"the time of the input {name!r} {shape} may be any of its axes {listed}{because}; say "
+            "which by --time-axis"
         )
     return good[0]
 
@@ -129,8 +134,18 @@ def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
                 or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
             )
         ]
-        if len(alike) == 1:
-            pairs[str(given.name)] = str(alike[0].name)
+        # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
+        named = [output for output in alike if _is_state_name(given, output)]
+        exact = [output for output in alike if _shape(output) == _shape(given)]
+        found = next((some for some in (alike, named, exact) if len(some) == 1), None)
+        if found is not None:
+            pairs[str(given.name)] = str(found[0].name)
+        elif alike:
+            names = _list([str(output.name) for output in alike])
+            raise ExportError(
+                f"the input {given.name!r} may be fed from any of the outputs {names}; say which "
+                "by --state OUTPUT=INPUT"
+            )
     return pairs
 
 
@@ -298,6 +313,7 @@ class Layout:
     """Axes of the sequence input, and what the file fixes of them."""
 
     axes: Axes
+    time_axis: int
     fixed: Fixed
     batch_name: str | None
 
@@ -341,7 +357,7 @@ def _layout(shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | No
         time=1 if single else length if isinstance(length, int) else None,
     )
     name = shape[batch]
-    return Layout(tuple(axes), fixed, name if isinstance(name, str) else None)
+    return Layout(tuple(axes), time, fixed, name if isinstance(name, str) else None)
 
 
 def _tried(
@@ -367,6 +383,7 @@ def _tried(
         roles = Roles(
             input=name,
             input_axes=layout.axes,
+            time_axis=layout.time_axis,
             output=output,
             caches=tuple(Cache(one, cached[one], axes[one]) for one in cached),
             states=states,

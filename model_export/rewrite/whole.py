@@ -9,7 +9,7 @@ from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, width_of
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cleaning import clean, serialised
-from model_export.rewrite.facts import Fact, Source
+from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.rearranging import Rearranging, rows_first
 from model_export.rewrite.roles import Roles
 
@@ -23,13 +23,21 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
     Returns the graph and what is known of the output in the model's own layout. Raises ExportError
     for a model that takes one sequence at a time, or more than the sequence.
     """
+    known = roles.analysis.facts[roles.output]
+    because = f" ({known.reason})" if isinstance(known, Whole) else ""
     if roles.fixed.batch == 1:
         raise ExportError(
-            "the file fixes the batch at 1 and needs whole sequences; export it with an open batch"
+            f"the file fixes the batch at 1 and needs whole sequences{because}; export it with an "
+            "open batch"
         )
     if roles.constants or roles.fed_back or roles.states:
-        names = ", ".join(map(repr, {**roles.constants, **dict.fromkeys(roles.states)}))
-        raise ExportError(f"needs whole sequences, and also takes {names}, which is not supported")
+        names = ", ".join(
+            map(repr, {**roles.constants, **roles.fed_back, **dict.fromkeys(roles.states)})
+        )
+        raise ExportError(
+            f"the model needs whole sequences{because}, and also takes {names}, which is not "
+            "supported"
+        )
     fact = _output_fact(model, roles)
     copy = model.clone()
     graph = copy.graph

@@ -1,6 +1,6 @@
 """Running a graph in float64: what it says, without what float32 loses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
+from model_export.errors import ExportError
 from model_export.verify.gru_operator import GRU
 from model_export.verify.matmul_nbits_operator import MatMulNBits
+from model_export.verify.mended_operators import MENDED
 
 Arrays = Mapping[str, NDArray[Any]]
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -19,7 +22,8 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 class Float64Graph:
     """A serialised graph whose float32 numbers are all made float64.
 
-    `inside` has it give the values inside as well, by their names.
+    `inside` has it give the values inside as well, by their names. Raises ExportError for an
+    operator that has no implementation in NumPy.
     """
 
     def __init__(self, graph: bytes, *, inside: bool = False) -> None:
@@ -27,14 +31,39 @@ class Float64Graph:
         if inside:
             show_inside(model)
         self.names = [output.name for output in model.graph.output]
-        self._evaluator = ReferenceEvaluator(model, new_ops=[GRU, MatMulNBits])
+        try:
+            self._evaluator = ReferenceEvaluator(model, new_ops=[GRU, MatMulNBits, *MENDED])
+        except Exception as error:  # whatever it says, it does not know the operator
+            raise ExportError(f"cannot be computed in float64: {error}") from None
+        for operator in self._evaluator.rt_nodes_:
+            operator.run = _named(operator)
 
     def run(self, feed: Arrays) -> dict[str, NDArray[Any]]:
-        """Every output by name; floats are taken in any precision."""
+        """Every output by name; floats are taken in any precision.
+
+        Raises ExportError naming the node that cannot be run.
+        """
         # Overflows on the way to an infinite or a zero result are the graph's own business.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = self._evaluator.run(None, {name: _wide(one) for name, one in feed.items()})
         return {name: np.asarray(one) for name, one in zip(self.names, found, strict=True)}
+
+
+def _named(operator: OpRun) -> Callable[..., Any]:
+    """How to run an operator, with its node's name in whatever goes wrong."""
+    run: Callable[..., Any] = operator.run
+    node = operator.onnx_node
+
+    def named(*inputs: Any, **options: Any) -> Any:  # noqa: ANN401  # whatever operators take
+        try:
+            return run(*inputs, **options)
+        except Exception as error:  # the package's own operators raise anything
+            name = node.name or node.output[0]
+            raise ExportError(
+                f"{node.op_type} node {name!r} cannot be computed in float64: {error}"
+            ) from None
+
+    return named
 
 
 def show_inside(model: onnx.ModelProto) -> None:
@@ -58,7 +87,9 @@ def _in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
     for value in (*graph.input, *graph.output):
         if value.type.tensor_type.elem_type in _FLOATS:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
-    for node in graph.node:
+    for index, node in enumerate(graph.node):
+        # The evaluator takes an output without a name for the input that is left out elsewhere.
+        node.output[:] = [one or f"unused/{index}/{at}" for at, one in enumerate(node.output)]
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR:
                 _widen(attribute.t)

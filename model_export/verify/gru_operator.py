@@ -55,7 +55,7 @@ class GRU(OpRun):
         """Y [T, D, B, H] and Y_h [D, B, H]."""
         del hidden_size
         if layout or (sequence_lens is not None and (sequence_lens != len(X)).any()):
-            raise NotImplementedError("GRU with layout=1 or sequences of different lengths")
+            raise NotImplementedError("layout=1 or sequences of different lengths")
         functions = _functions(activations, activation_alpha, activation_beta, len(W))
         runs = []
         for index in range(len(W)):

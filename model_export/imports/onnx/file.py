@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
+import onnx_ir as ir
 import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import load_external_data_for_model
 
 from model_export.errors import ExportError
 from model_export.original import Arrays, Original
+from model_export.rewrite.time_first import is_batch_first, time_first
 from model_export.verify.float64 import show_inside
 
 LARGEST_BYTES = 2**31 - 1
@@ -60,20 +63,36 @@ class _Runtime:
         names = [output.name for output in session.get_outputs()]
         types = {one.name: _numpy_type(one.type) for one in session.get_inputs()}
         feed = {name: inputs[name].astype(kind) for name, kind in types.items()}
-        return dict(zip(names, session.run(names, feed), strict=True))
+        try:
+            return dict(zip(names, session.run(names, feed), strict=True))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in feed.items())
+            raise ExportError(
+                f"{self._file}: ONNX Runtime cannot run it on {shapes}: {error}"
+            ) from None
 
     def _opened(self) -> onnxruntime.InferenceSession:
         if self._session is None:
             options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
+            # What it has to say comes as an exception; it would print the same once more.
+            options.log_severity_level = 4
             # As the file says it, without the liberties that faster kernels take.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-            content = self._model.SerializeToString()
             try:
+                content = _runnable(self._model)
                 self._session = onnxruntime.InferenceSession(content, options)
             except Exception as error:
                 raise ExportError(f"{self._file}: ONNX Runtime refuses it: {error}") from None
         return self._session
+
+
+def _runnable(model: onnx.ModelProto) -> bytes:
+    """The file as ONNX Runtime takes it: recurrent nodes with layout=1 get what is around them."""
+    inlined = ir.from_proto(onnx.inliner.inline_local_functions(model))
+    if not any(map(is_batch_first, inlined.graph)):
+        return bytes(model.SerializeToString())
+    time_first(inlined.graph)
+    return bytes(ir.to_proto(inlined).SerializeToString())
 
 
 def _inside(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:

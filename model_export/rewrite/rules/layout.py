@@ -143,13 +143,22 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     had = ((),) * (rank - len(fact.axes)) + fact.axes
     wanted: list[Size] = [*[1] * (rank - len(targets)), *targets]
     axes = tuple(
-        axis if size in (1, size_of(axis, fact.extra)) or axis != () else _repeated(size, context)
-        for axis, size in zip(had, wanted, strict=True)
+        _expanded(axis, size, fact.extra, context) for axis, size in zip(had, wanted, strict=True)
     )
     if fact.source > 1 and any(TIME in axis for axis in axes) and fact.time_axis is None:
         raise NeedsWhole("repeats what is known after the last step for every step")
     # A file that fixes the batch at one expands by numbers.
     return Outcome((fact.with_axes(axes),), _rebuild_shape(axes) if fact.source else None)
+
+
+def _expanded(axis: Axis, size: Size, extra: int, context: Context) -> Axis:
+    length = size_of(axis, extra)
+    if size in (1, length) or (axis != () and context.fixed.number(length) == size != 1):
+        return axis
+    if axis != ():
+        # Where a file fixes the batch at one, one sequence would become several.
+        raise NeedsWhole(f"expands an axis of {_name(axis)} to {size}")
+    return _repeated(size, context)
 
 
 def _repeated(size: Size, context: Context) -> Axis:

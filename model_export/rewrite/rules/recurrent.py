@@ -49,7 +49,11 @@ def recurrent(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> 
 
 
 def _goes_on(node: ir.Node, context: Context) -> bool:
-    """Whether a node of one step begins where it ended the step before."""
+    """Whether a node of a model of single steps begins where it ended the step before."""
+    return context.fixed.time == 1 and _is_fed_back(node, context)
+
+
+def _is_fed_back(node: ir.Node, context: Context) -> bool:
     return origin_of(node_input(node, INITIAL_H)) in context.state_inputs | context.cached
 
 
@@ -156,6 +160,8 @@ def _hidden_size(node: ir.Node) -> int:
 
 def _in_one_step(node: ir.Node, x: Fact, facts: Sequence[Fact | None], context: Context) -> Outcome:
     """A recurrence along another axis is over within a step: an operator like any other."""
+    if _is_fed_back(node, context):
+        raise NeedsWhole("begins with a state that is fed back, and does not run through time")
     for index in (SEQUENCE_LENS, INITIAL_H, INITIAL_H + 1):
         if facts[index] is not None and given(facts[index]).source >= Source.STREAM:
             raise NeedsWhole("begins with a state that is computed from the sequence")

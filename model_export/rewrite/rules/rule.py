@@ -9,9 +9,10 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from model_export.rewrite.axes import BATCH, Axes, Axis, Fixed
-from model_export.rewrite.carried import Carried
+from model_export.rewrite.carried import EXACT, Carried
 from model_export.rewrite.facts import Fact, NeedsWhole, Source, Whole
 from model_export.rewrite.gru_node import GruNode
+from model_export.rewrite.origins import origin_of
 
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
@@ -107,6 +108,9 @@ def carry(
     assert axis is not None
     if fact.axes[axis] != ("time",):
         raise NeedsWhole("looks back along an axis that is more than the time")
+    if value.dtype not in (None, *EXACT) and origin_of(value) is None:
+        # The tokens of the input itself are the rows of a table: float32 holds them.
+        raise NeedsWhole(f"looks back at {value.dtype}, which float32 does not hold exactly")
     carried = Carried(
         name=f"{node.name}/{what}" if index == 0 else f"{node.name}/{what} {index}",
         node=node.name or "",

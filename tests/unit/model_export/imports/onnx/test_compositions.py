@@ -1,0 +1,37 @@
+"""Any composition of operators around GRU nodes: a session answers as the file, or it is refused.
+
+`tests/variety/test_compositions.py` tries many more.
+"""
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+
+from tests.variety.compositions.agreement import outcome_of
+from tests.variety.compositions.composition import Composition, compositions
+
+SMALLEST_SHARE = 1 / 3
+"""Of the models that are served: a strategy that makes none shows nothing."""
+
+
+def test_a_session_answers_as_the_file_or_it_is_refused_by_name() -> None:
+    counted: Counter[str] = Counter()
+
+    @settings(
+        max_examples=80,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(compositions())
+    def holds(composition: Composition) -> None:
+        with TemporaryDirectory() as folder:
+            counted[outcome_of(composition, Path(folder))] += 1
+
+    holds()
+    served = counted["sessions"] + counted["window"] + counted["whole"]
+    assert served >= SMALLEST_SHARE * counted.total(), counted
+    assert counted["sessions"] >= SMALLEST_SHARE / 2 * counted.total(), counted
