@@ -5,8 +5,8 @@ from pathlib import Path
 import onnx
 
 from model_export.imports.importing import import_original
-from model_export.imports.options import ImportOptions
 from model_export.imports.onnx.file import read_onnx
+from model_export.imports.options import ImportOptions
 from model_export.publish import publish
 from model_export.rewrite.roles import Hints
 from service.bundle.bundle import read_bundle
