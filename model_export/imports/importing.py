@@ -169,8 +169,11 @@ def _comparison(
         constants = signatures.constants(COMPARED_BATCH)
         if graphs.step is None:
             answer = asked.whole(rows, constants)
+            found = engine.whole(rows)
+            yield Check("whole sequences against the original", deviation(found, answer))
             yield Check(
-                "whole sequences against the original", deviation(engine.whole(rows), answer)
+                f"each sequence by itself against the original, which {graphs.why_whole}",
+                deviation(found, asked.alone(rows, constants)),
             )
             return
         if graphs.window is not None:

@@ -1,6 +1,6 @@
 """What is known of every value of a graph, rule by rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from onnx.reference import ReferenceEvaluator
 
 from model_export.rewrite.axes import Axes, Fixed, axes_of, width_of
 from model_export.rewrite.carried import Carried
-from model_export.rewrite.facts import Fact, NeedsWhole, Whole
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Whole
+from model_export.rewrite.rules.recurrent import RECURRENT, runs_through_time
 from model_export.rewrite.rules.rule import Context, Edit, GruLayer
 from model_export.rewrite.rules.table import outcome_of
 
@@ -26,7 +27,16 @@ class Analysis:
     carried: tuple[Carried, ...]
     counts_steps: bool
     recurrences: int
+    """Nodes that run through time, whether a session can follow them or not."""
     fixed: Fixed
+
+    def decided(self, graph: ir.Graph) -> Iterator[tuple[str, bool]]:
+        """The If nodes whose condition is known, and what it is."""
+        for node in graph:
+            if node.op_type == "If":
+                condition = self.of(node.inputs[0])
+                if isinstance(condition, Fact) and condition.value is not None:
+                    yield str(node.name), bool(np.all(condition.value))
 
     def of(self, value: ir.Value) -> Fact | Whole:
         return self.facts[str(value.name)]
@@ -50,11 +60,20 @@ def analyse(
         assert tensor is not None
         numbers = tensor.numpy()
         facts[name] = Fact(axes_of(numbers.shape), value=numbers)
+    recurrences = 0
     for node in graph:
         known = [None if value is None else facts[str(value.name)] for value in node.inputs]
-        spoilt = next((one for one in known if isinstance(one, Whole)), None)
+        if node.op_type in RECURRENT and isinstance(known[0], Fact):
+            recurrences += runs_through_time(node, known[0], context)
+        around = [facts[name] for name in _taken_from_around(node) if name in facts]
+        spoilt = next((one for one in (*known, *around) if isinstance(one, Whole)), None)
         if spoilt is not None:
             made: tuple[Fact | Whole, ...] = (spoilt,) * len(node.outputs)
+        elif any(isinstance(one, Fact) and one.source for one in around):
+            reason = (
+                f"{node.op_type} node {node.name!r} has a graph of its own that takes the input"
+            )
+            made = (Whole(reason),) * len(node.outputs)
         else:
             made = _followed(node, known, context, edits)
         facts.update({str(out.name): fact for out, fact in zip(node.outputs, made, strict=True)})
@@ -64,9 +83,19 @@ def analyse(
         tuple(context.layers),
         tuple(context.carried),
         context.counts_steps,
-        context.recurrences,
+        recurrences,
         fixed,
     )
+
+
+def _taken_from_around(node: ir.Node) -> Iterator[str]:
+    """Names of all values that the graphs inside a node use."""
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            inner = attribute.as_graph()
+            yield from (str(value.name) for value in inner.outputs)
+            for one in inner.all_nodes():
+                yield from (str(value.name) for value in one.inputs if value is not None)
 
 
 def _followed(
@@ -77,7 +106,7 @@ def _followed(
         outcome = outcome_of(node, facts, context)
     except NeedsWhole as error:
         reason = f"{node.op_type} node {node.name!r} {error}"
-        return (Whole(reason),) * len(node.outputs)
+        return (Whole(reason, isinstance(error, NotAlone)),) * len(node.outputs)
     except (
         ArithmeticError,
         AssertionError,

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
-from model_export.rewrite.cleaning import clean, serialised
+from model_export.rewrite.cleaning import clean, forget_shapes, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
 from model_export.rewrite.inspected_cell import TERMS
@@ -65,7 +65,9 @@ class Graphs:
         """How many steps before the end of a sequence the answers still change."""
         if self.roles.takes_single_steps or self.window is not None:
             return 0
-        return self.output.late + self.output.extra
+        if self.output.source is Source.LAST:
+            return 0
+        return max(0, self.output.late + self.output.extra)
 
 
 def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
@@ -81,7 +83,8 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     )
     sequence: bytes | None = None
     gives: SequenceGraph | None = None
-    if fact.late + fact.extra > 0 and not roles.takes_single_steps:
+    looks_ahead = fact.source is Source.STREAM and fact.late + fact.extra > 0
+    if looks_ahead and not roles.takes_single_steps:
         sequence, gives = write_whole(model, roles)[0], "outputs"
     elif not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
         gives = "outputs and states" if fact.source is Source.STREAM else "states"
@@ -279,7 +282,7 @@ class _Graph:
         if self._kind in ("step", "inspect"):
             cancel_layout(graph)
             clean(self._model)
-        _forget_shapes(graph)
+        forget_shapes(graph)
 
     def _interfere(self) -> list[ir.Value]:
         """`GATE_mask` and `GATE_value` [B, G] for every gate, cut into those of each layer."""
@@ -387,15 +390,6 @@ def _free_names(graph: ir.Graph) -> None:
     for value in values:
         if value.name in _TAKEN:
             value.name = f"model/{value.name}"
-
-
-def _forget_shapes(graph: ir.Graph) -> None:
-    """Shapes inside were those of the model before; ONNX Runtime infers them anew."""
-    for node in graph:
-        for value in node.outputs:
-            if not value.is_graph_output():
-                value.shape = None
-                value.type = None
 
 
 def _typed(value: ir.Value, name: str, shape: list[str | int]) -> ir.Value:

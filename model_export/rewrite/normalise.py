@@ -1,5 +1,7 @@
 """From a model as a file has it to one in the form that the rules are written for."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import onnx.inliner
@@ -35,12 +37,28 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
     _time_first(model.graph)
+    _simplify(model)
+    return model
+
+
+def decide(model: ir.Model, decided: Mapping[str, bool]) -> None:
+    """Put the branch of an If node in its place, where it is known which one is taken."""
+    for node in model.graph:
+        if str(node.name) in decided:
+            name = f"{node.name}/decided"
+            known = ir.tensor(np.array(decided[str(node.name)]), name=name)
+            condition = ir.val(name, const_value=known)
+            model.graph.register_initializer(condition)
+            node.replace_input_with(0, condition)
+    _simplify(model)
+
+
+def _simplify(model: ir.Model) -> None:
     fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     clean(model)
     _name_all(model.graph)
     passes.ShapeInferencePass()(model)
-    return model
 
 
 def _check(proto: onnx.ModelProto) -> None:

@@ -8,7 +8,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
+from model_export.errors import ExportError
 from model_export.verify.gru_operator import GRU
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -24,11 +26,29 @@ class Float64Graph:
         self._evaluator = ReferenceEvaluator(model, new_ops=[GRU])
 
     def run(self, feed: Arrays) -> dict[str, NDArray[Any]]:
-        """Every output by name; floats are taken in any precision."""
+        """Every output by name; floats are taken in any precision.
+
+        Raises ExportError naming the node that the reference implementation cannot run.
+        """
         # Overflows on the way to an infinite or a zero result are the graph's own business.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self._evaluator.run(None, {name: _wide(one) for name, one in feed.items()})
+            try:
+                found = self._evaluator.run(None, {name: _wide(one) for name, one in feed.items()})
+            except Exception as error:  # the package implements not all of every operator
+                raise ExportError(
+                    f"{_failed(error)} cannot be run in float64, which golden vectors need: {error}"
+                ) from error
         return {name: np.asarray(one) for name, one in zip(self.names, found, strict=True)}
+
+
+def _failed(error: Exception) -> str:
+    """The innermost node that was being run."""
+    frame, node = error.__traceback__, None
+    while frame is not None:
+        running = frame.tb_frame.f_locals.get("self")
+        node = running.onnx_node if isinstance(running, OpRun) else node
+        frame = frame.tb_next
+    return "the graph" if node is None else f"{node.op_type} node {node.name!r}"
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:
@@ -36,7 +56,12 @@ def _wide(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
-    graph = model.graph
+    _widen_graph(model.graph)
+    return model
+
+
+def _widen_graph(graph: onnx.GraphProto) -> None:
+    """The graph, and those inside its nodes."""
     del graph.value_info[:]
     for tensor in graph.initializer:
         _widen(tensor)
@@ -44,12 +69,20 @@ def _in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
         if value.type.tensor_type.elem_type in _FLOATS:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
     for node in graph.node:
+        _name_outputs(node)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR:
                 _widen(attribute.t)
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _widen_graph(attribute.g)
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
                 attribute.i = TensorProto.DOUBLE
-    return model
+
+
+def _name_outputs(node: onnx.NodeProto) -> None:
+    """An output without a name would be taken for every input that is left out."""
+    for index, name in enumerate(node.output):
+        node.output[index] = name or f"{node.name}/left out {index}"
 
 
 def _widen(tensor: TensorProto) -> None:

@@ -1,12 +1,14 @@
 """Operators that work number by number: alone, or on several tensors with broadcasting."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx_ir as ir
 
 from model_export.rewrite.axes import Axes, Axis, has_symbol, size_of
-from model_export.rewrite.facts import Fact, NeedsWhole
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, source_of
 
 if TYPE_CHECKING:
@@ -15,11 +17,17 @@ if TYPE_CHECKING:
 UNARY = frozenset(
     (
         *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast"),
-        *("Ceil", "Celu", "Clip", "Cos", "Cosh", "Dropout", "Elu", "Erf", "Exp", "Floor"),
+        *("Ceil", "Celu", "Clip", "Cos", "Cosh", "Elu", "Erf", "Exp", "Floor"),
         *("Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu"),
         *("Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink"),
         *("Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan"),
         *("Tanh", "ThresholdedRelu"),
+    )
+)
+RANDOM = frozenset(
+    (
+        *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike"),
+        *("RandomUniform", "RandomUniformLike"),
     )
 )
 BROADCASTING = frozenset(
@@ -31,12 +39,24 @@ BROADCASTING = frozenset(
 )
 
 
-def unary(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
+def unary(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
     """Further inputs, such as the bounds of Clip, are single numbers."""
-    fact = unpadded(given(facts[0]))
     if any(other is not None and other.source > 0 for other in facts[1:]):
         raise NeedsWhole("has bounds that are computed from an input")
-    return Outcome((fact.with_axes(fact.axes),) * len(node.outputs))
+    fact, edit = settled(node, given(facts[0]), context)
+    return Outcome((fact.with_axes(fact.axes),) * len(node.outputs), edit)
+
+
+def random(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
+    raise NotAlone("draws random numbers")
+
+
+def dropout(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
+    """Nothing at all, unless a file was exported while it was trained."""
+    training = facts[2] if len(facts) > 2 else None
+    if training is not None and (training.value is None or np.any(training.value)):
+        raise NotAlone("was exported in training mode: it draws random numbers")
+    return unary(node, facts, context)
 
 
 def broadcasting(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
@@ -67,12 +87,23 @@ def unpadded(fact: Fact) -> Fact:
     return fact
 
 
+def settled(node: ir.Node, fact: Fact, context: Context) -> tuple[Fact, Edit | None]:
+    """The first input of a node without the padding that it begins with, which the session carries
+    as frames of the past."""
+    late, edit = align(node, [fact], context)
+    return (replace(fact, late=late, padding=0.0) if edit else fact), edit
+
+
 def align(node: ir.Node, facts: Sequence[Fact], context: Context) -> tuple[int, Edit | None]:
-    """How late the latest of the inputs is, and an edit that delays the others so far."""
-    streams = [unpadded(fact) for fact in facts if fact.is_stream]
+    """How late the latest of the inputs is, and an edit that delays the others so far.
+
+    Padding before a sequence is a sequence that is early: delayed, it comes as it is.
+    """
+    streams = [fact for fact in facts if fact.is_stream]
     if len({fact.extra for fact in streams}) > 1:
         raise NeedsWhole("combines sequences of different lengths")
     late = max((fact.late for fact in streams), default=0)
+    late = max(0, late) if streams else late
     waiting = {
         index: late - fact.late
         for index, fact in enumerate(facts)

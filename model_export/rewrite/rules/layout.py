@@ -142,8 +142,11 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     rank = max(len(targets), len(fact.axes))
     had = ((),) * (rank - len(fact.axes)) + fact.axes
     wanted: list[Size] = [*[1] * (rank - len(targets)), *targets]
+    has_time = fact.time_axis is not None
     axes = tuple(
-        axis if size in (1, size_of(axis, fact.extra)) or axis != () else _repeated(size, context)
+        axis
+        if size in (1, size_of(axis, fact.extra)) or axis != ()
+        else _repeated(size, context, has_time=has_time)
         for axis, size in zip(had, wanted, strict=True)
     )
     if fact.source > 1 and any(TIME in axis for axis in axes) and fact.time_axis is None:
@@ -152,9 +155,9 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     return Outcome((fact.with_axes(axes),), _rebuild_shape(axes) if fact.source else None)
 
 
-def _repeated(size: Size, context: Context) -> Axis:
+def _repeated(size: Size, context: Context, *, has_time: bool) -> Axis:
     """What an axis of length one becomes; the length that a file fixes for the time is the time."""
-    return (TIME,) if size == context.fixed.time else axis_of(size)
+    return (TIME,) if size == context.fixed.time and not has_time else axis_of(size)
 
 
 def axis_of(size: Size) -> Axis:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from model_export.rewrite.axes import TIME, has_symbol
-from model_export.rewrite.facts import Fact, NeedsWhole
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules.elementwise import unpadded
 from model_export.rewrite.rules.rule import Context, Outcome, given
 
@@ -64,7 +64,7 @@ def batch_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context)
     fact = unpadded(given(facts[0]))
     _refuse_computed(facts[1:])
     if node.attributes.get_int("training_mode", 0) or len(node.outputs) > 1:
-        raise NeedsWhole("was exported in training mode: it uses the mean of the batch")
+        raise NotAlone("was exported in training mode: it uses the mean of the batch")
     if len(fact.axes) > 1 and has_symbol(fact.axes[1]):
         raise NeedsWhole("has its channels where the time is")
     return Outcome((fact.with_axes(fact.axes),))
@@ -92,7 +92,7 @@ def refuse_along(fact: Fact, axes: set[int]) -> None:
         if TIME in fact.axes[axis]:
             raise NeedsWhole("works along the time: it needs all steps at once")
         if has_symbol(fact.axes[axis]):
-            raise NeedsWhole("works along the batch: it mixes the sequences of a batch")
+            raise NotAlone("works along the batch: it mixes the sequences of a batch")
 
 
 def _refuse_computed(facts: Sequence[Fact | None]) -> None:

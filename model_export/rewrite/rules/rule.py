@@ -72,8 +72,6 @@ class Context:
     """Names of the other inputs that are fed from an output of the step before."""
     layers: list[GruLayer] = field(default_factory=list)
     carried: list[Carried] = field(default_factory=list)
-    recurrences: int = 0
-    """Nodes that run through time, whether a session can follow them or not."""
     counts_steps: bool = False
     """Whether something must know how many steps a session has seen."""
 
@@ -126,3 +124,16 @@ def _with_frames(axes: Axes, axis: int, frames: int) -> Axes:
 
 def attribute_ints(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
     return [int(number) for number in node.attributes.get_ints(name, tuple(default))]
+
+
+def both(first: Edit | None, second: Edit | None) -> Edit | None:
+    """One edit after the other."""
+    edits = [edit for edit in (first, second) if edit is not None]
+    if not edits:
+        return None
+
+    def all_of_them(writer: "Writer", copy: ir.Node) -> None:
+        for edit in edits:
+            edit(writer, copy)
+
+    return all_of_them

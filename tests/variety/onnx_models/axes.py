@@ -66,9 +66,8 @@ class Axes:
             array = array.take(0, axis=batch)
         if time is None:
             return array.ravel()
-        return np.moveaxis(array, self._rank_before("T"), 0).reshape(
-            array.shape[self._rank_before("T")], -1
-        )
+        steps_first = np.moveaxis(array, self._rank_before("T"), 0)
+        return steps_first.reshape(len(steps_first), self.width)
 
     def _rank_before(self, symbol: str) -> int:
         """Where an axis is once the batch is taken away."""

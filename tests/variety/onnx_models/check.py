@@ -122,7 +122,8 @@ def _prefixes(
             _close(found[length - 1], answer, case, at)
         else:
             assert answer.ndim == 2, "answers every step, the file the last one only"
-            _close(found[late:length], answer[: length - late], case, at)
+            final = answer[: length - late]
+            _close(found[late : late + len(final)], final, case, at)
 
 
 def _prefix_lengths(case: Case, time: int, late: int) -> list[int]:

@@ -69,7 +69,9 @@ def _layers() -> Iterator[Case]:
     )
     yield from exported(
         "one layer run twice",
-        lambda: with_head(lambda m, x: m.head(m.again(m.again(m.gru(x)[0])[0])[0]), again=gru(8, 8)),
+        lambda: with_head(
+            lambda m, x: m.head(m.again(m.again(m.gru(x)[0])[0])[0]), again=gru(8, 8)
+        ),
         Sessions(),
     )
     yield from exported(
@@ -141,7 +143,9 @@ def _before_and_behind() -> Iterator[Case]:
     )
     yield from exported(
         "batch norm while training",
-        lambda: with_head(lambda m, x: m.head(over_time(m.norm, m.gru(x)[0])), norm=nn.BatchNorm1d(8)),
+        lambda: with_head(
+            lambda m, x: m.head(over_time(m.norm, m.gru(x)[0])), norm=nn.BatchNorm1d(8)
+        ),
         Refused(("BatchNormalization",)),
         by=("old 17",),
         training=True,

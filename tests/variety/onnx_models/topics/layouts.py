@@ -41,7 +41,9 @@ def _inputs() -> Iterator[Case]:
         "an image of each step",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(torch.relu(m.convolution(x.flatten(0, 1))).flatten(1).unflatten(0, x.shape[:2]))[0]
+                m.gru(
+                    torch.relu(m.convolution(x.flatten(0, 1))).flatten(1).unflatten(0, x.shape[:2])
+                )[0]
             ),
             convolution=nn.Conv2d(1, 2, 3, stride=2),
             gru=gru(8, 8),
@@ -52,9 +54,11 @@ def _inputs() -> Iterator[Case]:
     yield from exported(
         "real and imaginary parts",
         lambda: with_head(
-            lambda m, x: m.head(m.gru(x.permute(0, 2, 1, 3).flatten(2))[0])
-            .unflatten(-1, (9, 2))
-            .permute(0, 2, 1, 3),
+            lambda m, x: (
+                m.head(m.gru(x.permute(0, 2, 1, 3).flatten(2))[0])
+                .unflatten(-1, (9, 2))
+                .permute(0, 2, 1, 3)
+            ),
             gru=gru(18, 8),
             head=nn.Linear(8, 18),
         ),
@@ -88,9 +92,7 @@ def _inputs() -> Iterator[Case]:
     )
     yield from exported(
         "a batch of one, squeezed in between",
-        lambda: with_head(
-            lambda m, x: m.head(torch.tanh(m.gru(x)[0].squeeze(0))).unsqueeze(0)
-        ),
+        lambda: with_head(lambda m, x: m.head(torch.tanh(m.gru(x)[0].squeeze(0))).unsqueeze(0)),
         Refused(("batch at 1",), could_step=True),
         inputs={"x": "B=1 T 3"},
         output="B=1 T 2",
@@ -201,17 +203,13 @@ def _inside() -> Iterator[Case]:
     )
     yield from exported(
         "time first inside, and the last by its place",
-        lambda: with_head(
-            lambda m, x: m.head(m.gru(x.transpose(0, 1))[0][-1]), gru=nn.GRU(3, 8)
-        ),
+        lambda: with_head(lambda m, x: m.head(m.gru(x.transpose(0, 1))[0][-1]), gru=nn.GRU(3, 8)),
         Sessions(),
         output="B 2",
     )
     yield from exported(
         "the batch as the time by mistake",
-        lambda: with_head(
-            lambda m, x: m.head(m.gru(x)[0]), gru=nn.GRU(3, 8)
-        ),
+        lambda: with_head(lambda m, x: m.head(m.gru(x)[0]), gru=nn.GRU(3, 8)),
         Sessions(),
         inputs={"x": "T B 3"},
         output="T B 2",
@@ -227,7 +225,9 @@ def _inside() -> Iterator[Case]:
         "features split and joined",
         lambda: with_head(
             lambda m, x: m.head(
-                torch.stack([part.tanh() for part in m.gru(x)[0].split((2, 5, 1), -1)][:1] * 4, -1).flatten(2)
+                torch.stack(
+                    [part.tanh() for part in m.gru(x)[0].split((2, 5, 1), -1)][:1] * 4, -1
+                ).flatten(2)
             ),
         ),
         Sessions(),
@@ -260,15 +260,15 @@ def _inside() -> Iterator[Case]:
     yield from exported(
         "masked where the input is positive",
         lambda: with_head(
-            lambda m, x: m.head(
-                torch.where(x[..., :1] > 0, m.gru(x)[0], -m.gru(x.clamp(-1, 1))[0])
-            )
+            lambda m, x: m.head(torch.where(x[..., :1] > 0, m.gru(x)[0], -m.gru(x.clamp(-1, 1))[0]))
         ),
         Sessions(),
     )
     yield from exported(
         "missing numbers replaced",
-        lambda: with_head(lambda m, x: m.head(m.gru(torch.nan_to_num(x / x.abs().clamp(min=0.1)))[0])),
+        lambda: with_head(
+            lambda m, x: m.head(m.gru(torch.nan_to_num(x / x.abs().clamp(min=0.1)))[0])
+        ),
         Sessions(),
     )
     yield from exported(
@@ -346,9 +346,11 @@ def _lanes() -> Iterator[Case]:
     yield from exported(
         "two channels as rows of the batch",
         lambda: with_head(
-            lambda m, x: m.head(m.gru(x.transpose(1, 2).reshape(-1, x.size(1), 1))[0])
-            .reshape(x.size(0), 3, x.size(1), 2)
-            .mean(1),
+            lambda m, x: (
+                m.head(m.gru(x.transpose(1, 2).reshape(-1, x.size(1), 1))[0])
+                .reshape(x.size(0), 3, x.size(1), 2)
+                .mean(1)
+            ),
             gru=gru(1, 8),
         ),
         Sessions(),
@@ -356,14 +358,16 @@ def _lanes() -> Iterator[Case]:
     yield from exported(
         "lanes of a state that was learnt for each",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(
-                    x.transpose(1, 2).reshape(-1, x.size(1), 1),
-                    m.begin.repeat(1, x.size(0), 1),
-                )[0]
-            )
-            .reshape(x.size(0), 3, x.size(1), 2)
-            .mean(1),
+            lambda m, x: (
+                m.head(
+                    m.gru(
+                        x.transpose(1, 2).reshape(-1, x.size(1), 1),
+                        m.begin.repeat(1, x.size(0), 1),
+                    )[0]
+                )
+                .reshape(x.size(0), 3, x.size(1), 2)
+                .mean(1)
+            ),
             gru=gru(1, 8),
             begin=torch.randn(1, 3, 8),
         ),

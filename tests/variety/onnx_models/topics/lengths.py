@@ -21,10 +21,15 @@ def _of_the_time() -> Iterator[Case]:
     for name, run in (
         ("divided by the length", lambda m, x: m.gru(x / x.size(1))[0]),
         ("scaled from 64 steps on", lambda m, x: m.gru(x * (1 + x.size(1) // 64))[0]),
-        ("the logarithm of the length added", lambda m, x: m.gru(x)[0] + torch.log(
-            torch.tensor(1.0) * x.size(1))),
+        (
+            "the logarithm of the length added",
+            lambda m, x: m.gru(x)[0] + torch.log(torch.tensor(1.0) * x.size(1)),
+        ),
         ("the number of numbers added", lambda m, x: m.gru(x)[0] + x.numel() // 1000),
-        ("the length as a feature", lambda m, x: m.gru(x + torch.full((1, 1, 3), 1.0) * x.shape[1] / 100)[0]),
+        (
+            "the length as a feature",
+            lambda m, x: m.gru(x + torch.full((1, 1, 3), 1.0) * x.shape[1] / 100)[0],
+        ),
         (
             "at most 30 steps counted",
             lambda m, x: m.gru(x)[0] * torch.full((1,), 1.0).mul(x.shape[1]).clamp(min=30),
@@ -61,8 +66,7 @@ def _of_the_time() -> Iterator[Case]:
         "waves of the positions",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(x)[0]
-                + torch.sin(torch.linspace(0, 1, 8) * torch.arange(x.size(1))[:, None])
+                m.gru(x)[0] + torch.sin(torch.linspace(0, 1, 8) * torch.arange(x.size(1))[:, None])
             )
         ),
         Whole(("Range",), could_step=True),
@@ -70,26 +74,20 @@ def _of_the_time() -> Iterator[Case]:
     yield from exported(
         "positions counted by a running sum",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(x + (torch.ones_like(x[..., :1]).cumsum(1) - 1) / 100)[0]
-            )
+            lambda m, x: m.head(m.gru(x + (torch.ones_like(x[..., :1]).cumsum(1) - 1) / 100)[0])
         ),
         Sessions(),
     )
     yield from exported(
         "the first steps masked by a running sum",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(x * (torch.ones_like(x[..., :1]).cumsum(1) > 30))[0]
-            )
+            lambda m, x: m.head(m.gru(x * (torch.ones_like(x[..., :1]).cumsum(1) > 30))[0])
         ),
         Sessions(),
     )
     yield from exported(
         "positions of a fixed length",
-        lambda: with_head(
-            lambda m, x: m.head(m.gru(x + m.place)[0]), place=torch.randn(7, 3)
-        ),
+        lambda: with_head(lambda m, x: m.head(m.gru(x + m.place)[0]), place=torch.randn(7, 3)),
         Whole(("each of 7 steps",), could_step=True),
         inputs={"x": "B T=7 3"},
         output="B T=7 2",
@@ -98,8 +96,7 @@ def _of_the_time() -> Iterator[Case]:
         "positions that stop at 40",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(x)[0]
-                * (torch.ones_like(x[..., :1]).cumsum(1).clamp(max=40) / 40)
+                m.gru(x)[0] * (torch.ones_like(x[..., :1]).cumsum(1).clamp(max=40) / 40)
             )
         ),
         Sessions(),
@@ -108,16 +105,31 @@ def _of_the_time() -> Iterator[Case]:
 
 def _of_the_batch() -> Iterator[Case]:
     for name, run, operator in (
-        ("the mean of the batch taken away", lambda m, x: m.gru(x - x.mean(0, keepdim=True))[0], "ReduceMean"),
+        (
+            "the mean of the batch taken away",
+            lambda m, x: m.gru(x - x.mean(0, keepdim=True))[0],
+            "ReduceMean",
+        ),
         ("softmax over the batch", lambda m, x: m.gru(x)[0].softmax(0), "Softmax"),
         ("the batch turned around", lambda m, x: m.gru(x)[0] + m.gru(x.flip(0))[0], "Slice"),
         ("the first sequence added", lambda m, x: m.gru(x + x[:1])[0], "Slice"),
-        ("the first sequence picked and added", lambda m, x: m.gru(x)[0] + m.gru(x)[0][0], "Gather"),
+        (
+            "the first sequence picked and added",
+            lambda m, x: m.gru(x)[0] + m.gru(x)[0][0],
+            "Gather",
+        ),
         ("a sum over the batch", lambda m, x: m.gru(x.cumsum(0))[0], "CumSum"),
         ("the whole batch's mean", lambda m, x: m.gru(x - x.mean())[0], "ReduceMean"),
         ("the largest of all", lambda m, x: m.gru(x / x.abs().max())[0], "ReduceMax"),
         ("divided by the batch", lambda m, x: m.gru(x / x.size(0))[0], ""),
-        ("sequences compared with each other", lambda m, x: (y := m.gru(x)[0]) + torch.einsum("bth,cth->bc", y, y).softmax(-1).sum(-1)[:, None, None], ""),
+        (
+            "sequences compared with each other",
+            lambda m, x: (
+                (y := m.gru(x)[0])
+                + torch.einsum("bth,cth->bc", y, y).softmax(-1).sum(-1)[:, None, None]
+            ),
+            "",
+        ),
     ):
         yield from exported(
             name,
@@ -152,7 +164,11 @@ def _of_chance() -> Iterator[Case]:
         ("one number of noise", lambda m, x: m.gru(x + torch.randn(3) * 1e-9)[0], "Random"),
         ("a random mask", lambda m, x: m.gru(x * (torch.rand_like(x) > 1e-6))[0], "Random"),
         ("a number drawn", lambda m, x: m.gru(x)[0] * (torch.rand(1) * 1e-9 + 1), "Random"),
-        ("a coin for each number", lambda m, x: m.gru(x * torch.bernoulli(torch.sigmoid(x + 40)))[0], "Bernoulli"),
+        (
+            "a coin for each number",
+            lambda m, x: m.gru(x * torch.bernoulli(torch.sigmoid(x + 40)))[0],
+            "Bernoulli",
+        ),
     ):
         yield from exported(
             name,

@@ -59,7 +59,9 @@ def _convolutions() -> Iterator[Case]:
     yield from exported(
         "a convolution behind the GRU",
         lambda: with_head(
-            lambda m, x: m.head(over_time(m.convolution, functional.pad(m.gru(x)[0], (0, 0, 3, 0)))),
+            lambda m, x: m.head(
+                over_time(m.convolution, functional.pad(m.gru(x)[0], (0, 0, 3, 0)))
+            ),
             convolution=nn.Conv1d(8, 8, 4),
         ),
         Sessions(),
@@ -77,7 +79,11 @@ def _convolutions() -> Iterator[Case]:
         "a convolution over time and frequency",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(m.convolution(functional.pad(x[:, None], (1, 1, 2, 0))).transpose(1, 2).flatten(2))[0]
+                m.gru(
+                    m.convolution(functional.pad(x[:, None], (1, 1, 2, 0)))
+                    .transpose(1, 2)
+                    .flatten(2)
+                )[0]
             ),
             convolution=nn.Conv2d(1, 2, (3, 3)),
             gru=gru(18, 8),
@@ -89,7 +95,11 @@ def _convolutions() -> Iterator[Case]:
         "a convolution over time and frequency, padded one after the other",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(m.convolution(functional.pad(x[:, None], (0, 0, 2, 0))).transpose(1, 2).flatten(2))[0]
+                m.gru(
+                    m.convolution(functional.pad(x[:, None], (0, 0, 2, 0)))
+                    .transpose(1, 2)
+                    .flatten(2)
+                )[0]
             ),
             convolution=nn.Conv2d(1, 2, (3, 3), padding=(0, 1), stride=(1, 2)),
             gru=gru(10, 8),
@@ -99,14 +109,21 @@ def _convolutions() -> Iterator[Case]:
     )
     yield from exported(
         "an encoder and a decoder over frequency",
-        lambda: with_head(_unet, down=nn.Conv2d(1, 4, (2, 3), stride=(1, 2)), gru=gru(16, 16), up=nn.ConvTranspose2d(8, 1, (1, 3), stride=(1, 2))),
+        lambda: with_head(
+            _unet,
+            down=nn.Conv2d(1, 4, (2, 3), stride=(1, 2)),
+            gru=gru(16, 16),
+            up=nn.ConvTranspose2d(8, 1, (1, 3), stride=(1, 2)),
+        ),
         Sessions(),
         inputs={"x": "B T 9"},
         output="B T 9",
     )
     yield from exported(
         "three convolutions, each twice as far apart",
-        lambda: with_head(_dilated, **{f"c{at}": nn.Conv1d(3, 3, 2, dilation=2**at) for at in range(4)}),
+        lambda: with_head(
+            _dilated, **{f"c{at}": nn.Conv1d(3, 3, 2, dilation=2**at) for at in range(4)}
+        ),
         Sessions(),
     )
 
@@ -143,9 +160,7 @@ def _ahead() -> Iterator[Case]:
         make = lambda convolution=convolution: with_head(  # noqa: E731
             lambda m, x: m.head(m.gru(over_time(m.convolution, x))[0]), convolution=convolution
         )
-        yield from exported(
-            f"a convolution that looks {name}", make, Refused(("--delay",)), by=OLD
-        )
+        yield from exported(f"a convolution that looks {name}", make, Refused(("--delay",)), by=OLD)
         yield from exported(
             f"a convolution that looks {name}, allowed",
             make,
@@ -296,9 +311,7 @@ def _shifts() -> Iterator[Case]:
     yield from exported(
         "differences of differences",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru((d := x[:, 1:] - x[:, :-1])[:, 1:] - d[:, :-1])[0]
-            )
+            lambda m, x: m.head(m.gru((d := x[:, 1:] - x[:, :-1])[:, 1:] - d[:, :-1])[0])
         ),
         Sessions(3),
     )
@@ -311,9 +324,7 @@ def _shifts() -> Iterator[Case]:
     yield from exported(
         "a zero put before the sequence",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(torch.cat([x.new_zeros(x.size(0), 1, 3), x], 1)[:, :-1])[0]
-            )
+            lambda m, x: m.head(m.gru(torch.cat([x.new_zeros(x.size(0), 1, 3), x], 1)[:, :-1])[0])
         ),
         Sessions(),
     )
@@ -363,7 +374,17 @@ def _shifts() -> Iterator[Case]:
     yield from exported(
         "a lag of each feature",
         lambda: with_head(
-            lambda m, x: m.head(m.gru(torch.cat([causal(x.transpose(1, 2), lag)[..., : x.size(1)].transpose(1, 2) for lag in (0, 1, 3)], -1))[0]),
+            lambda m, x: m.head(
+                m.gru(
+                    torch.cat(
+                        [
+                            causal(x.transpose(1, 2), lag)[..., : x.size(1)].transpose(1, 2)
+                            for lag in (0, 1, 3)
+                        ],
+                        -1,
+                    )
+                )[0]
+            ),
             gru=gru(9, 8),
         ),
         Sessions(),
@@ -379,9 +400,7 @@ def _sums_and_norms() -> Iterator[Case]:
     yield from exported(
         "a running mean",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(x.cumsum(1) / torch.ones_like(x[..., :1]).cumsum(1))[0]
-            )
+            lambda m, x: m.head(m.gru(x.cumsum(1) / torch.ones_like(x[..., :1]).cumsum(1))[0])
         ),
         Sessions(),
     )
@@ -444,9 +463,7 @@ def _sums_and_norms() -> Iterator[Case]:
     )
     yield from exported(
         "a dense layer over time",
-        lambda: with_head(
-            lambda m, x: m.head(over_time(m.mix, m.gru(x)[0])), mix=nn.Linear(7, 7)
-        ),
+        lambda: with_head(lambda m, x: m.head(over_time(m.mix, m.gru(x)[0])), mix=nn.Linear(7, 7)),
         Whole(("sums over the steps",)),
         inputs={"x": "B T=7 3"},
         output="B T=7 2",

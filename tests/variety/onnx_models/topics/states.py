@@ -75,9 +75,7 @@ def _from_the_file() -> Iterator[Case]:
     yield from exported(
         "a state that depends on the length",
         lambda: with_head(
-            lambda m, x: m.head(
-                m.gru(x, torch.zeros(1, x.size(0), 8) + (x.size(1) // 100))[0]
-            )
+            lambda m, x: m.head(m.gru(x, torch.zeros(1, x.size(0), 8) + (x.size(1) // 100))[0])
         ),
         Whole(("depends on",)),
     )
@@ -212,7 +210,9 @@ def _from_inputs() -> Iterator[Case]:
         "the last step of given lengths",
         lambda: with_head(
             lambda m, x, lengths: m.head(
-                m.gru(x)[0].gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, 8))[:, 0]
+                m.gru(x)[0].gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, 8))[
+                    :, 0
+                ]
             )
         ),
         Refused(("lengths",)),
