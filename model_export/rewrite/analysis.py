@@ -33,7 +33,7 @@ class Analysis:
     def decided(self, graph: ir.Graph) -> Iterator[tuple[str, bool]]:
         """The If nodes whose condition is known, and what it is."""
         for node in graph:
-            if node.op_type == "If":
+            if node.op_type == "If" and node.inputs[0] is not None:
                 condition = self.of(node.inputs[0])
                 if isinstance(condition, Fact) and condition.value is not None:
                     yield str(node.name), bool(np.all(condition.value))

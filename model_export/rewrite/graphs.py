@@ -149,6 +149,13 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         given = next(one for one in model.graph.inputs if one.name == name)
         integers = given.dtype != ir.DataType.FLOAT
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
+    names = [segment.name for segment in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ExportError(
+            f"the input {twice[0]!r} has a name that a session needs for itself; export it under "
+            "another one"
+        )
     return tuple(found)
 
 

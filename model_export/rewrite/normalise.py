@@ -149,8 +149,9 @@ def _transpose_around(graph: ir.Graph, node: ir.Node) -> None:
 
 
 def _name_all(graph: ir.Graph) -> None:
-    """Every node a name of its own: rules and messages speak of nodes by name."""
-    taken: set[str] = set()
+    """Every node a name of its own: rules and messages speak of nodes by name, and a state has
+    segments of nodes and of inputs."""
+    taken = {str(given.name) for given in graph.inputs}
     for index, node in enumerate(graph):
         name = node.name or f"{node.op_type}_{index}"
         while name in taken:

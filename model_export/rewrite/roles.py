@@ -444,6 +444,10 @@ def _session_axes(value: ir.Value, layout: Layout) -> list[Axes]:
 def _without_gru(model: ir.Model) -> str:
     """What a file without a GRU node holds."""
     kinds = {node.op_type for node in model.graph.all_nodes()}
+    if "GRU" in kinds and "If" in kinds and not {"Loop", "Scan"} & kinds:
+        return (
+            "the model has no GRU node at the top level; its GRU is inside a branch of an If node"
+        )
     for kind in ("LSTM", "RNN", "Scan", "Loop"):
         if kind in kinds:
             inside = " (its GRU is inside a subgraph)" if "GRU" in kinds else ""

@@ -42,13 +42,14 @@ class Float64Graph:
 
 
 def _failed(error: Exception) -> str:
-    """The innermost node that was being run."""
-    frame, node = error.__traceback__, None
+    """The node of the graph that was being run."""
+    frame = error.__traceback__
     while frame is not None:
         running = frame.tb_frame.f_locals.get("self")
-        node = running.onnx_node if isinstance(running, OpRun) else node
+        if isinstance(running, OpRun):
+            return f"{running.onnx_node.op_type} node {running.onnx_node.name!r}"
         frame = frame.tb_next
-    return "the graph" if node is None else f"{node.op_type} node {node.name!r}"
+    return "the graph"
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:
@@ -71,12 +72,16 @@ def _widen_graph(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         _name_outputs(node)
         for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                _widen(attribute.t)
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _widen_graph(attribute.g)
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
-                attribute.i = TensorProto.DOUBLE
+            _widen_attribute(node, attribute)
+
+
+def _widen_attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> None:
+    if attribute.type == onnx.AttributeProto.TENSOR:
+        _widen(attribute.t)
+    if attribute.type == onnx.AttributeProto.GRAPH:
+        _widen_graph(attribute.g)
+    if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
+        attribute.i = TensorProto.DOUBLE
 
 
 def _name_outputs(node: onnx.NodeProto) -> None:

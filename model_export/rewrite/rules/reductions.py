@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from model_export.rewrite.axes import TIME, has_symbol
+from model_export.rewrite.axes import BATCH, TIME, has_symbol
 from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules.elementwise import unpadded
 from model_export.rewrite.rules.rule import Context, Outcome, given
@@ -88,11 +88,10 @@ def global_pool(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outc
 
 def refuse_along(fact: Fact, axes: set[int]) -> None:
     """Raises NeedsWhole where one of the axes is, or holds, the time or the batch."""
-    for axis in axes:
-        if TIME in fact.axes[axis]:
-            raise NeedsWhole("works along the time: it needs all steps at once")
-        if has_symbol(fact.axes[axis]):
-            raise NotAlone("works along the batch: it mixes the sequences of a batch")
+    if any(BATCH in fact.axes[axis] for axis in axes):
+        raise NotAlone("works along the batch: it mixes the sequences of a batch")
+    if any(TIME in fact.axes[axis] for axis in axes):
+        raise NeedsWhole("works along the time: it needs all steps at once")
 
 
 def _refuse_computed(facts: Sequence[Fact | None]) -> None:

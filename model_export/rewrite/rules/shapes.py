@@ -53,7 +53,7 @@ def arithmetic(node: ir.Node, facts: Sequence[Fact | None]) -> NDArray[Any] | No
 
 
 _LAYOUT = {
-    **dict.fromkeys(("Expand", "Reshape", "Split", "Squeeze", "Tile", "Unsqueeze"), {1}),
+    **{name: {1} for name in ("Expand", "Reshape", "Split", "Squeeze", "Tile", "Unsqueeze")},
     "ConstantOfShape": {0},
     "Gather": {1},
     "Pad": {1, 3},

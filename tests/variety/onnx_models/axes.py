@@ -46,13 +46,13 @@ class Axes:
     @property
     def width(self) -> int:
         """Numbers of one sequence at one step."""
-        return int(np.prod([one.length for one in self._axes if not one.symbol]))
+        return int(np.prod([one.length or 1 for one in self._axes if not one.symbol]))
 
     def arranged(self, rows: NDArray[Any]) -> NDArray[Any]:
         """One sequence [T, width], or [width] without a time, as the file takes it."""
-        others = [one.length for one in self._axes if not one.symbol]
+        others = [one.length or 1 for one in self._axes if not one.symbol]
         time = [] if self.place("T") is None else [len(rows)]
-        array = rows.reshape([*time, *others])
+        array = rows.reshape((*time, *others))
         if time:
             array = np.moveaxis(array, 0, self._rank_before("T"))
         batch = self.place("B")

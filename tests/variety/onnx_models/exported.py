@@ -12,11 +12,13 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from model_export.rewrite.roles import Hints
 from tests.variety.onnx_models.axes import Axes
 from tests.variety.onnx_models.case import Case, Expected, File
 
 BATCH, TIME = 2, 7
 """Of the inputs that a model is traced with."""
+Run = Callable[..., Any]
 BOTH = ("old 17", "new 18")
 OLD, NEW = ("old 17",), ("new 18",)
 
@@ -24,14 +26,17 @@ OLD, NEW = ("old 17",), ("new 18",)
 class Net(nn.Module):
     """A module in one expression: what to run, and the parts that it runs."""
 
-    def __init__(self, run: Callable[..., Any], **parts: nn.Module | Tensor) -> None:
+    def __init__(self, run: Run, **parts: nn.Module | Tensor) -> None:
         super().__init__()
         self.run = run
         for name, part in parts.items():
             value = nn.Parameter(part) if isinstance(part, Tensor) else part
             setattr(self, name, value)
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return super().__getattr__(name)
+
+    def forward(self, *inputs: Tensor) -> object:
         return self.run(self, *inputs)
 
 
@@ -40,19 +45,27 @@ def exported(
     make: Callable[[], nn.Module],
     expected: Expected,
     *,
+    new: Expected | None = None,
     inputs: Mapping[str, str] | None = None,
     output: str = "B T 2",
     outputs: Sequence[str] = ("y",),
+    answers: str | None = None,
+    fed: Mapping[str, str] | None = None,
     by: Sequence[str] = BOTH,
     batch: int = BATCH,
+    tokens: int | None = None,
+    integers: frozenset[str] = frozenset(),
+    hints: Hints | None = None,
+    options: Mapping[str, object] | None = None,
+    within: float = 1e-4,
     louder: float = 1.5,
     dtype: torch.dtype = torch.float32,
     training: bool = False,
-    **more: Any,
 ) -> Iterator[Case]:
     """A case for each exporter and opset in `by`, such as `old 17`.
 
-    Weights are made `louder`, so that what a session forgets is not lost among small numbers.
+    `new` is what to expect of the newer exporter's files, where it is something else. Weights are
+    made `louder`, so that what a session forgets is not lost among small numbers.
     """
     axes = {one: Axes(written) for one, written in (inputs or {"x": "B T 3"}).items()}
     for which in by:
@@ -60,7 +73,7 @@ def exported(
         def write(which: str = which) -> File:
             module = _made(name, make, louder)
             module.train(training)
-            tensors = _examples(axes, batch, more.get("tokens"), more.get("integers", ()))
+            tensors = _examples(axes, batch, tokens, integers)
             given = [one.to(dtype) if one.is_floating_point() else one for one in tensors]
             file = _export(module.to(dtype), given, axes, outputs, which, training=training)
             return File(file, None if training or dtype != torch.float32 else module)
@@ -68,11 +81,16 @@ def exported(
         yield Case(
             name=f"{name}, {which}",
             write=write,
-            expected=expected,
+            expected=new if new is not None and which.startswith("new") else expected,
             inputs=axes,
             output=Axes(output),
-            answers=more.get("answers", outputs[0]),
-            **{key: value for key, value in more.items() if key != "answers"},
+            answers=answers or outputs[0],
+            fed=fed or {},
+            tokens=tokens,
+            integers=integers,
+            hints=hints or Hints(),
+            options=options or {},
+            within=within,
         )
 
 
@@ -81,12 +99,12 @@ def _made(name: str, make: Callable[[], nn.Module], louder: float) -> nn.Module:
     module = make()
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter *= louder
+            parameter.mul_(louder)
     return module
 
 
 def _examples(
-    axes: Mapping[str, Axes], batch: int, tokens: int | None, integers: Sequence[str]
+    axes: Mapping[str, Axes], batch: int, tokens: int | None, integers: frozenset[str]
 ) -> list[Tensor]:
     made: list[Tensor] = []
     for index, (name, one) in enumerate(axes.items()):
@@ -138,7 +156,7 @@ def _check_open(model: onnx.ModelProto, axes: Mapping[str, Axes]) -> None:
         assert all(sizes[at].dim_param for at in wanted), f"{value.name} was written with {sizes}"
 
 
-def _dimensions(axes: Mapping[str, Axes]) -> tuple[dict[int, Any], ...]:
+def _dimensions(axes: Mapping[str, Axes]) -> tuple[dict[int, Any] | None, ...]:
     symbols = {name: torch.export.Dim(name, min=1, max=4096) for name in ("batch", "time")}
     return tuple(
         {at: symbols[name] for at, name in one.open.items()} or None for one in axes.values()

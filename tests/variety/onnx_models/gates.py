@@ -24,6 +24,8 @@ def gates_by_node(model: onnx.ModelProto, feed: Given) -> dict[str, dict[str, Ar
     another axis are the caller's to leave out.
     """
     nodes = [node for node in model.graph.node if node.op_type == "GRU" and _is_usual(node)]
+    if not nodes:
+        return {}
     wanted = dict.fromkeys(name for node in nodes for name in node.input if name)
     found = _computed(model, list(wanted), feed)
     return {node.name: _run(node, [found.get(name) for name in node.input]) for node in nodes}
@@ -55,12 +57,12 @@ def _computed(model: onnx.ModelProto, names: list[str], feed: Given) -> dict[str
 
 
 def _run(node: onnx.NodeProto, given: list[Any]) -> dict[str, Array]:
-    x, W, R, b, _, h = [*given, *[None] * (6 - len(given))]
+    x, weights, recurrent, b, _, h = (*given, *[None] * (6 - len(given)))
     said = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
     after = bool(said.get("linear_before_reset", 0))
-    size = R.shape[-1]
-    W_z, W_r, W_n = np.split(W[0], 3)
-    R_z, R_r, R_n = np.split(R[0], 3)
+    size = recurrent.shape[-1]
+    w_z, w_r, w_n = np.split(weights[0], 3)
+    u_z, u_r, u_n = np.split(recurrent[0], 3)
     biases = np.zeros(6 * size) if b is None else b[0]
     b_z, b_r, b_n, c_z, c_r, c_n = np.split(biases, 6)
     hidden = np.zeros((x.shape[1], size)) if h is None else h[0]
@@ -68,10 +70,10 @@ def _run(node: onnx.NodeProto, given: list[Any]) -> dict[str, Array]:
         name: [] for name in ("reset", "update", "candidate", "hidden")
     }
     for frame in x:
-        z = sigmoid(frame @ W_z.T + hidden @ R_z.T + b_z + c_z)
-        r = sigmoid(frame @ W_r.T + hidden @ R_r.T + b_r + c_r)
-        past = r * (hidden @ R_n.T + c_n) if after else (r * hidden) @ R_n.T + c_n
-        n = np.tanh(frame @ W_n.T + b_n + past)
+        z = sigmoid(frame @ w_z.T + hidden @ u_z.T + b_z + c_z)
+        r = sigmoid(frame @ w_r.T + hidden @ u_r.T + b_r + c_r)
+        past = r * (hidden @ u_n.T + c_n) if after else (r * hidden) @ u_n.T + c_n
+        n = np.tanh(frame @ w_n.T + b_n + past)
         hidden = (1 - z) * n + z * hidden
         for name, one in (("reset", r), ("update", 1 - z), ("candidate", n), ("hidden", hidden)):
             history[name].append(one.ravel())

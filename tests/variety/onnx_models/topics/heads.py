@@ -1,17 +1,19 @@
 """What answers: every step, the last one, or something about all of them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from model_export.rewrite.roles import Hints
 from tests.variety.onnx_models.case import Case, Refused, Sessions, Whole, Window
 from tests.variety.onnx_models.exported import BOTH, NEW, OLD, exported
-from tests.variety.onnx_models.topics.parts import gru, with_head
+from tests.variety.onnx_models.topics.parts import gru, headed, with_head
 
-LAST = {"output": "B 2"}
-FIXED = {"inputs": {"x": "B T=7 3"}}
+LAST: dict[str, Any] = {"output": "B 2"}
+FIXED: dict[str, Any] = {"inputs": {"x": "B T=7 3"}}
 
 
 def cases() -> Iterator[Case]:
@@ -120,20 +122,20 @@ def _last_step() -> Iterator[Case]:
 
 def _all_steps() -> Iterator[Case]:
     for name, pool, words in (
-        ("the mean", lambda y: y.mean(1), "ReduceMean"),
-        ("the largest", lambda y: y.amax(1), "ReduceMax"),
-        ("the largest by its kernel", lambda y: y.max(1)[0], "along the time"),
-        ("the sum", lambda y: y.sum(1), "ReduceSum"),
+        ("the mean", lambda m, x: m.gru(x)[0].mean(1), "ReduceMean"),
+        ("the largest", lambda m, x: m.gru(x)[0].amax(1), "ReduceMax"),
+        ("the largest by its kernel", lambda m, x: m.gru(x)[0].max(1)[0], "along the time"),
+        ("the sum", lambda m, x: m.gru(x)[0].sum(1), "ReduceSum"),
         (
             "adaptive pooling",
-            lambda y: functional.adaptive_avg_pool1d(y.transpose(1, 2), 1)[..., 0],
+            lambda m, x: functional.adaptive_avg_pool1d(m.gru(x)[0].transpose(1, 2), 1)[..., 0],
             "GlobalAveragePool",
         ),
-        ("the spread", lambda y: y.std(1), "along the time"),
+        ("the spread", lambda m, x: m.gru(x)[0].std(1), "along the time"),
     ):
         yield from exported(
             f"{name} over time",
-            lambda pool=pool: with_head(lambda m, x: m.head(pool(m.gru(x)[0]))),
+            headed(pool),
             Whole((words,) if name != "adaptive pooling" else ("time",)),
             by=BOTH if name in ("the mean", "the largest by its kernel") else OLD,
             **LAST,
@@ -164,7 +166,7 @@ def _all_steps() -> Iterator[Case]:
             attention=nn.MultiheadAttention(8, 2, batch_first=True),
         ),
         Whole(("MatMul",)),
-        by=OLD,
+        by=NEW,
     )
     yield from exported(
         "causal self attention",
@@ -211,7 +213,7 @@ def _fixed_windows() -> Iterator[Case]:
     yield from exported(
         "a window of all its steps",
         lambda: with_head(lambda m, x: m.head(m.gru(x)[0].flatten(1)), head=nn.Linear(56, 2)),
-        Whole(("time",), could_step=True),
+        Whole(("steps",), could_step=True),
         **FIXED,
         **LAST,
     )
@@ -421,10 +423,5 @@ def _several() -> Iterator[Case]:
     )
 
 
-def _output(name: str) -> object:
-    from model_export.rewrite.roles import Hints  # noqa: PLC0415
-
+def _output(name: str) -> Hints:
     return Hints(output=name)
-
-
-_ = NEW

@@ -1,6 +1,7 @@
 """Where the batch and the time are, and how axes are moved, folded and cut."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ def _inputs() -> Iterator[Case]:
         lambda: with_head(
             lambda m, x: (
                 m.head(m.gru(x.permute(0, 2, 1, 3).flatten(2))[0])
-                .unflatten(-1, (9, 2))
+                .reshape(x.size(0), x.size(2), 9, 2)
                 .permute(0, 2, 1, 3)
             ),
             gru=gru(18, 8),
@@ -293,7 +294,7 @@ def _inside() -> Iterator[Case]:
     yield from exported(
         "a part of a tensor set to zero in place",
         lambda: with_head(_set_in_place),
-        Sessions(),
+        Whole(("Range",), could_step=True),
         by=("old 17",),
     )
 
@@ -306,7 +307,7 @@ def _set_in_place(m: Net, x: Tensor) -> Tensor:
 
 
 def _lanes() -> Iterator[Case]:
-    lanes = {"inputs": {"x": "B T 5"}, "output": "B T 5"}
+    lanes: dict[str, Any] = {"inputs": {"x": "B T 5"}, "output": "B T 5"}
     yield from exported(
         "a GRU through time in each band",
         lambda: with_head(_bands, gru=gru(1, 4), head=nn.Linear(4, 1)),
@@ -334,7 +335,7 @@ def _lanes() -> Iterator[Case]:
     yield from exported(
         "an LSTM along frequency and a GRU through time",
         lambda: with_head(
-            _lstm_inside,
+            _dual_path,
             inside=nn.LSTM(1, 3, batch_first=True, bidirectional=True),
             join=nn.Linear(6, 1),
             gru=gru(1, 4),
@@ -378,7 +379,8 @@ def _lanes() -> Iterator[Case]:
 def _bands(m: Net, x: Tensor) -> Tensor:
     B, T, F = x.shape
     y = m.gru(x.transpose(1, 2).reshape(B * F, T, 1))[0]
-    return m.head(y).reshape(B, F, T).transpose(1, 2) * x
+    made: Tensor = m.head(y).reshape(B, F, T).transpose(1, 2) * x
+    return made
 
 
 def _dual_path(m: Net, x: Tensor) -> Tensor:
@@ -387,10 +389,7 @@ def _dual_path(m: Net, x: Tensor) -> Tensor:
     return _bands(m, x + y)
 
 
-def _lstm_inside(m: Net, x: Tensor) -> Tensor:
-    return _dual_path(m, x)
-
-
 def _inside_alone(m: Net, x: Tensor) -> Tensor:
     B, T, F = x.shape
-    return m.head(m.gru(x.reshape(B * T, F, 1))[0]).reshape(B, T, F)
+    made: Tensor = m.head(m.gru(x.reshape(B * T, F, 1))[0]).reshape(B, T, F)
+    return made

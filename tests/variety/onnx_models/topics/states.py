@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model_export.rewrite.roles import Hints
 from tests.variety.onnx_models.case import Case, Refused, Sessions, Whole
 from tests.variety.onnx_models.exported import OLD, Net, exported
 from tests.variety.onnx_models.topics.parts import gru, with_head
@@ -61,7 +62,7 @@ def _from_the_file() -> Iterator[Case]:
     yield from exported(
         "a state of random numbers",
         lambda: with_head(lambda m, x: m.head(m.gru(x, torch.randn(1, x.size(0), 8))[0])),
-        Refused(("Random",)),
+        Refused(("RandomNormal", "draws")),
     )
     yield from exported(
         "a state that depends on the place in the batch",
@@ -70,14 +71,14 @@ def _from_the_file() -> Iterator[Case]:
                 m.gru(x, torch.arange(x.size(0)).float()[None, :, None].repeat(1, 1, 8) / 10)[0]
             )
         ),
-        Refused(("Range",)),
+        Refused(("place in a batch",)),
     )
     yield from exported(
         "a state that depends on the length",
         lambda: with_head(
             lambda m, x: m.head(m.gru(x, torch.zeros(1, x.size(0), 8) + (x.size(1) // 100))[0])
         ),
-        Whole(("depends on",)),
+        Whole(("depends on the length",)),
     )
 
 
@@ -233,7 +234,7 @@ def _from_inputs() -> Iterator[Case]:
             encoder=gru(3, 8),
             table=nn.Embedding(11, 3),
         ),
-        Refused(("several inputs",)),
+        Refused(("'target'", "open")),
         inputs={"x": "B T 3", "target": "B T"},
         integers=frozenset({"target"}),
     )
@@ -426,9 +427,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
     )
 
 
-def _hints(**states: str) -> Any:
-    from model_export.rewrite.roles import Hints  # noqa: PLC0415
-
+def _hints(**states: str) -> Hints:
     return Hints(states=states)
 
 
