@@ -149,11 +149,11 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         given = next(one for one in model.graph.inputs if one.name == name)
         integers = given.dtype != ir.DataType.FLOAT
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
-    names = [segment.name for segment in found]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in segments_of(roles.analysis, ready_at))}
+    given_names = {*(cache.input for cache in roles.caches), *roles.constants}
+    for name in sorted(given_names & ours):
         raise ExportError(
-            f"the input {twice[0]!r} has a name that a session needs for itself; export it under "
+            f"the input {name!r} has a name that a session needs for itself; export it under "
             "another one"
         )
     return tuple(found)

@@ -58,10 +58,10 @@ class Graph:
         **attributes: Any,  # noqa: ANN401
     ) -> str:
         """Y [T, D, B, H] of a GRU with weights of its own."""
-        W = self.weight(f"{to}_W", directions, 3 * size, inputs)
-        R = self.weight(f"{to}_R", directions, 3 * size, size)
+        weights = self.weight(f"{to}_W", directions, 3 * size, inputs)
+        recurrent = self.weight(f"{to}_R", directions, 3 * size, size)
         bias = self.weight(f"{to}_B", directions, 6 * size) if biases else ""
-        given = [x, W, R, bias, lens, begin]
+        given = [x, weights, recurrent, bias, lens, begin]
         while not given[-1]:
             given.pop()
         return self.node("GRU", *given, to=[to, f"{to}_end"], hidden_size=size, **attributes)
