@@ -55,7 +55,7 @@ class GRU(OpRun):
         """Y [T, D, B, H] and Y_h [D, B, H]; with layout=1 the batch comes first."""
         del hidden_size
         if layout:
-            X = X.swapaxes(0, 1)
+            X = X.swapaxes(0, 1)  # noqa: N806
             initial_h = None if initial_h is None else initial_h.swapaxes(0, 1)
         if sequence_lens is not None and (sequence_lens != len(X)).any():
             raise NotImplementedError("GRU with sequences of different lengths")

@@ -57,7 +57,8 @@ def _computed(model: onnx.ModelProto, names: list[str], feed: Given) -> dict[str
 
 
 def _run(node: onnx.NodeProto, given: list[Any]) -> dict[str, Array]:
-    x, weights, recurrent, b, _, h = (*given, *[None] * (6 - len(given)))
+    known: list[Any] = [*given, *[None] * (6 - len(given))]
+    x, weights, recurrent, b, h = (known[at] for at in (0, 1, 2, 3, 5))
     said = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
     after = bool(said.get("linear_before_reset", 0))
     size = recurrent.shape[-1]

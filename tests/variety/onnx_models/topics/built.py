@@ -1,6 +1,7 @@
 """Files that no exporter of torch writes: old opsets, and all that the GRU operator can do."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -80,7 +81,7 @@ class Graph:
         written: int,
     ) -> onnx.ModelProto:
         """Written in the opset `written`, and converted to a newer one."""
-        values = [
+        given, made = (
             [
                 helper.make_tensor_value_info(
                     name, kinds.get(name, TensorProto.FLOAT), _dimensions(axes)
@@ -88,8 +89,8 @@ class Graph:
                 for name, axes in some.items()
             ]
             for some in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self.nodes, "built", *values, self.tensors)
+        )
+        graph = helper.make_graph(self.nodes, "built", given, made, self.tensors)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", min(opset, written))]
         )
@@ -163,7 +164,7 @@ def _opsets() -> Iterator[Case]:
     for variant in (0, 1):
         yield from built(
             f"linear_before_reset {variant}",
-            lambda graph, variant=variant: _plain(graph, linear_before_reset=variant),
+            partial(_plain, linear_before_reset=variant),
             Sessions(),
             opsets=(7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 21, 22, 24),
         )
@@ -222,7 +223,7 @@ def _operator() -> Iterator[Case]:
             said = {**attributes, "linear_before_reset": variant}
             yield from built(
                 f"{name}, linear_before_reset {variant}",
-                lambda graph, said=said: _plain(graph, **said),
+                partial(_plain, **said),
                 Sessions(),
                 within=1e-3 if "ReLU" in name or "linear" in name else 1e-4,
             )

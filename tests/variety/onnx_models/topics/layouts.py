@@ -42,9 +42,9 @@ def _inputs() -> Iterator[Case]:
         "an image of each step",
         lambda: with_head(
             lambda m, x: m.head(
-                m.gru(
-                    torch.relu(m.convolution(x.flatten(0, 1))).flatten(1).unflatten(0, x.shape[:2])
-                )[0]
+                m.gru(torch.relu(m.convolution(x.flatten(0, 1))).reshape(x.size(0), x.size(1), 8))[
+                    0
+                ]
             ),
             convolution=nn.Conv2d(1, 2, 3, stride=2),
             gru=gru(8, 8),
