@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers check format bench bench-peers bench-growth soak docs clean
+.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ test: models ## Run all tests; says at the end what it left out and how to add i
 
 containers: models ## Build the images and break the compose stacks under load (needs a running Docker; about 9 minutes)
 	$(BIN)/python -m pytest tests/containers
+
+variety: setup ## Import files of torch's exporters, of Keras 3 and by hand, and hold every step against them (about 20 minutes)
+	$(BIN)/python -m pytest tests/variety
 
 check: models ## What CI runs: format, lint, types, import rules, and the tests as `make test`
 	$(BIN)/ruff format --check .

@@ -83,8 +83,7 @@ class Comparison:
         """Whole sequences, those of several callers in one batch, and each of them alone."""
         found, expected = engine.whole(rows), self._asked.whole(rows, {})
         yield Check("whole sequences against the original", deviation(found, expected))
-        alone = np.concatenate([self._asked.whole(rows[[at]], {}) for at in range(len(rows))])
-        off = deviation(found, alone, scale_of(expected))
+        off = deviation(found, self._asked.alone(rows, {}), scale_of(expected))
         mixes = (
             f"the output {self._graphs.roles.output!r} of a sequence depends on the other "
             f"sequences of its batch, which may be other callers'; {self._graphs.why_whole}"

@@ -11,9 +11,9 @@ from onnx.reference import ReferenceEvaluator
 
 from model_export.rewrite.axes import Axes, Fixed, axes_of, width_of
 from model_export.rewrite.carried import Carried
-from model_export.rewrite.facts import Fact, NeedsWhole, Whole
-from model_export.rewrite.rules.constants import refuse_lengths
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Whole
 from model_export.rewrite.rules.padding import settled
+from model_export.rewrite.rules.recurrent import RECURRENT, runs_through_time
 from model_export.rewrite.rules.rule import Context, Edit, GruLayer, in_turn
 from model_export.rewrite.rules.table import outcome_of
 
@@ -28,7 +28,16 @@ class Analysis:
     carried: tuple[Carried, ...]
     counts_steps: bool
     recurrences: int
+    """Nodes that run through time, whether a session can follow them or not."""
     fixed: Fixed
+
+    def decided(self, graph: ir.Graph) -> Iterator[tuple[str, bool]]:
+        """The If nodes whose condition is known, and what it is."""
+        for node in graph:
+            if node.op_type == "If" and node.inputs[0] is not None:
+                condition = self.of(node.inputs[0])
+                if isinstance(condition, Fact) and condition.value is not None:
+                    yield str(node.name), bool(np.all(condition.value))
 
     def of(self, value: ir.Value) -> Fact | Whole:
         return self.facts[str(value.name)]
@@ -52,12 +61,20 @@ def analyse(
         assert tensor is not None
         numbers = tensor.numpy()
         facts[name] = Fact(axes_of(numbers.shape), value=numbers)
+    recurrences = 0
     for node in graph:
         known = [None if value is None else facts[str(value.name)] for value in node.inputs]
-        known += [facts[name] for name in _captured(node) if name in facts]
-        spoilt = next((one for one in known if isinstance(one, Whole)), None)
+        if node.op_type in RECURRENT and isinstance(known[0], Fact):
+            recurrences += runs_through_time(node, known[0], context)
+        around = [facts[name] for name in _taken_from_around(node) if name in facts]
+        spoilt = next((one for one in (*known, *around) if isinstance(one, Whole)), None)
         if spoilt is not None:
             made: tuple[Fact | Whole, ...] = (spoilt,) * len(node.outputs)
+        elif any(isinstance(one, Fact) and one.source for one in around):
+            reason = (
+                f"{node.op_type} node {node.name!r} has a graph of its own that takes the input"
+            )
+            made = (Whole(reason),) * len(node.outputs)
         else:
             made = _followed(node, known, context, edits)
         facts.update({str(out.name): fact for out, fact in zip(node.outputs, made, strict=True)})
@@ -67,20 +84,19 @@ def analyse(
         tuple(context.layers),
         tuple(context.carried),
         context.counts_steps,
-        context.recurrences,
+        recurrences,
         fixed,
     )
 
 
-def _captured(node: ir.Node) -> Iterator[str]:
-    """Names that the graphs inside a node (If, Loop, Scan) use, those from outside among them."""
+def _taken_from_around(node: ir.Node) -> Iterator[str]:
+    """Names of all values that the graphs inside a node use."""
     for attribute in node.attributes.values():
-        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
-            is_one = attribute.type is ir.AttributeType.GRAPH
-            for graph in [attribute.as_graph()] if is_one else attribute.as_graphs():
-                yield from (str(out.name) for out in graph.outputs)
-                for inner in ir.traversal.RecursiveGraphIterator(graph):
-                    yield from (str(one.name) for one in inner.inputs if one is not None)
+        if attribute.type == ir.AttributeType.GRAPH:
+            inner = attribute.as_graph()
+            yield from (str(value.name) for value in inner.outputs)
+            for one in inner.all_nodes():
+                yield from (str(value.name) for value in one.inputs if value is not None)
 
 
 def _followed(
@@ -88,12 +104,11 @@ def _followed(
 ) -> tuple[Fact | Whole, ...]:
     facts = [one for one in known if not isinstance(one, Whole)]
     try:
-        refuse_lengths(node, facts, context)
         facts, delay = settled(node, facts, context)
         outcome = outcome_of(node, facts, context)
     except NeedsWhole as error:
         reason = f"{node.op_type} node {node.name!r} {error}"
-        return (Whole(reason),) * len(node.outputs)
+        return (Whole(reason, isinstance(error, NotAlone)),) * len(node.outputs)
     except (
         ArithmeticError,
         AssertionError,

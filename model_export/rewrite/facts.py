@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from model_export.rewrite.axes import TIME, Axes, index_of
+from model_export.rewrite.axes import TIME, Axes, Symbol, index_of
 
 
 class Source(IntEnum):
@@ -39,6 +39,8 @@ class Fact:
     extra: int = 0
     padding: float = 0.0
     value: NDArray[Any] | None = None
+    lengths: frozenset[Symbol] = frozenset()
+    """What the numbers of a STATIC value depend on, beside the file."""
 
     @property
     def time_axis(self) -> int | None:
@@ -55,13 +57,24 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A value that needs whole sequences, and what about it does."""
+    """A value that needs whole sequences, and what about it does.
+
+    `is_final` says that whole sequences would not do either.
+    """
 
     reason: str
+    is_final: bool = False
 
 
 class NeedsWhole(Exception):
     """Raised by a rule: a node mixes time steps in a way that no session can follow.
 
     The message goes on behind "operator 'name' (Type) …".
+    """
+
+
+class NotAlone(NeedsWhole):
+    """Raised by a rule: what a node answers to a sequence is not decided by that sequence.
+
+    It mixes the sequences of a batch, or draws random numbers.
     """

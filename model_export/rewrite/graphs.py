@@ -11,7 +11,7 @@ from model_export.errors import ExportError
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.carried import EXACT
-from model_export.rewrite.cleaning import clean, serialised
+from model_export.rewrite.cleaning import clean, forget_shapes, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
 from model_export.rewrite.inspected_cell import INTERFERENCE, TERMS
@@ -68,7 +68,9 @@ class Graphs:
         """How many steps before the end of a sequence the answers still change."""
         if self.roles.takes_single_steps or self.window is not None:
             return 0
-        return self.output.late + self.output.extra
+        if self.output.source is Source.LAST:
+            return 0
+        return max(0, self.output.late + self.output.extra)
 
 
 def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
@@ -96,7 +98,8 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     )
     sequence: bytes | None = None
     gives: SequenceGraph | None = None
-    if fact.late + fact.extra > 0 and not roles.takes_single_steps:
+    looks_ahead = fact.source is Source.STREAM and fact.late + fact.extra > 0
+    if looks_ahead and not roles.takes_single_steps:
         sequence, gives = write_whole(model, roles)[0], "outputs"
     elif not roles.takes_single_steps and STEPS_SEEN not in {one.name for one in segments}:
         gives = "outputs and states" if fact.source is Source.STREAM else "states"
@@ -176,6 +179,13 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         given = next(one for one in model.graph.inputs if one.name == name)
         integers = given.dtype != ir.DataType.FLOAT
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
+    ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in segments_of(roles.analysis, ready_at))}
+    given_names = {*(cache.input for cache in roles.caches), *roles.constants}
+    for name in sorted(given_names & ours):
+        raise ExportError(
+            f"the input {name!r} has a name that a session needs for itself; export it under "
+            "another one"
+        )
     return tuple(found)
 
 
@@ -319,7 +329,7 @@ class _Graph:
         if self._kind == "step":
             cancel_layout(graph)
             clean(self._model)
-        _forget_shapes(graph)
+        forget_shapes(graph)
 
     def _interfere(self) -> list[ir.Value]:
         """`GATE_mask` and `GATE_value` [B, G] for every gate, cut into those of each layer."""
@@ -433,15 +443,6 @@ def _free_names(graph: ir.Graph) -> None:
     for value in values:
         if value.name in _TAKEN or str(value.name).startswith(_TAKEN_BY_NUMBER):
             value.name = f"model/{value.name}"
-
-
-def _forget_shapes(graph: ir.Graph) -> None:
-    """Shapes inside were those of the model before; ONNX Runtime infers them anew."""
-    for node in graph:
-        for value in node.outputs:
-            if not value.is_graph_output():
-                value.shape = None
-                value.type = None
 
 
 def _typed(value: ir.Value, name: str, shape: list[str | int]) -> ir.Value:

@@ -1,5 +1,7 @@
 """From a model as a file has it to one in the form that the rules are written for."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import onnx.inliner
@@ -40,13 +42,29 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     passes.RemoveInitializersFromInputsPass()(model)
     _to_float32(model)
     time_first(model.graph)
+    _simplify(model)
+    return model
+
+
+def decide(model: ir.Model, decided: Mapping[str, bool]) -> None:
+    """Put the branch of an If node in its place, where it is known which one is taken."""
+    for node in model.graph:
+        if str(node.name) in decided:
+            name = f"{node.name}/decided"
+            known = ir.tensor(np.array(decided[str(node.name)]), name=name)
+            condition = ir.val(name, const_value=known)
+            model.graph.register_initializer(condition)
+            node.replace_input_with(0, condition)
+    _simplify(model)
+
+
+def _simplify(model: ir.Model) -> None:
     _fold(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     clean(model)
     _name_all(model.graph)
     _refuse_random(model)
     passes.ShapeInferencePass()(model)
-    return model
 
 
 def _check(proto: onnx.ModelProto) -> None:
@@ -141,8 +159,9 @@ def _trains(node: ir.Node) -> bool:
 
 
 def _name_all(graph: ir.Graph) -> None:
-    """Every node a name of its own: rules and messages speak of nodes by name."""
-    taken: set[str] = set()
+    """Every node a name of its own: rules and messages speak of nodes by name, and a state has
+    segments of nodes and of inputs."""
+    taken = {str(given.name) for given in graph.inputs}
     for index, node in enumerate(graph):
         name = node.name or f"{node.op_type}_{index}"
         while name in taken:

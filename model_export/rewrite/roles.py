@@ -16,10 +16,13 @@ from model_export.rewrite.analysis import Analysis, analyse
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, merged
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.gru_node import INITIAL_H
+from model_export.rewrite.normalise import decide
 from model_export.rewrite.origins import MOVING, inputs_of
 
 _DIRECTIONS = {"in", "out", "new", "next", "prev", "previous", "cur", "current", "updated"}
 _SAME = {"h0": "h", "hn": "h", "hx": "h", "c0": "c", "cn": "c", "n": "0", "caches": "cache"}
+_BATCH_NAMES = ("batch",)
+_TIME_NAMES = ("frame", "len", "seq", "step", "time")
 _STATES = {"buffer", "c", "cache", "h", "hidden", "memory", "state", "states"}
 
 Shape = tuple[int | str | None, ...]
@@ -64,6 +67,7 @@ class Roles:
     constants: Mapping[str, Axes]
     fixed: Fixed
     analysis: Analysis
+    layout: "Layout"
 
     @property
     def takes_single_steps(self) -> bool:
@@ -71,7 +75,19 @@ class Roles:
 
 
 def find_roles(model: ir.Model, hints: Hints) -> Roles:
-    """Raises ExportError saying what cannot be told, and the option that tells it."""
+    """Branches that are always taken the same way are put in the place of their If nodes.
+
+    Raises ExportError saying what cannot be told, and the option that tells it.
+    """
+    roles = _found(model, hints)
+    decided = dict(roles.analysis.decided(model.graph))
+    if not decided:
+        return roles
+    decide(model, decided)
+    return find_roles(model, hints)
+
+
+def _found(model: ir.Model, hints: Hints) -> Roles:
     graph = model.graph
     if not any(node.op_type == "GRU" for node in graph):
         raise ExportError(_without_gru(model))
@@ -97,10 +113,15 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
             "or fix it at 1; see docs/bring-your-own.md"
         )
 
-    def quality(roles: Roles) -> tuple[bool, int, int]:
-        analysis = roles.analysis
-        served = not isinstance(analysis.facts[roles.output], Whole)
-        return served and bool(analysis.layers), analysis.recurrences, len(analysis.layers)
+    def quality(roles: Roles) -> tuple[bool, int, int, int, bool]:
+        analysis, answer = roles.analysis, roles.analysis.facts[roles.output]
+        return (
+            not isinstance(answer, Whole) and bool(analysis.layers),
+            analysis.recurrences,
+            len(analysis.layers),
+            roles.layout.by_names,
+            not (isinstance(answer, Whole) and answer.is_final),
+        )
 
     best = max(map(quality, found))
     good = [roles for roles in found if quality(roles) == best]
@@ -315,7 +336,8 @@ class Layout:
     axes: Axes
     time_axis: int
     fixed: Fixed
-    batch_name: str | None
+    by_names: int
+    """How many of the batch and the time bear a name in the file that says so."""
 
 
 def _layouts(value: ir.Value, hints: Hints, *, cached: bool) -> Iterator[Layout]:
@@ -356,8 +378,15 @@ def _layout(shape: Shape, batch: int, time: int, *, cached: bool) -> Layout | No
         batch=1 if shape[batch] == 1 else None,
         time=1 if single else length if isinstance(length, int) else None,
     )
-    name = shape[batch]
-    return Layout(tuple(axes), time, fixed, name if isinstance(name, str) else None)
+    return Layout(tuple(axes), time, fixed, _by_names(shape[batch], shape[time]))
+
+
+def _by_names(batch: int | str | None, time: int | str | None) -> int:
+    named = [
+        isinstance(name, str) and any(word in name.lower() for word in words)
+        for name, words in ((batch, _BATCH_NAMES), (time, _TIME_NAMES))
+    ]
+    return sum(named)
 
 
 def _tried(
@@ -391,6 +420,7 @@ def _tried(
             constants={one: axes[one] for one in others if one not in states and one not in cached},
             fixed=layout.fixed,
             analysis=analysis,
+            layout=layout,
         )
         if not isinstance(analysis.facts[output], Whole):
             return roles
@@ -431,6 +461,10 @@ def _session_axes(value: ir.Value, layout: Layout) -> list[Axes]:
 def _without_gru(model: ir.Model) -> str:
     """What a file without a GRU node holds."""
     kinds = {node.op_type for node in model.graph.all_nodes()}
+    if "GRU" in kinds and "If" in kinds and not {"Loop", "Scan"} & kinds:
+        return (
+            "the model has no GRU node at the top level; its GRU is inside a branch of an If node"
+        )
     for kind in ("LSTM", "RNN", "Scan", "Loop"):
         if kind in kinds:
             inside = " (its GRU is inside a subgraph)" if "GRU" in kinds else ""

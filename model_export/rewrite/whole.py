@@ -6,9 +6,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from model_export.errors import ExportError
-from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, width_of
+from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, index_of, width_of
 from model_export.rewrite.builder import Builder
-from model_export.rewrite.cleaning import clean, serialised
+from model_export.rewrite.cleaning import clean, forget_shapes, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.rearranging import Rearranging, rows_first
 from model_export.rewrite.roles import Roles
@@ -23,8 +23,10 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
     Returns the graph and what is known of the output in the model's own layout. Raises ExportError
     for a model that takes one sequence at a time, or more than the sequence.
     """
-    known = roles.analysis.facts[roles.output]
-    because = f" ({known.reason})" if isinstance(known, Whole) else ""
+    found = roles.analysis.facts[roles.output]
+    because = f" ({found.reason})" if isinstance(found, Whole) else ""
+    if isinstance(found, Whole) and found.is_final:
+        raise ExportError(f"{found.reason}; what a sequence is answered must depend on it alone")
     if roles.fixed.batch == 1:
         raise ExportError(
             f"the file fixes the batch at 1 and needs whole sequences{because}; export it with an "
@@ -77,39 +79,82 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
     graph.inputs[:] = [new]
     graph.outputs[:] = [output]
     clean(copy)
+    forget_shapes(graph)
     return serialised(copy), fact
 
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:
     """Which axes of the output are the batch and the time, found by running the model."""
-    old = next(one for one in model.graph.inputs if one.name == roles.input)
-    assert old.dtype is not None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    shapes = []
+    fixed = roles.fixed.time
     try:
-        session = onnxruntime.InferenceSession(serialised(model.clone()), options)
-        for batch, time in _SIZES:
-            length = roles.fixed.time or time
-            zeros = _zeros(roles.input_axes, batch, length, old.dtype)
-            (found,) = session.run([roles.output], {roles.input: zeros})
-            shapes.append((found.shape, batch, length))
+        shapes = _shapes(model, roles, None)
+        fixed = None
     except Exception as error:  # whatever it says, the file is at fault
-        raise ExportError(f"ONNX Runtime cannot run the model: {error}") from None
-    (first, *one), (second, *other) = shapes
-    axes: list[Axis] = []
-    for left, right in zip(first, second, strict=True):
-        if (left, right) == (one[0], other[0]):
-            axes.append((BATCH,))
-        elif (left, right) == (one[1], other[1]):
-            axes.append((TIME,))
-        elif left == right:
-            axes.append((int(left),) if left != 1 else ())
-        else:
-            raise ExportError(f"the output {roles.output!r} has another length than the input")
+        if fixed is None:
+            raise ExportError(f"ONNX Runtime cannot run the model: {error}") from None
+        try:
+            shapes = _shapes(model, roles, fixed)
+        except Exception as again:
+            raise ExportError(f"ONNX Runtime cannot run the model: {again}") from None
+    axes = _axes_of(shapes, roles.output)
+    if fixed is not None:
+        axes = _with_time(axes, fixed, roles)
     if axes.count((BATCH,)) != 1 or axes.count((TIME,)) > 1:
         raise ExportError(f"the output {roles.output!r} does not have one row for each sequence")
     return Fact(tuple(axes), Source.STREAM if (TIME,) in axes else Source.LAST)
+
+
+def _shapes(model: ir.Model, roles: Roles, fixed: int | None) -> list[tuple[int, ...]]:
+    """Shapes of the output at `_SIZES`; of a time that the file fixes, where one is given."""
+    free = model.clone()
+    old = next(one for one in free.graph.inputs if one.name == roles.input)
+    assert old.dtype is not None
+    if fixed is None:
+        # A file may say a length that none of its nodes insists on.
+        old.shape = None
+        forget_shapes(free.graph)
+        for output in free.graph.outputs:
+            output.shape = None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(serialised(free), options)
+    found = []
+    for batch, time in _SIZES:
+        zeros = _zeros(roles.input_axes, batch, fixed or time, old.dtype)
+        found.append(session.run([roles.output], {roles.input: zeros})[0].shape)
+    return found
+
+
+def _axes_of(shapes: list[tuple[int, ...]], name: str) -> list[Axis]:
+    """The axes whose lengths are those of `_SIZES`."""
+    batches, times = zip(*_SIZES, strict=True)
+    axes: list[Axis] = []
+    for lengths in zip(*shapes, strict=True):
+        if lengths == batches:
+            axes.append((BATCH,))
+        elif lengths == times:
+            axes.append((TIME,))
+        elif len(set(lengths)) == 1:
+            axes.append((int(lengths[0]),) if lengths[0] != 1 else ())
+        else:
+            raise ExportError(f"the output {name!r} has another length than the input")
+    return axes
+
+
+def _with_time(axes: list[Axis], time: int, roles: Roles) -> list[Axis]:
+    """Which axis of a length that the file fixes is the time: none, where there is no other axis
+    that could be the numbers of an answer."""
+    places = [at for at, axis in enumerate(axes) if axis == (time,)]
+    if not places or len(axes) < 3:
+        return axes
+    if len(places) > 1:
+        places = [at for at in places if at == index_of(roles.input_axes, TIME)]
+    if not places:
+        raise ExportError(
+            f"which axis of the output {roles.output!r} is the time cannot be told: several are "
+            f"{time} long"
+        )
+    return [(TIME,) if at == places[0] else axis for at, axis in enumerate(axes)]
 
 
 def _zeros(axes: Axes, batch: int, time: int, dtype: ir.DataType) -> NDArray[np.generic]:

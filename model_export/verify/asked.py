@@ -36,6 +36,16 @@ class Asked:
             ]
         )
 
+    def alone(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
+        """The same, each sequence asked by itself."""
+        each = [slice(index, index + 1) for index in range(len(rows))]
+        return np.concatenate(
+            [
+                self.whole(rows[some], {name: one[some] for name, one in constants.items()})
+                for some in each
+            ]
+        )
+
     def step_by_step(self, rows: Rows, constants: Arrays) -> NDArray[np.float64]:
         """What a model of single steps answers, its outputs fed back: [B, T, O]."""
         answers = []

@@ -80,22 +80,37 @@ def _wide(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
-    graph = model.graph
+    _widen_graph(model.graph)
+    return model
+
+
+def _widen_graph(graph: onnx.GraphProto) -> None:
+    """The graph, and those inside its nodes."""
     del graph.value_info[:]
     for tensor in graph.initializer:
         _widen(tensor)
     for value in (*graph.input, *graph.output):
         if value.type.tensor_type.elem_type in _FLOATS:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
-    for index, node in enumerate(graph.node):
-        # The evaluator takes an output without a name for the input that is left out elsewhere.
-        node.output[:] = [one or f"unused/{index}/{at}" for at, one in enumerate(node.output)]
+    for node in graph.node:
+        _name_outputs(node)
         for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                _widen(attribute.t)
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
-                attribute.i = TensorProto.DOUBLE
-    return model
+            _widen_attribute(node, attribute)
+
+
+def _widen_attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> None:
+    if attribute.type == onnx.AttributeProto.TENSOR:
+        _widen(attribute.t)
+    if attribute.type == onnx.AttributeProto.GRAPH:
+        _widen_graph(attribute.g)
+    if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _FLOATS:
+        attribute.i = TensorProto.DOUBLE
+
+
+def _name_outputs(node: onnx.NodeProto) -> None:
+    """An output without a name would be taken for every input that is left out."""
+    for index, name in enumerate(node.output):
+        node.output[index] = name or f"{node.name}/left out {index}"
 
 
 def _widen(tensor: TensorProto) -> None:

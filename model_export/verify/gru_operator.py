@@ -52,10 +52,13 @@ class GRU(OpRun):
         layout: int = 0,
         linear_before_reset: int = 0,
     ) -> tuple[Array, Array]:
-        """Y [T, D, B, H] and Y_h [D, B, H]."""
+        """Y [T, D, B, H] and Y_h [D, B, H]; with layout=1 the batch comes first."""
         del hidden_size
-        if layout or (sequence_lens is not None and (sequence_lens != len(X)).any()):
-            raise NotImplementedError("layout=1 or sequences of different lengths")
+        if layout:
+            X = X.swapaxes(0, 1)  # noqa: N806
+            initial_h = None if initial_h is None else initial_h.swapaxes(0, 1)
+        if sequence_lens is not None and (sequence_lens != len(X)).any():
+            raise NotImplementedError("sequences of different lengths")
         functions = _functions(activations, activation_alpha, activation_beta, len(W))
         runs = []
         for index in range(len(W)):
@@ -74,7 +77,10 @@ class GRU(OpRun):
         last = [
             run[0] if direction == "reverse" or i == 1 else run[-1] for i, run in enumerate(runs)
         ]
-        return np.stack(runs, axis=1), np.stack(last)
+        every, end = np.stack(runs, axis=1), np.stack(last)
+        if layout:
+            return every.transpose(2, 0, 1, 3), end.swapaxes(0, 1)
+        return every, end
 
 
 def _run(

@@ -68,6 +68,9 @@ def against_original(
         if found.size:
             name = f"a session against the original, the first {length} steps"
             yield Check(name, deviation(found, expected, scale), allowed)
+    alone, expected = _of_prefix(graphs, run, asked.alone(rows, constants), rows.shape[1])
+    name = "a session against the original, each sequence by itself"
+    yield Check(name, deviation(alone, expected, scale), allowed)
 
 
 def _lengths(longest: int) -> Sequence[int]:
@@ -101,4 +104,5 @@ def _of_prefix(
     if fact.source is Source.LAST:
         return run.output[:, length - 1], answer
     final = answer.shape[1] - max(0, graphs.looks_ahead)
-    return run.output[:, fact.late : length], answer[:, : max(0, final)]
+    final = max(0, final)
+    return run.output[:, fact.late : fact.late + final], answer[:, :final]

@@ -33,9 +33,9 @@ BROADCASTING = frozenset(
 
 def unary(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     """Further inputs, such as the bounds of Clip, are single numbers."""
-    fact = unpadded(given(facts[0]))
     if any(other is not None and other.source > 0 for other in facts[1:]):
         raise NeedsWhole("has bounds that are computed from an input")
+    fact = given(facts[0])
     return Outcome((fact.with_axes(fact.axes),) * len(node.outputs))
 
 
@@ -60,16 +60,9 @@ def _late_of(facts: Sequence[Fact]) -> int:
     return max((fact.late for fact in facts), default=0)
 
 
-def unpadded(fact: Fact) -> Fact:
-    """The fact itself. Raises NeedsWhole for one that begins with padding."""
-    if fact.is_stream and fact.late < 0:
-        raise NeedsWhole("works on frames of padding; pad right before the convolution instead")
-    return fact
-
-
 def align(node: ir.Node, facts: Sequence[Fact], context: Context) -> tuple[int, Edit | None]:
     """How late the latest of the inputs is, and an edit that delays the others so far."""
-    streams = [unpadded(fact) for fact in facts if fact.is_stream]
+    streams = [fact for fact in facts if fact.is_stream]
     if len({fact.extra for fact in streams}) > 1:
         raise NeedsWhole("combines sequences of different lengths")
     late = max((fact.late for fact in streams), default=0)

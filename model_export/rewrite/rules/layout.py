@@ -143,7 +143,7 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     had = ((),) * (rank - len(fact.axes)) + fact.axes
     wanted: list[Size] = [*[1] * (rank - len(targets)), *targets]
     axes = tuple(
-        _expanded(axis, size, fact.extra, context) for axis, size in zip(had, wanted, strict=True)
+        _expanded(axis, size, fact, context) for axis, size in zip(had, wanted, strict=True)
     )
     if fact.source > 1 and any(TIME in axis for axis in axes) and fact.time_axis is None:
         raise NeedsWhole("repeats what is known after the last step for every step")
@@ -151,19 +151,19 @@ def expand(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     return Outcome((fact.with_axes(axes),), _rebuild_shape(axes) if fact.source else None)
 
 
-def _expanded(axis: Axis, size: Size, extra: int, context: Context) -> Axis:
-    length = size_of(axis, extra)
+def _expanded(axis: Axis, size: Size, fact: Fact, context: Context) -> Axis:
+    length = size_of(axis, fact.extra)
     if size in (1, length) or (axis != () and context.fixed.number(length) == size != 1):
         return axis
     if axis != ():
         # Where a file fixes the batch at one, one sequence would become several.
         raise NeedsWhole(f"expands an axis of {_name(axis)} to {size}")
-    return _repeated(size, context)
+    return _repeated(size, context, has_time=fact.time_axis is not None)
 
 
-def _repeated(size: Size, context: Context) -> Axis:
+def _repeated(size: Size, context: Context, *, has_time: bool) -> Axis:
     """What an axis of length one becomes; the length that a file fixes for the time is the time."""
-    return (TIME,) if size == context.fixed.time else axis_of(size)
+    return (TIME,) if size == context.fixed.time and not has_time else axis_of(size)
 
 
 def axis_of(size: Size) -> Axis:

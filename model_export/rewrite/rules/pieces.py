@@ -9,8 +9,8 @@ import onnx_ir as ir
 import sympy
 
 from model_export.rewrite.axes import TIME, Axis, Size, T, has_symbol, length_of, merged, size_of
-from model_export.rewrite.facts import Fact, NeedsWhole, Source
-from model_export.rewrite.rules.elementwise import align, unpadded
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Source
+from model_export.rewrite.rules.elementwise import align
 from model_export.rewrite.rules.layout import axis_of, numbers_of, sizes_of
 from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, in_turn, source_of
 
@@ -29,7 +29,7 @@ def gather(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     if TIME in table.axes[axis] and table.source > Source.STATIC:
         return _one_step(table, indexes, axis, context)
     if has_symbol(table.axes[axis]):
-        raise NeedsWhole("picks some sequences of a batch")
+        raise NotAlone("picks some sequences of a batch")
     axes = (*table.axes[:axis], *indexes.axes, *table.axes[axis + 1 :])
     return Outcome((table.with_axes(axes),))
 
@@ -39,7 +39,7 @@ def _looked_up(table: Fact, indexes: Fact, axis: int) -> Outcome:
     if table.source > Source.STATIC:
         raise NeedsWhole("picks steps by numbers that are computed")
     axes = (*table.axes[:axis], *indexes.axes, *table.axes[axis + 1 :])
-    return Outcome((unpadded(indexes).with_axes(axes),))
+    return Outcome((indexes.with_axes(axes),))
 
 
 def _one_step(table: Fact, indexes: Fact, axis: int, context: Context) -> Outcome:
@@ -108,7 +108,7 @@ def _slice_of_axis(fact: Fact, axis: int, begin: Size, end: Size, step: int) -> 
             and (not isinstance(end, int) or end >= _END or end == size_of(had))
         ):
             return fact
-        raise NeedsWhole("picks some sequences of a batch")
+        raise NotAlone("picks some sequences of a batch")
     length = size_of(had)
     if not (isinstance(begin, int) and isinstance(end, int) and isinstance(length, int)):
         raise NeedsWhole("cuts at a place that depends on the lengths")
@@ -180,7 +180,7 @@ def pad(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcom
         if TIME in fact.axes[axis]:
             over_time = begin, end
         elif has_symbol(fact.axes[axis]):
-            raise NeedsWhole("pads the batch")
+            raise NotAlone("pads the batch")
         else:
             padded = length_of(fact.axes[axis]) + begin + end
             result = result.with_axes(
@@ -188,10 +188,25 @@ def pad(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcom
             )
     if over_time == (0, 0):
         return Outcome((replace(result, value=None),))
-    if result.axes != fact.axes:
-        raise NeedsWhole("pads the time and other axes at once; pad them one after the other")
-    filled = _padding_of(facts, mode)
-    return _padded_in_time(fact, *over_time, filled, context)
+    made = _padded_in_time(result, *over_time, _padding_of(facts, mode))
+    alone = result.axes == fact.axes
+    return Outcome((made,), _pass_on if alone else _pad_others(begins, ends, axes, fact))
+
+
+def _pad_others(
+    begins: Sequence[int], ends: Sequence[int], axes: Sequence[int], fact: Fact
+) -> Edit:
+    """Where each step comes when it comes, the other axes are padded all the same."""
+    is_time = [TIME in fact.axes[axis % len(fact.axes)] for axis in axes]
+    pads = [
+        0 if one else pad for some in (begins, ends) for pad, one in zip(some, is_time, strict=True)
+    ]
+
+    def pad_others(writer: "Writer", copy: ir.Node) -> None:
+        if writer.kind != "window":
+            copy.replace_input_with(1, writer.constant(copy, np.array(pads, np.int64)))
+
+    return pad_others
 
 
 def _padding_of(facts: Sequence[Fact | None], mode: str) -> float:
@@ -205,20 +220,18 @@ def _padding_of(facts: Sequence[Fact | None], mode: str) -> float:
     return float(value.ravel()[0])
 
 
-def _padded_in_time(fact: Fact, begin: int, end: int, padding: float, context: Context) -> Outcome:
+def _padded_in_time(fact: Fact, begin: int, end: int, padding: float) -> Fact:
     if fact.late < 0 and fact.padding != padding:
         raise NeedsWhole("pads the time again, with other numbers")
     if fact.late > 0 and begin > 0:
         raise NeedsWhole("pads the time after what comes late; pad before it")
-    made = replace(
+    return replace(
         fact,
         late=fact.late - begin,
         extra=fact.extra + begin + end,
         padding=padding,
         value=None,
     )
-    del context
-    return Outcome((made,), _pass_on)
 
 
 def concat(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
@@ -232,7 +245,7 @@ def concat(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     _check_others(known, axis)
     lengths = [fact.axes[axis] for fact in known]
     if any(map(has_symbol, lengths)):
-        raise NeedsWhole("joins batches")
+        raise NotAlone("joins batches")
     total = sum(map(length_of, lengths))
     like = max(known, key=lambda fact: sum(map(has_symbol, fact.axes)))
     axes = tuple(axis_of(total) if at == axis else one for at, one in enumerate(like.axes))
@@ -282,14 +295,14 @@ def _joined_in_time(known: Sequence[Fact], axis: int, context: Context) -> Outco
     if len(paddings) != 1:
         raise NeedsWhole("pads the time with different numbers")
     begin, end = (sum(count for _, count in some) for some in (frames, behind))
-    made = _padded_in_time(known[place], begin, end, paddings.pop(), context)
+    made = _padded_in_time(known[place], begin, end, paddings.pop())
 
     def pass_on(writer: "Writer", copy: ir.Node) -> None:
         if writer.kind == "window":
             return
         writer.replace(copy, "Identity", [copy.inputs[place]])
 
-    return Outcome(made.facts, pass_on)
+    return Outcome((made,), pass_on)
 
 
 def _constant_frames(fact: Fact, axis: int) -> tuple[float, int]:
@@ -303,11 +316,11 @@ def _constant_frames(fact: Fact, axis: int) -> tuple[float, int]:
 
 
 def cumulative_sum(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     axis = numbers_of(facts[1])[0] % len(fact.axes)
     if TIME not in fact.axes[axis]:
         if has_symbol(fact.axes[axis]):
-            raise NeedsWhole("sums over the batch")
+            raise NotAlone("sums over the batch")
         return Outcome((fact.with_axes(fact.axes),))
     if node.attributes.get_int("reverse", 0):
         raise NeedsWhole("sums from the end of the sequence")

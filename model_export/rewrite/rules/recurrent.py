@@ -8,7 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, axes_of, has_symbol, width_of
-from model_export.rewrite.facts import Fact, NeedsWhole, Source, Whole
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Source, Whole
 from model_export.rewrite.gru_node import (
     INITIAL_H,
     SEQUENCE_LENS,
@@ -18,7 +18,6 @@ from model_export.rewrite.gru_node import (
     read_gru,
 )
 from model_export.rewrite.origins import origin_of
-from model_export.rewrite.rules.elementwise import unpadded
 from model_export.rewrite.rules.rule import Context, Edit, GruLayer, Outcome, given
 
 if TYPE_CHECKING:
@@ -28,24 +27,31 @@ _DIRECTIONS = {"bidirectional": 2}
 _LENGTHS = ((1, 257), (1, 258), (3, 257))
 """Batches and times at which an initial state must be the same."""
 _STATES = {"GRU": 1, "RNN": 1, "LSTM": 2}
+RECURRENT = frozenset(_STATES)
 
 
 def recurrent(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
     """GRU, RNN and LSTM. X is [steps, batch, I], Y [steps, directions, batch, H]."""
     inputs = [*facts, *[None] * (8 - len(facts))]
-    x = unpadded(given(inputs[X]))
-    steps, _, _ = x.axes
-    if TIME in steps and x.source > Source.STATIC:
-        context.recurrences += 1
-        if steps != (TIME,):
-            raise NeedsWhole("runs along an axis that is more than the time")
-        return _through_time(node, x, inputs, context)
-    if has_symbol(steps):
-        raise NeedsWhole("runs along the batch")
-    if steps == () and _goes_on(node, context):
-        context.recurrences += 1
-        return _through_time(node, x, inputs, context)
-    return _in_one_step(node, x, inputs, context)
+    x = given(inputs[X])
+    steps, _, features = x.axes
+    if BATCH in steps or BATCH in features:
+        raise NotAlone("runs along the batch")
+    if TIME in features:
+        raise NeedsWhole("takes all steps at once for its features")
+    if not runs_through_time(node, x, context):
+        return _in_one_step(node, x, inputs, context)
+    if steps not in ((TIME,), ()):
+        raise NeedsWhole("runs along an axis that is more than the time")
+    return _through_time(node, x, inputs, context)
+
+
+def runs_through_time(node: ir.Node, x: Fact, context: Context) -> bool:
+    """Whether a session goes on with what the node ended the step before."""
+    steps, _, features = x.axes
+    if x.source is Source.STATIC or has_symbol(features):
+        return False
+    return TIME in steps or (steps == () and _goes_on(node, context))
 
 
 def _goes_on(node: ir.Node, context: Context) -> bool:
@@ -58,7 +64,10 @@ def _is_fed_back(node: ir.Node, context: Context) -> bool:
 
 
 def _through_time(
-    node: ir.Node, x: Fact, facts: Sequence[Fact | None], context: Context
+    node: ir.Node,
+    x: Fact,
+    facts: Sequence[Fact | None],
+    context: Context,
 ) -> Outcome:
     if not is_forward(node):
         direction = node.attributes.get_string("direction", "forward")

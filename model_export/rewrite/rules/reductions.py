@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from model_export.rewrite.axes import TIME, has_symbol
-from model_export.rewrite.facts import Fact, NeedsWhole
-from model_export.rewrite.rules.elementwise import unpadded
+from model_export.rewrite.axes import BATCH, TIME, has_symbol
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules.rule import Context, Outcome, given
 
 REDUCTIONS = frozenset(
@@ -21,7 +20,7 @@ ALONG_ONE = {"Softmax": -1, "LogSoftmax": -1, "Hardmax": -1, "LpNormalization": 
 
 
 def reduction(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     rank = len(fact.axes)
     axes = _axes_of(node, facts[1] if len(facts) > 1 else None)
     if axes is None:
@@ -33,14 +32,14 @@ def reduction(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcom
 
 def arg_reduction(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     """ArgMax and ArgMin."""
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     chosen = {node.attributes.get_int("axis", 0) % len(fact.axes)}
     refuse_along(fact, chosen)
     return Outcome((fact.with_axes(_without(fact, chosen, node)),))
 
 
 def along_one(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     axis = node.attributes.get_int("axis", ALONG_ONE[node.op_type])
     refuse_along(fact, {axis % len(fact.axes)})
     return Outcome((fact.with_axes(fact.axes),))
@@ -48,7 +47,7 @@ def along_one(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcom
 
 def layer_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     """From `axis` to the last one."""
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     _refuse_computed(facts[1:])
     rank = len(fact.axes)
     first = node.attributes.get_int("axis", -1) % rank
@@ -61,10 +60,10 @@ def layer_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context)
 
 def batch_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     """With stored means and variances, one for each channel (axis 1)."""
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     _refuse_computed(facts[1:])
     if node.attributes.get_int("training_mode", 0) or len(node.outputs) > 1:
-        raise NeedsWhole("was exported in training mode: it uses the mean of the batch")
+        raise NotAlone("was exported in training mode: it uses the mean of the batch")
     if len(fact.axes) > 1 and has_symbol(fact.axes[1]):
         raise NeedsWhole("has its channels where the time is")
     return Outcome((fact.with_axes(fact.axes),))
@@ -72,14 +71,14 @@ def batch_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context)
 
 def spatial_normalisation(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
     """InstanceNormalization and GroupNormalization: over all axes but the first."""
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     _refuse_computed(facts[1:])
     refuse_along(fact, set(range(1, len(fact.axes))))
     return Outcome((fact.with_axes(fact.axes),))
 
 
 def global_pool(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outcome:
-    fact = unpadded(given(facts[0]))
+    fact = given(facts[0])
     spatial = set(range(2, len(fact.axes)))
     refuse_along(fact, spatial)
     axes = tuple(() if index in spatial else axis for index, axis in enumerate(fact.axes))
@@ -88,11 +87,10 @@ def global_pool(node: ir.Node, facts: Sequence[Fact | None], _: Context) -> Outc
 
 def refuse_along(fact: Fact, axes: set[int]) -> None:
     """Raises NeedsWhole where one of the axes is, or holds, the time or the batch."""
-    for axis in axes:
-        if TIME in fact.axes[axis]:
-            raise NeedsWhole("works along the time: it needs all steps at once")
-        if has_symbol(fact.axes[axis]):
-            raise NeedsWhole("works along the batch: it mixes the sequences of a batch")
+    if any(BATCH in fact.axes[axis] for axis in axes):
+        raise NotAlone("works along the batch: it mixes the sequences of a batch")
+    if any(TIME in fact.axes[axis] for axis in axes):
+        raise NeedsWhole("works along the time: it needs all steps at once")
 
 
 def _refuse_computed(facts: Sequence[Fact | None]) -> None:

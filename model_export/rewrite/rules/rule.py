@@ -73,8 +73,6 @@ class Context:
     """Names of the other inputs that are fed from an output of the step before."""
     layers: list[GruLayer] = field(default_factory=list)
     carried: list[Carried] = field(default_factory=list)
-    recurrences: int = 0
-    """Nodes that run through time, whether a session can follow them or not."""
     counts_steps: bool = False
     """Whether something must know how many steps a session has seen."""
 

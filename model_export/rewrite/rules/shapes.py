@@ -1,6 +1,7 @@
 """Arithmetic on shapes, and what is filled with one number."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import onnx_ir as ir
 import sympy
 from numpy.typing import NDArray
 
-from model_export.rewrite.axes import axes_of, size_of
-from model_export.rewrite.facts import Fact, NeedsWhole, Source
+from model_export.rewrite.axes import BATCH, TIME, B, Symbol, T, axes_of, size_of
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Source
 from model_export.rewrite.rules.layout import axis_of, sizes_of
 from model_export.rewrite.rules.rule import Context, Outcome, given
 
@@ -56,6 +57,52 @@ def arithmetic(node: ir.Node, facts: Sequence[Fact | None]) -> NDArray[Any] | No
         return compute(node, [value for value in values if value is not None])
     except (TypeError, ValueError, IndexError, ZeroDivisionError, AttributeError):
         return None
+
+
+_LAYOUT = {
+    **{name: {1} for name in ("Expand", "Reshape", "Split", "Squeeze", "Tile", "Unsqueeze")},
+    "ConstantOfShape": {0},
+    "Gather": {1},
+    "Pad": {1, 3},
+    "Shape": {0},
+    "Slice": {1, 2, 3, 4},
+}
+"""Inputs that say where numbers go, and not which."""
+
+
+def lengths_used(node: ir.Node, facts: Sequence[Fact | None]) -> frozenset[Symbol]:
+    """What lengths decide the numbers that a node makes."""
+    layout = _LAYOUT.get(node.op_type, set())
+    if node.op_type == "Gather" and facts[0] is not None and not facts[0].source:
+        layout = set()
+    used: set[Symbol] = set()
+    for at, fact in enumerate(facts):
+        if fact is not None and at not in layout:
+            used |= fact.lengths | _symbols(fact.value)
+    return frozenset(used)
+
+
+def _symbols(value: NDArray[Any] | None) -> set[Symbol]:
+    if value is None or value.dtype != object:
+        return set()
+    found = set().union(*(sympy.sympify(one).free_symbols for one in value.ravel().tolist()))
+    return {name for symbol, name in ((B, BATCH), (T, TIME)) if symbol in found}
+
+
+def depending(outcome: Outcome, lengths: frozenset[Symbol]) -> Outcome:
+    """The same, of numbers that depend on some lengths.
+
+    Raises NeedsWhole where they are numbers of a session: it never knows its length.
+    """
+    if any(isinstance(fact, Fact) and fact.source for fact in outcome.facts):
+        if BATCH in lengths:
+            raise NotAlone("depends on how many sequences a batch has")
+        raise NeedsWhole("depends on the length of the sequence")
+    facts = [
+        replace(fact, lengths=fact.lengths | lengths) if isinstance(fact, Fact) else fact
+        for fact in outcome.facts
+    ]
+    return replace(outcome, facts=tuple(facts))
 
 
 Values = list[NDArray[Any]]

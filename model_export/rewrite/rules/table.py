@@ -23,7 +23,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(reductions.REDUCTIONS, reductions.reduction),
     **dict.fromkeys(reductions.ALONG_ONE, reductions.along_one),
     **dict.fromkeys(("ArgMax", "ArgMin"), reductions.arg_reduction),
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), recurrent.recurrent),
+    **dict.fromkeys(recurrent.RECURRENT, recurrent.recurrent),
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), windows.pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), reductions.global_pool),
     **dict.fromkeys(
@@ -68,4 +68,6 @@ def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) ->
         raise NeedsWhole("computes with the length of the sequence, or of the batch")
     known_domain = node.domain in ("", "ai.onnx")
     rule = RULES.get(node.op_type, shapes.fallback) if known_domain else shapes.fallback
-    return rule(node, facts, context)
+    lengths = shapes.lengths_used(node, facts)
+    outcome = rule(node, facts, context)
+    return shapes.depending(outcome, lengths) if lengths else outcome

@@ -1,0 +1,1 @@
+"""Models as torch's exporters and other tools write them, and what must come of each."""
