@@ -37,13 +37,6 @@ def known(value: NDArray[Any]) -> Fact:
     return Fact(axes_of(value.shape), Source.STATIC, value=value)
 
 
-def has_lengths(fact: Fact | None) -> bool:
-    """Whether its numbers are, or are computed from, the length of the sequence or the batch."""
-    if fact is None or fact.value is None or fact.value.dtype != object:
-        return False
-    return any(sympy.sympify(one).free_symbols for one in fact.value.ravel().tolist())
-
-
 def arithmetic(node: ir.Node, facts: Sequence[Fact | None]) -> NDArray[Any] | None:
     """The numbers that an operator makes of known ones; None where it is not for shapes."""
     compute = _ARITHMETIC.get(node.op_type)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from model_export.rewrite.facts import Fact, NeedsWhole
+from model_export.rewrite.facts import Fact
 from model_export.rewrite.rules import (
     elementwise,
     layout,
@@ -53,10 +53,6 @@ RULES: dict[str, Rule] = {
     "Transpose": layout.transpose,
     "Unsqueeze": layout.unsqueeze,
 }
-_TAKES_LENGTHS = {
-    *("ConstantOfShape", "Expand", "Gather", "Pad", "Reshape", "Slice", "Split", "Tile"),
-}
-"""Operators that are told what to do by numbers rather than compute with them."""
 
 
 def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcome:
@@ -64,8 +60,6 @@ def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) ->
     numbers = shapes.arithmetic(node, facts)
     if numbers is not None:
         return Outcome((shapes.known(numbers),))
-    if node.op_type not in _TAKES_LENGTHS and any(map(shapes.has_lengths, facts)):
-        raise NeedsWhole("computes with the length of the sequence, or of the batch")
     known_domain = node.domain in ("", "ai.onnx")
     rule = RULES.get(node.op_type, shapes.fallback) if known_domain else shapes.fallback
     lengths = shapes.lengths_used(node, facts)
