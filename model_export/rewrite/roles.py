@@ -96,11 +96,18 @@ def _found(model: ir.Model, hints: Hints) -> Roles:
     name = _sequence_input(graph, set(pairs), hints)
     states = frozenset(given for given in pairs if _is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
-    found = [
-        roles
-        for layout in _layouts(_input(graph, name), hints, cached=bool(cached))
-        if (roles := _tried(model, name, output, layout, pairs=pairs, states=states)) is not None
-    ]
+    found: list[Roles] = []
+    refused: list[ExportError] = []
+    for layout in _layouts(_input(graph, name), hints, cached=bool(cached)):
+        try:
+            roles = _tried(model, name, output, layout, pairs=pairs, states=states)
+        except ExportError as error:
+            # Another input may fit one reading of the axes and not the next.
+            refused.append(error)
+        else:
+            found += [] if roles is None else [roles]
+    if refused and not found:
+        raise refused[0]
     return _best(found, _input(graph, name), hints)
 
 

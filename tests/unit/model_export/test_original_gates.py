@@ -136,10 +136,13 @@ def named() -> bytes:
     return export(Named(), *inputs, names=("x", "speaker"), axes=axes)
 
 
-def spoken() -> bytes:
+def spoken(*, one_by_one: bool) -> bytes:
     torch.manual_seed(0)
+    names: dict[str, Any] = {"names": ("x", "h0"), "outputs": ("y", "hn")}
+    if one_by_one:
+        inputs = torch.randint(0, 11, (1, 7)), torch.zeros(2, 1, 8)
+        return export(Spoken(), *inputs, axes={"x": {1: "time"}}, **names)
     inputs = torch.randint(0, 11, (2, 7)), torch.zeros(2, 2, 8)
-    names = {"names": ("x", "h0"), "outputs": ("y", "hn")}
     return export(Spoken(), *inputs, axes={**FREE, "h0": {1: "batch"}}, **names)
 
 
@@ -256,7 +259,8 @@ KINDS = {
     ),
     "window of other activations": Kind(activations, AS_WINDOW, hidden_in_state=False),
     "window of a given length": Kind(with_lengths, AS_WINDOW, hidden_in_state=False),
-    "tokens, and states that come and go": Kind(spoken),
+    "tokens, and states that come and go": Kind(lambda: spoken(one_by_one=False)),
+    "tokens, one sequence at a time": Kind(lambda: spoken(one_by_one=True)),
     "lanes": Kind(lambda: exported(Lanes, (2, 7, 9), axes=FREE)),
     "lanes that begin with a learnt state": Kind(lambda: exported(Learnt, (2, 7, 3), axes=FREE)),
     "other activations, clip, both reset variants": Kind(activations),
