@@ -20,6 +20,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ModelExportError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+        except MemoryError:
+            raise click.ClickException("there is not enough memory for this model") from None
 
 
 @click.group(cls=_Group, context_settings={"show_default": True})

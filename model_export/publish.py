@@ -38,6 +38,11 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
             bundle = _verified(draft, folder, manifest)
         except GatewiseError as error:
             raise ExportError(f"verification failed: {error}") from error
+        except Exception as error:
+            # Its exceptions have no class in common.
+            if not type(error).__module__.startswith("onnxruntime."):
+                raise
+            raise ExportError(f"verification failed: ONNX Runtime: {error}") from error
         seal(folder, bundle.manifest)
         place = repository / manifest.name / str(version)
         return move_into_place(folder, place, candidate=candidate)

@@ -83,12 +83,19 @@ def read_gru(node: ir.Node) -> GruNode:
     reset: Reset = "after" if after else "before"
     gates, candidate = _activations(node)
     clip = node.attributes.get_float("clip", 0.0) or None
+    if clip is not None and not clip > 0:
+        raise ExportError(f"GRU node {name_of(node)!r} clips at {clip}, which is not above zero")
     weights = _read_weights(node, reset, keeps=gates.name != "Sigmoid")
     return GruNode(node, reset, weights, gates, candidate, clip)
 
 
 def is_forward(node: ir.Node) -> bool:
-    return node.attributes.get_string("direction", "forward") == "forward"
+    direction = node.attributes.get_string("direction", "forward")
+    if direction not in ("forward", "reverse", "bidirectional"):
+        raise ExportError(
+            f"{node.op_type} node {name_of(node)!r} has the unknown direction {direction!r}"
+        )
+    return direction == "forward"
 
 
 def _activations(node: ir.Node) -> tuple[Activation, Activation]:
@@ -113,7 +120,27 @@ def _activations(node: ir.Node) -> tuple[Activation, Activation]:
     return read[0], read[1]
 
 
+def _check_shapes(node: ir.Node) -> None:
+    """W [1, 3H, I], R [1, 3H, H] and B [1, 6H]."""
+    size = _constant(node, R).shape[-1] if _constant(node, R).ndim else 0
+    width = _constant(node, W).shape[-1] if _constant(node, W).ndim else 0
+    wanted = {W: (1, 3 * size, width), R: (1, 3 * size, size), BIAS: (1, 6 * size)}
+    for index, shape in wanted.items():
+        value = node_input(node, index)
+        if value is not None and (_constant(node, index).shape != shape or not all(shape)):
+            raise ExportError(
+                f"GRU node {name_of(node)!r}: its weights {value.name!r} have the shape "
+                f"{list(_constant(node, index).shape)}, which does not fit"
+            )
+    said = node.attributes.get_int("hidden_size", size)
+    if said != size:
+        raise ExportError(
+            f"GRU node {name_of(node)!r}: its hidden_size is {said}, its weights are of {size}"
+        )
+
+
 def _read_weights(node: ir.Node, reset: Reset, *, keeps: bool) -> Weights:
+    _check_shapes(node)
     input_weights = _in_our_order(_constant(node, W)[0], keeps=keeps)
     hidden_weights = _in_our_order(_constant(node, R)[0], keeps=keeps)
     hidden_size = hidden_weights.shape[-1]
@@ -146,7 +173,12 @@ def _constant(node: ir.Node, index: int) -> NDArray[np.float32]:
             f"GRU node {name_of(node)!r}: its weights {value.name!r} are computed from an input, "
             "not stored"
         )
-    return np.asarray(tensor.numpy(), np.float32)
+    numbers = tensor.numpy()
+    if numbers.dtype.kind != "f" or not np.isfinite(numbers).all():
+        raise ExportError(
+            f"GRU node {name_of(node)!r}: its weights {value.name!r} are not all finite numbers"
+        )
+    return np.asarray(numbers, np.float32)
 
 
 def node_input(node: ir.Node, index: int) -> ir.Value | None:

@@ -1,12 +1,15 @@
 """From a model as a file has it to one in the form that the rules are written for."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx.inliner
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
+from numpy.typing import NDArray
 from onnx import version_converter
 from onnxscript.optimizer import fold_constants
 
@@ -18,6 +21,8 @@ OPSET = 20
 """Older models are converted to this one."""
 NEWEST_OPSET = 23
 """Newer ones are converted back to this one, the newest that all of the service's parts know."""
+LARGEST_NODES = 5000
+"""Of a model, its functions written out: ten times those of a large one with GRUs."""
 _OTHER_FLOATS = (ir.DataType.FLOAT16, ir.DataType.DOUBLE, ir.DataType.BFLOAT16)
 _RANDOM = {
     *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
@@ -32,6 +37,7 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
 
     Raises ExportError for what is no valid ONNX model.
     """
+    _check_size(proto)
     _check(proto)
     proto = _converted(onnx.inliner.inline_local_functions(proto))
     try:
@@ -40,6 +46,7 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
         raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveInitializersFromInputsPass()(model)
+    _check_stored(model)
     _to_float32(model)
     time_first(model.graph)
     _simplify(model)
@@ -64,7 +71,45 @@ def _simplify(model: ir.Model) -> None:
     clean(model)
     _name_all(model.graph)
     _refuse_random(model)
-    passes.ShapeInferencePass()(model)
+    _infer_shapes(model)
+
+
+def _check_size(proto: onnx.ModelProto) -> None:
+    """Functions that call one another may stand for very many nodes."""
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size_of(nodes: Iterable[onnx.NodeProto]) -> int:
+        return sum(sizes.get((node.domain, node.op_type), 1) for node in nodes)
+
+    # As many rounds as functions can be deep; those that call themselves are refused later.
+    for _ in proto.functions:
+        for one in proto.functions:
+            sizes[one.domain, one.name] = min(size_of(one.node), LARGEST_NODES + 1)
+    count = size_of(proto.graph.node)
+    if count > LARGEST_NODES:
+        raise ExportError(f"the model has {count} nodes or more, at most {LARGEST_NODES} are read")
+
+
+def _check_stored(model: ir.Model) -> None:
+    for name, value in model.graph.initializers.items():
+        try:
+            if value.const_value is not None:
+                value.const_value.numpy()
+        except Exception as error:  # more or less data than its shape says
+            raise ExportError(
+                f"the stored tensor {name!r} cannot be read: {one_line(error)}"
+            ) from None
+
+
+def _infer_shapes(model: ir.Model) -> None:
+    """Where that fails, shapes are left unknown, and rules say what they cannot follow."""
+    logger = logging.getLogger("onnx_ir.passes.common.shape_inference")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        passes.ShapeInferencePass()(model)
+    finally:
+        logger.setLevel(level)
 
 
 def _check(proto: onnx.ModelProto) -> None:
@@ -134,9 +179,43 @@ def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
 
 def _fold(model: ir.Model) -> None:
     try:
-        fold_constants(model, input_size_limit=_LARGEST_FOLDED, output_size_limit=_LARGEST_FOLDED)
+        fold_constants(
+            model,
+            input_size_limit=_LARGEST_FOLDED,
+            output_size_limit=_LARGEST_FOLDED,
+            should_fold=_check_made,
+        )
+    except ExportError:
+        raise
     except Exception as error:  # an operator that its own inputs do not fit
         raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
+
+
+def _check_made(node: ir.Node) -> None:
+    """Few numbers may stand for very many: they are counted before they are made."""
+    tensors = (value and ir.convenience.get_const_tensor(value) for value in node.inputs)
+    known: list[Any] = [tensor and tensor.numpy().astype(object) for tensor in tensors]
+    made = 0
+    match node.op_type, known:
+        case ("ConstantOfShape", [lengths]) | ("Expand", [_, lengths]) if lengths is not None:
+            made = _product(lengths)
+        case "Tile", [repeated, repeats] if repeats is not None:
+            made = _product(repeats) * (1 if repeated is None else repeated.size)
+        case "OneHot", [indexes, depth, _] if depth is not None:
+            made = int(np.max(depth)) * (1 if indexes is None else indexes.size)
+        case "Range", [begin, end, step] if not any(one is None for one in known):
+            made = int(abs(np.max(end) - np.max(begin)) / (abs(np.max(step)) or 1))
+    if not 0 <= made <= _LARGEST_FOLDED:
+        raise ExportError(
+            f"{node.op_type} node {node.name or node.outputs[0].name!r} makes {made} numbers, "
+            f"at most {_LARGEST_FOLDED} are made"
+        )
+
+
+def _product(lengths: NDArray[Any]) -> int:
+    """Below zero where one of them is; −1 of an Expand is none."""
+    product = int(np.prod(np.abs(lengths), initial=1))
+    return -product if (lengths < 0).any() else product
 
 
 def _refuse_random(model: ir.Model) -> None:

@@ -150,31 +150,46 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
 def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
     """Inputs by name, and the outputs that are fed to them, as far as that can be told."""
     pairs = {given: output for output, given in hints.states.items()}
-    inputs = [one for one in graph.inputs if one.name not in pairs]
+    inputs = [one for one in graph.inputs if one.name not in {hints.input, *pairs}]
     outputs = [one for one in graph.outputs if one.name not in pairs.values()]
-    for given in inputs:
-        alike = [
-            output
-            for output in outputs
-            if _is_alike(given, output)
-            and (
-                str(given.name) in _passed_on(output)
-                or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
-            )
-        ]
-        # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
-        named = [output for output in alike if _is_state_name(given, output)]
-        exact = [output for output in alike if _shape(output) == _shape(given)]
-        found = next((some for some in (alike, named, exact) if len(some) == 1), None)
-        if found is not None:
-            pairs[str(given.name)] = str(found[0].name)
-        elif alike:
-            names = _list([str(output.name) for output in alike])
+    found = {given: _fed_from(given, outputs) for given in inputs}
+    for output in outputs:
+        # An input that is joined to a cache is passed on with it: the cache bears the name.
+        takers = [given for given in inputs if found[given] is output]
+        named = [given for given in takers if _is_state_name(given, output)]
+        chosen = named if len(named) == 1 else takers
+        if len(chosen) > 1:
+            names = _list([str(given.name) for given in chosen])
             raise ExportError(
-                f"the input {given.name!r} may be fed from any of the outputs {names}; say which "
+                f"the output {output.name!r} may be fed to any of the inputs {names}; say which "
                 "by --state OUTPUT=INPUT"
             )
+        pairs.update({str(given.name): str(output.name) for given in chosen})
     return pairs
+
+
+def _fed_from(given: ir.Value, outputs: Sequence[ir.Value]) -> ir.Value | None:
+    """The one output that an input is fed from; None where there is none."""
+    alike = [
+        output
+        for output in outputs
+        if _is_alike(given, output)
+        and (
+            str(given.name) in _passed_on(output)
+            or (_is_state_name(given, output) and str(given.name) in inputs_of(output))
+        )
+    ]
+    # nn.GRU gives all its states [batch, time, H] besides the last [1, batch, H].
+    named = [output for output in alike if _is_state_name(given, output)]
+    exact = [output for output in alike if _shape(output) == _shape(given)]
+    found = next((some for some in (alike, named, exact) if len(some) == 1), None)
+    if alike and found is None:
+        names = _list([str(output.name) for output in alike])
+        raise ExportError(
+            f"the input {given.name!r} may be fed from any of the outputs {names}; say which "
+            "by --state OUTPUT=INPUT"
+        )
+    return found[0] if found else None
 
 
 def _is_alike(given: ir.Value, output: ir.Value) -> bool:

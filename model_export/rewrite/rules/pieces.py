@@ -12,7 +12,16 @@ from model_export.rewrite.axes import TIME, Axis, Size, T, has_symbol, length_of
 from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone, Source
 from model_export.rewrite.rules.elementwise import align
 from model_export.rewrite.rules.layout import axis_of, numbers_of, sizes_of
-from model_export.rewrite.rules.rule import Context, Edit, Outcome, carry, given, in_turn, source_of
+from model_export.rewrite.rules.rule import (
+    LARGEST_CARRIED,
+    Context,
+    Edit,
+    Outcome,
+    carry,
+    given,
+    in_turn,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
@@ -169,6 +178,8 @@ def pad(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outcom
     fact = given(facts[0])
     rank = len(fact.axes)
     pads = numbers_of(facts[1])
+    if any(abs(count) > LARGEST_CARRIED for count in pads):
+        raise NeedsWhole(f"pads by {pads}")
     axes = numbers_of(facts[3]) if len(facts) > 3 and facts[3] else list(range(rank))
     begins, ends = pads[: len(axes)], pads[len(axes) :]
     mode = node.attributes.get_string("mode", "constant")

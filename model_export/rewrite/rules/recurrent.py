@@ -77,7 +77,10 @@ def _through_time(
     if facts[SEQUENCE_LENS] is not None:
         _check_lengths(given(facts[SEQUENCE_LENS]), context)
     gru = read_gru(node)
-    steps, batch, _ = x.axes
+    steps, batch, features = x.axes
+    width = gru.weights.input_weights.shape[-1]
+    if features not in axes_of((width,)):
+        raise NeedsWhole(f"takes {width} numbers a step, and its input has others")
     if batch.count(BATCH) != 1:
         raise NeedsWhole("has no batch axis")
     layer = GruLayer(

@@ -17,6 +17,9 @@ from model_export.rewrite.origins import origin_of
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
 
+LARGEST_CARRIED = 2**24
+"""Numbers of one segment of a session."""
+
 Edit = Callable[["Writer", ir.Node], None]
 """Changes a node of a graph that is being written, so that it runs from a session's state."""
 
@@ -118,6 +121,8 @@ def carry(
         dtype=value.dtype or ir.DataType.FLOAT,
         padding=fact.padding,
     )
+    if not 0 <= carried.size <= LARGEST_CARRIED:
+        raise NeedsWhole(f"looks back at {carried.size} numbers")
     context.carried.append(carried)
     return carried
 

@@ -9,7 +9,14 @@ import onnx_ir as ir
 from model_export.rewrite.axes import TIME, Axis, has_symbol, length_of
 from model_export.rewrite.facts import Fact, NeedsWhole, Source
 from model_export.rewrite.rules.layout import axis_of
-from model_export.rewrite.rules.rule import Context, Outcome, attribute_ints, carry, given
+from model_export.rewrite.rules.rule import (
+    LARGEST_CARRIED,
+    Context,
+    Outcome,
+    attribute_ints,
+    carry,
+    given,
+)
 
 if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
@@ -131,6 +138,8 @@ def _windows(node: ir.Node, kernel: Sequence[int]) -> list[Window]:
     dilations = attribute_ints(node, "dilations", [1] * rank)
     pads = attribute_ints(node, "pads", [0] * 2 * rank)
     mode = node.attributes.get_string("auto_pad", "NOTSET")
+    if any(not 0 <= one <= LARGEST_CARRIED for one in (*strides, *dilations, *pads)):
+        raise NeedsWhole("has strides, dilations or pads that are negative or very large")
     made = []
     for at in range(rank):
         begin, end = pads[at], pads[rank + at]

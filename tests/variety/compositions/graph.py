@@ -162,6 +162,8 @@ class Graph:
 
     def fed_back(self, what: str, labels: Sequence[Label]) -> Value:
         """An input that is zeros at the beginning."""
+        if not all(isinstance(one, int) or one in ("B", "T") for one in labels):
+            raise Impossible("an axis that is neither")
         shapes = [
             [{"B": batch, "T": time}.get(str(one), one) for one in labels]
             for batch, time in self.sizes
