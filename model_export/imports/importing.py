@@ -30,6 +30,7 @@ from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.golden import deviation
 
+LARGEST_WHOLE = 2**24
 GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
 COMPARED_BATCH = 3
@@ -85,6 +86,9 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     rows = signatures.rows(GOLDEN_BATCH, GOLDEN_TIME)
     constants = signatures.constants(GOLDEN_BATCH)
     state = initial_states(graphs, GOLDEN_BATCH, constants)
+    golden = golden_vectors(graphs, rows, state)
+    if graphs.step is not None:
+        _check_integers(graphs, golden["states"])
     manifest = Manifest(
         name=options.name,
         version=1,
@@ -98,7 +102,7 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     draft = Draft(
         manifest=manifest,
         graphs=graph_files(graphs),
-        golden=golden_vectors(graphs, rows, state),
+        golden=golden,
         cells=cells_of(graphs),
         compare=_comparison(original, graphs, signatures),
         sections=import_sections(original, notes, rows[0]),
@@ -127,6 +131,7 @@ def _graphs(
         note = f"A session answers what the model answers to its last {window} inputs, {why}."
         return write_window(model, roles, window), (note,)
     graphs = write_graphs(model, roles)
+    _check_recurrence(model, graphs)
     if graphs.step is None:
         hint = " --session window --window N serves it in sessions that see the last N inputs."
         return graphs, (hint.strip(),)
@@ -136,6 +141,29 @@ def _graphs(
             "what it answers there cannot be compared with the file.",
         )
     return graphs, ()
+
+
+def _check_recurrence(model: ir.Model, graphs: Graphs) -> None:
+    if graphs.step is not None and not graphs.roles.analysis.layers:
+        names = ", ".join(repr(node.name) for node in model.graph if node.op_type == "GRU")
+        raise ExportError(
+            f"no GRU runs through time, so a session would have nothing to remember: {names} of "
+            "type GRU begins anew in every step; export it over whole sequences, or with its state "
+            "passed in and out"
+        )
+
+
+def _check_integers(graphs: Graphs, states: NDArray[np.float64]) -> None:
+    """`states` [B, T, S] in float64. Whole numbers that a model passes on must stay exact."""
+    offset = 0
+    for piece in graphs.segments:
+        largest = float(np.abs(states[..., offset : offset + piece.size]).max(initial=0))
+        if piece.integers and piece.kind == "carried" and largest > LARGEST_WHOLE:
+            raise ExportError(
+                f"the input {piece.name!r} is fed whole numbers up to {largest:.3g}; a session "
+                f"keeps float32, which is exact up to {LARGEST_WHOLE}"
+            )
+        offset += piece.size
 
 
 def _check_delay(graphs: Graphs, delay: int) -> None:

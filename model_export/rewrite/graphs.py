@@ -144,7 +144,10 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
     for cache in roles.caches:
         shape = _numbers(cache.axes)
         size = int(np.prod(shape))
-        found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
+        given = next(one for one in model.graph.inputs if one.name == cache.input)
+        zeros = np.zeros(size, np.float32)
+        whole = given.dtype != ir.DataType.FLOAT
+        found.append(Segment(cache.input, "carried", shape, zeros, integers=whole))
     for name, axes in roles.constants.items():
         given = next(one for one in model.graph.inputs if one.name == name)
         integers = given.dtype != ir.DataType.FLOAT

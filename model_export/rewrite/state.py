@@ -17,8 +17,8 @@ LAST_INPUTS = "last inputs"
 @dataclass(frozen=True, slots=True)
 class Segment:
     """`shape` numbers of one session, in C order; `initial` [size], or None where a session's
-    constants decide it. `source` is what it is kept for; `integers` says that a constant has whole
-    numbers only."""
+    constants decide it. `source` is what it is kept for; `integers` says that what a session
+    is given, or a cache, has whole numbers only."""
 
     name: str
     kind: Literal["gru", "carried", "constant"]

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
+from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model
 
 from model_export.errors import ExportError
@@ -46,8 +47,8 @@ def _read(file: Path) -> onnx.ModelProto:
 
 
 def _answer(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
-    """The file itself, as it is, in ONNX Runtime, where that can run it."""
-    if any(_takes_batch_first(node) for node in model.graph.node):
+    """The file itself, as it is, in ONNX Runtime, where that runs it and to the last digit."""
+    if any(_takes_batch_first(node) for node in model.graph.node) or _is_of_other_floats(model):
         return Float64Graph(model.SerializeToString()).run
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -65,7 +66,10 @@ def _answer(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
         names = [output.name for output in session.get_outputs()]
         types = {one.name: _numpy_type(one.type) for one in session.get_inputs()}
         feed = {name: inputs[name].astype(kind) for name, kind in types.items()}
-        return dict(zip(names, session.run(names, feed), strict=True))
+        try:
+            return dict(zip(names, session.run(names, feed), strict=True))
+        except Exception as error:  # a kernel that lacks, or a shape that does not fit
+            raise ExportError(f"{file}: ONNX Runtime cannot run it: {error}") from None
 
     return answer
 
@@ -73,6 +77,14 @@ def _answer(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
 def _takes_batch_first(node: onnx.NodeProto) -> bool:
     """ONNX Runtime has no kernel for a GRU with layout=1."""
     return node.op_type == "GRU" and any(one.name == "layout" and one.i for one in node.attribute)
+
+
+def _is_of_other_floats(model: onnx.ModelProto) -> bool:
+    """Half precision says the weights, not how exactly to compute with them; and ONNX Runtime has
+    no kernel for a GRU in float64."""
+    types = {one.type.tensor_type.elem_type for one in model.graph.input}
+    types |= {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) > 1}
+    return bool(types & {TensorProto.FLOAT16, TensorProto.DOUBLE})
 
 
 def _numpy_type(kind: str) -> np.dtype[np.generic]:

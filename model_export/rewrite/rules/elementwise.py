@@ -102,6 +102,8 @@ def align(node: ir.Node, facts: Sequence[Fact], context: Context) -> tuple[int, 
     streams = [fact for fact in facts if fact.is_stream]
     if len({fact.extra for fact in streams}) > 1:
         raise NeedsWhole("combines sequences of different lengths")
+    if any(fact.late < 0 < fact.extra for fact in streams):
+        raise NeedsWhole("works on frames of padding; pad right before the convolution instead")
     late = max((fact.late for fact in streams), default=0)
     late = max(0, late) if streams else late
     waiting = {

@@ -25,7 +25,7 @@ def gather(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     table, indexes = given(facts[0]), given(facts[1])
     axis = node.attributes.get_int("axis", 0) % len(table.axes)
     if indexes.source > Source.STATIC:
-        return _looked_up(table, indexes, axis)
+        return _looked_up(node, (table, indexes), axis, context)
     if TIME in table.axes[axis] and table.source > Source.STATIC:
         return _one_step(table, indexes, axis, context)
     if has_symbol(table.axes[axis]):
@@ -34,12 +34,14 @@ def gather(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     return Outcome((table.with_axes(axes),))
 
 
-def _looked_up(table: Fact, indexes: Fact, axis: int) -> Outcome:
+def _looked_up(node: ir.Node, facts: tuple[Fact, Fact], axis: int, context: Context) -> Outcome:
     """An embedding: rows of a table by numbers from the sequence."""
+    table, indexes = facts
     if table.source > Source.STATIC:
         raise NeedsWhole("picks steps by numbers that are computed")
     axes = (*table.axes[:axis], *indexes.axes, *table.axes[axis + 1 :])
-    return Outcome((unpadded(indexes).with_axes(axes),))
+    late, edit = align(node, facts, context)
+    return Outcome((replace(indexes, axes=axes, late=late, value=None, padding=0.0),), edit)
 
 
 def _one_step(table: Fact, indexes: Fact, axis: int, context: Context) -> Outcome:

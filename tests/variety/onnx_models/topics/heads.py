@@ -256,6 +256,7 @@ def _fixed_windows() -> Iterator[Case]:
             lambda m, x: m.head(m.gru(x + m.place)[0][:, -1]), place=torch.randn(7, 3)
         ),
         Whole(("each of 7 steps",), could_step=True),
+        hints=Hints(time_axis=1),
         **FIXED,
         **LAST,
     )
@@ -266,6 +267,7 @@ def _fixed_windows() -> Iterator[Case]:
         ),
         Window(7),
         options={"session": "window"},
+        hints=Hints(time_axis=1),
         **FIXED,
         **LAST,
     )
