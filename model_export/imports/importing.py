@@ -91,6 +91,7 @@ def _graphs(
         note = f"A session answers what the model answers to its last {window} inputs, {why}."
         return write_window(model, roles, window), (note,)
     graphs = write_graphs(model, roles)
+    _check_recurrence(model, graphs)
     if graphs.step is None:
         hint = " --session window --window N serves it in sessions that see the last N inputs."
         return graphs, (hint.strip(),)
@@ -100,6 +101,16 @@ def _graphs(
             "what it answers there cannot be compared with the file.",
         )
     return graphs, ()
+
+
+def _check_recurrence(model: ir.Model, graphs: Graphs) -> None:
+    if graphs.step is not None and not graphs.segments:
+        names = ", ".join(repr(node.name) for node in model.graph if node.op_type == "GRU")
+        raise ExportError(
+            f"no GRU runs through time, so a session would have nothing to remember: {names} of "
+            "type GRU begins anew in every step; export it over whole sequences, or with its state "
+            "passed in and out"
+        )
 
 
 def _check_delay(graphs: Graphs, delay: int) -> None:

@@ -170,7 +170,8 @@ def _to_float32_in(node: ir.Node) -> None:
             if tensor.dtype in _OTHER_FLOATS:
                 node.attributes.add(ir.AttrTensor(name, _float32(tensor)))
     for output in node.outputs:
-        output.type = None if output.dtype in _OTHER_FLOATS else output.type
+        if output.dtype in _OTHER_FLOATS:
+            output.dtype = ir.DataType.FLOAT
 
 
 def _float32(tensor: ir.TensorProtocol) -> ir.TensorProtocol:

@@ -9,12 +9,13 @@ import onnx.inliner
 import onnx_ir as ir
 import onnxruntime
 from google.protobuf.message import DecodeError
+from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model
 
 from model_export.errors import ExportError
 from model_export.original import Arrays, Original
 from model_export.rewrite.time_first import is_batch_first, time_first
-from model_export.verify.float64 import show_inside
+from model_export.verify.float64 import Float64Graph, show_inside
 
 LARGEST_BYTES = 2**31 - 1
 """Of a file with all its weights: protobuf holds no more."""
@@ -26,8 +27,19 @@ def read_onnx(file: Path) -> Original:
     Raises ExportError for what is no ONNX model, or not all of one.
     """
     model = _read(file)
-    answer, inside = _Runtime(file, model).answer, _inside(file, model)
+    answer, inside = _ways_to_ask(file, model)
     return Original(model, answer, inside, file, _framework(model), _warnings(model))
+
+
+Ask = Callable[[Arrays], Arrays]
+
+
+def _ways_to_ask(file: Path, model: onnx.ModelProto) -> tuple[Ask, Ask]:
+    """For its outputs, and for every value inside."""
+    if _is_of_other_floats(model):
+        content = model.SerializeToString()
+        return Float64Graph(content).run, Float64Graph(content, inside=True).run
+    return _Runtime(file, model).answer, _inside(file, model)
 
 
 def _read(file: Path) -> onnx.ModelProto:
@@ -105,6 +117,14 @@ def _inside(file: Path, model: onnx.ModelProto) -> Callable[[Arrays], Arrays]:
         return _Runtime(file, shown).answer(inputs)
 
     return inside
+
+
+def _is_of_other_floats(model: onnx.ModelProto) -> bool:
+    """Half precision says the weights, not how exactly to compute with them; and ONNX Runtime has
+    no kernel for a GRU in float64."""
+    types = {one.type.tensor_type.elem_type for one in model.graph.input}
+    types |= {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) > 1}
+    return bool(types & {TensorProto.FLOAT16, TensorProto.DOUBLE})
 
 
 def _numpy_type(kind: str) -> np.dtype[np.generic]:

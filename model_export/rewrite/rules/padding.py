@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 
 from model_export.rewrite.axes import TIME
-from model_export.rewrite.facts import Fact
+from model_export.rewrite.facts import Fact, NeedsWhole
 from model_export.rewrite.rules.rule import Context, Edit, carry
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def settled(
     for index, fact in enumerate(facts):
         if fact is None or not fact.is_stream or fact.late >= 0 or _keeps(node, fact):
             continue
+        if fact.extra > 0:
+            raise NeedsWhole("works on frames of padding; pad right before the convolution instead")
         delays[index] = carry(context, node, index, fact, -fact.late, what="padding")
         made[index] = replace(fact, late=0, padding=0.0, value=None)
     if not delays:

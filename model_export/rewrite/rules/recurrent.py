@@ -39,6 +39,8 @@ def recurrent(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> 
         raise NotAlone("runs along the batch")
     if TIME in features:
         raise NeedsWhole("takes all steps at once for its features")
+    if TIME in steps and x.source is Source.STATIC:
+        raise NeedsWhole("runs over steps that do not come from the sequence")
     if not runs_through_time(node, x, context):
         return _in_one_step(node, x, inputs, context)
     if steps not in ((TIME,), ()):

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from model_export.rewrite.roles import Hints
 from tests.variety.onnx_models.case import Case, Refused, Sessions, Whole
-from tests.variety.onnx_models.exported import BOTH, OLD, exported
+from tests.variety.onnx_models.exported import BOTH, NEW, OLD, exported
 from tests.variety.onnx_models.topics.parts import headed, over_time, with_head
 
 
@@ -25,7 +26,6 @@ def _of_the_time() -> Iterator[Case]:
             "the logarithm of the length added",
             lambda m, x: m.gru(x)[0] + torch.log(torch.tensor(1.0) * x.size(1)),
         ),
-        ("the number of numbers added", lambda m, x: m.gru(x)[0] + x.numel() // 1000),
         (
             "the length as a feature",
             lambda m, x: m.gru(x + torch.full((1, 1, 3), 1.0) * x.shape[1] / 100)[0],
@@ -89,6 +89,7 @@ def _of_the_time() -> Iterator[Case]:
         "positions of a fixed length",
         lambda: with_head(lambda m, x: m.head(m.gru(x + m.place)[0]), place=torch.randn(7, 3)),
         Whole(("each of 7 steps",), could_step=True),
+        hints=Hints(time_axis=1),
         inputs={"x": "B T=7 3"},
         output="B T=7 2",
     )
@@ -121,6 +122,7 @@ def _of_the_batch() -> Iterator[Case]:
         ("a sum over the batch", lambda m, x: m.gru(x.cumsum(0))[0], "CumSum"),
         ("the whole batch's mean", lambda m, x: m.gru(x - x.mean())[0], "ReduceMean"),
         ("the largest of all", lambda m, x: m.gru(x / x.abs().max())[0], "ReduceMax"),
+        ("the number of numbers added", lambda m, x: m.gru(x)[0] + x.numel() // 1000, ""),
         ("divided by the batch", lambda m, x: m.gru(x / x.size(0))[0], ""),
         (
             "sequences compared with each other",
@@ -144,6 +146,7 @@ def _of_the_batch() -> Iterator[Case]:
             norm=nn.BatchNorm1d(3, track_running_stats=False),
         ),
         Refused(("batch",)),
+        by=NEW,
     )
     yield from exported(
         "statistics of the batch and the last step",
@@ -153,7 +156,7 @@ def _of_the_batch() -> Iterator[Case]:
         ),
         Refused(("batch",)),
         output="B 2",
-        by=("old 17",),
+        by=NEW,
     )
 
 
@@ -182,7 +185,7 @@ def _branches() -> Iterator[Case]:
     yield from exported(
         "a loop over the steps",
         lambda: with_head(lambda m, x: m.head(_scripted(m.gru(x)[0]))),
-        Whole(("Loop",), could_step=True),
+        Whole(("Gather",), could_step=True),
         by=("old 17",),
     )
     yield from exported(

@@ -54,6 +54,26 @@ def _convolutions() -> Iterator[Case]:
             by=(*BOTH, "old 9", "old 11") if name == "padded before" else BOTH,
         )
     yield from exported(
+        "a convolution divided by the steps that are there",
+        lambda: with_head(_known_part, convolution=nn.Conv1d(3, 3, 3)),
+        Sessions(),
+    )
+    yield from exported(
+        "an activation between the padding and the convolution",
+        lambda: with_head(
+            lambda m, x: m.head(
+                m.gru(m.convolution(torch.cos(causal(x.transpose(1, 2), 2))).transpose(1, 2))[0]
+            ),
+            convolution=nn.Conv1d(3, 3, 3),
+        ),
+        Whole(("Cos", "padding"), could_step=True),
+    )
+    yield from exported(
+        "a step cut off by a negative padding",
+        lambda: with_head(lambda m, x: m.head(m.gru(functional.pad(x, (0, 0, -1, 0)))[0])),
+        Refused(("'y'", "length"), could_step=True),
+    )
+    yield from exported(
         "temporal convolutions with residuals",
         lambda: with_head(
             lambda m, x: m.head(m.gru(m.two(m.one(x.transpose(1, 2))).transpose(1, 2))[0]),
@@ -140,6 +160,15 @@ def _convolved(run: Run, convolution: Callable[[], nn.Module]) -> nn.Module:
         lambda m, x: m.head(m.gru(run(m, x.transpose(1, 2)).transpose(1, 2))[0]),
         convolution=convolution(),
     )
+
+
+def _known_part(m: Net, x: Tensor) -> Tensor:
+    """A convolution divided by how many of the steps that it sees are there."""
+    ones = torch.ones_like(x[..., :1]).transpose(1, 2)
+    seen = functional.conv1d(causal(ones, 2), torch.ones(1, 1, 3))
+    y = m.convolution(causal(x.transpose(1, 2), 2)) / seen
+    made: Tensor = m.head(m.gru(y.transpose(1, 2))[0])
+    return made
 
 
 def _residual(channels: int, dilation: int) -> nn.Module:
@@ -256,7 +285,7 @@ def _strided() -> Iterator[Case]:
         lambda: with_head(
             lambda m, x: m.head(m.gru(x.reshape(x.size(0), -1, 6))[0]), gru=gru(6, 8)
         ),
-        Refused(("Reshape",)),
+        Refused(("--time-axis",)),
         inputs={"x": "B T=8 3"},
         output="B T=4 2",
     )
@@ -338,7 +367,7 @@ def _shifts() -> Iterator[Case]:
         lambda: with_head(
             lambda m, x: m.head(m.gru(torch.cat([x.new_zeros(x.size(0), 1, 3), x], 1)[:, :-1])[0])
         ),
-        Sessions(),
+        Whole(("Concat",), could_step=True),
     )
     yield from exported(
         "a token put before the sequence",

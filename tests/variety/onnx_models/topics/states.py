@@ -19,6 +19,7 @@ FED = {"h_out": "h"}
 def cases() -> Iterator[Case]:
     yield from _from_the_file()
     yield from _from_inputs()
+    yield from _beside_the_sequence()
     yield from _from_the_sequence()
     yield from _one_step_at_a_time()
 
@@ -71,7 +72,7 @@ def _from_the_file() -> Iterator[Case]:
                 m.gru(x, torch.arange(x.size(0)).float()[None, :, None].repeat(1, 1, 8) / 10)[0]
             )
         ),
-        Refused(("place in a batch",)),
+        Refused(("each sequence by itself", "Range")),
     )
     yield from exported(
         "a state that depends on the length",
@@ -240,6 +241,37 @@ def _from_inputs() -> Iterator[Case]:
     )
 
 
+def _beside_the_sequence() -> Iterator[Case]:
+    yield from exported(
+        "a GRU that runs over a constant",
+        lambda: with_head(
+            lambda m, x, speaker: (
+                m.head(m.gru(speaker[:, None].expand(-1, x.size(1), -1))[0]) + x[..., :2]
+            ),
+            gru=gru(4, 8),
+        ),
+        Sessions(),
+        inputs=SPEAKER,
+        hints=Hints(input="x"),
+    )
+    yield from exported(
+        "a GRU that runs over ones",
+        lambda: with_head(
+            lambda m, x: m.head(m.gru(x)[0] + m.clock(torch.ones_like(x))[0]), clock=gru(3, 8)
+        ),
+        Whole(("GRU", "do not come from the sequence"), could_step=True),
+    )
+    yield from exported(
+        "the state asked for",
+        lambda: with_head(lambda m, x: (m.head((found := m.gru(x))[0]), found[1])),
+        Sessions(),
+        outputs=("y", "h"),
+        answers="h",
+        output="1 B 8",
+        hints=Hints(output="h"),
+    )
+
+
 def _from_the_sequence() -> Iterator[Case]:
     yield from exported(
         "encoder and decoder",
@@ -402,16 +434,18 @@ def _one_step_at_a_time() -> Iterator[Case]:
     yield from exported(
         "a step without its state",
         lambda: with_head(lambda m, x: m.head(m.gru(x)[0])),
-        Refused(("GRU",)),
+        Refused(("GRU", "begins anew")),
         inputs={"x": "B T=1 3"},
         output="B T=1 2",
+        hints=Hints(time_axis=1),
     )
     yield from exported(
         "a step with a state that nothing hands on",
         lambda: with_head(lambda m, x, h: m.head(m.gru(x, h)[0])),
-        Refused(("'h'",)),
+        Refused(("GRU", "begins anew")),
         inputs=ONE_STEP,
         output="B T=1 2",
+        hints=Hints(time_axis=1),
         fed={"": "h"},
     )
     yield from exported(
@@ -421,7 +455,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
             gru=gru(3, 8, bidirectional=True),
             head=nn.Linear(16, 2),
         ),
-        Refused(("bidirectional",)),
+        Refused(("'h'", "whole sequences")),
         output="B T=1 2",
         **{**step, "inputs": {"x": "B T=1 3", "h": "2 B 8"}},
     )
