@@ -136,13 +136,20 @@ def _prefix_lengths(case: Case, time: int, late: int) -> list[int]:
 
 def _free_run(engine: Engine, rows: Array, constants: Given) -> Array:
     """Answers [B, T, O] of sessions that go step by step, their state fed back."""
-    state = engine.initial_states(len(rows), constants or None)
+    state = _begun(engine, len(rows), constants)
     answers = []
     for t in range(rows.shape[1]):
         steps = engine.step(rows[:, t], state, gates=False)
         state = steps.state
         answers.append(steps.output)
     return np.stack(answers, axis=1)
+
+
+def _begun(engine: Engine, batch: int, constants: Given) -> Array:
+    """The first state [B, S]; a constant that is one number has an axis of its own there."""
+    shapes = {one.name: (batch, *one.shape) for one in engine.manifest.constants}
+    given = {name: one.reshape(shapes[name]) for name, one in constants.items()}
+    return engine.initial_states(batch, given or None)
 
 
 def _window(case: Case, engine: Engine, original: FileInRuntime) -> None:
@@ -176,7 +183,7 @@ def _gates(case: Case, engine: Engine, original: FileInRuntime) -> None:
     rows, constants = _inputs(case, time)
     given = {name: one[1] for name, one in constants.items()}
     expected = gates_by_node(original.file.model, original.feed(rows[1], given))
-    state = engine.initial_states(BATCH, constants or None)
+    state = _begun(engine, BATCH, constants)
     for t in range(time):
         steps = engine.step(rows[:, t], state, gates=True)
         state = steps.state

@@ -387,7 +387,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
                 count + 1,
             )
         ),
-        Sessions(),
+        Refused(("'count'",), could_step=True),
         inputs={**ONE_STEP, "count": "B 1"},
         output="B T=1 2",
         outputs=("y", "h_out", "count_out"),
@@ -422,7 +422,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
             ),
             table=nn.Embedding(11, 3),
         ),
-        Sessions(),
+        Refused(("'before'",), could_step=True),
         inputs={"x": "B T=1", "h": "1 B 8", "before": "B 1"},
         output="B T=1 2",
         outputs=("y", "h_out", "before_out"),
