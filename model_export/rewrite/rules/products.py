@@ -16,7 +16,6 @@ def matmul(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
     late, edit = align(node, (left, right), context)
     one, other = _as_matrix(left.axes, first=True), _as_matrix(right.axes, first=False)
     _check_summed(one[-1], other[-2])
-    _check_compared(one[-2], other[-1])
     batch = broadcast((one[:-2], other[:-2]), context)
     rows = (one[-2],) if len(left.axes) > 1 else ()
     columns = (other[-1],) if len(right.axes) > 1 else ()
@@ -32,7 +31,6 @@ def gemm(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Outco
         for fact, name in zip(known, ("transA", "transB"), strict=False)
     )
     _check_summed(left[1], right[0])
-    _check_compared(left[0], right[1])
     axes: Axes = (left[0], right[1])
     if len(known) > 2:
         axes = broadcast((axes, known[2].axes), context)
@@ -51,28 +49,12 @@ def einsum(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> Out
         for letter, axis in zip(letters, fact.axes, strict=True):
             if axes.setdefault(letter, merged(axis)) != merged(axis):
                 raise NeedsWhole("combines axes that do not belong together")
-    _check_once(axes, result)
     summed = [axis for letter, axis in axes.items() if letter not in result]
     if any(BATCH in axis for axis in summed):
         raise NotAlone("sums over the batch")
     if any(map(has_symbol, summed)):
         raise NeedsWhole("sums over the steps")
     return Outcome((combined(known, late, tuple(axes[letter] for letter in result)),), edit)
-
-
-def _check_once(axes: dict[str, Axis], result: str) -> None:
-    for symbol in ("batch", "time"):
-        if sum(symbol in axes[letter] for letter in result) > 1:
-            if symbol == BATCH:
-                raise NotAlone("compares every sequence of a batch with every other one")
-            raise NeedsWhole("compares every step with every other one, as attention does")
-
-
-def _check_compared(rows: Axis, columns: Axis) -> None:
-    if BATCH in rows and BATCH in columns:
-        raise NotAlone("compares every sequence of a batch with every other one")
-    if has_symbol(rows) and has_symbol(columns):
-        raise NeedsWhole("compares every step with every other one, as attention does")
 
 
 def _as_matrix(axes: Axes, *, first: bool) -> Axes:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from model_export.rewrite.facts import Fact
+from model_export.rewrite.axes import BATCH, TIME
+from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules import (
     elementwise,
     layout,
@@ -64,4 +65,16 @@ def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) ->
     rule = RULES.get(node.op_type, shapes.fallback) if known_domain else shapes.fallback
     lengths = shapes.lengths_used(node, facts)
     outcome = rule(node, facts, context)
+    for fact in outcome.facts:
+        if isinstance(fact, Fact):
+            _refuse_pairs(fact)
     return shapes.depending(outcome, lengths) if lengths else outcome
+
+
+def _refuse_pairs(fact: Fact) -> None:
+    """Raises NeedsWhole where the time, or the batch, is in two axes."""
+    factors = [factor for axis in fact.axes for factor in axis]
+    if factors.count(BATCH) > 1:
+        raise NotAlone("compares every sequence of a batch with every other one")
+    if factors.count(TIME) > 1:
+        raise NeedsWhole("compares every step with every other one, as attention does")
