@@ -120,7 +120,10 @@ def activations_of(layer: Layer) -> Arrays:
 
 def _constant(graphs: Graphs, name: str) -> Constant:
     piece = next(one for one in graphs.segments if one.name == name)
-    return Constant(name=name, shape=piece.shape, integers=piece.integers)
+    if piece.integers is None:
+        return Constant(name=name, shape=piece.shape)
+    least, largest = piece.integers
+    return Constant(name=name, shape=piece.shape, integers=True, least=least, largest=largest)
 
 
 def _segment(piece: Piece) -> Segment:

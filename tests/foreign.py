@@ -37,6 +37,19 @@ class Bidirectional(nn.Module):
         return answered
 
 
+class Narrowed(nn.Module):
+    """Both ways through time, and an answer from the last three steps: fewer are too few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, 8, batch_first=True, bidirectional=True)
+        self.convolution = nn.Conv1d(16, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answered: Tensor = self.convolution(self.gru(x)[0].transpose(1, 2))[..., -1]
+        return answered
+
+
 class Convolved(nn.Module):
     """A convolution over time in front: causal, or one that looks two steps ahead."""
 
@@ -202,6 +215,7 @@ def write_all(folder: Path) -> dict[str, Path]:
     models = {
         "windowed": export(Windowed(), x, axes={"x": {0: "batch"}}),
         "bidirectional": export(Bidirectional(), x, axes=free),
+        "narrowed": export(Narrowed(), x, axes=free),
         "causal": export(Convolved(causal=True), x, axes=free),
         "ahead": export(Convolved(causal=False), x, axes=free),
         "conditioned": export(

@@ -59,7 +59,7 @@ class Signatures:
         for piece in self._graphs.segments:
             if piece.kind == "constant":
                 shape = (batch, *piece.shape)
-                if piece.integers:
+                if piece.integers is not None:
                     made[piece.name] = np.zeros(shape, np.int64)
                 else:
                     made[piece.name] = self._random.standard_normal(shape).astype(np.float32)

@@ -177,7 +177,7 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         found.append(Segment(cache.input, "carried", shape, np.zeros(size, np.float32)))
     for name, axes in roles.constants.items():
         given = next(one for one in model.graph.inputs if one.name == name)
-        integers = given.dtype != ir.DataType.FLOAT
+        integers = _integers(given)
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
     ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in segments_of(roles.analysis, ready_at))}
     given_names = {*(cache.input for cache in roles.caches), *roles.constants}
@@ -196,6 +196,17 @@ def _check_exact(model: ir.Model, name: str) -> None:
             f"the input {name!r} is fed back and holds {dtype}, whose numbers float32 does not all "
             "hold exactly; export it as float32, or as integers of 16 bits or fewer"
         )
+
+
+def _integers(given: ir.Value) -> tuple[int, int] | None:
+    """The whole numbers that an input's type and float32 both hold; None for floats."""
+    assert given.dtype is not None
+    if given.dtype == ir.DataType.FLOAT:
+        return None
+    if given.dtype == ir.DataType.BOOL:
+        return 0, 1
+    held = np.iinfo(given.dtype.numpy())
+    return max(int(held.min), -(2**24)), min(int(held.max), 2**24)
 
 
 def _numbers(axes: Sequence[Axis]) -> tuple[int, ...]:

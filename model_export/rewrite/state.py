@@ -17,15 +17,15 @@ LAST_INPUTS = "last inputs"
 @dataclass(frozen=True, slots=True)
 class Segment:
     """`shape` numbers of one session, in C order; `initial` [size], or None where a session's
-    constants decide it. `source` is what it is kept for; `integers` says that a constant has whole
-    numbers only."""
+    constants decide it. `source` is what it is kept for; `integers` are the least and the
+    largest whole number of a constant that has whole numbers only."""
 
     name: str
     kind: Literal["gru", "carried", "constant"]
     shape: tuple[int, ...]
     initial: NDArray[np.float32] | None
     source: GruLayer | Carried | None = None
-    integers: bool = False
+    integers: tuple[int, int] | None = None
 
     @property
     def size(self) -> int:

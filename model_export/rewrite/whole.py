@@ -23,6 +23,25 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
     Returns the graph and what is known of the output in the model's own layout. Raises ExportError
     for a model that takes one sequence at a time, or more than the sequence.
     """
+    _refuse_impossible(roles)
+    fact = _output_fact(model, roles)
+    copy = model.clone()
+    graph = copy.graph
+    answer = graph.outputs[[str(one.name) for one in model.graph.outputs].index(roles.output)]
+    for value in [one for node in graph for one in node.outputs]:
+        if value.name in ("input", "output"):
+            value.name = f"model/{value.name}"
+    rearranging = Rearranging(time=None)
+    new = _begin(graph, roles, rearranging)
+    output = _end(graph, answer, fact, rearranging)
+    graph.inputs[:] = [new]
+    graph.outputs[:] = [output]
+    clean(copy)
+    forget_shapes(graph)
+    return serialised(copy), fact
+
+
+def _refuse_impossible(roles: Roles) -> None:
     found = roles.analysis.facts[roles.output]
     because = f" ({found.reason})" if isinstance(found, Whole) else ""
     if isinstance(found, Whole) and found.is_final:
@@ -33,23 +52,18 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
             "open batch"
         )
     if roles.constants or roles.fed_back or roles.states:
-        names = ", ".join(
-            map(repr, {**roles.constants, **roles.fed_back, **dict.fromkeys(roles.states)})
-        )
+        others = {**roles.constants, **roles.fed_back, **dict.fromkeys(roles.states)}
+        names = ", ".join(map(repr, others))
         raise ExportError(
             f"the model needs whole sequences{because}, and also takes {names}, which is not "
             "supported"
         )
-    fact = _output_fact(model, roles)
-    copy = model.clone()
-    graph = copy.graph
+
+
+def _begin(graph: ir.Graph, roles: Roles, rearranging: Rearranging) -> ir.Value:
+    """Put `input` [B, T, F] or [B, T] in the place of the model's own."""
     old = next(one for one in graph.inputs if one.name == roles.input)
     old.name = "model/input"
-    at = [str(one.name) for one in model.graph.outputs].index(roles.output)
-    answer = graph.outputs[at]
-    for value in [one for node in graph for one in node.outputs]:
-        if value.name in ("input", "output"):
-            value.name = f"model/{value.name}"
     is_tokens = old.dtype in (ir.DataType.INT32, ir.DataType.INT64)
     width = int(np.prod([width_of(axis) for axis in roles.input_axes]))
     new = ir.val(
@@ -57,30 +71,31 @@ def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
         ir.DataType.INT64 if is_tokens else ir.DataType.FLOAT,
         ["batch", "time"] if is_tokens else ["batch", "time", width],
     )
-    rearranging = Rearranging(time=None)
     rearranging.model_input = new
-    begin, end = Builder(graph, "begin"), Builder(graph, "end")
-    rows = begin.unsqueeze(new, -1) if is_tokens else new
+    builder = Builder(graph, "begin")
+    rows = builder.unsqueeze(new, -1) if is_tokens else new
     factors, groups, have = rows_first(roles.input_axes)
-    made = rearranging.rearranged(begin, rows, factors, have, groups)
+    made = rearranging.rearranged(builder, rows, factors, have, groups)
     if old.dtype != new.dtype:
-        made = begin.op("Cast", made, to=old.dtype)
+        made = builder.op("Cast", made, to=old.dtype)
     old.replace_all_uses_with(made)
-    begin.insert_before(graph[0])
+    builder.insert_before(graph[0])
+    return new
+
+
+def _end(graph: ir.Graph, answer: ir.Value, fact: Fact, rearranging: Rearranging) -> ir.Value:
+    """`output` [B, T, O] or [B, O] from what the model answers."""
+    builder = Builder(graph, "end")
     if answer.dtype != ir.DataType.FLOAT:
-        answer = end.op("Cast", answer, to=ir.DataType.FLOAT)
+        answer = builder.op("Cast", answer, to=ir.DataType.FLOAT)
     factors, groups, want = rows_first(fact.axes)
-    output = end.op("Identity", rearranging.rearranged(end, answer, factors, groups, want))
-    end.append()
+    output = builder.op("Identity", rearranging.rearranged(builder, answer, factors, groups, want))
+    builder.append()
     size = int(np.prod([width_of(axis) for axis in fact.axes]))
     steps: list[str | int] = ["time"] if fact.source is Source.STREAM else []
     output.name, output.type = "output", ir.TensorType(ir.DataType.FLOAT)
     output.shape = ir.Shape(["batch", *steps, size])
-    graph.inputs[:] = [new]
-    graph.outputs[:] = [output]
-    clean(copy)
-    forget_shapes(graph)
-    return serialised(copy), fact
+    return output
 
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:

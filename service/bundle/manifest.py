@@ -164,11 +164,17 @@ class Layer(_Record):
 
 
 class Constant(_Record):
-    """What a session is given at its beginning, numbers of `shape`; a segment bears its name."""
+    """What a session is given at its beginning, numbers of `shape`; a segment bears its name.
+
+    `least` and `largest` are those of whole numbers: what the model's own type holds, and float32
+    exactly.
+    """
 
     name: str
     shape: tuple[int, ...]
     integers: bool = False
+    least: int = -(2**24)
+    largest: int = 2**24
 
 
 class Tolerance(_Record):

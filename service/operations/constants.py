@@ -1,16 +1,13 @@
 """What a session, or a whole sequence, is given once at its beginning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Constant, Manifest
+from service.bundle.manifest import Constant
 from service.errors import InvalidInput, Place
-
-LARGEST_INTEGER = 2**24
-"""The state keeps constants as float32, which holds every whole number up to here."""
 
 PLACE: Place = ("constants",)
 
@@ -18,13 +15,13 @@ Constants = Mapping[str, NDArray[Any]]
 
 
 def read_constants(
-    given: Mapping[str, Any] | None, manifest: Manifest, place: Place = PLACE
+    given: Mapping[str, Any] | None, constants: Sequence[Constant], place: Place = PLACE
 ) -> Constants | None:
-    """The constants of one session by name, [1, …] each; None for a model that takes none.
+    """The `constants` of a model for one session, by name, [1, …] each; None where it takes none.
 
     Raises InvalidInput for one that is missing, unknown, of another shape or not finite.
     """
-    wanted = {constant.name: constant for constant in manifest.constants}
+    wanted = {constant.name: constant for constant in constants}
     said = given or {}
     unknown = [name for name in said if name not in wanted]
     if unknown:
@@ -53,6 +50,9 @@ def _read(value: object, constant: Constant, place: Place) -> NDArray[Any]:
         raise InvalidInput.at(place, "expected finite numbers within float32")
     if not constant.integers:
         return array.astype(np.float32)[np.newaxis]
-    if (array != np.rint(array)).any() or (np.abs(array) > LARGEST_INTEGER).any():
-        raise InvalidInput.at(place, f"expected whole numbers up to {LARGEST_INTEGER}")
+    is_whole = array == np.rint(array)
+    if not (is_whole & (constant.least <= array) & (array <= constant.largest)).all():
+        raise InvalidInput.at(
+            place, f"expected whole numbers from {constant.least} to {constant.largest}"
+        )
     return array.astype(np.int64)[np.newaxis]

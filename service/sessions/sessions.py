@@ -353,7 +353,7 @@ def _begun(engine: Engine, request: Create) -> NDArray[np.float32]:
             f"POST whole sequences to /v1/models/{manifest.name}/sequences"
         )
     if state is None:
-        constants = read_constants(request.constants, manifest)
+        constants = read_constants(request.constants, manifest.constants)
         begun: NDArray[np.float32] = engine.initial_states(1, constants)[0]
         return begun
     if request.constants is not None:

@@ -152,6 +152,21 @@ def test_whole_sequences_only(client: httpx.Client, files: dict[str, Path]) -> N
     assert reason in refused.json()["detail"]
 
 
+def test_a_sequence_that_the_model_cannot_run_on(
+    client: httpx.Client, files: dict[str, Path]
+) -> None:
+    x = rows(3)
+    body = {"inputs": [x.tolist(), x[:2].tolist()]}
+    refused = client.post("/v1/models/narrowed/sequences", json=body)
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert fault["path"] == "$.inputs[1]"
+    assert "the model cannot run on 2 time steps" in fault["message"]
+    answer = client.post("/v1/models/narrowed/sequences", json={"inputs": [x.tolist()]}).json()
+    expected = original(files["narrowed"], x=x[np.newaxis])[0]
+    assert_close(answer["sequences"][0]["outputs"], expected)
+
+
 def test_constants_are_given_once_and_inherited(
     client: httpx.Client, files: dict[str, Path]
 ) -> None:

@@ -197,6 +197,8 @@ class ConstantAnswer(_Answer):
     name: str
     shape: list[int]
     integers: bool
+    least: int = Field(description="Of whole numbers, as is `largest`.")
+    largest: int
 
 
 class VersionStateAnswer(_Answer):

@@ -99,7 +99,7 @@ def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
 
 def _initial_states(body: SequencesBody, engine: Engine, batch: int) -> NDArray[np.float32]:
     if body.initial_states is None:
-        constants = read_constants(body.constants, engine.manifest)
+        constants = read_constants(body.constants, engine.manifest.constants)
         if constants is None:
             return engine.initial_states(batch)
         return np.repeat(engine.initial_states(1, constants), batch, axis=0)
