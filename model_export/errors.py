@@ -4,8 +4,7 @@
     ├── DataError             the data cannot be read or used as it is
     ├── TrainingError         the options do not fit together, or the loss is not finite
     │   └── CheckpointError   nothing to resume, or a checkpoint of another run
-    ├── ExportError           a trained network cannot become a bundle
-    └── ImportRefused         a model of somebody else's cannot be read, or not faithfully
+    └── ModelRefused          a model cannot be read, followed or verified, and becomes no bundle
 
 Every message is one line for the user; the command line prints it and exits with status 1.
 """
@@ -27,12 +26,8 @@ class CheckpointError(TrainingError):
     """There is no checkpoint to resume from, or it belongs to another run."""
 
 
-class ExportError(ModelExportError):
-    """A trained network cannot become a bundle."""
-
-
-class ImportRefused(ModelExportError):
-    """A file that was not made here cannot be read, or holds what cannot be carried over exactly.
+class ModelRefused(ModelExportError):
+    """A model cannot become a bundle: not read, not rewritten exactly, or not what was promised.
 
     The message names the file, and where it applies the layer, node or field and the way out.
     """

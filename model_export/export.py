@@ -9,7 +9,7 @@ import onnx_ir as ir
 import torch
 from onnxscript.optimizer import fold_constants
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.model.config import TokensFront
 from model_export.model.network import Network
 from model_export.model.operator import ONNX_TRANSLATION
@@ -41,7 +41,7 @@ def export_network(network: Network) -> ir.Model:
             verbose=False,
         )
         if program is None:
-            raise ExportError("torch.onnx.export gave no program")
+            raise ModelRefused("torch.onnx.export gave no program")
         model: ir.Model = program.model
         # The exporter folds only small constants; a large layer's reordered weights are not.
         fold_constants(model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT)

@@ -25,12 +25,12 @@ GOLDEN_TIME = 64
 
 
 def publish_trained(trained: TrainedModel, repository: Path, *, candidate: bool = False) -> Path:
-    """As a new version in a repository; returns its folder. Raises ExportError."""
+    """As a new version in a repository; returns its folder. Raises ModelRefused."""
     return publish(draft_of(trained), repository, candidate=candidate)
 
 
 def draft_of(trained: TrainedModel) -> Draft:
-    """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ExportError."""
+    """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ModelRefused."""
     model = normalise(ir.to_proto(export_network(trained.network)))
     hints = Hints(output="output", states={"states": "state"})
     graphs = write_graphs(model, find_roles(model, hints))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.draft import Draft
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.report.page import write_report
 from model_export.verify.verify import (
     check_single_steps,
@@ -29,7 +29,7 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
 
     Everything happens in a hidden folder beside the models, which takes its place by one rename
     when every check has passed: a crash or a failed check leaves no half version. A candidate
-    does not become the default version. Raises ExportError.
+    does not become the default version. Raises ModelRefused.
     """
     with staging(repository) as folder:
         version = next_version(repository / draft.manifest.name)
@@ -37,12 +37,12 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
         try:
             bundle = _verified(draft, folder, manifest)
         except GatewiseError as error:
-            raise ExportError(f"verification failed: {error}") from error
+            raise ModelRefused(f"verification failed: {error}") from error
         except Exception as error:
             # Its exceptions have no class in common.
             if not type(error).__module__.startswith("onnxruntime."):
                 raise
-            raise ExportError(f"verification failed: ONNX Runtime: {error}") from error
+            raise ModelRefused(f"verification failed: ONNX Runtime: {error}") from error
         seal(folder, bundle.manifest)
         place = repository / manifest.name / str(version)
         return move_into_place(folder, place, candidate=candidate)

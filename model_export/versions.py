@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
 from service.bundle.desired import Wish, locked, read_desired, write_desired
 from service.bundle.folders import versions_in
@@ -28,12 +28,12 @@ def staging(repository: Path) -> Iterator[Path]:
 
 def next_version(model: Path) -> int:
     """One above every version that the folder of a model holds, or has held and speaks of: sessions
-    of one that was withdrawn and removed must never go on with other weights. Raises ExportError.
+    of one that was withdrawn and removed must never go on with other weights. Raises ModelRefused.
     """
     try:
         named = read_desired(model).named
     except GatewiseError as error:
-        raise ExportError(str(error)) from error
+        raise ModelRefused(str(error)) from error
     return max({*versions_in(model), *named}, default=0) + 1
 
 
@@ -46,7 +46,7 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
 
 
 def move_into_place(staged: Path, folder: Path, *, candidate: bool = False) -> Path:
-    """Flush everything to the disk and rename. Raises ExportError where the folder exists.
+    """Flush everything to the disk and rename. Raises ModelRefused where the folder exists.
 
     A candidate is known as one before it appears: it must not be the default for a moment.
     """
@@ -60,18 +60,18 @@ def move_into_place(staged: Path, folder: Path, *, candidate: bool = False) -> P
             _take_number(folder, candidate=candidate)
             staged.rename(folder)
     except (GatewiseError, OSError) as error:
-        raise ExportError(f"{folder} cannot be published: {error}") from error
+        raise ModelRefused(f"{folder} cannot be published: {error}") from error
     _flush(folder.parent)
     _flush(folder.parent.parent)
     return folder
 
 
 def _take_number(folder: Path, *, candidate: bool) -> None:
-    """Raises ExportError where somebody else has taken it meanwhile."""
+    """Raises ModelRefused where somebody else has taken it meanwhile."""
     model, version = folder.parent, int(folder.name)
     desired = read_desired(model)
     if folder.exists() or version in desired.named:
-        raise ExportError(f"{folder} appeared while it was being made; publish again")
+        raise ModelRefused(f"{folder} appeared while it was being made; publish again")
     if candidate:
         write_desired(model, desired.with_wish(version, Wish(candidate=True)))
 

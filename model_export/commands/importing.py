@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import click
 
 from model_export.commands.making import repository_option, valid_name
-from model_export.errors import ExportError, one_line
+from model_export.errors import ModelRefused, one_line
 
 if TYPE_CHECKING:
     from model_export.imports.importing import Imported
@@ -133,7 +133,7 @@ def run_import(
 
 
 def read_sample(file: Path | None) -> Any:  # noqa: ANN401  # click and numpy meet here
-    """[T, F] float32 or [T] int64. Raises ExportError."""
+    """[T, F] float32 or [T] int64. Raises ModelRefused."""
     import numpy as np
 
     if file is None:
@@ -145,15 +145,15 @@ def read_sample(file: Path | None) -> Any:  # noqa: ANN401  # click and numpy me
         else:
             found = np.loadtxt(file, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64)
     except (EOFError, OSError, ValueError, BadZipFile) as error:
-        raise ExportError(f"{file}: {one_line(error)}") from None
+        raise ModelRefused(f"{file}: {one_line(error)}") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iuf":
-        raise ExportError(f"{file}: expected one array of numbers")
+        raise ModelRefused(f"{file}: expected one array of numbers")
     if found.dtype.kind in "iu":
         return found.astype(np.int64)
     with np.errstate(over="ignore"):
         numbers = found.astype(np.float32)
     if not np.isfinite(numbers).all():
-        raise ExportError(f"{file}: expected finite numbers that fit float32")
+        raise ModelRefused(f"{file}: expected finite numbers that fit float32")
     return numbers
 
 

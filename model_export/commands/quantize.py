@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from model_export.commands.making import say_published, valid_name
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.quantize.options import LARGEST_DEVIATION, LARGEST_SCORE_LOSS, Options
 
 _SHARE = click.FloatRange(min=0, min_open=True)
@@ -59,7 +59,7 @@ def quantize(
         draft = quantized_draft(source, name or source.manifest.name, options)
         made = publish(draft, folder.parent.parent, candidate=candidate)
     except GatewiseError as error:
-        raise ExportError(str(error)) from error
+        raise ModelRefused(str(error)) from error
     quantization = draft.manifest.quantization
     assert quantization is not None
     click.echo(

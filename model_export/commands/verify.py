@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 
 
 @click.command()
@@ -26,6 +26,6 @@ def verify(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     try:
         checks = run_checks(read_bundle(folder), Provider(device))
     except GatewiseError as error:
-        raise ExportError(f"verification failed: {error}") from error
+        raise ModelRefused(f"verification failed: {error}") from error
     worst = max(checks, key=lambda check: check.deviation)
     click.echo(f"{len(checks)} checks passed; worst: {worst.name}, off by {worst.deviation:.2g}")

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from model_export.draft import cells_of, layers_of
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.signatures import Signatures
 from model_export.original import Original
@@ -45,7 +45,7 @@ class Comparison:
     def __call__(self, engine: Engine) -> Iterator[Check]:
         """Every check; one that failed says at which operator the two part, if it can be told.
 
-        Raises ExportError where float32 is too coarse for the model.
+        Raises ModelRefused where float32 is too coarse for the model.
         """
         rows, constants = self._rows(), self._signatures.constants(COMPARED_BATCH)
         if self._graphs.step is None:
@@ -87,7 +87,7 @@ class Comparison:
         alone = self._asked.alone(rows, {})
         check = Check("each sequence alone", deviation(found, alone, scale_of(expected)))
         if not check.passed:
-            raise ExportError(
+            raise ModelRefused(
                 f"the output {self._graphs.roles.output!r} of a sequence depends on the other "
                 f"sequences of its batch, which may be other callers'; {self._graphs.why_whole}"
             )

@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from model_export.draft import Draft, cells_of, described, graph_files
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.comparison import Comparison
 from model_export.imports.options import ImportOptions
@@ -39,7 +39,7 @@ class Imported:
 def import_original(original: Original, options: ImportOptions) -> Imported:
     """Normalise, find roles, rewrite, and compare with the original on every prefix.
 
-    Raises ExportError naming what stands in the way.
+    Raises ModelRefused naming what stands in the way.
     """
     model = normalise(_copied(original.model))
     graphs, why = _graphs(model, find_roles(model, options.hints), options)
@@ -86,7 +86,7 @@ def _graphs(
     mode = options.session or ("window" if fixed and is_last else "carry")
     if mode == "window":
         if window is None:
-            raise ExportError("the file does not say how long a window is; say it by --window N")
+            raise ModelRefused("the file does not say how long a window is; say it by --window N")
         why = "as was asked" if options.session else "since the file fixes their number"
         note = f"A session answers what the model answers to its last {window} inputs, {why}."
         return write_window(model, roles, window), (note,)
@@ -106,7 +106,7 @@ def _graphs(
 def _check_recurrence(model: ir.Model, graphs: Graphs) -> None:
     if graphs.step is not None and not graphs.segments:
         names = ", ".join(repr(node.name) for node in model.graph if node.op_type == "GRU")
-        raise ExportError(
+        raise ModelRefused(
             f"no GRU runs through time, so a session would have nothing to remember: {names} of "
             "type GRU begins anew in every step; export it over whole sequences, or with its state "
             "passed in and out"
@@ -115,7 +115,7 @@ def _check_recurrence(model: ir.Model, graphs: Graphs) -> None:
 
 def _check_delay(graphs: Graphs, delay: int) -> None:
     if graphs.why_whole is None and graphs.looks_ahead > delay:
-        raise ExportError(
+        raise ModelRefused(
             f"the answers look {graphs.looks_ahead} steps ahead; allow them to come "
             f"{graphs.output.late} steps late by --delay {graphs.output.late}"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.options import ImportOptions
 from model_export.imports.vocabulary import read_vocabulary
 from model_export.rewrite.axes import width_of
@@ -18,7 +18,7 @@ from service.bundle.manifest import Probabilities, Tokens, Values
 class Signatures:
     """The signatures for a manifest, and rows and constants of the right shapes.
 
-    Raises ExportError where the options do not fit the model.
+    Raises ModelRefused where the options do not fit the model.
     """
 
     def __init__(self, model: ir.Model, graphs: Graphs, options: ImportOptions) -> None:
@@ -29,11 +29,11 @@ class Signatures:
         shape = [width_of(axis) for axis in graphs.roles.input_axes if not _is_symbol(axis)]
         if value.dtype in (ir.DataType.INT32, ir.DataType.INT64):
             if options.names or options.units:
-                raise ExportError("--names and --units: the inputs are tokens, not columns")
+                raise ModelRefused("--names and --units: the inputs are tokens, not columns")
             self.input: Values | Tokens = self._tokens(model)
         else:
             if options.vocabulary is not None:
-                raise ExportError("--vocabulary: the inputs are numbers, not tokens")
+                raise ModelRefused("--vocabulary: the inputs are numbers, not tokens")
             self.input = _values("input", shape, options.names, options.units)
         self.output = self._output(model)
         if options.sample is not None:
@@ -90,11 +90,11 @@ def _values(
     width = int(np.prod(shape))
     prefix = "" if what == "input" else "output-"
     if names and len(names) != width:
-        raise ExportError(
+        raise ModelRefused(
             f"--{prefix}names has {len(names)} entries, the {what} has {width} columns"
         )
     if len(units) not in (0, 1, width):
-        raise ExportError(
+        raise ModelRefused(
             f"--{prefix}units has {len(units)} entries, the {what} has {width} columns"
         )
     arranged = tuple(size for size in shape if size != 1)
@@ -106,18 +106,18 @@ def _values(
 
 
 def _check_sample(sample: NDArray[Any], signature: Values | Tokens) -> None:
-    """Raises ExportError where the sample is not what the model takes at each step."""
+    """Raises ModelRefused where the sample is not what the model takes at each step."""
     if isinstance(signature, Tokens):
         if sample.dtype.kind != "i" or sample.ndim != 1:
-            raise ExportError("--sample: the model takes tokens, so whole numbers [T] are needed")
+            raise ModelRefused("--sample: the model takes tokens, so whole numbers [T] are needed")
         wrong = np.flatnonzero((sample < 0) | (sample >= signature.size))
         if wrong.size:
-            raise ExportError(
+            raise ModelRefused(
                 f"--sample: token {sample[wrong[0]]} at step {wrong[0] + 1}; there are "
                 f"{signature.size} tokens, from 0 on"
             )
     elif sample.dtype.kind != "f" or sample.ndim != 2 or sample.shape[1] != signature.width:
-        raise ExportError(
+        raise ModelRefused(
             f"--sample has the shape {list(sample.shape)}; the model takes numbers "
             f"[T, {signature.width}]"
         )
@@ -125,7 +125,7 @@ def _check_sample(sample: NDArray[Any], signature: Values | Tokens) -> None:
 
 def _pieces(sample: NDArray[Any], batch: int, time: int) -> NDArray[Any]:
     if len(sample) < time:
-        raise ExportError(f"--sample has {len(sample)} steps, {time} are needed")
+        raise ModelRefused(f"--sample has {len(sample)} steps, {time} are needed")
     starts = np.linspace(0, len(sample) - time, batch).astype(int)
     return np.stack([sample[start : start + time] for start in starts])
 
@@ -142,7 +142,7 @@ def _rows_of_table(model: ir.Model, name: str) -> int:
                     return int(str(tensor.shape[0]))
             elif node.op_type in ("Cast", "Transpose", "Unsqueeze", "Squeeze", "Reshape"):
                 waiting += node.outputs
-    raise ExportError(f"the input {name!r} takes integers, and no table tells how many there are")
+    raise ModelRefused(f"the input {name!r} takes integers, and no table tells how many there are")
 
 
 def _ends_in_softmax(model: ir.Model, graphs: Graphs) -> bool:

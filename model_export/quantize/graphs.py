@@ -13,7 +13,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.quantize.blocks import BITS, BLOCK_SIZE, MINIMUM, in_blocks, pays
 from model_export.quantize.columns import Columns
 
@@ -30,12 +30,12 @@ _Product = tuple[ir.Node, NDArray[np.float32]]
 def quantized_step(graph: bytes) -> bytes:
     """The step graph with every large product by constant weights in 8 bits.
 
-    Raises ExportError where no product is large enough.
+    Raises ModelRefused where no product is large enough.
     """
     model = ir.from_proto(onnx.load_from_string(graph))
     products = [(node, weights) for node, weights in _products(model.graph) if pays(weights)]
     if not products:
-        raise ExportError(
+        raise ModelRefused(
             f"no product in the step graph has {MINIMUM} rows and columns or more; "
             "smaller ones are faster in float32"
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.draft import Draft
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.quantize.blocks import BITS, BLOCK_SIZE
 from model_export.quantize.columns import rounded_cells
 from model_export.quantize.graphs import (
@@ -43,14 +43,16 @@ _MARGIN = 2.0
 def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
     """`source` with 8-bit weights, as a version of `name`.
 
-    The golden vectors are still those of the unrounded weights. Raises ExportError where nothing is
+    The golden vectors are still those of the unrounded weights. Raises ModelRefused where nothing is
     large enough to gain, or the loss is above a bound; DataError where the held-out data cannot be
     had.
     """
     if source.manifest.quantization is not None:
-        raise ExportError(f"{source.folder} has 8-bit weights already; quantize the version before")
+        raise ModelRefused(
+            f"{source.folder} has 8-bit weights already; quantize the version before"
+        )
     if source.manifest.sequence not in _GOES_ON:
-        raise ExportError(
+        raise ModelRefused(
             f"{source.folder} cannot have 8-bit weights: only a model whose sequence graph goes on "
             "from a state can, this one has windows, caches, a delay or no sessions"
         )
@@ -112,7 +114,7 @@ def _golden(source: Bundle) -> dict[str, NDArray[Any]]:
 def _measured(
     engine: Engine, source: Bundle, deviations: Iterable[float], options: Options
 ) -> Manifest:
-    """The manifest with what the rounding cost. Raises ExportError, DataError."""
+    """The manifest with what the rounding cost. Raises ModelRefused, DataError."""
     manifest = engine.manifest
     scores: tuple[Score, ...] = ()
     if manifest.scores and not options.unscored:
@@ -135,7 +137,7 @@ def _measured(
 def _compare(before: tuple[Score, ...], after: tuple[Score, ...], largest: float) -> None:
     for old, new in zip(before, after, strict=True):
         if not new.model <= old.model * (1 + largest):
-            raise ExportError(
+            raise ModelRefused(
                 f"{old.metric} on the held-out data goes from {old.model:.4g} to {new.model:.4g}, "
                 f"which is more than {largest:.1%} worse; serve it in float32"
             )

@@ -14,7 +14,7 @@ from service.engine.provider import Provider
 
 @contextmanager
 def trial(draft: Draft) -> Iterator[tuple[Engine, list[float]]]:
-    """An engine that runs it, and the deviations of all checks. Raises ExportError."""
+    """An engine that runs it, and the deviations of all checks. Raises ModelRefused."""
     with tempfile.TemporaryDirectory() as folder:
         bundle = pack(draft, Path(folder), draft.manifest)
         checks = verify(bundle, Provider())

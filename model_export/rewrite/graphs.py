@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.axes import BATCH, Axis, width_of
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.carried import EXACT
@@ -80,14 +80,14 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     if isinstance(fact, Whole) or not roles.analysis.layers:
         reason = fact.reason if isinstance(fact, Whole) else _without_layers(roles)
         if roles.takes_single_steps:
-            raise ExportError(
+            raise ModelRefused(
                 f"the file takes one step at a time, and {reason}; if it passes on a state, say so "
                 "by --state OUTPUT=INPUT"
             )
         whole, output = write_whole(model, roles)
         return Graphs(None, whole, (), roles, output, opset, "outputs", why_whole=reason)
     if roles.fixed.time not in (None, 1) and fact.extra:
-        raise ExportError(
+        raise ModelRefused(
             f"the output {roles.output!r} has {roles.fixed.time + fact.extra} steps where the file "
             f"fixes {roles.fixed.time} for the input; export it with an open time axis"
         )
@@ -124,22 +124,22 @@ def _without_layers(roles: Roles) -> str:
 def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
     """Graphs of sessions that answer what the model answers to their last inputs.
 
-    Raises ExportError for a model that takes single steps, or another number of them.
+    Raises ModelRefused for a model that takes single steps, or another number of them.
     """
     if roles.takes_single_steps:
-        raise ExportError(f"the input {roles.input!r} takes single steps, which have no window")
+        raise ModelRefused(f"the input {roles.input!r} takes single steps, which have no window")
     if roles.constants:
         names = ", ".join(map(repr, roles.constants))
-        raise ExportError(f"a session of windows takes no constants, and the model has {names}")
+        raise ModelRefused(f"a session of windows takes no constants, and the model has {names}")
     if roles.fixed.time not in (None, window):
-        raise ExportError(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
+        raise ModelRefused(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
     whole, output = _whole_of_window(model, roles)
     late = window - 1
     width = prod(width_of(axis) for axis in roles.input_axes)
     segments = [Segment(LAST_INPUTS, "carried", (late, width), np.zeros(late * width, np.float32))]
     segments.append(Segment(STEPS_SEEN, "carried", (1,), np.zeros(1, np.float32)))
     if window == 1:
-        raise ExportError("a window of one step carries nothing; serve it as it is")
+        raise ModelRefused("a window of one step carries nothing; serve it as it is")
     step, inspect = (
         _Graph(
             model, roles, segments, output, "window", window=window, inspects=inspects
@@ -182,7 +182,7 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
     ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in segments_of(roles.analysis, ready_at))}
     given_names = {*(cache.input for cache in roles.caches), *roles.constants}
     for name in sorted(given_names & ours):
-        raise ExportError(
+        raise ModelRefused(
             f"the input {name!r} has a name that a session needs for itself; export it under "
             "another one"
         )
@@ -192,7 +192,7 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
 def _check_exact(model: ir.Model, name: str) -> None:
     dtype = next(one.dtype for one in model.graph.inputs if one.name == name)
     if dtype not in EXACT:
-        raise ExportError(
+        raise ModelRefused(
             f"the input {name!r} is fed back and holds {dtype}, whose numbers float32 does not all "
             "hold exactly; export it as float32, or as integers of 16 bits or fewer"
         )
@@ -261,10 +261,10 @@ class _Graph:
         width = int(np.prod([width_of(axis) for axis in self._roles.input_axes]))
         if old.dtype in (ir.DataType.INT64, ir.DataType.INT32):
             if width != 1:
-                raise ExportError(f"the input {self._roles.input!r} takes {width} tokens a step")
+                raise ModelRefused(f"the input {self._roles.input!r} takes {width} tokens a step")
             return ir.val("input", ir.DataType.INT64, ["batch", *time])
         if old.dtype != ir.DataType.FLOAT:
-            raise ExportError(
+            raise ModelRefused(
                 f"the input {self._roles.input!r} holds {old.dtype}; sessions take floats or tokens"
             )
         return ir.val("input", ir.DataType.FLOAT, ["batch", *time, width])

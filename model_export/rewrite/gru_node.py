@@ -7,7 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from model_export.convention import ONNX_ORDER, keep_to_update
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from service.bundle.manifest import Activation, Reset
 
 X, W, R, BIAS, SEQUENCE_LENS, INITIAL_H = range(6)
@@ -78,13 +78,13 @@ class GruNode:
 
 
 def read_gru(node: ir.Node) -> GruNode:
-    """Raises ExportError naming the node and what about it cannot be read."""
+    """Raises ModelRefused naming the node and what about it cannot be read."""
     after = node.attributes.get_int("linear_before_reset", 0)
     reset: Reset = "after" if after else "before"
     gates, candidate = _activations(node)
     clip = node.attributes.get_float("clip", 0.0) or None
     if clip is not None and not clip > 0:
-        raise ExportError(f"GRU node {name_of(node)!r} clips at {clip}, which is not above zero")
+        raise ModelRefused(f"GRU node {name_of(node)!r} clips at {clip}, which is not above zero")
     weights = _read_weights(node, reset, keeps=gates.name != "Sigmoid")
     return GruNode(node, reset, weights, gates, candidate, clip)
 
@@ -92,7 +92,7 @@ def read_gru(node: ir.Node) -> GruNode:
 def is_forward(node: ir.Node) -> bool:
     direction = node.attributes.get_string("direction", "forward")
     if direction not in ("forward", "reverse", "bidirectional"):
-        raise ExportError(
+        raise ModelRefused(
             f"{node.op_type} node {name_of(node)!r} has the unknown direction {direction!r}"
         )
     return direction == "forward"
@@ -107,7 +107,7 @@ def _activations(node: ir.Node) -> tuple[Activation, Activation]:
     for given in names:
         name = _KNOWN.get(given.lower())
         if name is None:
-            raise ExportError(f"GRU node {name_of(node)!r} has the unknown activation {given!r}")
+            raise ModelRefused(f"GRU node {name_of(node)!r} has the unknown activation {given!r}")
         # As ONNX Runtime reads them: each activation that has one takes the next number.
         alpha = beta = None
         if name in _DEFAULT_ALPHA or name in _NEEDS_BOTH:
@@ -115,7 +115,7 @@ def _activations(node: ir.Node) -> tuple[Activation, Activation]:
         if name in _DEFAULT_BETA or name in _NEEDS_BOTH:
             beta = betas.pop(0) if betas else _DEFAULT_BETA.get(name)
         if name in _NEEDS_BOTH and (alpha is None or beta is None):
-            raise ExportError(f"GRU node {name_of(node)!r}: {name} lacks its alpha or beta")
+            raise ModelRefused(f"GRU node {name_of(node)!r}: {name} lacks its alpha or beta")
         read.append(Activation(name=name, alpha=alpha, beta=beta))
     return read[0], read[1]
 
@@ -128,13 +128,13 @@ def _check_shapes(node: ir.Node) -> None:
     for index, shape in wanted.items():
         value = node_input(node, index)
         if value is not None and (_constant(node, index).shape != shape or not all(shape)):
-            raise ExportError(
+            raise ModelRefused(
                 f"GRU node {name_of(node)!r}: its weights {value.name!r} have the shape "
                 f"{list(_constant(node, index).shape)}, which does not fit"
             )
     said = node.attributes.get_int("hidden_size", size)
     if said != size:
-        raise ExportError(
+        raise ModelRefused(
             f"GRU node {name_of(node)!r}: its hidden_size is {said}, its weights are of {size}"
         )
 
@@ -169,13 +169,13 @@ def _constant(node: ir.Node, index: int) -> NDArray[np.float32]:
     value = _required(node, index)
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None:
-        raise ExportError(
+        raise ModelRefused(
             f"GRU node {name_of(node)!r}: its weights {value.name!r} are computed from an input, "
             "not stored"
         )
     numbers = tensor.numpy()
     if numbers.dtype.kind != "f" or not np.isfinite(numbers).all():
-        raise ExportError(
+        raise ModelRefused(
             f"GRU node {name_of(node)!r}: its weights {value.name!r} are not all finite numbers"
         )
     return np.asarray(numbers, np.float32)
@@ -188,7 +188,7 @@ def node_input(node: ir.Node, index: int) -> ir.Value | None:
 def _required(node: ir.Node, index: int) -> ir.Value:
     value = node_input(node, index)
     if value is None:
-        raise ExportError(f"GRU node {name_of(node)!r} lacks its input {index}")
+        raise ModelRefused(f"GRU node {name_of(node)!r} lacks its input {index}")
     return value
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import version_converter
 from onnxscript.optimizer import fold_constants
 
-from model_export.errors import ExportError, one_line
+from model_export.errors import ModelRefused, one_line
 from model_export.rewrite.cleaning import clean
 from model_export.rewrite.time_first import time_first
 
@@ -35,7 +35,7 @@ _LARGEST_FOLDED = 2**26
 def normalise(proto: onnx.ModelProto) -> ir.Model:
     """Functions inlined, constants computed, every node named, shapes inferred, float32.
 
-    Raises ExportError for what is no valid ONNX model.
+    Raises ModelRefused for what is no valid ONNX model.
     """
     _check_size(proto)
     _check(proto)
@@ -43,7 +43,7 @@ def normalise(proto: onnx.ModelProto) -> ir.Model:
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # whatever it says, the file is at fault
-        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
+        raise ModelRefused(f"not a valid ONNX model: {one_line(error)}") from None
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.RemoveInitializersFromInputsPass()(model)
     _check_stored(model)
@@ -87,7 +87,7 @@ def _check_size(proto: onnx.ModelProto) -> None:
             sizes[one.domain, one.name] = min(size_of(one.node), LARGEST_NODES + 1)
     count = size_of(proto.graph.node)
     if count > LARGEST_NODES:
-        raise ExportError(f"the model has {count} nodes or more, at most {LARGEST_NODES} are read")
+        raise ModelRefused(f"the model has {count} nodes or more, at most {LARGEST_NODES} are read")
 
 
 def _check_stored(model: ir.Model) -> None:
@@ -96,7 +96,7 @@ def _check_stored(model: ir.Model) -> None:
             if value.const_value is not None:
                 value.const_value.numpy()
         except Exception as error:  # more or less data than its shape says
-            raise ExportError(
+            raise ModelRefused(
                 f"the stored tensor {name!r} cannot be read: {one_line(error)}"
             ) from None
 
@@ -115,11 +115,11 @@ def _infer_shapes(model: ir.Model) -> None:
 def _check(proto: onnx.ModelProto) -> None:
     domains = {opset.domain: opset.version for opset in proto.opset_import}
     if not ({"", "ai.onnx"} & domains.keys()):
-        raise ExportError("the model says no opset of ONNX: it is not a model, or not all of one")
+        raise ModelRefused("the model says no opset of ONNX: it is not a model, or not all of one")
     try:
         onnx.checker.check_model(proto)
     except Exception as error:
-        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
+        raise ModelRefused(f"not a valid ONNX model: {one_line(error)}") from None
 
 
 def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -130,7 +130,7 @@ def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return _without_leftovers(version_converter.convert_version(proto, target), target)
     except Exception as error:
-        raise ExportError(
+        raise ModelRefused(
             f"opset {found} cannot be converted to {target}: {one_line(error)}; "
             f"export the model again with opset {OPSET}"
         ) from None
@@ -186,10 +186,10 @@ def _fold(model: ir.Model) -> None:
             output_size_limit=_LARGEST_FOLDED,
             should_fold=_check_made,
         )
-    except ExportError:
+    except ModelRefused:
         raise
     except Exception as error:  # an operator that its own inputs do not fit
-        raise ExportError(f"not a valid ONNX model: {one_line(error)}") from None
+        raise ModelRefused(f"not a valid ONNX model: {one_line(error)}") from None
 
 
 def _check_made(node: ir.Node) -> None:
@@ -207,7 +207,7 @@ def _check_made(node: ir.Node) -> None:
         case "Range", [begin, end, step] if not any(one is None for one in known):
             made = int(abs(np.max(end) - np.max(begin)) / (abs(np.max(step)) or 1))
     if not 0 <= made <= _LARGEST_FOLDED:
-        raise ExportError(
+        raise ModelRefused(
             f"{node.op_type} node {node.name or node.outputs[0].name!r} makes {made} numbers, "
             f"at most {_LARGEST_FOLDED} are made"
         )
@@ -224,7 +224,7 @@ def _refuse_random(model: ir.Model) -> None:
     for node in model.graph.all_nodes():
         if node.op_type in _RANDOM or _trains(node):
             how = "is in training mode" if node.op_type == "Dropout" else "draws random numbers"
-            raise ExportError(
+            raise ModelRefused(
                 f"{node.op_type} node {node.name!r} {how}: the model never answers the same; "
                 "export it for inference"
             )

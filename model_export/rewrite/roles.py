@@ -11,7 +11,7 @@ from itertools import product
 
 import onnx_ir as ir
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.analysis import Analysis, analyse
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, Fixed, merged
 from model_export.rewrite.facts import Fact, Source, Whole
@@ -77,7 +77,7 @@ class Roles:
 def find_roles(model: ir.Model, hints: Hints) -> Roles:
     """Branches that are always taken the same way are put in the place of their If nodes.
 
-    Raises ExportError saying what cannot be told, and the option that tells it.
+    Raises ModelRefused saying what cannot be told, and the option that tells it.
     """
     roles = _found(model, hints)
     decided = dict(roles.analysis.decided(model.graph))
@@ -90,18 +90,18 @@ def find_roles(model: ir.Model, hints: Hints) -> Roles:
 def _found(model: ir.Model, hints: Hints) -> Roles:
     graph = model.graph
     if not any(node.op_type == "GRU" for node in graph):
-        raise ExportError(_without_gru(model))
+        raise ModelRefused(_without_gru(model))
     pairs = _fed_back(graph, hints)
     output = _answer(graph, set(pairs.values()), hints)
     name = _sequence_input(graph, set(pairs), hints)
     states = frozenset(given for given in pairs if _is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
     found: list[Roles] = []
-    refused: list[ExportError] = []
+    refused: list[ModelRefused] = []
     for layout in _layouts(_input(graph, name), hints, cached=bool(cached)):
         try:
             roles = _tried(model, name, output, layout, pairs=pairs, states=states)
-        except ExportError as error:
+        except ModelRefused as error:
             # Another input may fit one reading of the axes and not the next.
             refused.append(error)
         else:
@@ -115,7 +115,7 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
     """The reading under which most GRU nodes run through time and the answer keeps its steps."""
     name, shape = given.name, [one if one is not None else "?" for one in _shape(given)]
     if not found:
-        raise ExportError(
+        raise ModelRefused(
             f"no axis of the input {name!r} {shape} can be the batch: the file must leave it open, "
             "or fix it at 1; see docs/bring-your-own.md"
         )
@@ -137,7 +137,7 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
         listed = ", ".join(map(str, sorted(axes)))
         known = good[0].analysis.facts[good[0].output]
         because = f" ({known.reason})" if isinstance(known, Whole) else ""
-        raise ExportError(
+        raise ModelRefused(
             f"the time of the input {name!r} {shape} may be any of its axes {listed}{because}; say "
             "which by --time-axis"
         )
@@ -160,7 +160,7 @@ def _fed_back(graph: ir.Graph, hints: Hints) -> dict[str, str]:
         chosen = named if len(named) == 1 else takers
         if len(chosen) > 1:
             names = _list([str(given.name) for given in chosen])
-            raise ExportError(
+            raise ModelRefused(
                 f"the output {output.name!r} may be fed to any of the inputs {names}; say which "
                 "by --state OUTPUT=INPUT"
             )
@@ -185,7 +185,7 @@ def _fed_from(given: ir.Value, outputs: Sequence[ir.Value]) -> ir.Value | None:
     found = next((some for some in (alike, named, exact) if len(some) == 1), None)
     if alike and found is None:
         names = _list([str(output.name) for output in alike])
-        raise ExportError(
+        raise ModelRefused(
             f"the input {given.name!r} may be fed from any of the outputs {names}; say which "
             "by --state OUTPUT=INPUT"
         )
@@ -244,7 +244,7 @@ def _answer(graph: ir.Graph, fed_back: set[str], hints: Hints) -> str:
     names = [str(output.name) for output in graph.outputs]
     if hints.output is not None:
         if hints.output not in names:
-            raise ExportError(f"there is no output {hints.output!r}; there are {_list(names)}")
+            raise ModelRefused(f"there is no output {hints.output!r}; there are {_list(names)}")
         return hints.output
     others = [name for name in names if name not in fed_back]
     computed = [
@@ -257,12 +257,12 @@ def _answer(graph: ir.Graph, fed_back: set[str], hints: Hints) -> str:
     ]
     candidates = candidates or others
     if not candidates:
-        raise ExportError(
+        raise ModelRefused(
             f"every output is a state that is fed back ({_list(names)}); name the one that answers "
             "by --output"
         )
     if len(candidates) > 1:
-        raise ExportError(
+        raise ModelRefused(
             f"the model has several outputs, {_list(candidates)}; name the one that answers by "
             "--output"
         )
@@ -303,7 +303,7 @@ def _sequence_input(graph: ir.Graph, fed: set[str], hints: Hints) -> str:
     names = [str(one.name) for one in graph.inputs]
     if hints.input is not None:
         if hints.input not in names:
-            raise ExportError(f"there is no input {hints.input!r}; there are {_list(names)}")
+            raise ModelRefused(f"there is no input {hints.input!r}; there are {_list(names)}")
         return hints.input
     reached: set[str] = set()
     for node in graph:
@@ -322,8 +322,8 @@ def _sequence_input(graph: ir.Graph, fed: set[str], hints: Hints) -> str:
     if len(only) == 1:
         return only[0]
     if not only:
-        raise ExportError("no input reaches a GRU node; is the model complete?")
-    raise ExportError(
+        raise ModelRefused("no input reaches a GRU node; is the model complete?")
+    raise ModelRefused(
         f"several inputs may be the sequence, {_list(only)}; a session has one: name it by "
         "--input, or join them outside the model"
     )
@@ -367,7 +367,7 @@ def _layouts(value: ir.Value, hints: Hints, *, cached: bool) -> Iterator[Layout]
     shape = _shape(value)
     rank = len(shape)
     if rank < 2:
-        raise ExportError(
+        raise ModelRefused(
             f"the input {value.name!r} has {rank} axes; a batch and a time are needed"
         )
     for batch in range(rank):
@@ -455,7 +455,7 @@ def _session_axes(value: ir.Value, layout: Layout) -> list[Axes]:
     shape = _shape(value)
     open_axes = [at for at, size in enumerate(shape) if not isinstance(size, int)]
     if len(open_axes) > 1:
-        raise ExportError(
+        raise ModelRefused(
             f"the input {value.name!r} leaves {len(open_axes)} of its axes open; only the batch "
             "may be: export it with fixed sizes"
         )
@@ -466,7 +466,7 @@ def _session_axes(value: ir.Value, layout: Layout) -> list[Axes]:
         lanes = [at for at, size in enumerate(shape) if size != 1]
         places = [*ones, *lanes] if layout.fixed.batch == 1 else []
     if not places:
-        raise ExportError(
+        raise ModelRefused(
             f"the input {value.name!r} has no batch axis; every session needs a row of its own"
         )
     return [
@@ -512,7 +512,7 @@ def _rank(graph: ir.Graph, name: str) -> int:
 
 def _shape(value: ir.Value) -> Shape:
     if value.shape is None:
-        raise ExportError(f"{value.name!r} has no shape in the file")
+        raise ModelRefused(f"{value.name!r} has no shape in the file")
     return tuple(
         size if isinstance(size, int) else (size.value if size.value else None)
         for size in value.shape

@@ -5,7 +5,7 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, index_of, width_of
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cleaning import clean, forget_shapes, serialised
@@ -20,7 +20,7 @@ _SIZES = ((2, 29), (3, 31))
 def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
     """`input` [B, T, F] or [B, T] → `output` [B, T, O], or [B, O] of a last step.
 
-    Returns the graph and what is known of the output in the model's own layout. Raises ExportError
+    Returns the graph and what is known of the output in the model's own layout. Raises ModelRefused
     for a model that takes one sequence at a time, or more than the sequence.
     """
     _refuse_impossible(roles)
@@ -45,16 +45,16 @@ def _refuse_impossible(roles: Roles) -> None:
     found = roles.analysis.facts[roles.output]
     because = f" ({found.reason})" if isinstance(found, Whole) else ""
     if isinstance(found, Whole) and found.is_final:
-        raise ExportError(f"{found.reason}; what a sequence is answered must depend on it alone")
+        raise ModelRefused(f"{found.reason}; what a sequence is answered must depend on it alone")
     if roles.fixed.batch == 1:
-        raise ExportError(
+        raise ModelRefused(
             f"the file fixes the batch at 1 and needs whole sequences{because}; export it with an "
             "open batch"
         )
     if roles.constants or roles.fed_back or roles.states:
         others = {**roles.constants, **roles.fed_back, **dict.fromkeys(roles.states)}
         names = ", ".join(map(repr, others))
-        raise ExportError(
+        raise ModelRefused(
             f"the model needs whole sequences{because}, and also takes {names}, which is not "
             "supported"
         )
@@ -106,16 +106,16 @@ def _output_fact(model: ir.Model, roles: Roles) -> Fact:
         fixed = None
     except Exception as error:  # whatever it says, the file is at fault
         if fixed is None:
-            raise ExportError(f"ONNX Runtime cannot run the model: {error}") from None
+            raise ModelRefused(f"ONNX Runtime cannot run the model: {error}") from None
         try:
             shapes = _shapes(model, roles, fixed)
         except Exception as again:
-            raise ExportError(f"ONNX Runtime cannot run the model: {again}") from None
+            raise ModelRefused(f"ONNX Runtime cannot run the model: {again}") from None
     axes = _axes_of(shapes, roles.output)
     if fixed is not None:
         axes = _with_time(axes, fixed, roles)
     if axes.count((BATCH,)) != 1 or axes.count((TIME,)) > 1:
-        raise ExportError(f"the output {roles.output!r} does not have one row for each sequence")
+        raise ModelRefused(f"the output {roles.output!r} does not have one row for each sequence")
     return Fact(tuple(axes), Source.STREAM if (TIME,) in axes else Source.LAST)
 
 
@@ -152,7 +152,7 @@ def _axes_of(shapes: list[tuple[int, ...]], name: str) -> list[Axis]:
         elif len(set(lengths)) == 1:
             axes.append((int(lengths[0]),) if lengths[0] != 1 else ())
         else:
-            raise ExportError(f"the output {name!r} has another length than the input")
+            raise ModelRefused(f"the output {name!r} has another length than the input")
     return axes
 
 
@@ -165,7 +165,7 @@ def _with_time(axes: list[Axis], time: int, roles: Roles) -> list[Axis]:
     if len(places) > 1:
         places = [at for at in places if at == index_of(roles.input_axes, TIME)]
     if not places:
-        raise ExportError(
+        raise ModelRefused(
             f"which axis of the output {roles.output!r} is the time cannot be told: several are "
             f"{time} long"
         )

@@ -10,10 +10,10 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from model_export.errors import ExportError
-from model_export.verify.gru_operator import GRU
-from model_export.verify.matmul_nbits_operator import MatMulNBits
-from model_export.verify.mended_operators import MENDED
+from model_export.errors import ModelRefused
+from model_export.verify.operators.gru import GRU
+from model_export.verify.operators.matmul_nbits import MatMulNBits
+from model_export.verify.operators.mended import MENDED
 
 Arrays = Mapping[str, NDArray[Any]]
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -22,7 +22,7 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 class Float64Graph:
     """A serialised graph whose float32 numbers are all made float64.
 
-    `inside` has it give the values inside as well, by their names. Raises ExportError for an
+    `inside` has it give the values inside as well, by their names. Raises ModelRefused for an
     operator that has no implementation in NumPy.
     """
 
@@ -34,14 +34,14 @@ class Float64Graph:
         try:
             self._evaluator = ReferenceEvaluator(model, new_ops=[GRU, MatMulNBits, *MENDED])
         except Exception as error:  # whatever it says, it does not know the operator
-            raise ExportError(f"cannot be computed in float64: {error}") from None
+            raise ModelRefused(f"cannot be computed in float64: {error}") from None
         for operator in self._evaluator.rt_nodes_:
             operator.run = _named(operator)
 
     def run(self, feed: Arrays) -> dict[str, NDArray[Any]]:
         """Every output by name; floats are taken in any precision.
 
-        Raises ExportError naming the node that cannot be run.
+        Raises ModelRefused naming the node that cannot be run.
         """
         # Overflows on the way to an infinite or a zero result are the graph's own business.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -59,7 +59,7 @@ def _named(operator: OpRun) -> Callable[..., Any]:
             return run(*inputs, **options)
         except Exception as error:  # the package's own operators raise anything
             name = node.name or node.output[0]
-            raise ExportError(
+            raise ModelRefused(
                 f"{node.op_type} node {name!r} cannot be computed in float64: {error}"
             ) from None
 

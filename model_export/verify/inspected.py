@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.draft import activations_of
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
@@ -30,7 +30,7 @@ class Inspected:
     """
 
     def __init__(self, engine: Engine, provider: Provider) -> None:
-        """Raises ExportError where weights and manifest do not fit together."""
+        """Raises ModelRefused where weights and manifest do not fit together."""
         folder = engine.bundle.folder
         self._engine = engine
         self._layers = engine.manifest.layers
@@ -61,7 +61,7 @@ class Inspected:
             for name, said in activations_of(layer).items():
                 found = self._cells.get(f"{index}/{name}", said)
                 if not np.array_equal(found, said, equal_nan=said.dtype.kind == "f"):
-                    raise ExportError(
+                    raise ModelRefused(
                         f"{CELLS_FILE} has the {name} {found.tolist()} of layer {index}, the "
                         f"manifest {said.tolist()}"
                     )
@@ -152,7 +152,7 @@ class Inspected:
 
 def _shown(found: Arrays, name: str) -> NDArray[Any]:
     if name not in found:
-        raise ExportError(f"{INSPECT_FILE} lacks the output {name}; publish the version again")
+        raise ModelRefused(f"{INSPECT_FILE} lacks the output {name}; publish the version again")
     return found[name]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.verify.check import Check
 from model_export.verify.float64 import Float64Graph
 from model_export.verify.inspected import Inspected
@@ -49,7 +49,7 @@ LARGEST_DRIFT = 1e-2
 def measured_tolerance(engine: Engine) -> Tolerance:
     """How far float32 is from the golden vectors here, with room for other machines.
 
-    Raises ExportError where a free run runs away.
+    Raises ModelRefused where a free run runs away.
     """
     golden = engine.bundle.golden()
     drift = max(one.deviation for one in free_run(engine, golden))
@@ -85,9 +85,9 @@ def check_single_steps(engine: Engine) -> Iterator[Check]:
 
 
 def refuse_chaotic(drift: float, steps: int) -> None:
-    """`drift` is how far float32 is off float64 after a number of steps. Raises ExportError."""
+    """`drift` is how far float32 is off float64 after a number of steps. Raises ModelRefused."""
     if not drift <= LARGEST_DRIFT:
-        raise ExportError(
+        raise ModelRefused(
             f"verification failed: in float32 the model runs away from float64 by {drift:.2g} of "
             f"its scale within {steps} steps, at most {LARGEST_DRIFT:g} is allowed: its weights "
             "make it chaotic"
@@ -95,7 +95,7 @@ def refuse_chaotic(drift: float, steps: int) -> None:
 
 
 def verify(bundle: Bundle, provider: Provider) -> list[Check]:
-    """Run all checks. Raises ExportError naming the first that fails, or what cannot be run."""
+    """Run all checks. Raises ModelRefused naming the first that fails, or what cannot be run."""
     try:
         engine = Engine(bundle, provider)
         tolerance = engine.manifest.tolerance
@@ -103,16 +103,16 @@ def verify(bundle: Bundle, provider: Provider) -> list[Check]:
         if engine.manifest.sessions:
             checks += _checks(engine, provider)
     except GatewiseError as error:
-        raise ExportError(f"verification failed: {error}") from error
+        raise ModelRefused(f"verification failed: {error}") from error
     return refuse_failed(checks)
 
 
 def refuse_failed(checks: Iterable[Check]) -> list[Check]:
-    """All of them. Raises ExportError for the first that failed."""
+    """All of them. Raises ModelRefused for the first that failed."""
     passed = []
     for check in checks:
         if not check.passed:
-            raise ExportError(f"verification failed: {check}")
+            raise ModelRefused(f"verification failed: {check}")
         passed.append(check)
     return passed
 
@@ -152,10 +152,10 @@ def _compared(
 
 
 def _inspected(engine: Engine, provider: Provider) -> Inspected | None:
-    """What there is for looking inside. Raises ExportError where that is half of it."""
+    """What there is for looking inside. Raises ModelRefused where that is half of it."""
     found = {INSPECT_FILE, CELLS_FILE} & engine.manifest.files.keys()
     if len(found) == 1:
-        raise ExportError(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
+        raise ModelRefused(f"{INSPECT_FILE} and {CELLS_FILE} are of use together alone")
     return Inspected(engine, provider) if found else None
 
 
@@ -257,7 +257,7 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
-    """Golden states [N, S] of sessions that have seen enough to answer. Raises ExportError where
+    """Golden states [N, S] of sessions that have seen enough to answer. Raises ModelRefused where
     there are none: nothing could be compared."""
     states = golden["states"].reshape(-1, engine.manifest.state_size).astype(np.float32)
     seen = engine.manifest.steps_seen
@@ -265,7 +265,7 @@ def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
         return states
     most = states[:, seen].max()
     if most < engine.manifest.ready_at - 1:
-        raise ExportError(
+        raise ModelRefused(
             f"the golden vectors end after step {most:g}, the first answer comes with step "
             f"{engine.manifest.ready_at}; publish the version again"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import read_keras
 from tests.keras_files import assert_reads_as_keras_answers, written_in
 from tests.variety.environments import python_of
@@ -43,7 +43,7 @@ def test_what_cannot_be_carried_over_is_refused_by_name(
     assert files
     for file in files:
         with subtests.test(file.name):
-            with pytest.raises(ImportRefused) as refused:
+            with pytest.raises(ModelRefused) as refused:
                 read_keras(file)
             for mention in file.with_suffix(".txt").read_text().splitlines():
                 assert mention in str(refused.value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.gru import (
     in_order_of_computation,
     is_cell,
@@ -50,7 +50,7 @@ class Assembled:
 
 
 def assemble(state: StateDict, options: CheckpointOptions) -> Assembled:
-    """Every tensor of the file gets its place, or is named in an ExportError."""
+    """Every tensor of the file gets its place, or is named in an ModelRefused."""
     modules = read_modules(state, options.ignore)
     head = None if options.head is None else parse_head(options.head)
     found = recurrent_modules(modules)
@@ -82,13 +82,13 @@ def _whole_chain(
     """From the input to the output, whether the user began at the input or behind the GRUs."""
     kinds = {part.kind for part in head or ()}
     if "embedding" in kinds and "gru" not in kinds:
-        raise ExportError("--head begins at the input with embedding, so gru has to follow in it")
+        raise ModelRefused("--head begins at the input with embedding, so gru has to follow in it")
     if head is not None and "gru" in kinds:
         return head
     front = _embedding(takes_tokens, grus, others)
     behind = [module for module in others if module is not front]
     if head is None and behind:
-        raise ExportError(_ask_for_head(behind, widths("gru", grus[0]).takes))
+        raise ModelRefused(_ask_for_head(behind, widths("gru", grus[0]).takes))
     first = () if front is None else (Part("embedding", front.path or None),)
     return (*first, *(Part("gru") for _ in grus), *(head or ()))
 
@@ -108,9 +108,11 @@ def _embedding(
         found = fitting
     if len(found) > 1:
         names = ", ".join(module.label for module in found)
-        raise ExportError(f"several embeddings fit: {names}; name one: --head embedding:NAME,gru,…")
+        raise ModelRefused(
+            f"several embeddings fit: {names}; name one: --head embedding:NAME,gru,…"
+        )
     if takes_tokens and not found:
-        raise ExportError("--vocabulary: the file has no embedding in front of its GRU")
+        raise ModelRefused("--vocabulary: the file has no embedding in front of its GRU")
     return found[0] if found else None
 
 
@@ -143,7 +145,7 @@ def _refuse_leftovers(modules: Sequence[Module], chain: Chain) -> None:
         shown = ", ".join(module.described() for module in left[:6])
         more = f" and {len(left) - 6} more" if len(left) > 6 else ""
         prefix = f"{left[0].path}." if left[0].path else left[0].tensors[0]
-        raise ExportError(
+        raise ModelRefused(
             f"the file holds weights that are not used: {shown}{more}; put them into --head (which "
             'may describe the whole model: --head "linear,relu,gru,last,linear"), or allow what is '
             f"no part of the model with --ignore {prefix}"
@@ -185,7 +187,7 @@ def _batch_norm(
 ) -> BatchNorm:
     mean, variance = (state.array(module.tensor(leaf)) for leaf in ("running_mean", "running_var"))
     if (variance < 0).any():
-        raise ExportError(f"{module.tensor('running_var')} holds a negative variance")
+        raise ModelRefused(f"{module.tensor('running_var')} holds a negative variance")
     ones, zeros = np.ones_like(mean), np.zeros_like(mean)
     return BatchNorm(
         module.path or part.kind,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.assemble import assemble
 from model_export.imports.checkpoint.build import build
 from model_export.imports.checkpoint.file import read_file
@@ -17,15 +17,15 @@ def read_checkpoint(file: Path, options: CheckpointOptions) -> Original:
 
     The model's input is `input`, its output `output`, see `build`.
 
-    Raises ExportError: what the file is instead, the tensor that does not fit, or the option that
+    Raises ModelRefused: what the file is instead, the tensor that does not fit, or the option that
     says what the file does not.
     """
     contents = read_file(file)
     try:
         state = read_state_dict(contents, options.state_dict)
         assembled = assemble(state, options)
-    except ExportError as error:
-        raise ExportError(f"{file}: {error}") from error
+    except ModelRefused as error:
+        raise ModelRefused(f"{file}: {error}") from error
     stack, built = assembled.stack, build(assembled.stack)
 
     def answer(inputs: Arrays) -> Arrays:

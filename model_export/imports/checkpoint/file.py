@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 
 MAX_BYTES = 2**31
 """No ONNX file can be larger."""
@@ -90,13 +90,13 @@ class Contents:
 def read_file(file: Path) -> Contents:
     """Read a checkpoint onto the CPU.
 
-    Raises ExportError saying what the file is instead, or why it is not read.
+    Raises ModelRefused saying what the file is instead, or why it is not read.
     """
     if not file.is_file():
-        raise ExportError(f"{file} is {'a folder' if file.is_dir() else 'not there'}; name a file")
+        raise ModelRefused(f"{file} is {'a folder' if file.is_dir() else 'not there'}; name a file")
     size = file.stat().st_size
     if size > MAX_BYTES:
-        raise ExportError(
+        raise ModelRefused(
             f"{file} has {size:,} bytes; at most {MAX_BYTES:,} can become an ONNX file. "
             "Save the model's state dict alone, without the optimizer"
         )
@@ -120,12 +120,12 @@ def printable(text: str) -> str:
 
 def _refuse_other_formats(file: Path, beginning: bytes) -> None:
     if not beginning:
-        raise ExportError(f"{file} is empty")
+        raise ModelRefused(f"{file} is empty")
     for signature, what in _OTHER_FORMATS:
         if beginning.lstrip().startswith(signature):
-            raise ExportError(f"{file} is {what}")
+            raise ModelRefused(f"{file} is {what}")
     if file.suffix == ".onnx":
-        raise ExportError(f"{file} is an ONNX file by its name; use import-onnx")
+        raise ModelRefused(f"{file} is an ONNX file by its name; use import-onnx")
     if beginning.startswith(b"PK"):
         _refuse_other_archives(file)
 
@@ -136,22 +136,22 @@ def _refuse_other_archives(file: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ExportError(f"{file} is truncated or damaged: {error}") from error
+        raise ModelRefused(f"{file} is truncated or damaged: {error}") from error
     names = {entry.filename.partition("/")[2] for entry in entries}
     if "constants.pkl" in names:
-        raise ExportError(
+        raise ModelRefused(
             f"{file} is a TorchScript archive, which is a program; its weights alone are wanted: "
             f'model = torch.jit.load("{file.name}"), then '
             'torch.save(model.state_dict(), "state_dict.pt")'
         )
     if any(entry.filename in {"config.json", "model.weights.h5"} for entry in entries):
-        raise ExportError(f"{file} is a Keras archive; use import-keras")
+        raise ModelRefused(f"{file} is a Keras archive; use import-keras")
     if "data.pkl" not in names:
-        raise ExportError(f"{file} is a zip archive, but not one that torch.save wrote")
+        raise ModelRefused(f"{file} is a zip archive, but not one that torch.save wrote")
     # torch.save compresses nothing. What unpacks to more than the file was made to fill memory.
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > file.stat().st_size:
-        raise ExportError(
+        raise ModelRefused(
             f"{file} would unpack to {unpacked:,} bytes, more than the file itself; "
             "torch.save does not compress, so this archive was made by something else"
         )
@@ -163,7 +163,7 @@ def _read_torch(file: Path) -> object:
             root: object = torch.load(file, map_location="cpu", weights_only=True)
     # A hostile or damaged pickle makes the unpickler fail in any way there is.
     except Exception as error:
-        raise ExportError(_why_not(file, str(error))) from error
+        raise ModelRefused(_why_not(file, str(error))) from error
     return root
 
 
@@ -219,7 +219,7 @@ def _read_safetensors(file: Path) -> Mapping[str, torch.Tensor]:
                 if same in tensors and name not in tensors:
                     tensors[name] = tensors[same]
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise ExportError(
+        raise ModelRefused(
             f"{file} is a damaged .safetensors file: {printable(str(error))}"
         ) from error
     return tensors

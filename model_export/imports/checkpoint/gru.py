@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.modules import Module, find_module, naturally, stem
 from model_export.imports.checkpoint.stack import Array, Direction, Gru
 from model_export.imports.checkpoint.state_dict import RECURRENT, StateDict
@@ -24,14 +24,14 @@ _OTHERWISE = {
 def recurrent_modules(modules: Sequence[Module]) -> tuple[Module, ...]:
     """All of them, every one a GRU.
 
-    Raises ExportError naming the one that is not, or what the file holds where there is none.
+    Raises ModelRefused naming the one that is not, or what the file holds where there is none.
     """
     for module in modules:
         if "parametrizations" in module.path.split("."):
-            raise ExportError(_computed(module.tensors[0]))
+            raise ModelRefused(_computed(module.tensors[0]))
     found = tuple(module for module in modules if module.is_recurrent)
     if not found:
-        raise ExportError(_holds_instead(modules))
+        raise ModelRefused(_holds_instead(modules))
     for module in found:
         _refuse_other_cells(module)
     return found
@@ -45,13 +45,13 @@ def in_order_of_computation(
         chosen = tuple(find_module(grus, name, "--layers-order") for name in layers_order)
         if len(set(map(id, chosen))) != len(grus) or len(chosen) != len(grus):
             known = ", ".join(module.label for module in grus)
-            raise ExportError(f"--layers-order has to name each GRU once: {known}")
+            raise ModelRefused(f"--layers-order has to name each GRU once: {known}")
         return chosen
     counted = tuple(sorted(grus, key=lambda module: naturally(module.path)))
     same_stem = len({stem(module.path) for module in grus}) == 1
     if len(grus) > 1 and (not same_stem or (in_order and counted != grus)):
         names = ",".join(module.label for module in grus)
-        raise ExportError(
+        raise ModelRefused(
             f"the file does not say how {names.replace(',', ' and ')} are connected; if each feeds "
             f"the next, name them in that order: --layers-order {names}. An encoder and its "
             "decoder, or two branches, cannot be imported from a state dict"
@@ -62,17 +62,17 @@ def in_order_of_computation(
 def read_gru(module: Module, state: StateDict) -> tuple[Gru, ...]:
     """The layers of one nn.GRU or nn.GRUCell, the first one first.
 
-    Raises ExportError naming the tensor that is missing or has the wrong shape.
+    Raises ModelRefused naming the tensor that is missing or has the wrong shape.
     """
     by_layer = _suffixes(module)
     layers: list[Gru] = []
     width = None
     for index, ends in enumerate(by_layer):
         if len(ends) != len(by_layer[0]) or ends[0].endswith("_reverse"):
-            raise ExportError(f"{module.label}: layer {index} lacks the weights of one direction")
+            raise ModelRefused(f"{module.label}: layer {index} lacks the weights of one direction")
         read = tuple(_direction(module, state, end, width) for end in ends)
         if len({part.input_weights.shape for part in read}) > 1:
-            raise ExportError(f"{module.label}: forward and backward weights differ in shape")
+            raise ModelRefused(f"{module.label}: forward and backward weights differ in shape")
         name = module.path or "gru"
         layers.append(Gru(f"{name}.{index}" if len(by_layer) > 1 else name, read))
         width = sum(part.hidden_size for part in read)
@@ -90,14 +90,14 @@ def _suffixes(module: Module) -> list[list[str]]:
     for leaf in module.shapes:
         match = RECURRENT.search(leaf)
         if match is None:
-            raise ExportError(_unknown_leaf(module, leaf))
+            raise ModelRefused(_unknown_leaf(module, leaf))
         layer, reverse = match.groups()
         end = "" if layer is None else f"_l{layer}{reverse or ''}"
         found.setdefault(int(layer or 0), set()).add(end)
     if {"", "_l0"} <= found.get(0, set()):
-        raise ExportError(f"{module.label} mixes the names of nn.GRU and of nn.GRUCell")
+        raise ModelRefused(f"{module.label} mixes the names of nn.GRU and of nn.GRUCell")
     if sorted(found) != list(range(len(found))):
-        raise ExportError(f"{module.label} has layers {sorted(found)}; some are missing")
+        raise ModelRefused(f"{module.label} has layers {sorted(found)}; some are missing")
     return [sorted(found[layer]) for layer in sorted(found)]
 
 
@@ -128,7 +128,7 @@ def _require(module: Module, *leaves: str) -> None:
     for leaf in leaves:
         if leaf not in module.shapes:
             has = ", ".join(module.shapes)
-            raise ExportError(f"{module.tensor(leaf)} is missing; the GRU has {has}")
+            raise ModelRefused(f"{module.tensor(leaf)} is missing; the GRU has {has}")
 
 
 def _expect(module: Module, leaf: str, shape: tuple[int | None, ...]) -> None:
@@ -140,14 +140,14 @@ def _expect(module: Module, leaf: str, shape: tuple[int | None, ...]) -> None:
     )
     if not fits:
         wanted = ", ".join("inputs" if size is None else str(size) for size in shape)
-        raise ExportError(f"{module.tensor(leaf)} is {list(found)}; a GRU needs [{wanted}]")
+        raise ModelRefused(f"{module.tensor(leaf)} is {list(found)}; a GRU needs [{wanted}]")
 
 
 def _refuse_other_cells(module: Module) -> None:
     """A layer's kind is told by its rows: H, 3H or 4H."""
     projections = [leaf for leaf in module.shapes if leaf.startswith("weight_hr")]
     if projections:
-        raise ExportError(
+        raise ModelRefused(
             f"{module.label} is an nn.LSTM with projections ({module.tensor(projections[0])}); "
             "only GRUs can be imported"
         )
@@ -158,11 +158,11 @@ def _refuse_other_cells(module: Module) -> None:
 
 def _refuse_other_rows(module: Module, leaf: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
-        raise ExportError(f"{module.tensor(leaf)} is {list(shape)}; a GRU needs [3H, H]")
+        raise ModelRefused(f"{module.tensor(leaf)} is {list(shape)}; a GRU needs [3H, H]")
     rows, hidden = shape
     if rows != 3 * hidden:
         kind = _BY_ROWS.get(rows // hidden if rows % hidden == 0 else 0, "no layer of PyTorch")
-        raise ExportError(
+        raise ModelRefused(
             f"{module.label} is {kind}: {module.tensor(leaf)} is {list(shape)}, and a GRU's "
             f"is [{3 * hidden}, {hidden}]; only GRUs can be imported"
         )

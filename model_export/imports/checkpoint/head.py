@@ -17,7 +17,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 
 WITH_WEIGHTS = ("embedding", "gru", "linear", "batchnorm", "layernorm", "prelu")
 POOLS = ("last", "final", "mean", "max")
@@ -79,11 +79,11 @@ class Part:
 def parse_head(text: str) -> tuple[Part, ...]:
     """The parts of a head, without those that do nothing.
 
-    Raises ExportError naming the part that is not understood.
+    Raises ModelRefused naming the part that is not understood.
     """
     words = [word.strip() for word in text.split(",")]
     if len(words) > _MAX_PARTS:
-        raise ExportError(f"--head has {len(words)} parts; at most {_MAX_PARTS} are read")
+        raise ModelRefused(f"--head has {len(words)} parts; at most {_MAX_PARTS} are read")
     parts = [_parse(word) for word in words] if text.strip() else []
     _refuse_impossible(parts)
     return tuple(part for part in parts if part.kind not in NOTHING)
@@ -96,9 +96,9 @@ def _parse(word: str) -> Part:
     if found is None or kind not in _KINDS:
         near = difflib.get_close_matches(kind, _KINDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KINDS)}"
-        raise ExportError(f"--head: {word!r} is not understood; {hint}")
+        raise ModelRefused(f"--head: {word!r} is not understood; {hint}")
     if found["module"] is not None and kind not in WITH_WEIGHTS:
-        raise ExportError(f"--head: {kind} has no weights, so {word!r} cannot name a module")
+        raise ModelRefused(f"--head: {kind} has no weights, so {word!r} cannot name a module")
     default = EPSILONS.get(kind, ACTIVATIONS.get(kind))
     if found["value"] is None:
         return Part(kind, found["module"], default)
@@ -107,13 +107,13 @@ def _parse(word: str) -> Part:
 
 def _number(word: str, text: str, default: float | None) -> float:
     if default is None:
-        raise ExportError(f"--head: {word!r} takes no number in brackets")
+        raise ModelRefused(f"--head: {word!r} takes no number in brackets")
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not 0 <= value < 1e6:
-        raise ExportError(f"--head: {word!r} needs a number from 0 on in its brackets")
+        raise ModelRefused(f"--head: {word!r} needs a number from 0 on in its brackets")
     return value
 
 
@@ -123,13 +123,13 @@ def _refuse_impossible(parts: list[Part]) -> None:
     before: Part | None = None
     for part in parts:
         if pooled is not None and part.kind in (*POOLS, "gru"):
-            raise ExportError(f"--head: {part} needs every step, and {pooled} left only one")
+            raise ModelRefused(f"--head: {part} needs every step, and {pooled} left only one")
         if part.kind == "final" and before is not None and before.kind != "gru":
-            raise ExportError(f"--head: final is the GRU's own end, so {before} cannot precede it")
+            raise ModelRefused(f"--head: final is the GRU's own end, so {before} cannot precede it")
         if part.kind == "embedding" and before is not None:
-            raise ExportError(f"--head: embedding takes token ids, so {before} cannot precede it")
+            raise ModelRefused(f"--head: embedding takes token ids, so {before} cannot precede it")
         if part.kind == "flatten" and pooled is None:
-            raise ExportError(
+            raise ModelRefused(
                 "--head: flatten over every step makes a width that grows with time; "
                 "put last, mean or max before it"
             )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.head import WITH_WEIGHTS, Part
 from model_export.imports.checkpoint.modules import Module, find_module, stem
 from model_export.imports.checkpoint.state_dict import RECURRENT
@@ -28,12 +28,12 @@ def match(parts: Sequence[Part], modules: Sequence[Module], *, in_order: bool) -
     """Give every part its module: by name, or in the order of `modules`, if the widths allow it.
 
     Where the order of the file means nothing (`in_order` false), or does not fit, the widths have
-    to leave exactly one way. Raises ExportError naming the part and the shapes otherwise.
+    to leave exactly one way. Raises ModelRefused naming the part and the shapes otherwise.
     """
     matching = _Matching(parts, modules)
     try:
         straight = matching.straight()
-    except ExportError as error:
+    except ModelRefused as error:
         ways = list(islice(matching.ways(), 2))
         if len(ways) == 1:
             return ways[0]
@@ -98,7 +98,7 @@ class _Matching:
                 continue
             takes = widths(part.kind, module).takes
             if None not in (takes, width) and takes != width:
-                raise ExportError(
+                raise ModelRefused(
                     f"{part} takes {takes} values ({_shapes(module)}), "
                     f"but {width} come from {giver}"
                 )
@@ -119,14 +119,14 @@ class _Matching:
             for kind in unnamed & set(WITH_WEIGHTS)
         )
 
-    def ambiguous(self, one: Chain, other: Chain) -> ExportError:
+    def ambiguous(self, one: Chain, other: Chain) -> ModelRefused:
         index, first, second = next(
             (index, a, b)
             for index, (a, b) in enumerate(zip(one, other, strict=True))
             if a is not None and b is not None and a is not b
         )
         kind = self._parts[index].kind
-        return ExportError(
+        return ModelRefused(
             f"{kind} number {self._number(index)} could be {first.label} or {second.label}, and "
             f"the file does not say which comes first; name each in --head, as {kind}:{first.label}"
         )
@@ -134,7 +134,7 @@ class _Matching:
     def _continued(self, chain: list[Module | None], width: int | None) -> Iterator[Chain]:
         self._tried += 1
         if self._tried > _MAX_TRIED:
-            raise ExportError("--head: too many ways to match it with the file; name the modules")
+            raise ModelRefused("--head: too many ways to match it with the file; name the modules")
         if len(chain) == len(self._parts):
             yield tuple(chain)
             return
@@ -163,17 +163,17 @@ class _Matching:
                 continue
             module = find_module(self._modules, part.module, "--head")
             if not _plays(module, part.kind):
-                raise ExportError(f"--head: {part} cannot be {module.described()}")
+                raise ModelRefused(f"--head: {part} cannot be {module.described()}")
             if any(module is other for other in named.values()):
-                raise ExportError(f"--head names {module.label} twice")
+                raise ModelRefused(f"--head names {module.label} twice")
             named[index] = module
         return named
 
-    def _none_left(self, part: Part) -> ExportError:
+    def _none_left(self, part: Part) -> ModelRefused:
         wanted = sum(other.kind == part.kind for other in self._parts)
         there = [module for module in self._modules if _plays(module, part.kind)]
         shown = ", ".join(module.described() for module in there) or "none"
-        return ExportError(
+        return ModelRefused(
             f"--head asks for {wanted} of {part.kind}, and the file has {len(there)}: {shown}"
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.state_dict import RECURRENT, StateDict
 
 _BATCH_NORM = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
@@ -81,11 +81,11 @@ def read_modules(state: StateDict, ignore: tuple[str, ...]) -> tuple[Module, ...
 
 
 def refuse_unusable(modules: Iterable[Module]) -> None:
-    """Raise ExportError for a module that no part of a head can be."""
+    """Raise ModelRefused for a module that no part of a head can be."""
     for module in modules:
         if not any(module.can_be(kind) for kind in PLAIN_KINDS):
             prefix = f"{module.path}." if module.path else module.tensors[0]
-            raise ExportError(
+            raise ModelRefused(
                 f"{module.described()} cannot be imported: besides GRUs, only "
                 f"{', '.join(PLAIN_KINDS)} have weights here, of shapes that fit together; "
                 f"if it is no part of the model, allow it with --ignore {prefix}"
@@ -93,7 +93,7 @@ def refuse_unusable(modules: Iterable[Module]) -> None:
 
 
 def find_module(modules: Iterable[Module], name: str, option: str) -> Module:
-    """The module with this name, or with this end of its name. Raises ExportError otherwise."""
+    """The module with this name, or with this end of its name. Raises ModelRefused otherwise."""
     modules = tuple(modules)
     found = [module for module in modules if module.path == name] or [
         module for module in modules if module.path.endswith(f".{name}")
@@ -101,7 +101,7 @@ def find_module(modules: Iterable[Module], name: str, option: str) -> Module:
     if len(found) != 1:
         what = "names several modules" if found else "names no module of the file"
         known = ", ".join(module.label for module in found or modules)
-        raise ExportError(f"{option}: {name!r} {what}: {known}")
+        raise ModelRefused(f"{option}: {name!r} {what}: {known}")
     return found[0]
 
 
@@ -118,4 +118,4 @@ def naturally(name: str) -> list[Any]:
 def _refuse_useless(ignore: tuple[str, ...], state: StateDict) -> None:
     for prefix in ignore:
         if not prefix or not any(name.startswith(prefix) for name in state.tensors):
-            raise ExportError(f"--ignore {prefix!r}: no tensor's name begins so")
+            raise ModelRefused(f"--ignore {prefix!r}: no tensor's name begins so")

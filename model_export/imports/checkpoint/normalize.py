@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.stack import Array, Scaling
 
 _FORMS = ({"mean", "std"}, {"min", "max"}, {"min", "max", "range"})
@@ -29,16 +29,16 @@ def read_scaling(
 ) -> tuple[Scaling | None, Scaling | None]:
     """The scaling of the inputs (None for tokens have no width), and that of the outputs.
 
-    Raises ExportError naming the field that does not fit.
+    Raises ModelRefused naming the field that does not fit.
     """
     record = _read(file)
     unknown = set(record) - {"input", "output"}
     if unknown or not record:
-        raise ExportError(
+        raise ModelRefused(
             f'--normalize {file}: expected "input" or "output", found {_list(record)}'
         )
     if "input" in record and input_width is None:
-        raise ExportError(f"--normalize {file}: the inputs are tokens, which are not scaled")
+        raise ModelRefused(f"--normalize {file}: the inputs are tokens, which are not scaled")
     inputs = _scaling(file, record, "input", input_width or 0, inverse=False)
     return inputs, _scaling(file, record, "output", output_width, inverse=True)
 
@@ -51,7 +51,7 @@ def _scaling(
     fields = record[side]
     place = f"--normalize {file}: {side}"
     if not isinstance(fields, dict) or set(fields) not in _FORMS:
-        raise ExportError(f"{place} needs {_FORM}")
+        raise ModelRefused(f"{place} needs {_FORM}")
     if "mean" in fields:
         centre = _column(place, fields, "mean", width)
         spread = _column(place, fields, "std", width)
@@ -68,7 +68,7 @@ def _column(place: str, fields: Mapping[str, Any], name: str, width: int) -> Arr
     """[width] or [1]."""
     values = _numbers(f"{place}.{name}", fields[name])
     if values.size not in (1, width):
-        raise ExportError(
+        raise ModelRefused(
             f"{place}.{name} has {values.size} numbers, and there are {width} columns"
         )
     return np.broadcast_to(values, (width,)).copy()
@@ -77,35 +77,35 @@ def _column(place: str, fields: Mapping[str, Any], name: str, width: int) -> Arr
 def _numbers(place: str, value: object) -> Array:
     values = value if isinstance(value, list) else [value]
     if not all(type(number) in (int, float) for number in values):
-        raise ExportError(f"{place} needs a number, or a list with one for each column")
+        raise ModelRefused(f"{place} needs a number, or a list with one for each column")
     try:
         array = np.array(values, np.float64)
     except OverflowError:
         array = np.array([np.inf])
     if not np.isfinite(array).all() or np.abs(array).max(initial=0) > np.finfo(np.float32).max:
-        raise ExportError(f"{place} holds a number that is not finite in float32")
+        raise ModelRefused(f"{place} holds a number that is not finite in float32")
     return array
 
 
 def _range(place: str, value: object) -> tuple[float, float]:
     numbers = _numbers(f"{place}.range", value)
     if numbers.size != 2 or numbers[0] >= numbers[1]:
-        raise ExportError(f"{place}.range needs two numbers, the lower one first")
+        raise ModelRefused(f"{place}.range needs two numbers, the lower one first")
     return float(numbers[0]), float(numbers[1])
 
 
 def _refuse_at(wrong: NDArray[np.bool_], place: str, why: str) -> None:
     if wrong.any():
-        raise ExportError(f"{place}: column {int(np.flatnonzero(wrong)[0])}: {why}")
+        raise ModelRefused(f"{place}: column {int(np.flatnonzero(wrong)[0])}: {why}")
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ExportError(f"--normalize {file} cannot be read as JSON: {error}") from error
+        raise ModelRefused(f"--normalize {file} cannot be read as JSON: {error}") from error
     if not isinstance(record, dict):
-        raise ExportError(f'--normalize {file}: expected an object with "input" and "output"')
+        raise ModelRefused(f'--normalize {file}: expected an object with "input" and "output"')
     return record
 
 

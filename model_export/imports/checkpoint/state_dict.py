@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.file import Contents, is_left_out, printable
 from model_export.imports.checkpoint.stack import Array
 
@@ -38,35 +38,35 @@ class StateDict:
     def array(self, name: str) -> Array:
         """A tensor in float64.
 
-        Raises ExportError for values that are not finite, or do not fit into float32.
+        Raises ModelRefused for values that are not finite, or do not fit into float32.
         """
         tensor = self.tensors[name].detach().resolve_neg()
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise ExportError(f"{name} has no plain real numbers, but {kind} ({tensor.layout})")
+            raise ModelRefused(f"{name} has no plain real numbers, but {kind} ({tensor.layout})")
         array: Array = tensor.to(torch.float64).numpy()
         if not np.isfinite(array).all():
-            raise ExportError(
+            raise ModelRefused(
                 f"{name} holds NaN or infinity: training diverged; take an earlier checkpoint"
             )
         if np.abs(array).max(initial=0) > np.finfo(np.float32).max:
-            raise ExportError(f"{name} holds values beyond float32's range")
+            raise ModelRefused(f"{name} holds values beyond float32's range")
         return array
 
 
 def read_state_dict(contents: Contents, part: str | None) -> StateDict:
     """Find the tensors of the model in what was saved.
 
-    `part` names one of several state dicts, `.` all of them together. Raises ExportError where
+    `part` names one of several state dicts, `.` all of them together. Raises ModelRefused where
     there is none, or more than one and no `part`.
     """
     root, notes = _chosen(contents.root, part)
     walk = _Walk()
     tensors = dict(walk.entries(root))
     if not tensors:
-        raise ExportError(f"the file holds no tensors, but {_description(root, walk)}")
+        raise ModelRefused(f"the file holds no tensors, but {_description(root, walk)}")
     if sum(tensor.numel() for tensor in tensors.values()) > MAX_VALUES:
-        raise ExportError(f"the file holds more than {MAX_VALUES:,} numbers")
+        raise ModelRefused(f"the file holds more than {MAX_VALUES:,} numbers")
     if walk.left_out:
         notes += (f"left out, since only tensors are read: {_listed(walk.left_out)}",)
     return StateDict(_without_wrappers(tensors), contents.in_order, notes)
@@ -78,12 +78,12 @@ def _chosen(root: object, part: str | None) -> tuple[object, tuple[str, ...]]:
         return root, ()
     if part is not None:
         if not isinstance(root.get(part), Mapping):
-            raise ExportError(f"--state-dict {part}: the file has {_listed(map(str, root))}")
+            raise ModelRefused(f"--state-dict {part}: the file has {_listed(map(str, root))}")
         others = [str(key) for key in root if key != part]
         return root[part], (f"left out by --state-dict {part}: {_listed(others)}",) * bool(others)
     models = [str(key) for key, value in root.items() if _holds_a_model(value)]
     if len(models) > 1:
-        raise ExportError(
+        raise ModelRefused(
             f"the file holds several state dicts with recurrent layers: {_listed(models)}; choose "
             f"with --state-dict {models[0]}, or --state-dict . if they are parts of one model"
         )
@@ -107,9 +107,9 @@ class _Walk:
         taken = set()
         for name, tensor in self._below(root, "", 0):
             if name in taken:
-                raise ExportError(f"two tensors of the file are both called {name}")
+                raise ModelRefused(f"two tensors of the file are both called {name}")
             if name != printable(name):
-                raise ExportError(f"a tensor's name is too long or unprintable: {printable(name)}")
+                raise ModelRefused(f"a tensor's name is too long or unprintable: {printable(name)}")
             taken.add(name)
             yield name, tensor
 
@@ -119,7 +119,7 @@ class _Walk:
         """The tensors in `value`, and whether there were any. What has none is left out whole."""
         self._seen += 1
         if depth > _MAX_DEPTH or self._seen > _MAX_ENTRIES:
-            raise ExportError(
+            raise ModelRefused(
                 f"the file nests more than {_MAX_DEPTH} containers, or holds more than "
                 f"{_MAX_ENTRIES:,} entries; save the model's state dict alone"
             )

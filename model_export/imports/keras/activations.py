@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.settings import Json, Settings, brief, expect_own
 
 
@@ -57,7 +57,7 @@ _HARD_SIGMOID_SLOPES = {2: 0.2, 3: 1 / 6}
 def activation_by_name(value: Json, major: int) -> Activation:
     """What a field such as `activation` of Dense or GRU says; `major` is Keras's version.
 
-    Raises ImportRefused for a function that is not known, or not Keras's own.
+    Raises ModelRefused for a function that is not known, or not Keras's own.
     """
     if value is None:
         return LINEAR
@@ -68,7 +68,7 @@ def activation_by_name(value: Json, major: int) -> Activation:
         return Activation("hard_sigmoid", (_HARD_SIGMOID_SLOPES[major],))
     if not isinstance(value, str) or value not in _BY_NAME:
         known = ", ".join(sorted({*_BY_NAME, "hard_sigmoid"}))
-        raise ImportRefused(f"its activation {brief(value)} is not known here; known are {known}")
+        raise ModelRefused(f"its activation {brief(value)} is not known here; known are {known}")
     return _BY_NAME[value]
 
 
@@ -105,7 +105,7 @@ def _softmax(settings: Settings, _major: int) -> Activation:
     if isinstance(axis, list) and len(axis) == 1:
         axis = axis[0]
     if type(axis) is not int:
-        raise ImportRefused(f"its field 'axis' is {brief(axis)}; one axis can be imported")
+        raise ModelRefused(f"its field 'axis' is {brief(axis)}; one axis can be imported")
     return Activation("softmax", (float(axis),))
 
 

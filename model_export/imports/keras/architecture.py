@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.settings import Json, brief, expect_own
 
 MOST_LAYERS = 2000
@@ -22,9 +22,9 @@ class LayerRecord:
     module: str
     calls: Json
 
-    def named(self, error: ImportRefused) -> ImportRefused:
+    def named(self, error: ModelRefused) -> ModelRefused:
         """The error with this layer before it."""
-        return ImportRefused(f"layer {self.name!r} ({self.class_name}): {error}")
+        return ModelRefused(f"layer {self.name!r} ({self.class_name}): {error}")
 
     @property
     def has_weights_entry(self) -> bool:
@@ -33,22 +33,22 @@ class LayerRecord:
 
 
 def read_record(entry: Json) -> LayerRecord:
-    """Raises ImportRefused for what is no layer, or none of Keras."""
+    """Raises ModelRefused for what is no layer, or none of Keras."""
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
-        raise ImportRefused(f"the architecture holds {brief(entry)}, which is no layer")
+        raise ModelRefused(f"the architecture holds {brief(entry)}, which is no layer")
     class_name, config = entry["class_name"], entry.get("config")
     if class_name == "Sequential" and isinstance(config, list):
         config = {"layers": config}  # as Keras wrote it before 2.3
     if not isinstance(config, dict):
-        raise ImportRefused(f"a layer of class {class_name} has no configuration")
+        raise ModelRefused(f"a layer of class {class_name} has no configuration")
     name = entry.get("name", config.get("name", class_name.lower()))
     if not isinstance(name, str) or not name.isprintable():
-        raise ImportRefused(f"a layer of class {class_name} has the name {brief(name)}")
+        raise ModelRefused(f"a layer of class {class_name} has the name {brief(name)}")
     module, calls = str(entry.get("module", "")), entry.get("inbound_nodes", [])
     record = LayerRecord(class_name, name, config, module, calls)
     try:
         expect_own(entry)
-    except ImportRefused as error:
+    except ModelRefused as error:
         raise record.named(error) from error
     return record
 
@@ -58,12 +58,12 @@ def layers_of(model: LayerRecord) -> list[LayerRecord]:
     entries = model.config.get("layers")
     if not isinstance(entries, list) or not 0 < len(entries) <= MOST_LAYERS:
         count = len(entries) if isinstance(entries, list) else "no"
-        raise ImportRefused(f"the model has {count} layers; 1 to {MOST_LAYERS} can be imported")
+        raise ModelRefused(f"the model has {count} layers; 1 to {MOST_LAYERS} can be imported")
     records = [read_record(entry) for entry in entries]
     names = [record.name for record in records]
     twice = (
         {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else {}
     )
     if twice:
-        raise ImportRefused(f"two layers have the name {sorted(twice)[0]!r}")
+        raise ModelRefused(f"two layers have the name {sorted(twice)[0]!r}")
     return records

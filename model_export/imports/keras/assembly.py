@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import layers
 from model_export.imports.keras.architecture import (
     FUNCTIONAL,
@@ -39,7 +39,7 @@ def read_network(file: KerasFile, free_axes: Iterable[int] = ()) -> Network:
     """Every layer of the model, checked against its weights and against the shapes it is given.
 
     Time may have any length, whatever the file says, in inputs with as many axes as `free_axes`
-    lists. Raises ImportRefused naming the layer and what about it stands in the way.
+    lists. Raises ModelRefused naming the layer and what about it stands in the way.
     """
     assembly = _Assembly(file.major, frozenset(free_axes))
     record = read_record(file.architecture)
@@ -61,15 +61,15 @@ class _Assembly:
     ) -> list[Value]:
         """The outputs of a model for these inputs; the outermost one, given none, makes its own.
 
-        Raises ImportRefused for a class whose structure is not in the file.
+        Raises ModelRefused for a class whose structure is not in the file.
         """
         if depth > DEEPEST:
-            raise ImportRefused(f"models stand within models more than {DEEPEST} deep")
+            raise ModelRefused(f"models stand within models more than {DEEPEST} deep")
         if model.class_name == "Sequential":
             return self._sequential(model, weights, inputs, depth)
         if model.class_name in FUNCTIONAL:
             return self._functional(model, weights, inputs, depth)
-        raise ImportRefused(
+        raise ModelRefused(
             f"the model is of class {model.class_name}, whose structure is code that is not in the "
             "file; Sequential and Functional models can be imported"
         )
@@ -92,7 +92,7 @@ class _Assembly:
             return self._input_layer(first)
         shape = first.config.get("batch_input_shape", model.config.get("build_input_shape"))
         if shape is None:
-            raise ImportRefused("the shape of its input is not in the file; build the model first")
+            raise ModelRefused("the shape of its input is not in the file; build the model first")
         return self._input(first.name, shape)
 
     def _functional(
@@ -125,11 +125,11 @@ class _Assembly:
         tensors = read_tensors(model.config.get("input_layers"))
         strangers = [tensor.layer for tensor in tensors if tensor.layer not in named]
         if strangers:
-            raise ImportRefused(f"its input {strangers[0]!r} is no InputLayer")
+            raise ModelRefused(f"its input {strangers[0]!r} is no InputLayer")
         if inputs is None:
             inputs = [self._input_layer(named[tensor.layer]) for tensor in tensors]
         if len(inputs) != len(tensors):
-            raise ImportRefused(f"it has {len(tensors)} inputs and is given {len(inputs)}")
+            raise ModelRefused(f"it has {len(tensors)} inputs and is given {len(inputs)}")
         return dict(zip(tensors, inputs, strict=True))
 
     def _first_calls(
@@ -162,14 +162,14 @@ class _Assembly:
         config = record.config
         for key in ("sparse", "ragged", "optional"):
             if config.get(key):
-                raise record.named(ImportRefused(f"its field {key!r} is set"))
+                raise record.named(ModelRefused(f"its field {key!r} is set"))
         return self._input(record.name, config.get("batch_shape", config.get("batch_input_shape")))
 
     def _input(self, layer: str, shape: Json) -> Value:
         """Rows of a batch are independent, so the size of a batch is always free."""
         fits = isinstance(shape, list) and 2 <= len(shape) <= 5
         if not fits or not all(n is None or (is_whole(n) and n > 0) for n in shape):
-            raise ImportRefused(f"layer {layer!r} (InputLayer): its shape is {brief(shape)}")
+            raise ModelRefused(f"layer {layer!r} (InputLayer): its shape is {brief(shape)}")
         sizes = [None, *shape[1:]]
         if len(sizes) in self._free_axes:
             sizes[1] = None
@@ -185,7 +185,7 @@ class _Assembly:
             if record.class_name in MODELS:
                 return self.model(record, weights, _values(operands), depth + 1)
             return self._layer(record, weights, operands, call.keywords)
-        except ImportRefused as error:
+        except ModelRefused as error:
             raise record.named(error) from error
 
     def _layer(
@@ -219,7 +219,7 @@ class _Assembly:
     def _add(self, record: LayerRecord, layer: Layer, inputs: Sequence[Value]) -> list[Value]:
         any_number = isinstance(layer, layers.Merge | layers.Concatenate) and inputs
         if not any_number and len(inputs) not in _INPUT_COUNTS.get(type(layer), (1,)):
-            raise ImportRefused(f"it is called with {len(inputs)} tensors")
+            raise ModelRefused(f"it is called with {len(inputs)} tensors")
         shapes = layer.shapes([self.network.shapes[value] for value in inputs])
         outputs = [self._new(record.name) for _ in shapes]
         self.network.shapes.update(zip(outputs, shapes, strict=True))
@@ -241,7 +241,7 @@ def _with_weights(
 def _calls(record: LayerRecord) -> list[Call]:
     try:
         return read_calls(record.calls)
-    except ImportRefused as error:
+    except ModelRefused as error:
         raise record.named(error) from error
 
 
@@ -257,12 +257,12 @@ def _partition(waiting: _Waiting, known: Mapping[Tensor, Value]) -> tuple[_Waiti
         (ready if is_ready else others).append(entry)
     if not ready:
         name = others[0][0].name
-        raise ImportRefused(f"layer {name!r} is called with a tensor that no layer makes")
+        raise ModelRefused(f"layer {name!r} is called with a tensor that no layer makes")
     return ready, others
 
 
 def _operands(record: LayerRecord, call: Call) -> list[Json]:
-    """What a layer works on, in order. Raises ImportRefused for a keyword that has an effect."""
+    """What a layer works on, in order. Raises ModelRefused for a keyword that has an effect."""
     keywords = dict(call.keywords)
     keywords.pop("slice_spec", None)
     given = list(call.operands)
@@ -271,11 +271,11 @@ def _operands(record: LayerRecord, call: Call) -> list[Json]:
     if record.class_name == OLD_OPERATION and "y" in keywords:
         given.append(keywords.pop("y"))
     if keywords.pop("training", None):
-        raise ImportRefused("it is called with training=True, so that it answers by chance")
+        raise ModelRefused("it is called with training=True, so that it answers by chance")
     for key, value in keywords.items():
         nothing = all(item is None for item in value) if isinstance(value, list) else value is None
         if not nothing:
-            raise ImportRefused(f"it is called with {key}={brief(value)}, which is not known here")
+            raise ModelRefused(f"it is called with {key}={brief(value)}, which is not known here")
     operands: list[Json] = []
     for operand in given:
         several = isinstance(operand, list) and all(isinstance(item, Value) for item in operand)
@@ -288,7 +288,7 @@ def _operands(record: LayerRecord, call: Call) -> list[Json]:
 def _values(operands: Sequence[Json]) -> list[Value]:
     values = [operand for operand in operands if isinstance(operand, Value)]
     if not values or len(values) != len(operands):
-        raise ImportRefused(f"it is called with {brief(list(operands))}; tensors can be imported")
+        raise ModelRefused(f"it is called with {brief(list(operands))}; tensors can be imported")
     return values
 
 
@@ -297,5 +297,5 @@ def _made(tensor: Tensor, known: Mapping[Tensor, Value]) -> Value:
         reason = (
             f"the model's output {tensor.layer!r} (call {tensor.call}) is not made by any layer"
         )
-        raise ImportRefused(reason)
+        raise ModelRefused(reason)
     return known[tensor]

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import layers
 from model_export.imports.keras.activations import Activation
 from model_export.imports.keras.layers import Layer, Shape, axis_of
@@ -37,7 +37,7 @@ class Built:
 def build(network: Network, signature: Signature) -> Built:
     """The model in opset 20, checked; sizes that are free are called `batch` and `time`.
 
-    Raises ImportRefused where an activation cannot stand in a GRU node, or a weight does not fit
+    Raises ModelRefused where an activation cannot stand in a GRU node, or a weight does not fit
     float32.
     """
     graph = _Graph(signature.tokens)
@@ -45,8 +45,8 @@ def build(network: Network, signature: Signature) -> Built:
     for step in network.steps:
         try:
             outputs = _emit(graph.scope(step.name), step, [values[v] for v in step.inputs], network)
-        except ImportRefused as error:
-            raise ImportRefused(f"layer {step.name!r}: {error}") from error
+        except ModelRefused as error:
+            raise ModelRefused(f"layer {step.name!r}: {error}") from error
         values.update(zip(step.outputs, outputs, strict=True))
     for name, value in signature.outputs.items():
         graph.nodes.append(helper.make_node("Identity", [values[value]], [name], name=name))
@@ -156,10 +156,10 @@ class _Scope:
         return made
 
     def weights(self, what: str, array: NDArray[np.float64] | float) -> str:
-        """An initializer in float32. Raises ImportRefused where a number is too large for it."""
+        """An initializer in float32. Raises ModelRefused where a number is too large for it."""
         wide = np.asarray(array, np.float64)
         if wide.size and np.abs(wide).max() > np.finfo(np.float32).max:
-            raise ImportRefused(f"{what} holds numbers that do not fit float32")
+            raise ModelRefused(f"{what} holds numbers that do not fit float32")
         return self._initializer(what, wide.astype(np.float32))
 
     def whole(self, what: str, *numbers: int) -> str:
@@ -279,7 +279,7 @@ def _in_gru(activation: Activation) -> tuple[str, float | None, float | None]:
         case Activation("relu", (slope, math.inf, 0.0)):
             return "LeakyRelu", slope, None
     known = ", ".join(sorted([*_PLAIN_IN_GRU, "linear", "elu", "hard_sigmoid", "relu"]))
-    raise ImportRefused(
+    raise ModelRefused(
         f"its activation {activation.kind} cannot stand in a GRU node of ONNX; {known} can"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.network import Value
 from model_export.imports.keras.settings import Json, brief
 
@@ -50,7 +50,7 @@ class Call:
 def read_calls(nodes: Json) -> list[Call]:
     """The calls of one layer, from its `inbound_nodes`."""
     if not isinstance(nodes, list):
-        raise ImportRefused(f"its 'inbound_nodes' are {brief(nodes)}")
+        raise ModelRefused(f"its 'inbound_nodes' are {brief(nodes)}")
     return [_of_keras_3(node) if isinstance(node, dict) else _of_keras_2(node) for node in nodes]
 
 
@@ -61,7 +61,7 @@ def read_tensors(references: Json) -> list[Tensor]:
     if isinstance(references, dict):
         references = [references[key] for key in sorted(references)]  # as Keras orders them
     if not isinstance(references, list):
-        raise ImportRefused(f"its inputs or outputs are {brief(references)}")
+        raise ModelRefused(f"its inputs or outputs are {brief(references)}")
     return [tensor for item in references for tensor in read_tensors(item)]
 
 
@@ -76,7 +76,7 @@ def _tensors(item: Json) -> Iterator[Tensor]:
 def _of_keras_3(node: dict[str, Json]) -> Call:
     arguments, keywords = node.get("args"), node.get("kwargs", {})
     if not isinstance(arguments, list) or not isinstance(keywords, dict):
-        raise ImportRefused(f"it is called with {brief(node)}")
+        raise ModelRefused(f"it is called with {brief(node)}")
     values = [_value(argument) for argument in arguments]
     return Call(tuple(values), {key: _value(value) for key, value in keywords.items()})
 
@@ -89,22 +89,22 @@ def _value(argument: Json) -> Json:
     config = argument.get("config")
     history = config.get("keras_history") if isinstance(config, dict) else None
     if not _is_reference(history):
-        raise ImportRefused(f"it is called with {brief(argument)}")
+        raise ModelRefused(f"it is called with {brief(argument)}")
     return Tensor(*history)
 
 
 def _of_keras_2(node: Json) -> Call:
     if not isinstance(node, list) or not node:
-        raise ImportRefused(f"it is called with {brief(node)}")
+        raise ModelRefused(f"it is called with {brief(node)}")
     items = [node] if isinstance(node[0], str) else node
     operands, keywords = [], {}
     for item in items:
         if not isinstance(item, list) or len(item) not in (3, 4):
-            raise ImportRefused(f"it is called with {brief(item)}")
+            raise ModelRefused(f"it is called with {brief(item)}")
         operands.append(_old_value(item[:3]))
         given = item[3] if len(item) > 3 else {}
         if not isinstance(given, dict):
-            raise ImportRefused(f"it is called with {brief(given)}")
+            raise ModelRefused(f"it is called with {brief(given)}")
         keywords.update({key: _old_value(value) for key, value in given.items()})
     return Call(tuple(operands), keywords)
 

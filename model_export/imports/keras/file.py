@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import h5py
 
-from model_export.errors import ImportRefused, one_line
+from model_export.errors import ModelRefused, one_line
 from model_export.imports.keras.rehearsal import survives
 from model_export.imports.keras.settings import Json
 from model_export.imports.keras.weights import (
@@ -57,7 +57,7 @@ class KerasFile:
 
 @contextmanager
 def open_keras(file: Path) -> Iterator[KerasFile]:
-    """Raises ImportRefused where the file is no Keras model, is damaged, too large or weights only.
+    """Raises ModelRefused where the file is no Keras model, is damaged, too large or weights only.
 
     Nothing of the file is executed, unpickled or written to disk.
     """
@@ -68,12 +68,12 @@ def open_keras(file: Path) -> Iterator[KerasFile]:
             else:
                 yield from _hdf5(stream)
     except (zipfile.BadZipFile, EOFError) as error:
-        raise ImportRefused(f"the zip archive is damaged: {error}") from error
+        raise ModelRefused(f"the zip archive is damaged: {error}") from error
     except FileNotFoundError as error:
-        raise ImportRefused("there is no such file") from error
+        raise ModelRefused("there is no such file") from error
     # h5py reports damage as any of these.
     except (OSError, RuntimeError, KeyError, UnicodeError) as error:
-        raise ImportRefused(f"the file cannot be read: {one_line(error)}") from error
+        raise ModelRefused(f"the file cannot be read: {one_line(error)}") from error
 
 
 def _archive(stream: BinaryIO) -> Iterator[KerasFile]:
@@ -91,10 +91,10 @@ def _hdf5(stream: BinaryIO) -> Iterator[KerasFile]:
     stream.seek(0)
     content = stream.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
-        raise ImportRefused(f"the file has more than {LARGEST_FILE:,} bytes; no more are read")
+        raise ModelRefused(f"the file has more than {LARGEST_FILE:,} bytes; no more are read")
     with _opened(content, "the file") as root:
         if "model_config" not in root.attrs:
-            raise ImportRefused(
+            raise ModelRefused(
                 "the HDF5 file holds no architecture (attribute 'model_config'): it is weights "
                 "only, or no Keras file; save the whole model with model.save('model.keras')"
             )
@@ -107,12 +107,12 @@ def _hdf5(stream: BinaryIO) -> Iterator[KerasFile]:
 @contextmanager
 def _opened(content: bytes, what: str) -> Iterator[h5py.File]:
     if not survives(content):
-        raise ImportRefused(f"{what} is damaged: the HDF5 library hangs or crashes on it")
+        raise ModelRefused(f"{what} is damaged: the HDF5 library hangs or crashes on it")
     try:
         root = h5py.File(BytesIO(content), "r")
     except (OSError, ValueError) as error:
         reason = f"{what} is no HDF5 file, or is damaged: {one_line(error)}"
-        raise ImportRefused(reason) from error
+        raise ModelRefused(reason) from error
     with root:
         yield root
 
@@ -127,33 +127,33 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         info = archive.getinfo(name)
     except KeyError as error:
         found = ", ".join(archive.namelist()[:10]) or "nothing"
-        raise ImportRefused(f"the zip archive lacks {name}; it holds {found}") from error
+        raise ModelRefused(f"the zip archive lacks {name}; it holds {found}") from error
     if info.file_size > limit:
         reason = f"{name} would take {info.file_size:,} bytes; at most {limit:,} are read"
-        raise ImportRefused(reason)
+        raise ModelRefused(reason)
     try:
         return archive.read(info)
     except (RuntimeError, NotImplementedError) as error:
-        raise ImportRefused(f"{name} cannot be read: {one_line(error)}") from error
+        raise ModelRefused(f"{name} cannot be read: {one_line(error)}") from error
 
 
 def _json(text: bytes | str, what: str) -> Mapping[str, Json]:
     if len(text) > LONGEST_JSON:
         reason = f"{what} is {len(text):,} long; at most {LONGEST_JSON:,} are read"
-        raise ImportRefused(reason)
+        raise ModelRefused(reason)
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ImportRefused(f"{what} is no JSON that can be read: {one_line(error)}") from error
+        raise ModelRefused(f"{what} is no JSON that can be read: {one_line(error)}") from error
     if not isinstance(record, dict):
-        raise ImportRefused(f"{what} is no JSON object")
+        raise ModelRefused(f"{what} is no JSON object")
     return record
 
 
 def _version(text: Json) -> str:
-    """Raises ImportRefused for any but Keras 2 and 3, whose formulas differ."""
+    """Raises ModelRefused for any but Keras 2 and 3, whose formulas differ."""
     if not isinstance(text, str) or text.split(".")[0] not in ("2", "3"):
-        raise ImportRefused(
+        raise ModelRefused(
             f"the file was written by Keras {text or 'of an unknown version'}; "
             "versions 2 and 3 can be read"
         )

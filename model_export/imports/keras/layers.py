@@ -1,7 +1,7 @@
 """The layers that can be imported, as typed records with their weights.
 
 A shape has the batch first; `None` stands for any size. Weights are float64 in Keras's own layout.
-Each record says what shapes come out of it, and raises ImportRefused where they do not fit.
+Each record says what shapes come out of it, and raises ModelRefused where they do not fit.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.activations import Activation
 from model_export.imports.keras.weights import Array
 
@@ -22,7 +22,7 @@ class Layer(Protocol):
     """One computation; what comes in and goes out is in the order of Keras's call."""
 
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:
-        """The shapes of the outputs. Raises ImportRefused where the inputs do not fit."""
+        """The shapes of the outputs. Raises ModelRefused where the inputs do not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Bidirectional:
         if self.merge == "concat":
             width += self.backward.units
         elif width != self.backward.units:
-            raise ImportRefused("its two directions differ in width")
+            raise ModelRefused("its two directions differ in width")
         return ((*forward[0][:-1], width), *forward[1:], *backward[1:])
 
 
@@ -119,7 +119,7 @@ class PRelu:
             size in (1, other) for size, other in zip(self.alpha.shape, own, strict=True)
         )
         if not fits:
-            raise ImportRefused(f"its slopes {list(self.alpha.shape)} do not fit {show(inputs[0])}")
+            raise ModelRefused(f"its slopes {list(self.alpha.shape)} do not fit {show(inputs[0])}")
         return (inputs[0],)
 
 
@@ -239,7 +239,7 @@ class Reshape:
         known = int(np.prod([size for size in self.target if size > 0]))
         unknown = self.target.count(-1)
         if unknown > 1 or size % known or (not unknown and size != known):
-            raise ImportRefused(f"{show(inputs[0])} cannot become {list(self.target)}")
+            raise ModelRefused(f"{show(inputs[0])} cannot become {list(self.target)}")
         return ((inputs[0][0], *(size // known if n < 0 else n for n in self.target)),)
 
 
@@ -259,7 +259,7 @@ class Permute:
 
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:
         if sorted(self.axes) != list(range(1, len(inputs[0]))):
-            raise ImportRefused(f"its axes {list(self.axes)} do not fit {show(inputs[0])}")
+            raise ModelRefused(f"its axes {list(self.axes)} do not fit {show(inputs[0])}")
         return ((inputs[0][0], *(inputs[0][axis] for axis in self.axes)),)
 
 
@@ -297,12 +297,12 @@ class Select:
 
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:
         if len(self.items) > len(inputs[0]):
-            raise ImportRefused(f"it takes {len(self.items)} axes of {show(inputs[0])}")
+            raise ModelRefused(f"it takes {len(self.items)} axes of {show(inputs[0])}")
         missing = (slice(None),) * (len(inputs[0]) - len(self.items))
         pairs = list(zip((*self.items, *missing), inputs[0], strict=True))
         for item, size in pairs:
             if isinstance(item, int) and size is not None and not -size <= item < size:
-                raise ImportRefused(f"it takes place {item} of {size}")
+                raise ModelRefused(f"it takes place {item} of {size}")
         return (tuple(self._size(item, size) for item, size in pairs if isinstance(item, slice)),)
 
     @staticmethod
@@ -310,11 +310,11 @@ class Select:
         if size is not None:
             left = len(range(size)[item])
             if not left:
-                raise ImportRefused("it takes an empty part of an axis")
+                raise ModelRefused("it takes an empty part of an axis")
             return left
         if item == slice(None):
             return None
-        raise ImportRefused("it takes a part of an axis whose size is not fixed")
+        raise ModelRefused("it takes a part of an axis whose size is not fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +326,7 @@ class Concatenate:
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:
         axis = axis_of(self.axis, inputs[0])
         if any(len(shape) != len(inputs[0]) for shape in inputs):
-            raise ImportRefused(f"{' and '.join(map(show, inputs))} cannot be joined")
+            raise ModelRefused(f"{' and '.join(map(show, inputs))} cannot be joined")
         sizes = [shape[axis] for shape in inputs]
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
@@ -352,23 +352,23 @@ class Merge:
 
 
 def rank(shape: Shape, axes: int) -> Shape:
-    """The shape itself. Raises ImportRefused where it has another number of axes."""
+    """The shape itself. Raises ModelRefused where it has another number of axes."""
     if len(shape) != axes:
-        raise ImportRefused(f"it works on {axes} axes, and its input is {show(shape)}")
+        raise ModelRefused(f"it works on {axes} axes, and its input is {show(shape)}")
     return shape
 
 
 def same_width(found: int | None, expected: int) -> None:
-    """Raises ImportRefused where the last axis does not fit the weights."""
+    """Raises ModelRefused where the last axis does not fit the weights."""
     if found != expected:
-        raise ImportRefused(f"its weights are for {expected} features, and its input has {found}")
+        raise ModelRefused(f"its weights are for {expected} features, and its input has {found}")
 
 
 def axis_of(axis: int, shape: Shape) -> int:
     """The axis counted from the front; never the batch."""
     counted = axis + len(shape) if axis < 0 else axis
     if not 0 < counted < len(shape):
-        raise ImportRefused(f"axis {axis} does not fit {show(shape)}")
+        raise ModelRefused(f"axis {axis} does not fit {show(shape)}")
     return counted
 
 
@@ -377,7 +377,7 @@ def shorter(time: int | None, lost: int) -> int | None:
     if time is None:
         return None
     if time <= lost:
-        raise ImportRefused(f"it needs more than {lost} time steps, and gets {time}")
+        raise ModelRefused(f"it needs more than {lost} time steps, and gets {time}")
     return time - lost
 
 
@@ -385,16 +385,14 @@ def elements(shape: Shape) -> int:
     """The numbers in each row of the batch."""
     sizes = [size for size in shape[1:] if size is not None]
     if len(sizes) != len(shape) - 1:
-        raise ImportRefused(f"it needs fixed sizes, and its input is {show(shape)}")
+        raise ModelRefused(f"it needs fixed sizes, and its input is {show(shape)}")
     return int(np.prod(sizes))
 
 
 def merged(shapes: Sequence[Shape]) -> Shape:
     """The common shape of tensors with equal axes, some of which may be 1."""
     if len({len(shape) for shape in shapes}) != 1:
-        raise ImportRefused(
-            f"it combines different numbers of axes: {', '.join(map(show, shapes))}"
-        )
+        raise ModelRefused(f"it combines different numbers of axes: {', '.join(map(show, shapes))}")
     return tuple(_common(sizes) for sizes in zip(*shapes, strict=True))
 
 
@@ -406,5 +404,5 @@ def show(shape: Shape) -> str:
 def _common(sizes: tuple[int | None, ...]) -> int | None:
     known = {size for size in sizes if size not in (None, 1)}
     if len(known) > 1:
-        raise ImportRefused(f"it combines axes of {' and '.join(map(str, sorted(known)))}")
+        raise ModelRefused(f"it combines axes of {' and '.join(map(str, sorted(known)))}")
     return known.pop() if known else (None if None in sizes else 1)

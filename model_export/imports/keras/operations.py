@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.layers import Merge, MergeKind, Select
 from model_export.imports.keras.network import Value
 from model_export.imports.keras.settings import Json, brief, is_number, is_whole
@@ -39,7 +39,7 @@ OPERATIONS = {OLD_OPERATION, "Negative", *SELECTIONS}
 def merge(class_name: str, function: Json, operands: Sequence[Json]) -> Merge:
     """The record of a layer or operation; what is no Value among its operands is a constant.
 
-    Raises ImportRefused for a function or a constant that is not known.
+    Raises ModelRefused for a function or a constant that is not known.
     """
     values = tuple(None if isinstance(item, Value) else _constant(item) for item in operands)
     if class_name == "Negative" or (class_name, function) == (OLD_OPERATION, "math.negative"):
@@ -48,26 +48,26 @@ def merge(class_name: str, function: Json, operands: Sequence[Json]) -> Merge:
         if function not in _OLD_OPERATIONS:
             known = ", ".join(sorted({*_OLD_OPERATIONS, "math.negative"}))
             reason = f"its function {brief(function)} is not known here; known are {known}"
-            raise ImportRefused(reason)
+            raise ModelRefused(reason)
         kind = _OLD_OPERATIONS[function]
     else:
         kind = MERGES[class_name]
     if kind in ("subtract", "divide") and len(values) != 2:
-        raise ImportRefused(f"it combines {len(values)} tensors, not two")
+        raise ModelRefused(f"it combines {len(values)} tensors, not two")
     return Merge(kind, values)
 
 
 def select(items: Json, axes: int) -> Select:
     """x[items] of a tensor with so many axes, the first of which is the batch.
 
-    Raises ImportRefused for an index that is no number or slice.
+    Raises ModelRefused for an index that is no number or slice.
     """
     read = [_item(item) for item in (items if isinstance(items, list) else [items])]
     if read.count(Ellipsis) == 1:
         at = read.index(Ellipsis)
         read[at : at + 1] = [slice(None)] * (axes - len(read) + 1)
     if Ellipsis in read or read[:1] != [slice(None)]:
-        raise ImportRefused("it selects within the batch, whose rows are independent")
+        raise ModelRefused("it selects within the batch, whose rows are independent")
     return Select(tuple(read))
 
 
@@ -80,13 +80,13 @@ def _item(item: Json) -> Json:
         bounds = item.get("config") if item.get("class_name") == "__slice__" else item
         if isinstance(bounds, Mapping) and bounds.keys() == {"start", "stop", "step"}:
             return _slice(bounds)
-    raise ImportRefused(f"its index holds {brief(item)}; numbers and slices can be imported")
+    raise ModelRefused(f"its index holds {brief(item)}; numbers and slices can be imported")
 
 
 def _slice(bounds: Mapping[str, Json]) -> slice:
     start, stop, step = (bounds[key] for key in ("start", "stop", "step"))
     if not all(bound is None or is_whole(bound) for bound in (start, stop, step)) or step == 0:
-        raise ImportRefused(f"its index holds {brief(bounds)}; numbers and slices can be imported")
+        raise ModelRefused(f"its index holds {brief(bounds)}; numbers and slices can be imported")
     # Spelt one way, so that all of an axis is always slice(None).
     everything = (start or 0) == 0 and stop is None and (step or 1) == 1
     return slice(None) if everything else slice(start, stop, step)
@@ -94,5 +94,5 @@ def _slice(bounds: Mapping[str, Json]) -> slice:
 
 def _constant(value: Json) -> float:
     if not is_number(value):
-        raise ImportRefused(f"it combines tensors with {brief(value)}; numbers can be imported")
+        raise ModelRefused(f"it combines tensors with {brief(value)}; numbers can be imported")
     return float(value)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras.assembly import read_network
 from model_export.imports.keras.build import build
 from model_export.imports.keras.file import KerasFile, open_keras
@@ -16,7 +16,7 @@ def read_keras(file: Path) -> Original:
     """Read a `.keras` or `.h5` file of Keras 2 or 3, without Keras or TensorFlow.
 
     Inputs are float32, or int64 where they are tokens of an Embedding; sizes of time that the file
-    fixes stand in the ONNX model's input. Raises ImportRefused, one line that names the file and
+    fixes stand in the ONNX model's input. Raises ModelRefused, one line that names the file and
     the layer, where anything in it cannot be carried over exactly.
     """
     try:
@@ -25,8 +25,8 @@ def read_keras(file: Path) -> Original:
             version = opened.version
         signature = signature_of(network)
         built = build(network, signature)
-    except ImportRefused as error:
-        raise ImportRefused(_printable(f"{file}: {error}")) from error
+    except ModelRefused as error:
+        raise ModelRefused(_printable(f"{file}: {error}")) from error
 
     def answer(inputs: Arrays) -> Arrays:
         return read(network, signature, inputs)
@@ -48,7 +48,7 @@ def _network(file: KerasFile) -> Network:
     network = _with_free_time(file) if _has_stateful(file.architecture) else read_network(file)
     if not network.recurrent():
         held = ", ".join(dict.fromkeys(step.name for step in network.steps)) or "no layer"
-        raise ImportRefused(f"the model has no GRU; its layers are {held}")
+        raise ModelRefused(f"the model has no GRU; its layers are {held}")
     _refuse_mixed_states(network)
     return network
 
@@ -62,7 +62,7 @@ def _with_free_time(file: KerasFile) -> Network:
     for axes in ((2, 3), (3,)):
         try:
             return read_network(file, axes)
-        except ImportRefused:
+        except ModelRefused:
             continue
     return read_network(file)
 
@@ -74,18 +74,18 @@ def _has_stateful(record: object) -> bool:
 
 
 def _refuse_mixed_states(network: Network) -> None:
-    """Raises ImportRefused where one layer goes on from call to call and another one does not."""
+    """Raises ModelRefused where one layer goes on from call to call and another one does not."""
     stateful = [(step, gru) for step, gru in network.recurrent() if gru.stateful]
     for step, gru in stateful:
         if gru.go_backwards or len(step.inputs) > 1:
             why = "runs backward through time" if gru.go_backwards else "is given its first state"
-            raise ImportRefused(f"layer {step.name!r}: it is stateful and {why}")
+            raise ModelRefused(f"layer {step.name!r}: it is stateful and {why}")
     names = [step.name for step, _ in stateful]
     if len(set(names)) < len(names):
-        raise ImportRefused(f"layer {names[0]!r}: it is stateful and called more than once")
+        raise ModelRefused(f"layer {names[0]!r}: it is stateful and called more than once")
     others = [step.name for step, gru in network.recurrent() if not gru.stateful]
     if stateful and others:
-        raise ImportRefused(
+        raise ModelRefused(
             f"layer {names[0]!r} is stateful and goes on from call to call, layer {others[0]!r} is "
             "not and starts anew; make all of them stateful, or none"
         )

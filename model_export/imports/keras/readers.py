@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import activations, layers
 from model_export.imports.keras.architecture import MODELS
 from model_export.imports.keras.layers import Layer, Shape, axis_of, rank, same_width
@@ -40,7 +40,7 @@ class Source:
     def child(self, record: Json, attribute: str) -> "tuple[str, Source]":
         """Class and source of a layer that this one wraps."""
         if not isinstance(record, dict) or not isinstance(record.get("class_name"), str):
-            raise ImportRefused(f"its field {attribute!r} is {brief(record)}, and no layer")
+            raise ModelRefused(f"its field {attribute!r} is {brief(record)}, and no layer")
         expect_own(record)
         settings = Settings(record.get("config"))
         inside = self.weights.inside(attribute)
@@ -53,7 +53,7 @@ Reader = Callable[[Source], Layer]
 def read_layer(class_name: str, source: Source) -> Layer | None:
     """The record of a layer, or None for one that does nothing once training is over.
 
-    Raises ImportRefused saying what about the layer stands in the way.
+    Raises ModelRefused saying what about the layer stands in the way.
     """
     if class_name in ONLY_TRAINING:
         return None
@@ -64,13 +64,13 @@ def read_layer(class_name: str, source: Source) -> Layer | None:
 
 
 def refuse_unknown(class_name: str) -> None:
-    """Raises ImportRefused for a class of layer that cannot be imported, saying why."""
+    """Raises ModelRefused for a class of layer that cannot be imported, saying why."""
     if class_name in _REFUSED:
-        raise ImportRefused(f"it cannot be imported: {_REFUSED[class_name]}")
+        raise ModelRefused(f"it cannot be imported: {_REFUSED[class_name]}")
     known = {*READERS, *ONLY_TRAINING, *MERGES, *MODELS, *OPERATIONS}
     if class_name not in known:
         reason = "it cannot be imported: there is no rule for this class; known layers: "
-        raise ImportRefused(reason + ", ".join(sorted(known)))
+        raise ModelRefused(reason + ", ".join(sorted(known)))
 
 
 _NOT_A_GRU = "it is recurrent and no GRU, and only GRUs can be served"
@@ -89,7 +89,7 @@ _REFUSED = {
 
 
 def gru(source: Source) -> layers.Gru:
-    """Raises ImportRefused for weights that do not have the shapes of a GRU."""
+    """Raises ModelRefused for weights that do not have the shapes of a GRU."""
     settings = source.settings
     units = settings.whole("units")
     has_bias = settings.flag("use_bias", True)
@@ -99,7 +99,7 @@ def gru(source: Source) -> layers.Gru:
     for key in ("time_major", "zero_output_for_mask"):
         settings.raw(key)
     if settings.raw("time_major"):
-        raise ImportRefused("its field 'time_major' is set; put the batch before time")
+        raise ModelRefused("its field 'time_major' is set; put the batch before time")
     for key in ("dropout", "recurrent_dropout"):
         settings.number(key, 0.0)
     features = weights["kernel"].shape[0]
@@ -144,17 +144,17 @@ def _bidirectional(source: Source) -> Layer:
         other = _turned(wrapped)
     backward = _gru_inside(source, other, "backward_layer")
     if forward.go_backwards or not backward.go_backwards:
-        raise ImportRefused("its layers do not run forward and backward, in this order")
+        raise ModelRefused("its layers do not run forward and backward, in this order")
     for key in ("return_sequences", "return_state", "stateful"):
         if getattr(forward, key) != getattr(backward, key):
-            raise ImportRefused(f"its two layers differ in the field {key!r}")
+            raise ModelRefused(f"its two layers differ in the field {key!r}")
     return layers.Bidirectional(forward, backward, merge)  # type: ignore[arg-type]
 
 
 def _gru_inside(source: Source, record: Json, attribute: str) -> layers.Gru:
     class_name, inner = source.child(record, attribute)
     if class_name != "GRU":
-        raise ImportRefused(f"it wraps a layer of class {class_name}; a GRU can be imported")
+        raise ModelRefused(f"it wraps a layer of class {class_name}; a GRU can be imported")
     read = gru(inner)
     inner.settings.finish()
     return read
@@ -172,7 +172,7 @@ def _time_distributed(source: Source) -> Layer:
     class_name, inner = source.child(source.settings.raw("layer"), "layer")
     inner = replace(inner, shape=(batch, features))
     if class_name not in POINTWISE:
-        raise ImportRefused(
+        raise ModelRefused(
             f"it wraps a layer of class {class_name}; it can wrap {', '.join(sorted(POINTWISE))}"
         )
     read = read_layer(class_name, inner) or layers.Activate(activations.LINEAR)
@@ -185,9 +185,9 @@ def _is_softmax(layer: Layer) -> TypeGuard[layers.Activate]:
 
 
 def _over_last(softmax: activations.Activation) -> activations.Activation:
-    """Raises ImportRefused unless the axis is the last of two."""
+    """Raises ModelRefused unless the axis is the last of two."""
     if softmax.parameters not in ((-1.0,), (1.0,)):
-        raise ImportRefused("it wraps a softmax over the batch")
+        raise ModelRefused("it wraps a softmax over the batch")
     return replace(softmax, parameters=(-1.0,))
 
 
@@ -234,7 +234,7 @@ def _batch_normalization(source: Source) -> Layer:
     mean = _shaped(weights, "moving_mean", width)
     variance = _shaped(weights, "moving_variance", width)
     if (variance + epsilon <= 0).any():
-        raise ImportRefused("its variances are not positive")
+        raise ModelRefused("its variances are not positive")
     gamma, beta = _scale_and_shift(weights, width)
     return layers.BatchNorm(mean, variance, gamma, beta, epsilon)
 
@@ -291,7 +291,7 @@ def _moments(source: Source) -> tuple[Array, Array]:
         weights = source.weights.take("mean", "variance", "count")
         mean, variance = weights["mean"].reshape(-1), weights["variance"].reshape(-1)
     if (variance < 0).any():
-        raise ImportRefused("its variances are negative")
+        raise ModelRefused("its variances are negative")
     return mean, variance
 
 
@@ -303,7 +303,7 @@ def _rescaling(source: Source) -> Layer:
 def _embedding(source: Source) -> Layer:
     settings = source.settings
     if settings.flag("mask_zero"):
-        raise ImportRefused(
+        raise ModelRefused(
             "its field 'mask_zero' is set, so that token 0 leaves the states of later layers as "
             "they were, which a session cannot do; send no step at all instead of token 0, and "
             "save the model with mask_zero=False"
@@ -315,9 +315,7 @@ def _embedding(source: Source) -> Layer:
 def _conv1d(source: Source) -> Layer:
     settings = source.settings
     if settings.whole("strides", 1) != 1:
-        raise ImportRefused(
-            "its field 'strides' is above 1, so it answers fewer steps than it gets"
-        )
+        raise ModelRefused("its field 'strides' is above 1, so it answers fewer steps than it gets")
     _channels_last(settings)
     width, dilation = settings.whole("kernel_size"), settings.whole("dilation_rate", 1)
     groups, filters = settings.whole("groups", 1), settings.whole("filters")
@@ -372,7 +370,7 @@ def _flatten(source: Source) -> Layer:
 def _reshape(source: Source) -> Layer:
     target = source.settings.wholes("target_shape", -1)
     if 0 in target:
-        raise ImportRefused("its field 'target_shape' holds a zero")
+        raise ModelRefused("its field 'target_shape' holds a zero")
     return layers.Reshape(target)
 
 
@@ -394,17 +392,17 @@ def _both_ends(settings: Settings, key: str) -> tuple[int, int]:
 def _concatenate(source: Source) -> Layer:
     axis = source.settings.raw("axis", -1)
     if type(axis) is not int:
-        raise ImportRefused(f"its field 'axis' is {brief(axis)}; a whole number can be imported")
+        raise ModelRefused(f"its field 'axis' is {brief(axis)}; a whole number can be imported")
     return layers.Concatenate(axis)
 
 
 def _last_axis(settings: Settings, shape: Shape) -> None:
-    """Raises ImportRefused unless the field `axis` means the last one."""
+    """Raises ModelRefused unless the field `axis` means the last one."""
     axis = settings.raw("axis", -1)
     if isinstance(axis, list) and len(axis) == 1:
         axis = axis[0]
     if type(axis) is not int or axis_of(axis, shape) != len(shape) - 1:
-        raise ImportRefused(f"its field 'axis' is {brief(axis)}; the last axis can be imported")
+        raise ModelRefused(f"its field 'axis' is {brief(axis)}; the last axis can be imported")
 
 
 def _channels_last(settings: Settings) -> None:
@@ -415,7 +413,7 @@ def _shaped(weights: dict[str, Array], name: str, shape: tuple[int, ...]) -> Arr
     found = weights[name]
     if found.shape != shape:
         reason = f"its weight {name!r} is {list(found.shape)} in the file, not {list(shape)}"
-        raise ImportRefused(reason)
+        raise ModelRefused(reason)
     return found
 
 

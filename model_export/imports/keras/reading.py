@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import layers
 from model_export.imports.keras.activations import Activation
 from model_export.imports.keras.layers import Layer
@@ -23,7 +23,7 @@ Float64 = NDArray[np.float64]
 
 
 def read(network: Network, signature: Signature, inputs: Arrays) -> dict[str, Float64]:
-    """All outputs by name, for all inputs by name. Raises ImportRefused as `read_all`."""
+    """All outputs by name, for all inputs by name. Raises ModelRefused as `read_all`."""
     values = read_all(network, signature, inputs)
     return {name: values[value] for name, value in signature.outputs.items()}
 
@@ -31,11 +31,11 @@ def read(network: Network, signature: Signature, inputs: Arrays) -> dict[str, Fl
 def read_all(network: Network, signature: Signature, inputs: Arrays) -> dict[Value, Float64]:
     """Every value of the network, for all inputs by name.
 
-    Raises ImportRefused where an input is missing or too short, or a token not in its embedding.
+    Raises ModelRefused where an input is missing or too short, or a token not in its embedding.
     """
     missing = signature.inputs.keys() - inputs.keys()
     if missing:
-        raise ImportRefused(f"the model also needs the input {sorted(missing)[0]!r}")
+        raise ModelRefused(f"the model also needs the input {sorted(missing)[0]!r}")
     values: dict[Value, Any] = {
         item.value: np.asarray(inputs[name], np.float64) for name, item in signature.inputs.items()
     }
@@ -185,7 +185,7 @@ def _layer_norm(norm: layers.LayerNorm, x: Float64) -> Sequence[Float64]:
 def _embedding(embedding: layers.Embedding, x: Float64) -> Sequence[Float64]:
     tokens = x.astype(np.int64)
     if tokens.size and (tokens.min() < 0 or tokens.max() >= len(embedding.table)):
-        raise ImportRefused(f"tokens go from 0 to {len(embedding.table) - 1}")
+        raise ModelRefused(f"tokens go from 0 to {len(embedding.table) - 1}")
     return [embedding.table[tokens]]
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 
 LARGEST = 2**31 - 1
 """Whole numbers beyond are no counts, sizes or indices."""
@@ -27,7 +27,7 @@ class Settings:
 
     def __init__(self, config: Json) -> None:
         if not isinstance(config, dict):
-            raise ImportRefused("its configuration is no JSON object")
+            raise ModelRefused("its configuration is no JSON object")
         self._config: Mapping[str, Json] = config
         self._read = {"dtype"}
         self.precision = self._precision()
@@ -81,15 +81,15 @@ class Settings:
         return str(value)
 
     def finish(self) -> None:
-        """Raises ImportRefused for a field that is set and was not asked for."""
+        """Raises ModelRefused for a field that is set and was not asked for."""
         for key, value in self._config.items():
             known = key in self._read or key in _NO_EFFECT or key.endswith(_NO_EFFECT_ENDINGS)
             # A feature that is switched off changes nothing.
             if not known and value not in (None, False, {}):
-                raise ImportRefused(f"its field {key!r} ({brief(value)}) is not known here")
+                raise ModelRefused(f"its field {key!r} ({brief(value)}) is not known here")
 
     def _precision(self) -> str | None:
-        """Raises ImportRefused for weights that are no plain numbers, such as int8 with scales."""
+        """Raises ModelRefused for weights that are no plain numbers, such as int8 with scales."""
         policy = self._config.get("dtype")
         name = policy
         if isinstance(policy, dict):
@@ -102,17 +102,17 @@ class Settings:
         return name
 
     @staticmethod
-    def _unusable(key: str, value: Json, expected: str) -> ImportRefused:
-        return ImportRefused(f"its field {key!r} is {brief(value)}; {expected} can be imported")
+    def _unusable(key: str, value: Json, expected: str) -> ModelRefused:
+        return ModelRefused(f"its field {key!r} is {brief(value)}; {expected} can be imported")
 
 
 def expect_own(record: Mapping[str, Json]) -> None:
-    """Raises ImportRefused for a class that only shares its name with one of Keras's own."""
+    """Raises ModelRefused for a class that only shares its name with one of Keras's own."""
     module, registered = record.get("module"), record.get("registered_name")
     is_own = module is None or str(module).split(".")[0] in _PACKAGES
     if not is_own or ">" in str(registered):
         whose = registered if ">" in str(registered) else module
-        raise ImportRefused(f"its class is of {brief(whose)}, whose code is not in the file")
+        raise ModelRefused(f"its class is of {brief(whose)}, whose code is not in the file")
 
 
 def is_whole(value: Json) -> bool:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 
 Array = NDArray[np.float64]
 H5Item = Any
@@ -32,7 +32,7 @@ class Weights(Protocol):
     def take(self, *names: str) -> dict[str, Array]:
         """The layer's own variables in float64, by Keras's names in Keras's order.
 
-        Raises ImportRefused where the file holds others, fewer or more, or values that are not
+        Raises ModelRefused where the file holds others, fewer or more, or values that are not
         finite.
         """
 
@@ -51,30 +51,30 @@ class Datasets:
         self._left = budget
 
     def read(self, dataset: object, where: str) -> Array:
-        """Raises ImportRefused for what is no stored array of finite numbers."""
+        """Raises ModelRefused for what is no stored array of finite numbers."""
         try:
             values = self._values(dataset, where)
         except (OSError, RuntimeError, ValueError, TypeError) as error:
-            raise ImportRefused(f"{where} cannot be read: {error}") from error
+            raise ModelRefused(f"{where} cannot be read: {error}") from error
         if not np.isfinite(values).all():
-            raise ImportRefused(f"{where} holds NaN or infinity")
+            raise ModelRefused(f"{where} holds NaN or infinity")
         return values
 
     def _values(self, dataset: object, where: str) -> Array:
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-            raise ImportRefused(f"{where} is no array of numbers")
+            raise ModelRefused(f"{where} is no array of numbers")
         if dataset.external or dataset.is_virtual:
-            raise ImportRefused(f"{where} lies in another file; that is not followed")
+            raise ModelRefused(f"{where} lies in another file; that is not followed")
         self._count(dataset.size * 8, where)
         if dataset.size and not dataset.id.get_storage_size():
-            raise ImportRefused(f"{where} has a shape and no values")
+            raise ModelRefused(f"{where} has a shape and no values")
         return np.asarray(dataset[()], np.float64)
 
     def _count(self, size: int, where: str) -> None:
         self._left -= size
         if self._left < 0:
             reason = f"{where}: the weights take more than {self._budget:,} bytes in float64"
-            raise ImportRefused(reason)
+            raise ModelRefused(reason)
 
 
 def strings(attributes: Mapping[str, Any], name: str) -> list[str]:
@@ -102,9 +102,9 @@ def _child(group: h5py.Group, path: str) -> H5Item:
     """What lies at a path, reached without leaving the file by a link."""
     for name in path.split("/"):
         if not isinstance(group, h5py.Group) or not name.strip(".") or name not in group:
-            raise ImportRefused(f"the file lacks the weights {path!r}")
+            raise ModelRefused(f"the file lacks the weights {path!r}")
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ImportRefused(f"the weights {path!r} are a link; links are not followed")
+            raise ModelRefused(f"the weights {path!r} are a link; links are not followed")
         group = group[name]
     return group
 
@@ -120,7 +120,7 @@ class _Numbered:
     def take(self, *names: str) -> dict[str, Array]:
         variables = self._group("vars") if names else {}
         if len(variables) != len(names):
-            raise ImportRefused(
+            raise ModelRefused(
                 f"the file holds {len(variables)} weights for {self.what}, not "
                 f"{len(names)} ({', '.join(names)})"
             )
@@ -152,7 +152,7 @@ class _Numbered:
 
     def _group(self, name: str) -> h5py.Group:
         if self.group is None:
-            raise ImportRefused(f"the file lacks the weights of {self.what}")
+            raise ModelRefused(f"the file lacks the weights of {self.what}")
         return _child(self.group, name)
 
 
@@ -168,7 +168,7 @@ def _expect_name(key: str, group: h5py.Group | None, entry: Entry) -> None:
     """Files of later versions say which layer a group is of."""
     said = group["vars"].attrs.get("name") if group is not None and "vars" in group else None
     if said is not None and said != entry.name:
-        raise ImportRefused(
+        raise ModelRefused(
             f"the weights 'layers/{key}' belong to layer {said!r}, not to {entry.name!r}: "
             "architecture and weights of this file do not fit together"
         )
@@ -230,7 +230,7 @@ class _Named:
         found = {variable.name: variable.dataset for variable in self.variables}
         if len(self.variables) != len(names) or found.keys() != set(names):
             held = ", ".join(variable.name for variable in self.variables) or "none"
-            raise ImportRefused(
+            raise ModelRefused(
                 f"the file should hold the weights {', '.join(names)}; it has {held}"
             )
         return {name: self.datasets.read(found[name], f"weight {name!r}") for name in names}

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.original import Arrays, Original
 from model_export.rewrite.time_first import is_batch_first, time_first
 from model_export.verify.float64 import Float64Graph, show_inside
@@ -24,7 +24,7 @@ LARGEST_BYTES = 2**31 - 1
 def read_onnx(file: Path) -> Original:
     """Read a file and the weights beside it; nothing outside its folder.
 
-    Raises ExportError for what is no ONNX model, or not all of one.
+    Raises ModelRefused for what is no ONNX model, or not all of one.
     """
     model = _read(file)
     answer, inside = _ways_to_ask(file, model)
@@ -44,20 +44,20 @@ def _ways_to_ask(file: Path, model: onnx.ModelProto) -> tuple[Ask, Ask]:
 
 def _read(file: Path) -> onnx.ModelProto:
     if file.stat().st_size > LARGEST_BYTES:
-        raise ExportError(
+        raise ModelRefused(
             f"{file} has {file.stat().st_size} bytes, at most {LARGEST_BYTES} are read"
         )
     model = onnx.ModelProto()
     try:
         model.ParseFromString(file.read_bytes())
     except DecodeError:
-        raise ExportError(f"{file} is not an ONNX file, or not all of one") from None
+        raise ModelRefused(f"{file} is not an ONNX file, or not all of one") from None
     if not model.graph.node:
-        raise ExportError(f"{file} is not an ONNX model: it has no nodes")
+        raise ModelRefused(f"{file} is not an ONNX model: it has no nodes")
     try:
         load_external_data_for_model(model, str(file.parent))
     except Exception as error:  # whatever is wrong with the weights beside it
-        raise ExportError(f"{file}: its external data cannot be read: {error}") from None
+        raise ModelRefused(f"{file}: its external data cannot be read: {error}") from None
     return model
 
 
@@ -79,7 +79,7 @@ class _Runtime:
             return dict(zip(names, session.run(names, feed), strict=True))
         except Exception as error:
             shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in feed.items())
-            raise ExportError(
+            raise ModelRefused(
                 f"{self._file}: ONNX Runtime cannot run it on {shapes}: {error}"
             ) from None
 
@@ -94,7 +94,7 @@ class _Runtime:
                 content = _runnable(self._model)
                 self._session = onnxruntime.InferenceSession(content, options)
             except Exception as error:
-                raise ExportError(f"{self._file}: ONNX Runtime refuses it: {error}") from None
+                raise ModelRefused(f"{self._file}: ONNX Runtime refuses it: {error}") from None
         return self._session
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.verify.float64 import Float64Graph
 from tests.oracle import assert_agrees
 from tests.unit.model_export.gru_models import FIRST, SECOND, run
@@ -85,7 +85,7 @@ def test_what_cannot_be_run_is_named() -> None:
     node = helper.make_node("GRU", ["x", "W", "R", "", "lengths"], ["", "y"], "gru", hidden_size=4)
     lengths = np.array([1, 2, 2, 2], np.int32)
     model = graph([node], X[:, :, :3], W=FIRST.W, R=FIRST.R, lengths=lengths)
-    with pytest.raises(ExportError, match="GRU node 'gru' cannot be computed in float64"):
+    with pytest.raises(ModelRefused, match="GRU node 'gru' cannot be computed in float64"):
         Float64Graph(model.SerializeToString()).run({"x": X[:, :, :3]})
 
 
@@ -93,5 +93,5 @@ def test_an_operator_that_nobody_knows() -> None:
     node = helper.make_node("Strange", ["x"], ["y"], domain="somewhere")
     model = graph([node], X)
     model.opset_import.append(helper.make_opsetid("somewhere", 1))
-    with pytest.raises(ExportError, match="Strange"):
+    with pytest.raises(ModelRefused, match="Strange"):
         Float64Graph(model.SerializeToString())

@@ -14,7 +14,7 @@ import torch
 
 from model_export import publish
 from model_export import versions as model_export_versions
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.package import publish_trained
 from model_export.rewrite import writer
 from model_export.rewrite.builder import Builder
@@ -62,7 +62,7 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
     broken = values_model("broken", hidden_sizes=(2,))
     with torch.no_grad():
         next(broken.network.layers.parameters())[0, 0] = torch.nan
-    with pytest.raises(ExportError, match="verification failed"):
+    with pytest.raises(ModelRefused, match="verification failed"):
         publish_trained(broken, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
@@ -75,7 +75,7 @@ def test_a_wrong_rewrite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return replace(cell, reset=cell.update, update=cell.reset)
 
     monkeypatch.setattr(writer, "build_cell", wrong)
-    with pytest.raises(ExportError, match="reset gate of a single step: off by"):
+    with pytest.raises(ModelRefused, match="reset gate of a single step: off by"):
         publish_trained(TINY, tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
@@ -132,7 +132,7 @@ def test_a_number_that_somebody_takes_meanwhile(
         return move(staged, folder, candidate=candidate)
 
     monkeypatch.setattr(publish, "move_into_place", late)
-    with pytest.raises(ExportError, match="appeared while it was being made; publish again"):
+    with pytest.raises(ModelRefused, match="appeared while it was being made; publish again"):
         publish_trained(TINY, tmp_path, candidate=candidate)
     assert versions(tmp_path) == ["tiny/1"]
 
@@ -141,7 +141,7 @@ def test_what_is_wanted_must_be_readable(tmp_path: Path) -> None:
     publish_trained(TINY, tmp_path)
     file = tmp_path / "tiny" / DESIRED_FILE
     file.write_text("{")
-    with pytest.raises(ExportError, match=re.escape(str(file))):
+    with pytest.raises(ModelRefused, match=re.escape(str(file))):
         publish_trained(TINY, tmp_path)
     assert versions(tmp_path) == ["tiny/1"]
 

@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from model_export.command_line import main
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.model.network import Network
 from model_export.package import publish_trained
 from model_export.quantize.blocks import BLOCK_SIZE, in_blocks
@@ -264,7 +264,7 @@ def resealed(bundle: Bundle, name: str) -> Bundle:
 def test_verification_finds_other_weights(large: Path, name: str, kind: str) -> None:
     """The graphs differ from each other, and one of them from PyTorch."""
     bundle = quantized(large / "after" / "1", "--name", f"tampered-{kind}")
-    with pytest.raises(ExportError, match="is off by"):
+    with pytest.raises(ModelRefused, match="is off by"):
         verify(tampered(bundle, name, kind, 1.1), Provider())
 
 
@@ -281,7 +281,7 @@ def test_weights_are_held_more_closely_than_the_rounding_allows(
 ) -> None:
     """A difference of a thousandth is far below what rounding activations costs."""
     bundle = quantized(large / "after" / "1", "--name", f"closely-{name}")
-    with pytest.raises(ExportError, match=message):
+    with pytest.raises(ModelRefused, match=message):
         verify(tampered(bundle, name, kind, 1.001), Provider())
 
 
@@ -292,7 +292,7 @@ def test_cells_are_held_more_closely_than_the_rounding_allows(large: Path) -> No
         changed = dict(arrays)
     changed["0/U"] *= np.float32(1.001)
     np.savez(file, allow_pickle=False, **changed)
-    with pytest.raises(ExportError, match="of layer 0 against the equations, in float64, B=1"):
+    with pytest.raises(ModelRefused, match="of layer 0 against the equations, in float64, B=1"):
         verify(resealed(bundle, "cells.npz"), Provider())
 
 
@@ -385,5 +385,5 @@ def test_products_of_other_models(node: onnx.NodeProto) -> None:
     ids=["alpha", "beta", "no constant"],
 )
 def test_products_that_stay(node: onnx.NodeProto) -> None:
-    with pytest.raises(ExportError, match="no product in the step graph"):
+    with pytest.raises(ModelRefused, match="no product in the step graph"):
         quantized_step(graph_of(node))

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import GraphProto, helper, numpy_helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.verify.verify import SHAPES, verify
 from service.bundle.bundle import read_bundle, sha256_of
 from service.engine.golden import TOLERANCE
@@ -58,7 +58,7 @@ def swap_outputs(graph: GraphProto, one: str, other: str) -> None:
 @pytest.mark.parametrize("pair", [("reset", "update"), ("update", "candidate")])
 def test_swapped_gates(folder: Path, pair: tuple[str, str]) -> None:
     tamper(folder, "step.onnx", lambda graph: swap_outputs(graph, *pair))
-    with pytest.raises(ExportError, match=rf"({pair[0]}|{pair[1]}) gate of a single step"):
+    with pytest.raises(ModelRefused, match=rf"({pair[0]}|{pair[1]}) gate of a single step"):
         verified(folder)
 
 
@@ -72,7 +72,7 @@ def test_keep_in_place_of_update(folder: Path) -> None:
         graph.node.append(helper.make_node("Sub", ["one", "written"], ["update"]))
 
     tamper(folder, "step.onnx", flip)
-    with pytest.raises(ExportError, match="update gate of a single step is off by"):
+    with pytest.raises(ModelRefused, match="update gate of a single step is off by"):
         verified(folder)
 
 
@@ -87,7 +87,7 @@ def perturb(graph: GraphProto) -> None:
 @pytest.mark.parametrize("name", ["step.onnx", "sequence.onnx"])
 def test_perturbed_weights(folder: Path, name: str) -> None:
     tamper(folder, name, perturb)
-    with pytest.raises(ExportError, match=f"verification failed: {folder}: .* is off by"):
+    with pytest.raises(ModelRefused, match=f"verification failed: {folder}: .* is off by"):
         verified(folder)
 
 
@@ -99,5 +99,5 @@ def test_gates_swapped_together_with_their_golden_vectors(folder: Path) -> None:
     np.savez(folder / "golden.npz", allow_pickle=False, **swapped)
     tamper(folder, "step.onnx", lambda graph: swap_outputs(graph, "reset", "update"))
     tamper(folder, "inspect.onnx", lambda graph: swap_outputs(graph, "reset", "update"))
-    with pytest.raises(ExportError, match=r"reset of layer 0 against the equations, B=1: off"):
+    with pytest.raises(ModelRefused, match=r"reset of layer 0 against the equations, B=1: off"):
         verified(folder)

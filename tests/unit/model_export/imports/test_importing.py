@@ -10,7 +10,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.golden import initial_states
 from model_export.imports.importing import import_original
 from model_export.imports.onnx.file import read_onnx
@@ -105,7 +105,7 @@ COLUMNS = np.zeros((99, 3), np.float32)
 def test_options_that_do_not_fit(
     files: dict[str, Path], file: str, options: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ModelRefused) as refused:
         import_original(read_onnx(files[file]), ImportOptions("m", **options))
     assert expected in str(refused.value)
 
@@ -226,7 +226,7 @@ def test_publishing_says_where(files: dict[str, Path], tmp_path: Path) -> None:
     onnx.save(other, file)
     lying = replace(original, answer=read_onnx(file).answer, inside=read_onnx(file).inside)
     draft = import_original(lying, ImportOptions("m")).draft
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ModelRefused) as refused:
         publish(draft, tmp_path / "models")
     assert f"first at MatMul node {head.name!r}" in str(refused.value)
     assert not any((tmp_path / "models").glob("m/*"))
@@ -235,6 +235,6 @@ def test_publishing_says_where(files: dict[str, Path], tmp_path: Path) -> None:
 def test_what_float32_cannot_tell_is_named(files: dict[str, Path], tmp_path: Path) -> None:
     original = read_onnx(files["cancelling"])
     sub = _node(original.model, "Sub")
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ModelRefused) as refused:
         publish(import_original(original, ImportOptions("m")).draft, tmp_path)
     assert f"first at Sub node {sub.name!r}" in str(refused.value)

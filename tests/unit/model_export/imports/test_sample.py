@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model_export.commands.importing import read_sample
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 
 
 def test_columns_from_csv_and_npy(tmp_path: Path) -> None:
@@ -43,6 +43,6 @@ def test_there_may_be_none() -> None:
 )
 def test_a_file_that_is_none(name: str, content: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ModelRefused) as refused:
         read_sample(tmp_path / name)
     assert expected in str(refused.value)

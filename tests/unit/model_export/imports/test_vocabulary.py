@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.vocabulary import read_vocabulary
 
 TEXTS = ["<unk>", "the", "a b", *"cdef"]
@@ -48,7 +48,7 @@ def test_only_a_newline_separates_tokens(tmp_path: Path) -> None:
 )
 def test_what_does_not_fit(name: str, content: str, expected: str, tmp_path: Path) -> None:
     file = written(tmp_path, name, content)
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ModelRefused) as refused:
         read_vocabulary(file, 11)
     assert expected in str(refused.value)
     assert str(file) in str(refused.value)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.graphs import Graphs, write_graphs
 from model_export.rewrite.normalise import normalise
 from model_export.rewrite.roles import Hints, find_roles
@@ -213,7 +213,7 @@ def test_a_gru_that_needs_what_is_yet_to_come() -> None:
 
 def test_weights_that_do_not_fit() -> None:
     """Two directions, and all else made for one."""
-    with pytest.raises(ExportError, match=r"Op \(Squeeze\).* must be 1 instead of 2"):
+    with pytest.raises(ModelRefused, match=r"Op \(Squeeze\).* must be 1 instead of 2"):
         rewritten(stacked_model(first={"direction": "bidirectional"}))
 
 
@@ -223,7 +223,7 @@ def test_sequence_lens_of_one_batch() -> None:
     node.input.append("lengths")
     lengths = helper.make_tensor("lengths", onnx.TensorProto.INT32, [1], [3])
     model.graph.initializer.append(lengths)
-    with pytest.raises(ExportError, match=r"gru_two.* sequence_lens must have shape"):
+    with pytest.raises(ModelRefused, match=r"gru_two.* sequence_lens must have shape"):
         rewritten(model)
 
 
@@ -249,5 +249,5 @@ def test_a_model_without_a_gru() -> None:
     model.graph.initializer.append(
         helper.make_tensor("small", onnx.TensorProto.FLOAT, [INPUTS, 2], [0.0] * 6)
     )
-    with pytest.raises(ExportError, match="the model has no GRU node and no recurrence"):
+    with pytest.raises(ModelRefused, match="the model has no GRU node and no recurrence"):
         rewritten(model)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.options import CheckpointOptions
 
@@ -33,7 +33,7 @@ def refusal(save: Save) -> Refusal:
 
     def read(content: object, **options: Any) -> str:  # noqa: ANN401
         file = content if isinstance(content, Path) else save(content)
-        with pytest.raises(ExportError) as caught:
+        with pytest.raises(ModelRefused) as caught:
             read_checkpoint(file, CheckpointOptions(**options))
         message = str(caught.value)
         assert "\n" not in message

@@ -210,7 +210,7 @@ def test_any_byte_changed(save: Save) -> None:
         try:
             read_checkpoint(file, HEAD)
         except Exception as error:
-            assert type(error).__name__ == "ExportError", (place, error)
+            assert type(error).__name__ == "ModelRefused", (place, error)
 
 
 def safetensors(tmp_path: Path, header: object, data: bytes) -> Path:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.head import Part, parse_head
 from model_export.imports.checkpoint.options import CheckpointOptions
@@ -53,7 +53,7 @@ def test_a_head_as_people_write_it() -> None:
     ],
 )
 def test_a_head_that_says_nothing(head: str, expected: str) -> None:
-    with pytest.raises(ExportError, match="--head") as caught:
+    with pytest.raises(ModelRefused, match="--head") as caught:
         parse_head(head)
     assert expected in str(caught.value)
 

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import read_keras
 from tests.unit.model_export.imports.keras.altered import FUNCTIONAL, Config, altered, layer
 
@@ -35,7 +35,7 @@ def test_a_state_that_only_some_layers_keep_is_refused(tmp_path: Path) -> None:
     def change(config: Config) -> None:
         layer(config, "gru_1")["stateful"] = True
 
-    with pytest.raises(ImportRefused, match=r"'gru_1' is stateful .* layer 'gru' is not"):
+    with pytest.raises(ModelRefused, match=r"'gru_1' is stateful .* layer 'gru' is not"):
         read_keras(altered(tmp_path, config=change))
 
 
@@ -44,7 +44,7 @@ def test_a_state_that_runs_backward_is_refused(tmp_path: Path) -> None:
         stateful(config)
         layer(config, "gru")["go_backwards"] = True
 
-    with pytest.raises(ImportRefused, match="layer 'gru': it is stateful and runs backward"):
+    with pytest.raises(ModelRefused, match="layer 'gru': it is stateful and runs backward"):
         read_keras(altered(tmp_path, config=change))
 
 
@@ -80,7 +80,7 @@ def test_the_sequence_comes_first_and_names_are_given_once(tmp_path: Path) -> No
 
 def test_answers_need_every_input() -> None:
     original = read_keras(FUNCTIONAL)
-    with pytest.raises(ImportRefused, match="also needs the input 'start'"):
+    with pytest.raises(ModelRefused, match="also needs the input 'start'"):
         original.answer({"input": np.zeros((1, 2, 3))})
 
 

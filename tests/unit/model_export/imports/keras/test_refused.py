@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from model_export.errors import ImportRefused
+from model_export.errors import ModelRefused
 from model_export.imports.keras import file as keras_file
 from model_export.imports.keras import read_keras, rehearsal
 from tests.unit.model_export.imports.keras.altered import (
@@ -27,7 +27,7 @@ KERNEL = "layers/gru/cell/vars/0"
 
 def refusal(file: Path) -> str:
     """The message, which names the file and is one line."""
-    with pytest.raises(ImportRefused) as refused:
+    with pytest.raises(ModelRefused) as refused:
         read_keras(file)
     message = str(refused.value)
     assert message.startswith(f"{file}: ")

@@ -15,7 +15,7 @@ from service.engine.provider import Provider
 
 
 def imported(model: onnx.ModelProto, folder: Path, hints: Hints | None = None) -> Engine:
-    """Write, import and publish a model, and open what came of it. Raises ExportError."""
+    """Write, import and publish a model, and open what came of it. Raises ModelRefused."""
     file = folder / "model.onnx"
     file.write_bytes(model.SerializeToString())
     given = ImportOptions(name="model", hints=hints or Hints())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.roles import Hints
 from service.engine.engine import Engine
 from tests.oracle import assert_agrees
@@ -66,11 +66,11 @@ def by_batch(case: Case, given: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_as_it_is_it_is_refused_by_name(case: Case, tmp_path: Path) -> None:
     """Its sizes are fixed, and its weights are inputs."""
-    with pytest.raises(ExportError, match=r"the input 'X' \[\d, \d, \d\]|GRU node 'GRU_\d'"):
+    with pytest.raises(ModelRefused, match=r"the input 'X' \[\d, \d, \d\]|GRU node 'GRU_\d'"):
         imported(case.model, tmp_path)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_weights_that_are_inputs_are_refused_by_name(case: Case, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="'W'"):
+    with pytest.raises(ModelRefused, match="'W'"):
         imported(case.opened(case.model), tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from tests.oracle import assert_agrees
 from tests.unit.model_export.gru_models import FIRST, INPUTS
 from tests.unit.model_export.imports.onnx.around import node
@@ -97,5 +97,5 @@ def test_what_float32_holds_exactly_is_carried(
 def test_what_it_does_not_hold_is_refused_by_name(
     dtype: type[np.generic], batch: int | str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExportError, match="the input 'cache' is fed back and holds"):
+    with pytest.raises(ModelRefused, match="the input 'cache' is fed back and holds"):
         imported(remembering(dtype, batch), tmp_path)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from model_export.errors import ExportError
+from model_export.errors import ModelRefused
 from model_export.rewrite.roles import Hints
 from tests.oracle import assert_agrees
 from tests.unit.model_export.gru_models import INPUTS, run
@@ -20,7 +20,7 @@ BY_TIME = Hints(time_axis=1)
 def test_a_sequence_that_depends_on_the_others_of_its_batch(tmp_path: Path) -> None:
     """As a whole it would be served: what one caller gets would depend on what others ask."""
     model = around([node("Softmax", "x", "a", axis=0)])
-    with pytest.raises(ExportError, match=r"Softmax node 'a' works along the batch"):
+    with pytest.raises(ModelRefused, match=r"Softmax node 'a' works along the batch"):
         imported(model, tmp_path, BY_TIME)
 
 
@@ -36,7 +36,7 @@ def test_a_sequence_that_depends_on_the_others_of_its_batch(tmp_path: Path) -> N
 def test_what_is_random(nodes: list[onnx.NodeProto], tmp_path: Path) -> None:
     numbers = {"ratio": np.array(0.5, np.float32), "training": np.array(True)}
     nodes[0].input[:] = [name for name in nodes[0].input if name]
-    with pytest.raises(ExportError, match=f"{nodes[0].op_type} node '{nodes[0].name}'"):
+    with pytest.raises(ModelRefused, match=f"{nodes[0].op_type} node '{nodes[0].name}'"):
         imported(around(nodes, constants=numbers), tmp_path)
 
 
@@ -49,7 +49,7 @@ def test_numbers_that_depend_on_the_lengths(axis: int, tmp_path: Path) -> None:
         node("Div", "h length", "y"),
     ]
     if axis == 0:
-        with pytest.raises(ExportError, match="depends on how many sequences a batch has"):
+        with pytest.raises(ModelRefused, match="depends on how many sequences a batch has"):
             imported(around(after=nodes), tmp_path)
         return
     engine = imported(around(after=nodes), tmp_path)
@@ -61,7 +61,7 @@ def test_one_sequence_that_becomes_several(tmp_path: Path) -> None:
     nodes = [node("Expand", "h several", "y")]
     several = {"several": np.array([2, 1, 1])}
     model = around(after=nodes, shape=(1, "time", INPUTS), constants=several)
-    with pytest.raises(ExportError, match="Expand node 'y' expands an axis of batch to 2"):
+    with pytest.raises(ModelRefused, match="Expand node 'y' expands an axis of batch to 2"):
         imported(model, tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_state_that_is_fed_to_a_gru_of_the_last_step(tmp_path: Path) -> None:
     shape: list[int | str | None] = [1, "batch", 4]
     model.graph.input.append(helper.make_tensor_value_info("state", TensorProto.FLOAT, shape))
     model.graph.output.append(helper.make_tensor_value_info("Y_h", TensorProto.FLOAT, shape))
-    with pytest.raises(ExportError, match="GRU node 'gru' begins with a state that is fed back"):
+    with pytest.raises(ModelRefused, match="GRU node 'gru' begins with a state that is fed back"):
         imported(model, tmp_path, BY_TIME)
 
 
@@ -107,7 +107,7 @@ def test_an_operator_that_does_not_take_one_step(tmp_path: Path) -> None:
         node("Identity", "x", "a"),
     ]
     model = around(unused, constants={"kernel": np.ones((1, INPUTS, 3), np.float32)})
-    with pytest.raises(ExportError, match=r"cannot run it on x \[3, 1, 3\]: .*'unused'"):
+    with pytest.raises(ModelRefused, match=r"cannot run it on x \[3, 1, 3\]: .*'unused'"):
         imported(model, tmp_path)
 
 
@@ -134,16 +134,16 @@ def test_a_state_that_may_be_fed_from_two_outputs(tmp_path: Path) -> None:
     model.graph.input.append(helper.make_tensor_value_info("begin", TensorProto.FLOAT, shape))
     for name in ("Y_h", "twice"):
         model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    with pytest.raises(ExportError, match=r"'begin' may be fed from any of the outputs .*--state"):
+    with pytest.raises(ModelRefused, match=r"'begin' may be fed from any of the outputs .*--state"):
         imported(model, tmp_path)
     assert imported(model, tmp_path, Hints(states={"twice": "begin"})).manifest.sessions
 
 
 def test_a_single_step_that_begins_from_zeros_every_time(tmp_path: Path) -> None:
     model = around(shape=("batch", 1, INPUTS))
-    with pytest.raises(ExportError, match=r"one step at a time, and .* 'y' .* --state"):
+    with pytest.raises(ModelRefused, match=r"one step at a time, and .* 'y' .* --state"):
         imported(model, tmp_path, BY_TIME)
-    with pytest.raises(ExportError, match=r"may be any of its axes 0, 1, 2; .*--time-axis"):
+    with pytest.raises(ModelRefused, match=r"may be any of its axes 0, 1, 2; .*--time-axis"):
         imported(model, tmp_path)
 
 
@@ -155,5 +155,5 @@ def test_a_window_with_an_answer_more_than_it_has_steps(tmp_path: Path) -> None:
     ]
     kernel = {"kernel": np.ones((2, 4, 3), np.float32)}
     model = around(after=nodes, shape=("batch", 12, INPUTS), constants=kernel)
-    with pytest.raises(ExportError, match="the output 'y' has 13 steps where the file fixes 12"):
+    with pytest.raises(ModelRefused, match="the output 'y' has 13 steps where the file fixes 12"):
         imported(model, tmp_path)

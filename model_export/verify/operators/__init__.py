@@ -1,0 +1,1 @@
+"""Operators in NumPy, for running graphs in float64 where the onnx package lacks or errs."""
