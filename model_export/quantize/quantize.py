@@ -43,9 +43,9 @@ _MARGIN = 2.0
 def quantized_draft(source: Bundle, name: str, options: Options) -> Draft:
     """`source` with 8-bit weights, as a version of `name`.
 
-    The golden vectors are still those of the unrounded weights. Raises ModelRefused where nothing is
-    large enough to gain, or the loss is above a bound; DataError where the held-out data cannot be
-    had.
+    The golden vectors are still those of the unrounded weights. Raises ModelRefused where nothing
+    is large enough to gain, or the loss is above a bound; DataError where the held-out data cannot
+    be had.
     """
     if source.manifest.quantization is not None:
         raise ModelRefused(
