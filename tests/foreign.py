@@ -37,6 +37,18 @@ class Bidirectional(nn.Module):
         return answered
 
 
+class Differences(nn.Module):
+    """Both ways through the differences between steps: of one step there are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, 8, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answered: Tensor = self.gru(x[:, 1:] - x[:, :-1])[0][:, -1]
+        return answered
+
+
 class Narrowed(nn.Module):
     """Both ways through time, and an answer from the last three steps: fewer are too few."""
 
@@ -215,6 +227,7 @@ def write_all(folder: Path) -> dict[str, Path]:
     models = {
         "windowed": export(Windowed(), x, axes={"x": {0: "batch"}}),
         "bidirectional": export(Bidirectional(), x, axes=free),
+        "differences": export(Differences(), x, axes=free),
         "narrowed": export(Narrowed(), x, axes=free),
         "causal": export(Convolved(causal=True), x, axes=free),
         "ahead": export(Convolved(causal=False), x, axes=free),

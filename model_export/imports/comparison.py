@@ -11,7 +11,6 @@ from model_export.draft import cells_of, layers_of
 from model_export.errors import ModelRefused
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.signatures import Signatures
-from model_export.original import Original
 from model_export.rewrite.graphs import Graphs
 from model_export.verify.asked import Asked, Rows
 from model_export.verify.check import Check
@@ -34,11 +33,17 @@ class Comparison:
     """All checks of one import; `Draft.compare`."""
 
     def __init__(
-        self, original: Original, normalised: ir.Model, graphs: Graphs, signatures: Signatures
+        self,
+        asked: Asked,
+        normalised: ir.Model,
+        graphs: Graphs,
+        signatures: Signatures,
+        fewest: int,
     ) -> None:
         self._graphs = graphs
         self._signatures = signatures
-        self._asked = Asked(original, graphs.roles, graphs.output)
+        self._asked = asked
+        self._fewest = fewest
         self._normalised = normalised
         self._parting = Parting(self._asked, graphs, normalised)
 
@@ -59,7 +64,10 @@ class Comparison:
         if self._graphs.window is not None:
             checks = against_windows(self._asked, run, rows, self._graphs.window, noise)
         else:
-            checks = against_original(self._asked, self._graphs, run, (rows, constants), noise)
+            given = rows, constants
+            checks = against_original(
+                self._asked, self._graphs, run, given, noise=noise, fewest=self._fewest
+            )
         for check in checks:
             part = "" if check.passed else self._parting.of_session(rows, constants, state)
             yield replace(check, part=part)
@@ -76,7 +84,7 @@ class Comparison:
             time = COMPARED_TIME
         else:
             past = sum(one.frames for one in graphs.roles.analysis.carried)
-            time = COMPARED_TIME + graphs.output.late + min(past, LONGEST_PAST)
+            time = COMPARED_TIME + graphs.output.late + min(past, LONGEST_PAST) + self._fewest - 1
             time = graphs.roles.fixed.time or time
         return self._signatures.rows(COMPARED_BATCH, time)
 

@@ -19,6 +19,8 @@ from model_export.rewrite.facts import Source
 from model_export.rewrite.graphs import Graphs, write_graphs, write_window
 from model_export.rewrite.normalise import normalise
 from model_export.rewrite.roles import Roles, find_roles
+from model_export.verify.asked import Asked
+from model_export.verify.fewest import fewest_steps
 from service.bundle.manifest import Manifest
 
 GOLDEN_BATCH = 2
@@ -46,7 +48,13 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     _check_delay(graphs, options.delay)
     notes = (*original.notes, *_notes(graphs), *why)
     signatures = Signatures(model, graphs, options)
-    rows = signatures.rows(GOLDEN_BATCH, max(GOLDEN_TIME, graphs.ready_at + FEWEST_ANSWERS))
+    asked = Asked(original, graphs.roles, graphs.output)
+    fewest = fewest_steps(
+        asked, model, lambda time: signatures.rows(1, time), signatures.constants(1)
+    )
+    _check_window(graphs, fewest)
+    time = max(GOLDEN_TIME, graphs.ready_at + FEWEST_ANSWERS, fewest + FEWEST_ANSWERS)
+    rows = signatures.rows(GOLDEN_BATCH, time)
     constants = signatures.constants(GOLDEN_BATCH)
     state = initial_states(graphs, GOLDEN_BATCH, constants)
     manifest = Manifest(
@@ -57,6 +65,7 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
         output=signatures.output,
         provenance=provenance_of(original, options.created_at),
         files={},
+        fewest_steps=fewest,
         **described(graphs),
     )
     draft = Draft(
@@ -64,7 +73,7 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
         graphs=graph_files(graphs),
         golden=golden_vectors(graphs, rows, state),
         cells=cells_of(graphs),
-        compare=Comparison(original, model, graphs, signatures),
+        compare=Comparison(asked, model, graphs, signatures, fewest),
         sections=import_sections(original, notes, rows[0]),
     )
     return Imported(draft, graphs, notes)
@@ -110,6 +119,13 @@ def _check_recurrence(model: ir.Model, graphs: Graphs) -> None:
             f"no GRU runs through time, so a session would have nothing to remember: {names} of "
             "type GRU begins anew in every step; export it over whole sequences, or with its state "
             "passed in and out"
+        )
+
+
+def _check_window(graphs: Graphs, fewest: int) -> None:
+    if graphs.window is not None and graphs.window < fewest:
+        raise ModelRefused(
+            f"--window {graphs.window}: the model takes sequences of at least {fewest} steps"
         )
 
 

@@ -10,11 +10,15 @@ MOVING = frozenset(
 )
 
 
-def origin_of(value: ir.Value | None) -> str | None:
-    """The one graph input that a value is a piece of; None where there is none, or more."""
+def origin_of(value: ir.Value | None, *, padded: bool = False) -> str | None:
+    """The one graph input that a value is a piece of; None where there is none, or more.
+
+    With `padded`, what a constant was put around counts as well.
+    """
+    through = MOVING - {"Concat"} | ({"Pad"} if padded else set())
     while value is not None and not value.is_graph_input():
         node = value.producer()
-        if node is None or node.op_type not in MOVING - {"Concat"}:
+        if node is None or node.op_type not in through:
             return None
         value = node.inputs[0]
     return None if value is None else value.name

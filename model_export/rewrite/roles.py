@@ -106,9 +106,15 @@ def _found(model: ir.Model, hints: Hints) -> Roles:
             refused.append(error)
         else:
             found += [] if roles is None else [roles]
-    if refused and not found:
+    if refused and all(map(_answers_nothing, found)):
         raise refused[0]
     return _best(found, input_of(graph, name), hints)
+
+
+def _answers_nothing(roles: Roles) -> bool:
+    """Whether a reading is of no use, not even for whole sequences."""
+    answer = roles.analysis.facts[roles.output]
+    return isinstance(answer, Whole) and answer.is_final
 
 
 def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
@@ -127,7 +133,7 @@ def _best(found: list[Roles], given: ir.Value, hints: Hints) -> Roles:
             analysis.recurrences,
             len(analysis.layers),
             roles.reading.by_names,
-            not (isinstance(answer, Whole) and answer.is_final),
+            not _answers_nothing(roles),
         )
 
     best = max(map(quality, found))

@@ -13,7 +13,7 @@ from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.rearranging import Rearranging, rows_first
 from model_export.rewrite.roles import Roles
 
-_SIZES = ((2, 29), (3, 31))
+_SIZES = ((2, 509), (3, 521))
 """Batches and times that no other axis has, at which the output's axes are told apart."""
 
 

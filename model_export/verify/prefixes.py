@@ -44,9 +44,16 @@ def run_in_float64(graph: Float64Graph, rows: Rows, state: NDArray[np.float64]) 
 
 
 def against_original(
-    asked: Asked, graphs: Graphs, run: Run, given: tuple[Rows, Arrays], noise: float
+    asked: Asked,
+    graphs: Graphs,
+    run: Run,
+    given: tuple[Rows, Arrays],
+    *,
+    noise: float,
+    fewest: int,
 ) -> Iterator[Check]:
-    """`run` is of the `given` rows and constants; `noise` is how far float32 was off it."""
+    """`run` is of the `given` rows and constants; `noise` is how far float32 was off it. Shorter
+    sequences than the `fewest` steps the original does not take."""
     rows, constants = given
     allowed = min(max(TOLERANCE, _MARGIN * noise), _LARGEST_NOISE)
     scale = scale_of(run.output)
@@ -59,10 +66,8 @@ def against_original(
         )
         return
     fixed = asked.roles.fixed.time
-    lengths = _lengths(rows.shape[1]) if fixed is None else [fixed]
+    lengths = _lengths(fewest, rows.shape[1]) if fixed is None else [fixed]
     for length in lengths:
-        if graphs.output.extra + length < 1:
-            continue
         answer = asked.whole(rows[:, :length], constants)
         found, expected = _of_prefix(graphs, run, answer, length)
         if found.size:
@@ -73,12 +78,13 @@ def against_original(
     yield Check(name, deviation(alone, expected, scale), allowed)
 
 
-def _lengths(longest: int) -> Sequence[int]:
+def _lengths(fewest: int, longest: int) -> Sequence[int]:
     """Every prefix; of a long sequence, which looks far back, every one at first and then some."""
-    if longest <= 2 * _EVERY_PREFIX:
-        return range(1, longest + 1)
-    some = np.linspace(_EVERY_PREFIX + 1, longest, _EVERY_PREFIX).astype(int)
-    return [*range(1, _EVERY_PREFIX + 1), *some.tolist()]
+    every = fewest + _EVERY_PREFIX
+    if longest <= every + _EVERY_PREFIX:
+        return range(fewest, longest + 1)
+    some = np.linspace(every, longest, _EVERY_PREFIX).astype(int)
+    return [*range(fewest, every), *some.tolist()]
 
 
 def against_windows(

@@ -39,10 +39,15 @@ def compute_wholes(rows: Sequence[WholeRow]) -> list[NDArray[np.float32] | Excep
     by_length: defaultdict[int, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         length = len(row.inputs)
-        wanted = row.engine.manifest.steps
+        wanted, fewest = row.engine.manifest.steps, row.engine.manifest.fewest_steps
         if wanted not in (None, length):
             outcomes[index] = InvalidInput.at(
                 row.place, f"{length} time steps; this model takes sequences of exactly {wanted}"
+            )
+        elif length < fewest:
+            # ONNX Runtime's GRU kernel ends the process where no step is left to it.
+            outcomes[index] = InvalidInput.at(
+                row.place, f"{length} time steps; this model takes sequences of at least {fewest}"
             )
         else:
             by_length[length].append(index)

@@ -240,7 +240,8 @@ class Manifest(_Record):
     step graph, no state and no layers. `answers` says whether an output belongs to every step, or
     to the last one of what came. The first `ready_at` − 1 steps of a session have no answer yet;
     an answer comes `delay` steps late where the model looks so far ahead. `window` is the number
-    of inputs that a session's answer depends on, where it is not all of them.
+    of inputs that a session's answer depends on, where it is not all of them. Whole sequences have
+    `steps`, where there is a number, and at least `fewest_steps`.
     """
 
     format: Literal[2] = 2
@@ -257,6 +258,7 @@ class Manifest(_Record):
     ready_at: int = Field(default=1, gt=0)
     delay: int = Field(default=0, ge=0)
     steps: int | None = Field(default=None, gt=0)
+    fewest_steps: int = Field(default=1, gt=0)
     sequence: SequenceGraph | None = "outputs and states"
     constants: tuple[Constant, ...] = ()
     state: tuple[Segment, ...] = ()

@@ -109,7 +109,7 @@ def carry(
     assert axis is not None
     if fact.axes[axis] != ("time",):
         raise NeedsWhole("looks back along an axis that is more than the time")
-    if value.dtype not in (None, *EXACT) and origin_of(value) is None:
+    if value.dtype not in (None, *EXACT) and origin_of(value, padded=True) is None:
         # The tokens of the input itself are the rows of a table: float32 holds them.
         raise NeedsWhole(f"looks back at {value.dtype}, which float32 does not hold exactly")
     carried = Carried(

@@ -57,6 +57,8 @@ class GRU(OpRun):
         if layout:
             X = X.swapaxes(0, 1)  # noqa: N806
             initial_h = None if initial_h is None else initial_h.swapaxes(0, 1)
+        if not len(X):
+            raise ValueError("there are no steps")
         if sequence_lens is not None and (sequence_lens != len(X)).any():
             raise NotImplementedError("sequences of different lengths")
         functions = _functions(activations, activation_alpha, activation_beta, len(W))

@@ -63,6 +63,7 @@ def _described(versions: Versions, engine: Engine, report: str | None) -> dict[s
         "ready_at": manifest.ready_at,
         "delay": manifest.delay,
         "steps": manifest.steps,
+        "fewest_steps": manifest.fewest_steps,
         "constants": [ConstantAnswer(**one.model_dump()) for one in manifest.constants],
         "layers": [_layer(index, layer) for index, layer in enumerate(manifest.layers)],
         "segments": list(_segments(manifest)),

@@ -232,6 +232,7 @@ class VersionAnswer(_Answer):
     ready_at: int = Field(description="The first step that has an answer.")
     delay: int = Field(description="Steps by which answers come late.")
     steps: int | None = Field(description="The only length that whole sequences may have.")
+    fewest_steps: int = Field(description="Whole sequences have at least so many.")
     constants: list[ConstantAnswer]
     layers: list[LayerAnswer]
     segments: list[SegmentAnswer] = Field(description="Of the flat state, in order.")

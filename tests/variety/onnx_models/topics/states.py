@@ -72,7 +72,7 @@ def _from_the_file() -> Iterator[Case]:
                 m.gru(x, torch.arange(x.size(0)).float()[None, :, None].repeat(1, 1, 8) / 10)[0]
             )
         ),
-        Refused(("each sequence by itself", "Range")),
+        Refused(("depends on the other sequences", "Range")),
     )
     yield from exported(
         "a state that depends on the length",
@@ -434,7 +434,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
     yield from exported(
         "a step without its state",
         lambda: with_head(lambda m, x: m.head(m.gru(x)[0])),
-        Refused(("GRU", "begins anew")),
+        Refused(("GRU", "--state")),
         inputs={"x": "B T=1 3"},
         output="B T=1 2",
         hints=Hints(time_axis=1),
@@ -442,7 +442,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
     yield from exported(
         "a step with a state that nothing hands on",
         lambda: with_head(lambda m, x, h: m.head(m.gru(x, h)[0])),
-        Refused(("GRU", "begins anew")),
+        Refused(("GRU", "--state")),
         inputs=ONE_STEP,
         output="B T=1 2",
         hints=Hints(time_axis=1),
@@ -455,7 +455,7 @@ def _one_step_at_a_time() -> Iterator[Case]:
             gru=gru(3, 8, bidirectional=True),
             head=nn.Linear(16, 2),
         ),
-        Refused(("'h'", "whole sequences")),
+        Refused(("bidirectional", "--state")),
         output="B T=1 2",
         **{**step, "inputs": {"x": "B T=1 3", "h": "2 B 8"}},
     )

@@ -107,7 +107,7 @@ def test_an_operator_that_does_not_take_one_step(tmp_path: Path) -> None:
         node("Identity", "x", "a"),
     ]
     model = around(unused, constants={"kernel": np.ones((1, INPUTS, 3), np.float32)})
-    with pytest.raises(ModelRefused, match=r"cannot run it on x \[3, 1, 3\]: .*'unused'"):
+    with pytest.raises(ModelRefused, match=r"cannot run it on x \[3, \d, 3\]: .*'unused'"):
         imported(model, tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_a_single_step_that_begins_from_zeros_every_time(tmp_path: Path) -> None
     model = around(shape=("batch", 1, INPUTS))
     with pytest.raises(ModelRefused, match=r"one step at a time, and .* 'y' .* --state"):
         imported(model, tmp_path, BY_TIME)
-    with pytest.raises(ModelRefused, match=r"may be any of its axes 0, 1, 2; .*--time-axis"):
+    with pytest.raises(ModelRefused, match=r"may be any of its axes 1, 2; .*--time-axis"):
         imported(model, tmp_path)
 
 
