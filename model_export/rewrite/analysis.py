@@ -103,12 +103,12 @@ def _followed(
     node: ir.Node, known: list[Fact | Whole | None], context: Context, edits: dict[str, Edit]
 ) -> tuple[Fact | Whole, ...]:
     facts = [one for one in known if not isinstance(one, Whole)]
+    layers, carried = len(context.layers), len(context.carried)
     try:
         facts, delay = settled(node, facts, context)
         outcome = outcome_of(node, facts, context)
     except NeedsWhole as error:
-        reason = f"{node.op_type} node {node.name!r} {error}"
-        return (Whole(reason, isinstance(error, NotAlone)),) * len(node.outputs)
+        whole = Whole(f"{node.op_type} node {node.name!r} {error}", isinstance(error, NotAlone))
     except (
         ArithmeticError,
         AssertionError,
@@ -119,12 +119,15 @@ def _followed(
     ) as error:
         # A rule takes a node for what it should be; a foreign file may hold anything. What a rule
         # does not understand is served as a whole, as the file has it.
-        reason = f"{node.op_type} node {node.name!r} cannot be followed: {error}"
-        return (Whole(reason),) * len(node.outputs)
-    edit = in_turn(delay, outcome.edit)
-    if edit is not None:
-        edits[str(node.name)] = edit
-    return outcome.facts
+        whole = Whole(f"{node.op_type} node {node.name!r} cannot be followed: {error}")
+    else:
+        edit = in_turn(delay, outcome.edit)
+        if edit is not None:
+            edits[str(node.name)] = edit
+        return outcome.facts
+    # What a rule had a session carry before it gave up is carried for nothing.
+    del context.layers[layers:], context.carried[carried:]
+    return (whole,) * len(node.outputs)
 
 
 class _Evaluator:

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from model_export.errors import ModelRefused
 from model_export.rewrite.analysis import Analysis, analyse
 from model_export.rewrite.axes import Axes, Fixed
+from model_export.rewrite.cleaning import clean
 from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.normalise import decide
 from model_export.rewrite.readings import Reading, readings_of, session_axes
@@ -75,7 +76,8 @@ class Roles:
 
 
 def find_roles(model: ir.Model, hints: Hints) -> Roles:
-    """Branches that are always taken the same way are put in the place of their If nodes.
+    """Branches that are always taken the same way are put in the place of their If nodes, and what
+    only other outputs need is left out.
 
     Raises ModelRefused saying what cannot be told, and the option that tells it.
     """
@@ -94,6 +96,7 @@ def _found(model: ir.Model, hints: Hints) -> Roles:
     pairs = fed_back_in(graph, hints.states, hints.input)
     output = answer_of(graph, set(pairs.values()), hints.output)
     name = sequence_input(graph, set(pairs), hints.input)
+    _keep(model, {output, *pairs.values()})
     states = frozenset(given for given in pairs if is_only_initial(graph, given))
     cached = {one: pairs[one] for one in pairs if one not in states}
     found: list[Roles] = []
@@ -109,6 +112,14 @@ def _found(model: ir.Model, hints: Hints) -> Roles:
     if refused and all(map(_answers_nothing, found)):
         raise refused[0]
     return _best(found, input_of(graph, name), hints)
+
+
+def _keep(model: ir.Model, outputs: set[str]) -> None:
+    """Leave out all other outputs, so that no session carries anything for them."""
+    graph = model.graph
+    if any(one.name not in outputs for one in graph.outputs):
+        graph.outputs[:] = [one for one in graph.outputs if one.name in outputs]
+        clean(model)
 
 
 def _answers_nothing(roles: Roles) -> bool:

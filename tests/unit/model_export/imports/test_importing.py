@@ -55,6 +55,21 @@ class Lanes(torch.nn.Module):
         return ended.reshape(B, 12)
 
 
+class Several(torch.nn.Module):
+    """Outputs of which one takes all steps at once, and one looks back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = torch.nn.GRU(3, 4, batch_first=True)
+        self.convolution = torch.nn.Conv1d(4, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = self.gru(x)[0]
+        shifted = torch.nn.functional.pad(y, (0, 0, 1, 0))[:, :-1]
+        back = torch.nn.functional.pad(y.transpose(1, 2), (2, 0))
+        return y * 2, torch.softmax(shifted, 1), self.convolution(back).transpose(1, 2)
+
+
 class Cancelling(torch.nn.Module):
     """What is left of a number beside a million is not what float32 can tell."""
 
@@ -238,3 +253,18 @@ def test_what_float32_cannot_tell_is_named(files: dict[str, Path], tmp_path: Pat
     with pytest.raises(ModelRefused) as refused:
         publish(import_original(original, ImportOptions("m")).draft, tmp_path)
     assert f"first at Sub node {sub.name!r}" in str(refused.value)
+
+
+def test_nothing_is_carried_for_other_outputs(tmp_path: Path) -> None:
+    content = export(
+        Several(), torch.randn(2, 7, 3), outputs=("y", "all", "back"), axes={"x": BATCH_AND_TIME}
+    )
+    (tmp_path / "several.onnx").write_bytes(content)
+    carried = {}
+    for output in ("y", "back", "all"):
+        options = ImportOptions("m", hints=Hints(output=output))
+        imported = import_original(read_onnx(tmp_path / "several.onnx"), options)
+        publish(imported.draft, tmp_path / "models")
+        carried[output] = [piece.name for piece in imported.graphs.segments]
+    gru = "/gru/GRU"
+    assert carried == {"y": [gru], "back": [gru, "/convolution/Conv/past"], "all": []}
