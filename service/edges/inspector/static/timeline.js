@@ -5,7 +5,7 @@ import { onSchemeChange } from "./colours.js";
 import { byId, element } from "./elements.js";
 import { HeatMap } from "./heat-map.js";
 import { TimeAxis } from "./time-axis.js";
-import { GATES } from "./trace.js";
+import { shownOf } from "./trace.js";
 
 const ZOOM_WIDTHS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32];
 const WIDEST_FIT = 28;
@@ -41,9 +41,7 @@ export class Timeline {
     this.#cell = null;
     this.#charts = chartsOf(model);
     this.#maps = [];
-    this.#layers = model.layers.map(({ layer, hidden_size, lanes }) =>
-      this.#buildLayer(layer, hidden_size * lanes),
-    );
+    this.#layers = model.layers.map((layer) => this.#buildLayer(layer));
     const plots = this.#charts.map((chart) => chart.node);
     this.#track.replaceChildren(...plots, this.#axis.node, ...this.#layers);
     for (const plot of this.#track.querySelectorAll(".plot")) {
@@ -59,8 +57,10 @@ export class Timeline {
     this.#mark();
   }
 
-  #buildLayer(layer, units) {
-    const maps = GATES.map((gate) => new HeatMap(layer, gate, units));
+  #buildLayer(described) {
+    const { layer } = described;
+    const units = described.hidden_size * described.lanes;
+    const maps = shownOf(described).map((gate) => new HeatMap(layer, gate, units));
     maps.forEach((map) => this.#listen(map));
     this.#maps.push(...maps);
     const name = element("summary", {}, element("h3", {}, `Layer ${layer}`), ` ${units} units`);

@@ -1,6 +1,9 @@
 /** What a model did, step by step: inputs, outputs and every gate of every unit. */
 
-export const GATES = ["reset", "update", "candidate", "hidden"];
+/** What is shown of a layer: its gates, which the model names, and what came of them. */
+export function shownOf({ gates }) {
+  return [...gates, "hidden"];
+}
 
 /** Values of U units over T time steps; rows are appended as steps come in. */
 export class Matrix {
@@ -51,8 +54,8 @@ export class Trace {
     this.outputs = [];
     /** @type {{token: number, text?: string, probability: number}[][]} */
     this.next = [];
-    this.layers = model.layers.map(({ hidden_size, lanes }) =>
-      Object.fromEntries(GATES.map((gate) => [gate, new Matrix(hidden_size * lanes)])),
+    this.layers = model.layers.map((layer) =>
+      Object.fromEntries(shownOf(layer).map((gate) => [gate, new Matrix(layer.hidden_size * layer.lanes)])),
     );
   }
 
@@ -71,8 +74,8 @@ export class Trace {
     this.outputs.push(...Array(Math.max(0, without)).fill(null), ...answer.outputs);
     this.next.push(...Array(Math.max(0, without)).fill([]), ...(answer.next ?? []));
     for (const recorded of answer.gates?.layers ?? []) {
-      for (const gate of GATES) {
-        this.layers[recorded.layer][gate].append(recorded[gate]);
+      for (const [gate, matrix] of Object.entries(this.layers[recorded.layer])) {
+        matrix.append(recorded[gate]);
       }
     }
   }
