@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.float64.graph import Float64Graph
 from model_export.rewrite.graphs import Graphs
-from model_export.verify.float64 import Float64Graph
 from service.bundle.manifest import constant_input
 
 _NOT_SHOWN = ("output", "next_state")

@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from model_export.float64.graph import Float64Graph
 from model_export.imports.keras import read_keras
 from model_export.original import Arrays, Original
-from model_export.verify.float64 import Float64Graph
 
 TOLERANCE = 1e-5
 """Of the largest number in an output; Keras computes in float32."""

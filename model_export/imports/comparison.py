@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from model_export.draft import cells_of, layers_of
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph
 from model_export.golden import golden_vectors, initial_states
 from model_export.imports.signatures import Signatures
 from model_export.rewrite.graphs import Graphs
 from model_export.verify.asked import Asked, Rows
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from model_export.verify.original_gates import OriginalGates
 from model_export.verify.parting import Parting
 from model_export.verify.prefixes import Run, against_original, against_windows

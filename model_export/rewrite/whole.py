@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, index_of, width_of
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cleaning import clean, forget_shapes, serialised
@@ -13,8 +13,10 @@ from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.rearranging import Rearranging, rows_first
 from model_export.rewrite.roles import Roles
 
-_SIZES = ((2, 509), (3, 521))
-"""Batches and times that no other axis has, at which the output's axes are told apart."""
+_BATCHES = (2, 3)
+_SIZES = tuple(tuple(zip(_BATCHES, times, strict=True)) for times in ((29, 31), (509, 521)))
+"""Batches and times that no other axis has, at which the output's axes are told apart: a table of
+positions may be too short for the longer ones, a convolution too wide for the shorter ones."""
 
 
 def write_whole(model: ir.Model, roles: Roles) -> tuple[bytes, Fact]:
@@ -99,55 +101,50 @@ def _end(graph: ir.Graph, answer: ir.Value, fact: Fact, rearranging: Rearranging
 
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:
-    """Which axes of the output are the batch and the time, found by running the model."""
-    fixed = roles.fixed.time
-    try:
-        shapes = _shapes(model, roles, None)
-        fixed = None
-    except Exception as error:  # whatever it says, the file is at fault
-        if fixed is None:
-            raise ModelRefused(f"ONNX Runtime cannot run the model: {error}") from None
-        try:
-            shapes = _shapes(model, roles, fixed)
-        except Exception as again:
-            raise ModelRefused(f"ONNX Runtime cannot run the model: {again}") from None
+    """Which axes of the output are the batch and the time, found by running the model.
+
+    In NumPy: ONNX Runtime's GRU kernel ends the process where a length leaves it no steps.
+    """
+    graph, fixed = Float64Graph(serialised(model.clone())), roles.fixed.time
+    shapes, is_free = _shapes(graph, model, roles)
     axes = _axes_of(shapes, roles.output)
-    if fixed is not None:
+    if fixed is not None and not is_free:
         axes = _with_time(axes, fixed, roles)
     if axes.count((BATCH,)) != 1 or axes.count((TIME,)) > 1:
         raise ModelRefused(f"the output {roles.output!r} does not have one row for each sequence")
     return Fact(tuple(axes), Source.STREAM if (TIME,) in axes else Source.LAST)
 
 
-def _shapes(model: ir.Model, roles: Roles, fixed: int | None) -> list[tuple[int, ...]]:
-    """Shapes of the output at `_SIZES`; of a time that the file fixes, where one is given."""
-    free = model.clone()
-    old = next(one for one in free.graph.inputs if one.name == roles.input)
-    assert old.dtype is not None
-    if fixed is None:
-        # A file may say a length that none of its nodes insists on.
-        old.shape = None
-        forget_shapes(free.graph)
-        for output in free.graph.outputs:
-            output.shape = None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(serialised(free), options)
-    found = []
-    for batch, time in _SIZES:
-        zeros = _zeros(roles.input_axes, batch, fixed or time, old.dtype)
-        found.append(session.run([roles.output], {roles.input: zeros})[0].shape)
-    return found
+def _shapes(
+    graph: Float64Graph, model: ir.Model, roles: Roles
+) -> tuple[list[tuple[int, ...]], bool]:
+    """Shapes of the output at two sizes, and whether their times are those of `_SIZES`.
+
+    A file may say a length that none of its nodes insists on. Raises ModelRefused.
+    """
+    given = next(one for one in model.graph.inputs if one.name == roles.input)
+    assert given.dtype is not None
+    tried = [(sizes, True) for sizes in _SIZES]
+    if roles.fixed.time is not None:
+        tried.append((tuple((batch, roles.fixed.time) for batch in _BATCHES), False))
+    refused: list[ModelRefused] = []
+    for sizes, is_free in tried:
+        zeros = [_zeros(roles.input_axes, batch, time, given.dtype) for batch, time in sizes]
+        try:
+            return [graph.run({roles.input: one})[roles.output].shape for one in zeros], is_free
+        except ModelRefused as error:
+            refused.append(error)
+    raise refused[-1]
 
 
 def _axes_of(shapes: list[tuple[int, ...]], name: str) -> list[Axis]:
     """The axes whose lengths are those of `_SIZES`."""
-    batches, times = zip(*_SIZES, strict=True)
+    times = [tuple(time for _, time in sizes) for sizes in _SIZES]
     axes: list[Axis] = []
     for lengths in zip(*shapes, strict=True):
-        if lengths == batches:
+        if lengths == _BATCHES:
             axes.append((BATCH,))
-        elif lengths == times:
+        elif lengths in times:
             axes.append((TIME,))
         elif len(set(lengths)) == 1:
             axes.append((int(lengths[0]),) if lengths[0] != 1 else ())

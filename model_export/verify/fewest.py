@@ -9,9 +9,9 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph
 from model_export.original import Arrays
 from model_export.verify.asked import Asked, Rows
-from model_export.verify.float64 import Float64Graph
 
 LONGEST_TRIED = 4096
 

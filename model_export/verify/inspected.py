@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from model_export.draft import activations_of
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph
 from model_export.rewrite.inspected_cell import INTERFERENCE
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from model_export.verify.reference import Float64, one_step
 from service.bundle.manifest import CELLS_FILE, HIDDEN, INSPECT_FILE, Layer
 from service.engine.engine import Engine

@@ -14,6 +14,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from model_export.float64.graph import Float64Graph
 from model_export.original import Arrays, Original
 from model_export.rewrite.axes import TIME
 from model_export.rewrite.builder import Builder
@@ -22,7 +23,6 @@ from model_export.rewrite.gru_node import INITIAL_H, X, node_input
 from model_export.rewrite.rules.rule import GruLayer
 from model_export.verify.asked import Asked, Rows, as_rows
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from model_export.verify.reference import Float64, one_step
 from service.bundle.manifest import HIDDEN, Layer
 from service.engine.golden import deviation

@@ -14,13 +14,13 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
+from model_export.float64.graph import Float64Graph, show_inside
 from model_export.original import Arrays
 from model_export.rewrite.axes import BATCH, TIME, Factor
 from model_export.rewrite.facts import Fact, Source
 from model_export.rewrite.graphs import Graphs
 from model_export.rewrite.layout import FLAT
 from model_export.verify.asked import Asked, Rows, arranged, as_rows
-from model_export.verify.float64 import Float64Graph, show_inside
 from service.engine.golden import TOLERANCE, deviation, scale_of
 
 _SAME_ARITHMETIC = 1e-6

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.float64.graph import Float64Graph
 from model_export.original import Arrays
 from model_export.rewrite.facts import Source
 from model_export.rewrite.graphs import Graphs
 from model_export.verify.asked import Asked, Rows
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from service.engine.golden import TOLERANCE, deviation, scale_of
 
 _MARGIN = 4.0

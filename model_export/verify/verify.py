@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph
 from model_export.verify.check import Check
-from model_export.verify.float64 import Float64Graph
 from model_export.verify.inspected import Inspected
 from model_export.verify.parting import from_float64
 from service.bundle.bundle import Bundle

@@ -13,9 +13,9 @@ from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model
 
 from model_export.errors import ModelRefused
+from model_export.float64.graph import Float64Graph, show_inside
 from model_export.original import Arrays, Original
 from model_export.rewrite.time_first import is_batch_first, time_first
-from model_export.verify.float64 import Float64Graph, show_inside
 
 LARGEST_BYTES = 2**31 - 1
 """Of a file with all its weights: protobuf holds no more."""

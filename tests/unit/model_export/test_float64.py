@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from model_export.errors import ModelRefused
-from model_export.verify.float64 import Float64Graph
+from model_export.float64.graph import Float64Graph
 from tests.oracle import assert_agrees
 from tests.unit.model_export.gru_models import FIRST, SECOND, run
 

@@ -404,7 +404,7 @@ def _shifts() -> Iterator[Case]:
     yield from exported(
         "rolled",
         lambda: with_head(lambda m, x: m.head(m.gru(x.roll(1, 1))[0])),
-        Whole(("last step",)),
+        Whole(("Concat",)),
     )
     yield from exported(
         "the first ten steps",
@@ -515,14 +515,14 @@ def _sums_and_norms() -> Iterator[Case]:
             lambda m, x: m.head(m.gru(torch.einsum("st,btf->bsf", m.mix.tril(), x))[0]),
             mix=torch.randn(7, 7),
         ),
-        Whole(("Einsum",), could_step=True),
+        Refused(("Einsum", "--time-axis"), could_step=True),
         inputs={"x": "B T=7 3"},
         output="B T=7 2",
     )
     yield from exported(
         "sorted over time",
         lambda: with_head(lambda m, x: m.head(m.gru(x.topk(3, 1)[0])[0][:, -1])),
-        Whole(("TopK",)),
+        Refused(("TopK", "--time-axis")),
         inputs={"x": "B T=7 3"},
         output="B 2",
     )

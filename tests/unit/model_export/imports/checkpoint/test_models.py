@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
+from model_export.float64.graph import Float64Graph
 from model_export.imports.checkpoint.checkpoint import read_checkpoint
 from model_export.imports.checkpoint.options import CheckpointOptions
 from model_export.original import Original
-from model_export.verify.float64 import Float64Graph
 from tests.unit.model_export.imports.checkpoint.models import (
     BY_NAME,
     INPUTS,

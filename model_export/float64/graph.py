@@ -11,9 +11,9 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from model_export.errors import ModelRefused
-from model_export.verify.operators.gru import GRU
-from model_export.verify.operators.matmul_nbits import MatMulNBits
-from model_export.verify.operators.mended import MENDED
+from model_export.float64.operators.gru import GRU
+from model_export.float64.operators.matmul_nbits import MatMulNBits
+from model_export.float64.operators.mended import MENDED
 
 Arrays = Mapping[str, NDArray[Any]]
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
