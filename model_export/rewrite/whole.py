@@ -1,10 +1,13 @@
 """Building `sequence.onnx` of a model that needs whole sequences: the model, in our layout."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
+import onnxruntime
 from numpy.typing import NDArray
 
-from model_export.errors import ModelRefused
+from model_export.errors import ModelRefused, one_line
 from model_export.float64.graph import Float64Graph
 from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, index_of, width_of
 from model_export.rewrite.builder import Builder
@@ -101,12 +104,9 @@ def _end(graph: ir.Graph, answer: ir.Value, fact: Fact, rearranging: Rearranging
 
 
 def _output_fact(model: ir.Model, roles: Roles) -> Fact:
-    """Which axes of the output are the batch and the time, found by running the model.
-
-    In NumPy: ONNX Runtime's GRU kernel ends the process where a length leaves it no steps.
-    """
-    graph, fixed = Float64Graph(serialised(model.clone())), roles.fixed.time
-    shapes, is_free = _shapes(graph, model, roles)
+    """Which axes of the output are the batch and the time, found by running the model."""
+    fixed = roles.fixed.time
+    shapes, is_free = _shapes(model, roles)
     axes = _axes_of(shapes, roles.output)
     if fixed is not None and not is_free:
         axes = _with_time(axes, fixed, roles)
@@ -115,15 +115,14 @@ def _output_fact(model: ir.Model, roles: Roles) -> Fact:
     return Fact(tuple(axes), Source.STREAM if (TIME,) in axes else Source.LAST)
 
 
-def _shapes(
-    graph: Float64Graph, model: ir.Model, roles: Roles
-) -> tuple[list[tuple[int, ...]], bool]:
+def _shapes(model: ir.Model, roles: Roles) -> tuple[list[tuple[int, ...]], bool]:
     """Shapes of the output at two sizes, and whether their times are those of `_SIZES`.
 
     A file may say a length that none of its nodes insists on. Raises ModelRefused.
     """
     given = next(one for one in model.graph.inputs if one.name == roles.input)
     assert given.dtype is not None
+    run = _runner(model, roles)
     tried = [(sizes, True) for sizes in _SIZES]
     if roles.fixed.time is not None:
         tried.append((tuple((batch, roles.fixed.time) for batch in _BATCHES), False))
@@ -131,10 +130,36 @@ def _shapes(
     for sizes, is_free in tried:
         zeros = [_zeros(roles.input_axes, batch, time, given.dtype) for batch, time in sizes]
         try:
-            return [graph.run({roles.input: one})[roles.output].shape for one in zeros], is_free
+            return [run(one).shape for one in zeros], is_free
         except ModelRefused as error:
             refused.append(error)
     raise refused[-1]
+
+
+def _runner(model: ir.Model, roles: Roles) -> Callable[[NDArray[np.generic]], NDArray[np.generic]]:
+    """The model in ONNX Runtime, and in NumPy first: the GRU kernel of the former ends the process
+    where a length leaves it no steps."""
+    free = model.clone()
+    for value in (*free.graph.inputs, *free.graph.outputs):
+        value.shape = None if value.name in (roles.input, roles.output) else value.shape
+    forget_shapes(free.graph)
+    content = serialised(free)
+    in_numpy = Float64Graph(content)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(content, options)
+    except Exception as error:  # whatever it says, the file is at fault
+        raise ModelRefused(f"ONNX Runtime cannot run the model: {one_line(error)}") from None
+
+    def run(rows: NDArray[np.generic]) -> NDArray[np.generic]:
+        in_numpy.run({roles.input: rows})
+        try:
+            return np.asarray(session.run([roles.output], {roles.input: rows})[0])
+        except Exception as error:
+            raise ModelRefused(f"ONNX Runtime cannot run the model: {one_line(error)}") from None
+
+    return run
 
 
 def _axes_of(shapes: list[tuple[int, ...]], name: str) -> list[Axis]:
