@@ -19,7 +19,6 @@ from service.bundle.bundle import sha256_of
 from tests.docs.console import run
 from tests.service_process import refused_start, running_service
 
-
 LIBRARIES = "fastapi, numpy, onnxruntime, pydantic_settings, structlog, uvicorn, websockets"
 
 
