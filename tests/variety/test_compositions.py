@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.variety.compositions.agreement import outcome_of
 from tests.variety.compositions.composition import Composition, compositions
 
-COUNT = int(os.environ.get("GATEWISE_COMPOSITIONS", "2000"))
+COUNT = int(os.environ.get("GATEWISE_COMPOSITIONS", "500"))
 SECONDS_EACH = 3
 
 
