@@ -77,6 +77,8 @@ def write_graphs(model: ir.Model, roles: Roles) -> Graphs:
     """Rewrite a normalised model."""
     fact = roles.analysis.facts[roles.output]
     opset = model.opset_imports[""]
+    if isinstance(fact, Fact) and fact.late < 0:
+        fact = Whole(f"the output {roles.output!r} begins with padding, which belongs to no step")
     if isinstance(fact, Whole) or not roles.analysis.layers:
         reason = fact.reason if isinstance(fact, Whole) else _without_layers(roles)
         if roles.takes_single_steps:

@@ -65,9 +65,9 @@ class Several(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         y = self.gru(x)[0]
-        shifted = torch.nn.functional.pad(y, (0, 0, 1, 0))[:, :-1]
+        shifted = torch.nn.functional.pad(y, (0, 0, 1, 0), value=0.5)[:, :-1]
         back = torch.nn.functional.pad(y.transpose(1, 2), (2, 0))
-        return y * 2, torch.softmax(shifted, 1), self.convolution(back).transpose(1, 2)
+        return y * 2, torch.softmax(shifted, 1), self.convolution(back).transpose(1, 2), shifted
 
 
 class Cancelling(torch.nn.Module):
@@ -257,14 +257,22 @@ def test_what_float32_cannot_tell_is_named(files: dict[str, Path], tmp_path: Pat
 
 def test_nothing_is_carried_for_other_outputs(tmp_path: Path) -> None:
     content = export(
-        Several(), torch.randn(2, 7, 3), outputs=("y", "all", "back"), axes={"x": BATCH_AND_TIME}
+        Several(),
+        torch.randn(2, 7, 3),
+        outputs=("y", "all", "back", "shifted"),
+        axes={"x": BATCH_AND_TIME},
     )
     (tmp_path / "several.onnx").write_bytes(content)
     carried = {}
-    for output in ("y", "back", "all"):
+    for output in ("y", "back", "all", "shifted"):
         options = ImportOptions("m", hints=Hints(output=output))
         imported = import_original(read_onnx(tmp_path / "several.onnx"), options)
         publish(imported.draft, tmp_path / "models")
         carried[output] = [piece.name for piece in imported.graphs.segments]
     gru = "/gru/GRU"
-    assert carried == {"y": [gru], "back": [gru, "/convolution/Conv/past"], "all": []}
+    assert carried == {
+        "y": [gru],
+        "back": [gru, "/convolution/Conv/past"],
+        "all": [],
+        "shifted": [],
+    }
