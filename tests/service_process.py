@@ -61,7 +61,9 @@ class ServiceProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's events of one name, in order."""
-        lines = (line for line in self.log().splitlines() if line.startswith("{"))
+        # The last line may be half written.
+        written = self.log().rpartition("\n")[0]
+        lines = (line for line in written.splitlines() if line.startswith("{"))
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
     def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
