@@ -3,15 +3,12 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
-from zipfile import BadZipFile
 
 import click
 
 from model_export.commands.making import repository_option, valid_name
-from model_export.errors import ModelRefused, one_line
 
 if TYPE_CHECKING:
     from model_export.imports.importing import Imported
@@ -102,6 +99,7 @@ def run_import(
     # onnx takes a second to import: not for --help.
     from model_export.imports.importing import import_original
     from model_export.imports.options import ImportOptions
+    from model_export.imports.sample import read_sample
     from model_export.publish import publish
     from model_export.rewrite.roles import Hints
 
@@ -115,7 +113,7 @@ def run_import(
         units=common["units"],
         output_names=common["output_names"],
         output_units=common["output_units"],
-        sample=read_sample(common["sample"]),
+        sample=None if common["sample"] is None else read_sample(common["sample"]),
         delay=common["delay"],
         session=common["session"],
         window=common["window"],
@@ -130,31 +128,6 @@ def run_import(
         click.echo(json.dumps(_summary(imported, folder), indent=2))
     else:
         _show(imported, folder)
-
-
-def read_sample(file: Path | None) -> Any:  # noqa: ANN401  # click and numpy meet here
-    """[T, F] float32 or [T] int64. Raises ModelRefused."""
-    import numpy as np
-
-    if file is None:
-        return None
-    try:
-        if file.suffix == ".npy":
-            # NumPy leaves a file open that it cannot read.
-            found = np.load(BytesIO(file.read_bytes()), allow_pickle=False)
-        else:
-            found = np.loadtxt(file, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64)
-    except (EOFError, OSError, ValueError, BadZipFile) as error:
-        raise ModelRefused(f"{file}: {one_line(error)}") from None
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iuf":
-        raise ModelRefused(f"{file}: expected one array of numbers")
-    if found.dtype.kind in "iu":
-        return found.astype(np.int64)
-    with np.errstate(over="ignore"):
-        numbers = found.astype(np.float32)
-    if not np.isfinite(numbers).all():
-        raise ModelRefused(f"{file}: expected finite numbers that fit float32")
-    return numbers
 
 
 def _progress(*, quiet: bool) -> Callable[[str], None]:

@@ -49,12 +49,12 @@ class Float64Graph:
         return {name: np.asarray(one) for name, one in zip(self.names, found, strict=True)}
 
 
-def _named(operator: OpRun) -> Callable[..., Any]:
+def _named(operator: OpRun) -> Callable[..., object]:
     """How to run an operator, with its node's name in whatever goes wrong."""
-    run: Callable[..., Any] = operator.run
+    run: Callable[..., object] = operator.run
     node = operator.onnx_node
 
-    def named(*inputs: Any, **options: Any) -> Any:  # noqa: ANN401  # whatever operators take
+    def named(*inputs: object, **options: object) -> object:
         try:
             return run(*inputs, **options)
         except Exception as error:  # the package's own operators raise anything

@@ -54,21 +54,21 @@ class GRU(OpRun):
     ) -> tuple[Array, Array]:
         """Y [T, D, B, H] and Y_h [D, B, H]; with layout=1 the batch comes first."""
         del hidden_size
-        if layout:
-            X = X.swapaxes(0, 1)  # noqa: N806
-            initial_h = None if initial_h is None else initial_h.swapaxes(0, 1)
-        if not len(X):
+        x = X.swapaxes(0, 1) if layout else X
+        if layout and initial_h is not None:
+            initial_h = initial_h.swapaxes(0, 1)
+        if not len(x):
             raise ValueError("there are no steps")
-        if sequence_lens is not None and (sequence_lens != len(X)).any():
+        if sequence_lens is not None and (sequence_lens != len(x)).any():
             raise NotImplementedError("sequences of different lengths")
         functions = _functions(activations, activation_alpha, activation_beta, len(W))
         runs = []
         for index in range(len(W)):
             backward = direction == "reverse" or index == 1
             biases = np.zeros(6 * R.shape[-1]) if B is None else B[index]
-            h = np.zeros((X.shape[1], R.shape[-1])) if initial_h is None else initial_h[index]
+            h = np.zeros((x.shape[1], R.shape[-1])) if initial_h is None else initial_h[index]
             run = _run(
-                X[::-1] if backward else X,
+                x[::-1] if backward else x,
                 (W[index], R[index], biases),
                 h,
                 functions[2 * index : 2 * index + 2],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Pad(OpRun):
         constant_value: Array | None = None,
         axes: Array | None = None,
         *,
-        mode: str = "constant",
+        mode: Literal["constant", "edge", "reflect", "wrap"] = "constant",
     ) -> tuple[Array]:
         widths = np.zeros((data.ndim, 2), np.int64)
         chosen = range(data.ndim) if axes is None else axes
@@ -42,7 +42,7 @@ class Pad(OpRun):
             number = 0 if constant_value is None else constant_value
             padded = np.pad(data, np.maximum(widths, 0), constant_values=number)
         else:
-            padded = np.pad(data, np.maximum(widths, 0), mode=mode)  # type: ignore[call-overload]
+            padded = np.pad(data, np.maximum(widths, 0), mode=mode)
         cut = [slice(max(0, -begin), min(0, end) or None) for begin, end in widths]
         return (padded[tuple(cut)].astype(data.dtype),)
 

@@ -16,6 +16,8 @@ from model_export.imports.keras.weights import Array
 
 Shape = tuple[int | None, ...]
 Shapes = tuple[Shape, ...]
+BidirectionalMerge = Literal["concat", "sum", "mul", "ave"]
+Pooling = Literal["max", "average"]
 
 
 class Layer(Protocol):
@@ -67,7 +69,7 @@ class Bidirectional:
 
     forward: Gru
     backward: Gru
-    merge: Literal["concat", "sum", "mul", "ave"]
+    merge: BidirectionalMerge
 
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:
         """The merged output, then both states where they are returned."""
@@ -203,7 +205,7 @@ class Conv1D:
 class Pool1D:
     """The largest or the mean of each window of time; padding is never counted."""
 
-    kind: Literal["max", "average"]
+    kind: Pooling
     size: int
     stride: int
     same: bool
@@ -220,7 +222,7 @@ class Pool1D:
 class GlobalPool1D:
     """The largest or the mean over all time."""
 
-    kind: Literal["max", "average"]
+    kind: Pooling
     keep: bool
 
     def shapes(self, inputs: Sequence[Shape]) -> Shapes:

@@ -5,7 +5,7 @@ Fields and formulas: https://keras.io/api/layers
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
+from typing import TypeGuard, get_args
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _gru_biases(weights: dict[str, Array], units: int, *, reset_after: bool) -> 
 
 def _bidirectional(source: Source) -> Layer:
     settings = source.settings
-    kinds = ("concat", "sum", "mul", "ave")
+    kinds: tuple[layers.BidirectionalMerge, ...] = get_args(layers.BidirectionalMerge)
     merge = settings.choice("merge_mode", kinds, "concat")
     wrapped = settings.raw("layer")
     forward = _gru_inside(source, wrapped, "forward_layer")
@@ -148,7 +148,7 @@ def _bidirectional(source: Source) -> Layer:
     for key in ("return_sequences", "return_state", "stateful"):
         if getattr(forward, key) != getattr(backward, key):
             raise ModelRefused(f"its two layers differ in the field {key!r}")
-    return layers.Bidirectional(forward, backward, merge)  # type: ignore[arg-type]
+    return layers.Bidirectional(forward, backward, merge)
 
 
 def _gru_inside(source: Source, record: Json, attribute: str) -> layers.Gru:
@@ -341,23 +341,23 @@ def _padding(settings: Settings, reach: int) -> tuple[int, int]:
     return before, reach - before if kind == "same" else 0
 
 
-def _pool1d(kind: str) -> Reader:
+def _pool1d(kind: layers.Pooling) -> Reader:
     def read(source: Source) -> Layer:
         settings = source.settings
         _channels_last(settings)
         size = settings.whole("pool_size", 2)
         stride = size if settings.raw("strides") is None else settings.whole("strides")
         same = settings.choice("padding", ("valid", "same"), "valid") == "same"
-        return layers.Pool1D(kind, size, stride, same)  # type: ignore[arg-type]
+        return layers.Pool1D(kind, size, stride, same)
 
     return read
 
 
-def _global_pool1d(kind: str) -> Reader:
+def _global_pool1d(kind: layers.Pooling) -> Reader:
     def read(source: Source) -> Layer:
         _channels_last(source.settings)
         keep = source.settings.flag("keepdims")
-        return layers.GlobalPool1D(kind, keep)  # type: ignore[arg-type]
+        return layers.GlobalPool1D(kind, keep)
 
     return read
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from model_export.errors import ModelRefused
 
 LARGEST = 2**31 - 1
 """Whole numbers beyond are no counts, sizes or indices."""
+
+Choice = TypeVar("Choice", bound=str)
 
 Json = Any
 """A value that came out of JSON; whoever uses it checks what it is."""
@@ -74,11 +76,14 @@ class Settings:
             raise self._unusable(key, value, "finite numbers")
         return tuple(float(item) for item in flat)
 
-    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    def choice(
+        self, key: str, choices: tuple[Choice, ...], default: Choice | None = None
+    ) -> Choice:
         value = self.raw(key, default)
-        if value not in choices:
-            raise self._unusable(key, value, " or ".join(map(repr, choices)))
-        return str(value)
+        for one in choices:
+            if value == one:
+                return one
+        raise self._unusable(key, value, " or ".join(map(repr, choices)))
 
     def finish(self) -> None:
         """Raises ModelRefused for a field that is set and was not asked for."""

@@ -10,10 +10,13 @@ import onnx_ir as ir
 import sympy
 
 from model_export.rewrite.axes import (
+    BATCH,
     TIME,
     Axes,
     Axis,
+    B,
     Size,
+    T,
     has_symbol,
     length_of,
     regroup,
@@ -168,8 +171,6 @@ def _repeated(size: Size, context: Context, *, has_time: bool) -> Axis:
 
 def axis_of(size: Size) -> Axis:
     """An axis by its length."""
-    from model_export.rewrite.axes import BATCH, B, T  # noqa: PLC0415
-
     number = sympy.sympify(size)
     symbols: list[Any] = []
     for symbol, name in ((B, BATCH), (T, TIME)):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_export.commands.importing import read_sample
 from model_export.errors import ModelRefused
+from model_export.imports.sample import read_sample
 
 
 def test_columns_from_csv_and_npy(tmp_path: Path) -> None:
@@ -23,10 +23,6 @@ def test_tokens_from_npy(tmp_path: Path) -> None:
     found = read_sample(tmp_path / "x.npy")
     assert found.dtype == np.int64
     np.testing.assert_array_equal(found, [3, 0, 2])
-
-
-def test_there_may_be_none() -> None:
-    assert read_sample(None) is None
 
 
 @pytest.mark.parametrize(

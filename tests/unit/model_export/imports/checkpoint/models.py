@@ -34,7 +34,8 @@ class Inner(nn.Module):
         self.rnn = gru()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.rnn(x)  # type: ignore[no-any-return]
+        run: tuple[Tensor, Tensor] = self.rnn(x)
+        return run
 
 
 @dataclass(frozen=True)
