@@ -11,7 +11,7 @@ reads nothing but the parameters.
     hidden     h_t = (1 − z_t) ⊙ h_{t-1} + z_t ⊙ n_t
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,38 @@ class Layer:
     b_n: Array
     c_n: Array
     reset: str
+
+    @classmethod
+    def of_blocks(
+        cls,
+        W: Iterable[Array],
+        U: Iterable[Array],
+        b: Iterable[Array],
+        c: Iterable[Array],
+        reset: str,
+    ) -> "Layer":
+        """From blocks as frameworks store them, in the order reset, keep, candidate, with a bias of
+        the input and one of the hidden state.
+
+        keep = 1 − update and 1 − σ(a) = σ(−a), so the middle block changes its sign. With reset
+        "before" both biases of the candidate stand outside of the reset gate.
+        """
+        (W_r, W_keep, W_n), (U_r, U_keep, U_n) = W, U
+        (b_r, b_keep, b_n), (c_r, c_keep, c_n) = b, c
+        is_after = reset == "after"
+        return cls(
+            W_r=W_r,
+            W_z=-W_keep,
+            W_n=W_n,
+            U_r=U_r,
+            U_z=-U_keep,
+            U_n=U_n,
+            b_r=b_r + c_r,
+            b_z=-(b_keep + c_keep),
+            b_n=b_n if is_after else b_n + c_n,
+            c_n=c_n if is_after else np.zeros_like(c_n),
+            reset=reset,
+        )
 
     def step(self, x: Array, h: Array) -> tuple[Array, Array, Array, Array]:
         """reset, update, candidate and hidden, for x [B, I] and h [B, H]."""
@@ -122,49 +154,22 @@ class Oracle:
 def torch_layer(
     parameters: Mapping[str, Array], prefix: str, suffix: str = "", *, reset: str = "after"
 ) -> Layer:
-    """From nn.GRU's layout: blocks reset, keep, candidate, and two biases.
-
-    keep = 1 − update and 1 − σ(a) = σ(−a), so the middle block changes its sign.
-    """
-    W_r, W_keep, W_n = np.split(parameters[f"{prefix}weight_ih{suffix}"], 3)
-    U_r, U_keep, U_n = np.split(parameters[f"{prefix}weight_hh{suffix}"], 3)
-    b_r, b_keep, b_n = np.split(parameters[f"{prefix}bias_ih{suffix}"], 3)
-    none = np.zeros(3 * len(b_r))
-    c_r, c_keep, c_n = np.split(parameters.get(f"{prefix}bias_hh{suffix}", none), 3)
-    return Layer(
-        W_r=W_r,
-        W_z=-W_keep,
-        W_n=W_n,
-        U_r=U_r,
-        U_z=-U_keep,
-        U_n=U_n,
-        b_r=b_r + c_r,
-        b_z=-(b_keep + c_keep),
-        b_n=b_n,
-        c_n=c_n,
-        reset=reset,
-    )
+    """From nn.GRU's layout: blocks reset, keep, candidate, and two biases."""
+    names = ("weight_ih", "weight_hh", "bias_ih")
+    W, U, b = (np.split(parameters[f"{prefix}{name}{suffix}"], 3) for name in names)
+    none = np.zeros(3 * len(b[0]))
+    c = np.split(parameters.get(f"{prefix}bias_hh{suffix}", none), 3)
+    return Layer.of_blocks(W, U, b, c, reset)
 
 
 def keras_layer(kernel: Array, recurrent: Array, biases: Array) -> Layer:
     """From the layout of `keras.layers.GRU` with `reset_after`: blocks keep, reset, candidate, as
     columns, and two rows of biases."""
-    W_keep, W_r, W_n = np.split(kernel.T.astype(np.float64), 3)
-    U_keep, U_r, U_n = np.split(recurrent.T.astype(np.float64), 3)
-    (b_keep, b_r, b_n), (c_keep, c_r, c_n) = (np.split(row, 3) for row in biases)
-    return Layer(
-        W_r=W_r,
-        W_z=-W_keep,
-        W_n=W_n,
-        U_r=U_r,
-        U_z=-U_keep,
-        U_n=U_n,
-        b_r=b_r + c_r,
-        b_z=-(b_keep + c_keep),
-        b_n=b_n,
-        c_n=c_n,
-        reset="after",
-    )
+    blocks = [
+        np.split(one.T.astype(np.float64), 3) for one in (kernel, recurrent, biases[0], biases[1])
+    ]
+    W, U, b, c = ([reset, keep, candidate] for keep, reset, candidate in blocks)
+    return Layer.of_blocks(W, U, b, c, "after")
 
 
 def run_layer(layer: Layer, x: NDArray[Any]) -> dict[str, Array]:

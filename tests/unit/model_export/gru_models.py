@@ -35,24 +35,12 @@ class OnnxWeights:
         return cls(draw(1, rows, input_size), draw(1, rows, hidden_size), draw(1, 2 * rows))
 
     def layer(self, reset: str) -> Layer:
-        """The same weights as the oracle wants them: the keep block turned into update."""
+        """The same weights as the oracle wants them; ONNX has the blocks keep, reset, candidate."""
         W_k, W_r, W_n = np.split(self.W[0].astype(np.float64), 3)
         U_k, U_r, U_n = np.split(self.R[0].astype(np.float64), 3)
         b_k, b_r, b_n, c_k, c_r, c_n = np.split(self.B[0].astype(np.float64), 6)
-        after = reset == "after"
-        return Layer(
-            W_r=W_r,
-            W_z=-W_k,
-            W_n=W_n,
-            U_r=U_r,
-            U_z=-U_k,
-            U_n=U_n,
-            b_r=b_r + c_r,
-            b_z=-(b_k + c_k),
-            b_n=b_n if after else b_n + c_n,
-            c_n=c_n if after else np.zeros_like(c_n),
-            reset=reset,
-        )
+        blocks = (W_r, W_k, W_n), (U_r, U_k, U_n), (b_r, b_k, b_n), (c_r, c_k, c_n)
+        return Layer.of_blocks(*blocks, reset)
 
 
 FIRST, SECOND = OnnxWeights.random(INPUTS, 4, seed=1), OnnxWeights.random(4, 5, seed=2)
