@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.draft import Draft
-from model_export.errors import ModelRefused
 from model_export.report.page import write_report
 from model_export.verify.verify import (
     check_single_steps,
     measured_tolerance,
     refuse_failed,
+    refusing,
     verify,
 )
 from model_export.versions import move_into_place, next_version, seal, staging
@@ -21,7 +21,6 @@ from service.bundle.bundle import Bundle
 from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE, Manifest
 from service.engine.engine import Engine
 from service.engine.provider import Provider
-from service.errors import GatewiseError
 
 
 def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
@@ -34,15 +33,8 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
     with staging(repository) as folder:
         version = next_version(repository / draft.manifest.name)
         manifest = draft.manifest.model_copy(update={"version": version})
-        try:
+        with refusing():
             bundle = _verified(draft, folder, manifest)
-        except GatewiseError as error:
-            raise ModelRefused(f"verification failed: {error}") from error
-        except Exception as error:
-            # Its exceptions have no class in common.
-            if not type(error).__module__.startswith("onnxruntime."):
-                raise
-            raise ModelRefused(f"verification failed: ONNX Runtime: {error}") from error
         seal(folder, bundle.manifest)
         place = repository / manifest.name / str(version)
         return move_into_place(folder, place, candidate=candidate)
@@ -51,15 +43,16 @@ def publish(draft: Draft, repository: Path, *, candidate: bool = False) -> Path:
 def _verified(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:
     """All files of a version, its report with the checks among them."""
     bundle = pack(draft, folder, manifest)
+    engine = Engine(bundle, Provider())
     if draft.tolerance is None and manifest.sessions:
         # Before all else: where one step is off, so is whatever is made of many.
-        refuse_failed(check_single_steps(Engine(bundle, Provider())))
-    compared = refuse_failed(draft.compare(Engine(bundle, Provider())))
+        refuse_failed(check_single_steps(engine))
+    compared = refuse_failed(draft.compare(engine))
     if draft.tolerance is None:
-        tolerance = measured_tolerance(Engine(bundle, Provider()))
+        tolerance = measured_tolerance(engine)
         measured = bundle.manifest.model_copy(update={"tolerance": tolerance})
         bundle = pack(draft, folder, measured)
-    engine = Engine(bundle, Provider())
+        engine = Engine(bundle, Provider())
     checks = [*compared, *verify(bundle, Provider())]
     write_report(folder / REPORT_FILE, engine, draft.sections(engine), checks)
     return bundle

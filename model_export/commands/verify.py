@@ -5,8 +5,6 @@ from typing import Literal
 
 import click
 
-from model_export.errors import ModelRefused
-
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -18,14 +16,12 @@ from model_export.errors import ModelRefused
 )
 def verify(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> None:
     """Check the bundle in FOLDER again (models/NAME/VERSION) against the serving code."""
+    from model_export.verify.verify import refusing
     from model_export.verify.verify import verify as run_checks
     from service.bundle.bundle import read_bundle
     from service.engine.provider import Provider
-    from service.errors import GatewiseError
 
-    try:
+    with refusing():
         checks = run_checks(read_bundle(folder), Provider(device))
-    except GatewiseError as error:
-        raise ModelRefused(f"verification failed: {error}") from error
     worst = max(checks, key=lambda check: check.deviation)
     click.echo(f"{len(checks)} checks passed; worst: {worst.name}, off by {worst.deviation:.2g}")

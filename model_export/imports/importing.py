@@ -50,7 +50,7 @@ def import_original(original: Original, options: ImportOptions) -> Imported:
     signatures = Signatures(model, graphs, options)
     asked = Asked(original, graphs.roles, graphs.output)
     fewest = fewest_steps(
-        asked, model, lambda time: signatures.rows(1, time), signatures.constants(1)
+        asked, model, lambda time: signatures.random_rows(1, time), signatures.constants(1)
     )
     _check_window(graphs, fewest)
     time = max(GOLDEN_TIME, graphs.ready_at + FEWEST_ANSWERS, fewest + FEWEST_ANSWERS)

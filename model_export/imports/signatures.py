@@ -49,6 +49,10 @@ class Signatures:
             time = roles.fixed.time
         if self._options.sample is not None:
             return _pieces(self._options.sample, batch, time)
+        return self.random_rows(batch, time)
+
+    def random_rows(self, batch: int, time: int) -> NDArray[Any]:
+        """The same whatever the sample is."""
         if isinstance(self.input, Tokens):
             return self._random.integers(0, self.input.size, (batch, time))
         return self._random.standard_normal((batch, time, self.input.width)).astype(np.float32)

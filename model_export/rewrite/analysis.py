@@ -29,7 +29,6 @@ class Analysis:
     counts_steps: bool
     recurrences: int
     """Nodes that run through time, whether a session can follow them or not."""
-    fixed: Fixed
 
     def decided(self, graph: ir.Graph) -> Iterator[tuple[str, bool]]:
         """The If nodes whose condition is known, and what it is."""
@@ -85,7 +84,6 @@ def analyse(
         tuple(context.carried),
         context.counts_steps,
         recurrences,
-        fixed,
     )
 
 

@@ -16,6 +16,7 @@ from model_export.rewrite.facts import Fact, Source, Whole
 from model_export.rewrite.initial import write_initial
 from model_export.rewrite.inspected_cell import INTERFERENCE, TERMS
 from model_export.rewrite.layout import cancel_layout
+from model_export.rewrite.new_input import new_input
 from model_export.rewrite.roles import Roles
 from model_export.rewrite.state import LAST_INPUTS, Segment, segments_of
 from model_export.rewrite.whole import write_whole
@@ -135,13 +136,13 @@ def write_window(model: ir.Model, roles: Roles, window: int) -> Graphs:
         raise ModelRefused(f"a session of windows takes no constants, and the model has {names}")
     if roles.fixed.time not in (None, window):
         raise ModelRefused(f"the file fixes the window at {roles.fixed.time} steps, not {window}")
+    if window == 1:
+        raise ModelRefused("a window of one step carries nothing; serve it as it is")
     whole, output = _whole_of_window(model, roles)
     late = window - 1
     width = prod(width_of(axis) for axis in roles.input_axes)
     segments = [Segment(LAST_INPUTS, "carried", (late, width), np.zeros(late * width, np.float32))]
     segments.append(Segment(STEPS_SEEN, "carried", (1,), np.zeros(1, np.float32)))
-    if window == 1:
-        raise ModelRefused("a window of one step carries nothing; serve it as it is")
     step, inspect = (
         _Graph(
             model, roles, segments, output, "window", window=window, inspects=inspects
@@ -172,6 +173,7 @@ def _whole_of_window(model: ir.Model, roles: Roles) -> tuple[bytes | None, Fact]
 
 def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ...]:
     found = list(segments_of(roles.analysis, ready_at))
+    ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in found)}
     for cache in roles.caches:
         _check_exact(model, cache.input)
         shape = _numbers(cache.axes)
@@ -181,7 +183,6 @@ def _segments(model: ir.Model, roles: Roles, ready_at: int) -> tuple[Segment, ..
         given = next(one for one in model.graph.inputs if one.name == name)
         integers = _integers(given)
         found.append(Segment(name, "constant", _numbers(axes), None, integers=integers))
-    ours = {STEPS_SEEN, LAST_INPUTS, *(one.name for one in segments_of(roles.analysis, ready_at))}
     given_names = {*(cache.input for cache in roles.caches), *roles.constants}
     for name in sorted(given_names & ours):
         raise ModelRefused(
@@ -217,7 +218,7 @@ def _numbers(axes: Sequence[Axis]) -> tuple[int, ...]:
 
 
 class _Graph:
-    """One of the two graphs, made from a copy of the model."""
+    """One graph of a bundle, made from a copy of the model."""
 
     def __init__(
         self,
@@ -245,38 +246,25 @@ class _Graph:
         _free_names(self._graph)
         time = {"sequence": None, "window": window}.get(kind, 1)
         self._writer = Writer(self._graph, segments, kind, time, inspects=inspects)
-        new_input = self._new_input()
-        self._begin(new_input)
+        lengths = ["batch"] if self._is_step else ["batch", "time"]
+        given = new_input(self._inputs[roles.input], roles.input_axes, lengths)
+        self._begin(given)
         interference = self._interfere() if inspects else []
         for node in list(self._graph):
             edit = roles.analysis.edits.get(str(node.name))
             if edit is not None:
                 edit(self._writer, node)
-        self._end([new_input, self._writer.state, *interference])
+        self._end([given, self._writer.state, *interference])
 
     def serialised(self) -> bytes:
         return serialised(self._model)
 
-    def _new_input(self) -> ir.Value:
-        old = self._inputs[self._roles.input]
-        time = [] if self._is_step else ["time"]
-        width = int(np.prod([width_of(axis) for axis in self._roles.input_axes]))
-        if old.dtype in (ir.DataType.INT64, ir.DataType.INT32):
-            if width != 1:
-                raise ModelRefused(f"the input {self._roles.input!r} takes {width} tokens a step")
-            return ir.val("input", ir.DataType.INT64, ["batch", *time])
-        if old.dtype != ir.DataType.FLOAT:
-            raise ModelRefused(
-                f"the input {self._roles.input!r} holds {old.dtype}; sessions take floats or tokens"
-            )
-        return ir.val("input", ir.DataType.FLOAT, ["batch", *time, width])
-
-    def _begin(self, new_input: ir.Value) -> None:
+    def _begin(self, given: ir.Value) -> None:
         """Make the model's own inputs from `input` and `state`."""
         builder, writer, roles = self._writer.begin, self._writer, self._roles
-        writer.read_lengths_from(new_input)
-        is_tokens = new_input.dtype == ir.DataType.INT64
-        rows = builder.unsqueeze(new_input, -1) if is_tokens else new_input
+        writer.read_lengths_from(given)
+        is_tokens = given.dtype == ir.DataType.INT64
+        rows = builder.unsqueeze(given, -1) if is_tokens else given
         if self._kind == "window":
             rows = self._last_inputs(builder, rows)
         self._feed(builder, roles.input, writer.from_rows(builder, rows, roles.input_axes))

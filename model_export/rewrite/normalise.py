@@ -28,6 +28,7 @@ _RANDOM = {
     *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
     "RandomUniformLike",
 }
+_MAKING = ("ConstantOfShape", "Expand", "OneHot", "Range", "Tile")
 _LARGEST_FOLDED = 2**26
 """Numbers of a constant that is computed once and for all."""
 
@@ -194,6 +195,8 @@ def _fold(model: ir.Model) -> None:
 
 def _check_made(node: ir.Node) -> None:
     """Few numbers may stand for very many: they are counted before they are made."""
+    if node.op_type not in _MAKING:
+        return
     tensors = (value and ir.convenience.get_const_tensor(value) for value in node.inputs)
     known: list[Any] = [tensor and tensor.numpy().astype(object) for tensor in tensors]
     made = 0

@@ -13,6 +13,7 @@ from model_export.rewrite.axes import BATCH, TIME, Axes, Axis, index_of, width_o
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cleaning import clean, forget_shapes, serialised
 from model_export.rewrite.facts import Fact, Source, Whole
+from model_export.rewrite.new_input import new_input
 from model_export.rewrite.rearranging import Rearranging, rows_first
 from model_export.rewrite.roles import Roles
 
@@ -68,17 +69,11 @@ def _refuse_impossible(roles: Roles) -> None:
 def _begin(graph: ir.Graph, roles: Roles, rearranging: Rearranging) -> ir.Value:
     """Put `input` [B, T, F] or [B, T] in the place of the model's own."""
     old = next(one for one in graph.inputs if one.name == roles.input)
+    new = new_input(old, roles.input_axes, ["batch", "time"])
     old.name = "model/input"
-    is_tokens = old.dtype in (ir.DataType.INT32, ir.DataType.INT64)
-    width = int(np.prod([width_of(axis) for axis in roles.input_axes]))
-    new = ir.val(
-        "input",
-        ir.DataType.INT64 if is_tokens else ir.DataType.FLOAT,
-        ["batch", "time"] if is_tokens else ["batch", "time", width],
-    )
     rearranging.model_input = new
     builder = Builder(graph, "begin")
-    rows = builder.unsqueeze(new, -1) if is_tokens else new
+    rows = builder.unsqueeze(new, -1) if new.dtype == ir.DataType.INT64 else new
     factors, groups, have = rows_first(roles.input_axes)
     made = rearranging.rearranged(builder, rows, factors, have, groups)
     if old.dtype != new.dtype:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.float64.graph import Float64Graph
 from model_export.original import Arrays
 from model_export.rewrite.facts import Source
 from model_export.rewrite.graphs import Graphs
@@ -30,17 +29,6 @@ class Run:
 
     output: NDArray[np.float64]
     states: NDArray[np.float64]
-
-
-def run_in_float64(graph: Float64Graph, rows: Rows, state: NDArray[np.float64]) -> Run:
-    """The written-out step graph, its state fed back."""
-    outputs, states = [], []
-    for t in range(rows.shape[1]):
-        found = graph.run({"input": rows[:, t], "state": state})
-        state = found["next_state"]
-        outputs.append(found["output"])
-        states.append(state)
-    return Run(np.stack(outputs, axis=1), np.stack(states, axis=1))
 
 
 def against_original(
@@ -109,6 +97,5 @@ def _of_prefix(
     fact = graphs.output
     if fact.source is Source.LAST:
         return run.output[:, length - 1], answer
-    final = answer.shape[1] - max(0, graphs.looks_ahead)
-    final = max(0, final)
+    final = max(0, answer.shape[1] - graphs.looks_ahead)
     return run.output[:, fact.late : fact.late + final], answer[:, :final]

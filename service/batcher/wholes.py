@@ -61,11 +61,7 @@ def _run(rows: Sequence[WholeRow]) -> list[NDArray[np.float32] | Exception]:
     try:
         outputs = rows[0].engine.whole(np.stack([row.inputs for row in rows]))
     except Exception as error:  # whatever ONNX Runtime raises belongs to a row
-        if len(rows) > 1:
-            return [_run([row])[0] for row in rows]
-        said = " ".join(str(error).split())[:300]
-        message = f"the model cannot run on {len(rows[0].inputs)} time steps: {said}"
-        return [InvalidInput.at(rows[0].place, message)]
+        return [error] if len(rows) == 1 else [_run([row])[0] for row in rows]
     outputs = outputs.reshape(len(rows), -1, outputs.shape[-1])
     return [
         output

@@ -6,20 +6,38 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from playwright.sync_api import expect
 
 from model_export.command_line import main
 from tests.browser.conftest import Visit
 from tests.browser.inspector_page import InspectorPage
-from tests.foreign import write_all
+from tests.foreign import export, write_all
+
+
+class Letters(torch.nn.Module):
+    """The next of five tokens, from the last seven."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(5, 4)
+        self.gru = torch.nn.GRU(4, 6, batch_first=True)
+        self.head = torch.nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(self.head(self.gru(self.embedding(x))[0][:, -1]), -1)
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imported")
     files = write_all(folder)
-    for name in ("bidirectional", "lanes", "windowed"):
+    files["letters"] = folder / "letters.onnx"
+    files["letters"].write_bytes(
+        export(Letters(), torch.randint(0, 5, (2, 7)), axes={"x": {0: "batch"}})
+    )
+    for name in ("bidirectional", "lanes", "letters", "windowed"):
         given = ["import-onnx", str(files[name]), "--name", name]
         result = CliRunner().invoke(main, [*given, "--repository", str(folder / "models")])
         assert result.exit_code == 0, result.output
@@ -72,3 +90,11 @@ def test_whole_sequences_are_shown_without_gates(
     # The page shows the middle of its example.
     shown = [values[0] for values in inspector.figures().values()]
     np.testing.assert_allclose(shown, answer["sequences"][0]["outputs"][32], atol=1e-3)
+
+
+def test_tokens_without_an_answer_yet(inspector: InspectorPage) -> None:
+    inspector.open("letters")
+    inspector.point_at(0, "update", unit=0, step=2)
+    assert inspector.next_characters() == []
+    inspector.point_at(0, "update", unit=0, step=20)
+    assert len(inspector.next_characters()) == 5

@@ -50,8 +50,10 @@ def recurrent(node: ir.Node, facts: Sequence[Fact | None], context: Context) -> 
 
 def runs_through_time(node: ir.Node, x: Fact, context: Context) -> bool:
     """Whether a session goes on with what the node ended the step before."""
+    if x.source is Source.STATIC or len(x.axes) != 3:
+        return False
     steps, _, features = x.axes
-    if x.source is Source.STATIC or has_symbol(features):
+    if has_symbol(features):
         return False
     return TIME in steps or (steps == () and _goes_on(node, context))
 

@@ -8,20 +8,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 import torch
+from onnx import numpy_helper
 
 from model_export import publish
 from model_export import versions as model_export_versions
 from model_export.errors import ModelRefused
-from model_export.package import publish_trained
+from model_export.package import draft_of, publish_trained
 from model_export.rewrite import writer
 from model_export.rewrite.builder import Builder
 from model_export.rewrite.cell import Cell, build_cell
 from model_export.rewrite.gru_node import GruNode
 from service.bundle.desired import DESIRED_FILE, Desired, Wish, change_desired, read_desired
 from service.bundle.folders import read_repository
+from service.bundle.manifest import SEQUENCE_FILE
 from service.engine.provider import Provider
 from service.repository.models import load_models
 from tests.bundles import plain_report, values_model
@@ -64,6 +68,21 @@ def test_a_network_that_computes_nothing_finite_is_refused(tmp_path: Path) -> No
         next(broken.network.layers.parameters())[0, 0] = torch.nan
     with pytest.raises(ModelRefused, match="not all finite numbers"):
         publish_trained(broken, tmp_path)
+    assert visible_and_hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("factor", [1.0001, 1.01])
+def test_a_sequence_graph_of_other_weights_is_refused(tmp_path: Path, factor: float) -> None:
+    """However little: the tolerance of a free run is measured, and would grow with it."""
+    draft = draft_of(values_model("other", hidden_sizes=(16,)))
+    model = onnx.load_from_string(draft.graphs[SEQUENCE_FILE])
+    gru = next(node for node in model.graph.node if node.op_type == "GRU")
+    tensor = next(one for one in model.graph.initializer if one.name == gru.input[2])
+    changed = numpy_helper.to_array(tensor) * np.float32(factor)
+    tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
+    graphs = {**draft.graphs, SEQUENCE_FILE: model.SerializeToString()}
+    with pytest.raises(ModelRefused, match="state of the sequence graph against the equations"):
+        publish.publish(replace(draft, graphs=graphs), tmp_path)
     assert visible_and_hidden(tmp_path) == []
 
 

@@ -25,7 +25,7 @@ export class Outputs {
 function nextTokens(model, trace, step) {
   const title = element("h3", {}, "Most likely next");
   const came = whatCame(model, trace, step);
-  const bars = trace.next[step].map(({ token, text, probability }) => {
+  const bars = (trace.next[step] ?? []).map(({ token, text, probability }) => {
     const bar = element("span", { className: "bar" });
     bar.style.setProperty("--share", probability);
     const happened = came !== null && came.token === token;
@@ -48,11 +48,12 @@ function nextTokens(model, trace, step) {
 /** The input that followed, and how probable the model held it. */
 function whatCame(model, trace, step) {
   const input = trace.inputs[step + 1];
-  if (input === undefined || model.input.kind !== "tokens") {
+  const output = trace.outputs[step];
+  if (input === undefined || output === null || model.input.kind !== "tokens") {
     return null;
   }
   const token = typeof input === "string" ? model.input.vocabulary.indexOf(input) : input;
-  return { token, input, probability: trace.outputs[step][token] };
+  return { token, input, probability: output[token] };
 }
 
 function values(model, trace, step) {

@@ -57,9 +57,10 @@ export class TextStrip {
     const colours = coloursOf(gate);
     this.#marks.forEach((mark, step) => {
       const value = this.#trace.layers[layer][gate].at(step, unit);
+      // A step may have no value yet: it keeps the colour of the page.
       const colour = colours.table[entryOf(value, colours)];
-      mark.style.backgroundColor = `rgb(${colour.join(" ")})`;
-      mark.style.color = inkOn(colour);
+      mark.style.backgroundColor = colour ? `rgb(${colour.join(" ")})` : "";
+      mark.style.color = colour ? inkOn(colour) : "";
     });
     this.#caption.textContent = `coloured by ${gate} of layer ${layer}, unit ${unit}`;
     this.#shown = `${layer} ${gate} ${unit}`;

@@ -52,7 +52,7 @@ export class Trace {
     this.inputs = [];
     /** @type {(number[] | null)[]} null where a step has no answer */
     this.outputs = [];
-    /** @type {{token: number, text?: string, probability: number}[][]} */
+    /** @type {({token: number, text?: string, probability: number}[] | null)[]} likewise */
     this.next = [];
     this.layers = model.layers.map((layer) =>
       Object.fromEntries(shownOf(layer).map((gate) => [gate, new Matrix(layer.hidden_size * layer.lanes)])),
@@ -70,9 +70,9 @@ export class Trace {
   append(inputs, answer) {
     this.inputs.push(...inputs);
     // A whole sequence may be answered once, at its end.
-    const without = inputs.length - answer.outputs.length;
-    this.outputs.push(...Array(Math.max(0, without)).fill(null), ...answer.outputs);
-    this.next.push(...Array(Math.max(0, without)).fill([]), ...(answer.next ?? []));
+    const before = Array(Math.max(0, inputs.length - answer.outputs.length)).fill(null);
+    this.outputs.push(...before, ...answer.outputs);
+    this.next.push(...before, ...(answer.next ?? []));
     for (const recorded of answer.gates?.layers ?? []) {
       for (const [gate, matrix] of Object.entries(this.layers[recorded.layer])) {
         matrix.append(recorded[gate]);

@@ -83,6 +83,19 @@ class Cancelling(torch.nn.Module):
         return lifted - self.large
 
 
+class Pairs(torch.nn.Module):
+    """Two tokens a step, both ways through time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(5, 2)
+        self.gru = torch.nn.GRU(4, 6, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answered: torch.Tensor = self.gru(self.embedding(x).flatten(2))[0]
+        return answered
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("files")
@@ -90,6 +103,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "last step": (Windowed(), torch.randn(2, 7, 3)),
         "tokens": (Tokens(), torch.randint(0, 5, (2, 7))),
+        "pairs": (Pairs(), torch.randint(0, 5, (2, 7, 2))),
         "cancelling": (Cancelling(), torch.randn(2, 7, 3)),
         "learnt lanes": (Lanes(), torch.randn(2, 7, 6)),
     }
@@ -113,6 +127,8 @@ COLUMNS = np.zeros((99, 3), np.float32)
         ("last step", {"sample": COLUMNS[:, :2]}, "--sample has the shape [99, 2]"),
         ("last step", {"sample": COLUMNS[:9]}, "--sample has 9 steps, 64 are needed"),
         ("last step", {"sample": np.zeros(99, np.int64)}, "the model takes numbers [T, 3]"),
+        ("narrowed", {"sample": COLUMNS[:60]}, "--sample has 60 steps, 64 are needed"),
+        ("pairs", {}, "the input 'x' takes 2 tokens a step"),
         ("tokens", {"sample": COLUMNS}, "the model takes tokens"),
         ("tokens", {"sample": np.full(99, 5)}, "token 5 at step 1; there are 5 tokens"),
     ],

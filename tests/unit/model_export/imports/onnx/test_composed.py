@@ -157,3 +157,12 @@ def test_a_window_with_an_answer_more_than_it_has_steps(tmp_path: Path) -> None:
     model = around(after=nodes, shape=("batch", 12, INPUTS), constants=kernel)
     with pytest.raises(ModelRefused, match="the output 'y' has 13 steps where the file fixes 12"):
         imported(model, tmp_path)
+
+
+def test_a_gru_whose_input_has_another_rank(tmp_path: Path) -> None:
+    flat = node("ReduceMean", "x axes", "flat_x", keepdims=0)
+    model = around([flat, node("Identity", "x", "a")], constants={"axes": np.array([2])})
+    gru = next(one for one in model.graph.node if one.op_type == "GRU")
+    gru.input[0] = "flat_x"
+    with pytest.raises(ModelRefused, match="GRU node 'gru' cannot be computed"):
+        imported(model, tmp_path)
