@@ -2,6 +2,7 @@
 
     ModelExportError
     ├── DataError             the data cannot be read or used as it is
+    ├── RecipeError           options or a recipe file that cannot be used
     ├── TrainingError         the options do not fit together, or the loss is not finite
     │   └── CheckpointError   nothing to resume, or a checkpoint of another run
     └── ModelRefused          a model cannot be read, followed or verified, and becomes no bundle
@@ -16,6 +17,10 @@ class ModelExportError(Exception):
 
 class DataError(ModelExportError):
     """The data cannot be read or used as it is."""
+
+
+class RecipeError(ModelExportError):
+    """Options, or a recipe file, that cannot be used."""
 
 
 class TrainingError(ModelExportError):

@@ -8,11 +8,16 @@ from contextlib import contextmanager
 import onnx_ir as ir
 import torch
 from onnxscript.optimizer import fold_constants
+from torch import Tensor, nn
+from torch.export import Dim
 
 from model_export.errors import ModelRefused
 from model_export.model.config import TokensFront
+from model_export.model.front import ValuesModule
 from model_export.model.network import Network
 from model_export.model.operator import ONNX_TRANSLATION
+from model_export.rewrite.roles import Hints
+from model_export.rewrite.rules.filling import DOMAIN, FILL_FORWARD
 
 OPSET = 20
 _NO_LIMIT = 2**40
@@ -21,21 +26,22 @@ _NO_LIMIT = 2**40
 def export_network(network: Network) -> ir.Model:
     """The network over whole sequences, batch and time being dynamic.
 
-    Inputs `input` [B, T, F] or [B, T] and `state` [B, S]; outputs `output` [B, T, O] and `states`
-    [B, T, S]. Each GRU layer is one GRU node, whichever the reset variant. The network is left in
-    evaluation mode.
+    Inputs `input` [B, T, F] or [B, T] and `state` [B, Σ H]; outputs `output` [B, T, O] and `states`
+    [B, T, Σ H]. Each GRU layer is one GRU node, whichever the reset variant. A network that takes
+    its own forecasts for missing values is exported for one step, T = 1, with a further input
+    `expected` [B, F], normalised, and what it is at the next step, `next_expected`. The network is
+    left in evaluation mode.
     """
     network.eval()
-    batch, time = torch.export.Dim("batch"), torch.export.Dim("time")
+    exported = _SingleStep(network) if network.fills_with_forecasts else _WholeSequence(network)
     with _quiet():
         program = torch.onnx.export(
-            network,
-            # Two and three, since an exporter may take a dimension of one for a constant.
-            (_example_input(network, batch=2, time=3), network.initial_state(2)),
+            exported,
+            exported.example(),
             dynamo=True,
-            input_names=["input", "state"],
-            output_names=["output", "states"],
-            dynamic_shapes=({0: batch, 1: time}, {0: batch}),
+            input_names=list(exported.inputs),
+            output_names=list(exported.outputs),
+            dynamic_shapes=exported.open_axes(),
             custom_translation_table=ONNX_TRANSLATION,
             opset_version=OPSET,
             verbose=False,
@@ -45,12 +51,78 @@ def export_network(network: Network) -> ir.Model:
         model: ir.Model = program.model
         # The exporter folds only small constants; a large layer's reordered weights are not.
         fold_constants(model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT)
-    for index, node in enumerate(node for node in model.graph if node.op_type == "GRU"):
-        node.name = f"layer {index}"
+    _name(model.graph)
     return model
 
 
-def _example_input(network: Network, *, batch: int, time: int) -> torch.Tensor:
+def hints_of(network: Network) -> Hints:
+    """What the inputs and outputs of the exported network are for."""
+    states = {"states": "state"}
+    if network.fills_with_forecasts:
+        states["next_expected"] = "expected"
+    return Hints(output="output", states=states)
+
+
+def _name(graph: ir.Graph) -> None:
+    """Nodes that a session keeps something for give it their name."""
+    for index, node in enumerate(node for node in graph if node.op_type == "GRU"):
+        node.name = f"layer {index}"
+    for node in graph:
+        if (node.domain, node.op_type) == (DOMAIN, FILL_FORWARD):
+            node.name = "values"
+
+
+class _WholeSequence(nn.Module):
+    inputs = ("input", "state")
+    outputs = ("output", "states")
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        outputs, states = self.network(inputs, state)
+        return outputs, states
+
+    # Two and three, since an exporter may take a dimension of one for a constant.
+
+    def example(self) -> tuple[Tensor, ...]:
+        return _example_input(self.network, batch=2, time=3), self._hidden(2)
+
+    def open_axes(self) -> tuple[dict[int, Dim], ...]:
+        batch = Dim("batch")
+        return {0: batch, 1: Dim("time")}, {0: batch}
+
+    def _hidden(self, batch: int) -> Tensor:
+        return torch.zeros(batch, self.network.config.hidden_size)
+
+
+class _SingleStep(_WholeSequence):
+    inputs = (*_WholeSequence.inputs, "expected")
+    outputs = (*_WholeSequence.outputs, "next_expected")
+
+    def forward(  # type: ignore[override]
+        self, inputs: Tensor, state: Tensor, expected: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        front = self.network.front
+        assert isinstance(front, ValuesModule)
+        scores, states, base, following = self.network.filled_step(
+            front, inputs.transpose(0, 1), state, expected
+        )
+        outputs = self.network.head.outputs(scores, base)
+        return outputs.transpose(0, 1), states.transpose(0, 1), following
+
+    def example(self) -> tuple[Tensor, ...]:
+        config = self.network.config
+        expected = torch.zeros(2, config.front.carried)
+        return _example_input(self.network, batch=2, time=1), self._hidden(2), expected
+
+    def open_axes(self) -> tuple[dict[int, Dim], ...]:
+        batch = Dim("batch")
+        return {0: batch}, {0: batch}, {0: batch}
+
+
+def _example_input(network: Network, *, batch: int, time: int) -> Tensor:
     front = network.config.front
     if isinstance(front, TokensFront):
         return torch.zeros(batch, time, dtype=torch.int64)

@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from model_export.draft import Draft, cells_of, described, graph_files
-from model_export.export import export_network
+from model_export.export import export_network, hints_of
 from model_export.model.gates import Recording, record
 from model_export.model.network import Network
 from model_export.publish import publish
 from model_export.report.training import training_sections
 from model_export.rewrite.graphs import write_graphs
 from model_export.rewrite.normalise import normalise
-from model_export.rewrite.roles import Hints, find_roles
+from model_export.rewrite.roles import find_roles
 from model_export.trained import TrainedModel, sample_batch
 from service.bundle.manifest import Manifest
 
@@ -32,8 +32,7 @@ def publish_trained(trained: TrainedModel, repository: Path, *, candidate: bool 
 def draft_of(trained: TrainedModel) -> Draft:
     """Export and rewrite. The golden vectors are PyTorch's own, in float64. Raises ModelRefused."""
     model = normalise(ir.to_proto(export_network(trained.network)))
-    hints = Hints(output="output", states={"states": "state"})
-    graphs = write_graphs(model, find_roles(model, hints))
+    graphs = write_graphs(model, find_roles(model, hints_of(trained.network)))
     golden = _golden(trained)
     manifest = Manifest(
         name=trained.name,

@@ -148,7 +148,7 @@ class Oracle:
         if self._head == "softmax":
             powers = np.exp(scores - scores.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-        return inputs.astype(np.float64) + self._parameters["output_scale"] * scores
+        return inputs.astype(np.float64) + self._parameters["head.scale"] * scores
 
 
 def torch_layer(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from model_export.convention import keep_to_update
+from model_export.model.front import ValuesModule
 from model_export.model.layer import GRULayer
 from model_export.model.network import Network
 
@@ -26,13 +27,11 @@ def record(network: Network, inputs: Tensor, state: Tensor) -> Recording:
     """Run a network in evaluation mode and compute every layer's gates from its states."""
     network.eval()
     output, states = network(inputs, state)
-    x = network.front(inputs.transpose(0, 1))
-    sizes = list(network.config.hidden_sizes)
+    x = _seen(network, inputs.transpose(0, 1), state, states.transpose(0, 1))
+    sizes = [*network.config.hidden_sizes, network.config.front.carried]
     per_layer = []
-    slices = zip(
-        network.layers, torch.split(state, sizes, 1), torch.split(states, sizes, 2), strict=True
-    )
-    for layer, h0, layer_states in slices:
+    slices = zip(torch.split(state, sizes, 1), torch.split(states, sizes, 2), strict=True)
+    for layer, (h0, layer_states) in zip(network.layers, slices, strict=False):
         assert isinstance(layer, GRULayer)
         hidden = layer_states.transpose(0, 1)
         before = torch.cat([h0.unsqueeze(0), hidden[:-1]])
@@ -42,6 +41,16 @@ def record(network: Network, inputs: Tensor, state: Tensor) -> Recording:
         torch.cat(gate, dim=-1).transpose(0, 1) for gate in zip(*per_layer, strict=True)
     )
     return Recording(output, states, reset, update, candidate)
+
+
+def _seen(network: Network, x: Tensor, state: Tensor, states: Tensor) -> Tensor:
+    """What the first layer is given [T, B, I], for inputs and states that are time first."""
+    front, size = network.front, network.config.hidden_size
+    if not isinstance(front, ValuesModule) or front.fill is None:
+        features: Tensor = front(x)
+        return features
+    before = torch.cat([state.unsqueeze(0), states[:-1]])[..., size:]
+    return front.features(x, torch.where(x.isnan(), before, front(x)))
 
 
 def _layer_gates(layer: GRULayer, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

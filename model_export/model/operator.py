@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
+from onnx.defs import OpSchema
 from onnxscript import opset18 as op
+from onnxscript.values import Op, Opset
 from torch import Tensor
 
 from model_export.convention import TORCH_BLOCKS_IN_ONNX_ORDER
@@ -72,7 +74,51 @@ def _gru_in_onnx(
     return op.Squeeze(states, _integers(1))
 
 
+DOMAIN = "gatewise"
+"""Of operators that are no ONNX: the rewriter writes them out, in each graph in its own way."""
+
+
+def fill_forward(x: Tensor, before: Tensor) -> Tensor:
+    """x [T, B, F] with the last number for every NaN, or `before` [B, F] where none came."""
+    if torch.compiler.is_exporting():
+        filled: Tensor = _exported_fill(x)
+        return filled
+    steps = torch.arange(1, len(x) + 1, device=x.device)[:, None, None]
+    latest = torch.where(x.isnan(), 0, steps).cummax(dim=0).values
+    return torch.cat([before.unsqueeze(0), x.nan_to_num()]).gather(0, latest)
+
+
+@torch.library.custom_op("gatewise::fill_forward", mutates_args=())
+def _exported_fill(x: Tensor) -> Tensor:
+    """From zeros on, which is how a session begins."""
+    return fill_forward(x, torch.zeros_like(x[0]))
+
+
+@_exported_fill.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+_FILL_FORWARD = Op(
+    Opset(DOMAIN, 1),
+    "FillForward",
+    OpSchema(
+        "FillForward",
+        DOMAIN,
+        1,
+        inputs=[OpSchema.FormalParameter("x", "T")],
+        outputs=[OpSchema.FormalParameter("y", "T")],
+        type_constraints=[("T", ["tensor(float)", "tensor(double)"], "")],
+    ),
+)
+
+
+def _fill_in_onnx(x: OnnxValue) -> OnnxValue:
+    return _FILL_FORWARD(x)
+
+
 ONNX_TRANSLATION: dict[Callable[..., Any], Callable[..., Any]] = {
-    torch.ops.gatewise.gru.default: _gru_in_onnx
+    torch.ops.gatewise.gru.default: _gru_in_onnx,
+    torch.ops.gatewise.fill_forward.default: _fill_in_onnx,
 }
 """For `custom_translation_table` of `torch.onnx.export`."""

@@ -143,6 +143,24 @@ class Writer:
         self.after[carried.name] = self.rows(builder, made, axes)
         builder.insert_after(copy)
 
+    def fill_forward(self, copy: ir.Node, carried: Carried) -> None:
+        """Write out that a missing value takes the last one's place."""
+        builder = self._builder(copy, "filled")
+        x, axis = copy.inputs[0], carried.time_axis
+        assert x is not None
+        before = self._frames(builder, carried)
+        if self.is_step:
+            made = builder.op("Where", builder.op("IsNaN", x), before, x)
+        else:
+            longer = builder.op("Concat", before, x, axis=axis)
+            made = builder.slice(_last_known(builder, longer, axis), axis, 1)
+        axes = tuple((TIME,) if at == axis else one for at, one in enumerate(carried.axes))
+        self.after[carried.name] = self.rows(builder, made, axes)
+        made.type = copy.outputs[0].type
+        copy.outputs[0].replace_all_uses_with(made, replace_graph_outputs=True)
+        builder.insert_before(copy)
+        self.graph.remove(copy, safe=True)
+
     def _with_past(self, builder: Builder, copy: ir.Node, index: int, carried: Carried) -> ir.Value:
         past = self._frames(builder, carried)
         longer = builder.op("Concat", past, copy.inputs[index], axis=carried.time_axis)
@@ -360,6 +378,23 @@ class Writer:
     def _builder(self, copy: ir.Node, what: str) -> Builder:
         prefix = f"{copy.name}/{what}"
         return self._builders.setdefault(prefix, Builder(self.graph, prefix))
+
+
+def _last_known(builder: Builder, x: ir.Value, axis: int) -> ir.Value:
+    """x with the number before it for every NaN along an axis that begins with a number.
+
+    Every number begins a group with the NaN behind it. Added up within its group, where all others
+    count as zero, it comes to each of them exactly.
+    """
+    is_missing = builder.op("IsNaN", x)
+    begins = builder.op("Cast", builder.op("Not", is_missing), to=ir.DataType.INT64)
+    counted = builder.op("CumSum", begins, builder.constant(np.array(axis, np.int64)))
+    group = builder.op("Sub", counted, builder.constant(np.array(1, np.int64)))
+    zero = builder.constant(np.array(0, np.float32))
+    known = builder.op("Where", is_missing, zero, x)
+    nothing = builder.op("Mul", known, zero)
+    sums = builder.op("ScatterElements", nothing, group, known, axis=axis, reduction="add")
+    return builder.op("GatherElements", sums, group, axis=axis)
 
 
 def _parts(

@@ -292,10 +292,16 @@ def _settled(engine: Engine, golden: Golden) -> NDArray[np.float32]:
 def _inputs(
     engine: Engine, known: NDArray[Any], random: np.random.Generator, batch: int, time: int
 ) -> NDArray[Any]:
-    """Random numbers of the size that the golden inputs have."""
+    """Random numbers of the size that the golden inputs have, as many of them missing."""
     signature = engine.manifest.input
     if isinstance(signature, Tokens):
         return random.integers(0, signature.size, (batch, time))
-    low, high = known.min(axis=(0, 1)), known.max(axis=(0, 1))
-    drawn = random.uniform(low, high, (batch, time, signature.width))
-    return drawn.astype(np.float32)
+    missing = np.isnan(known)
+    low, high = (
+        np.nan_to_num(bound(known, axis=(0, 1), where=~missing, initial=np.nan))
+        for bound in (np.fmin.reduce, np.fmax.reduce)
+    )
+    drawn = random.uniform(low, high, (batch, time, signature.width)).astype(np.float32)
+    if missing.any():
+        drawn[random.random(drawn.shape) < missing.mean()] = np.nan
+    return drawn

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from model_export.model.config import ResidualHead, SoftmaxHead, TokensFront, ValuesFront
-from model_export.model.network import Network, NetworkConfig
+from model_export.model.config import NetworkConfig
+from model_export.model.network import Network
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import Tokens
 
@@ -46,7 +47,7 @@ def _config(bundle: Bundle, arrays: Arrays) -> NetworkConfig:
         front=ValuesFront(
             tuple(arrays["front.mean"].tolist()), tuple(arrays["front.scale"].tolist())
         ),
-        head=ResidualHead(tuple(arrays["output_scale"].tolist())),
+        head=ResidualHead(tuple(arrays["head.scale"].tolist())),
         hidden_sizes=sizes,
         reset=manifest.layers[0].reset,
     )

@@ -8,6 +8,7 @@ from model_export.rewrite.axes import BATCH, TIME
 from model_export.rewrite.facts import Fact, NeedsWhole, NotAlone
 from model_export.rewrite.rules import (
     elementwise,
+    filling,
     layout,
     pieces,
     products,
@@ -61,14 +62,21 @@ def outcome_of(node: ir.Node, facts: Sequence[Fact | None], context: Context) ->
     numbers = shapes.arithmetic(node, facts)
     if numbers is not None:
         return Outcome((shapes.known(numbers),))
-    known_domain = node.domain in ("", "ai.onnx")
-    rule = RULES.get(node.op_type, shapes.fallback) if known_domain else shapes.fallback
+    rule = _rule_of(node)
     lengths = shapes.lengths_used(node, facts)
     outcome = rule(node, facts, context)
     for fact in outcome.facts:
         if isinstance(fact, Fact):
             _refuse_pairs(fact)
     return shapes.depending(outcome, lengths) if lengths else outcome
+
+
+def _rule_of(node: ir.Node) -> Rule:
+    if node.domain in ("", "ai.onnx"):
+        return RULES.get(node.op_type, shapes.fallback)
+    if (node.domain, node.op_type) == (filling.DOMAIN, filling.FILL_FORWARD):
+        return filling.fill_forward
+    return shapes.fallback
 
 
 def _refuse_pairs(fact: Fact) -> None:

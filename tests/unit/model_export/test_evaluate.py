@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from model_export import evaluate
-from model_export.model.network import Network, NetworkConfig, SoftmaxHead, TokensFront
+from model_export.model.config import NetworkConfig, SoftmaxHead, TokensFront
+from model_export.model.network import Network
 from service.bundle.manifest import Score
 
 

@@ -1,0 +1,35 @@
+"""The label of a whole sequence."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from model_export.recipes.recipe import Shares
+from model_export.recipes.table import Missing, TableRecipe
+
+
+class ClassifyRecipe(TableRecipe):
+    """The label of a whole sequence, with its probability after every step."""
+
+    task: Literal["classify"] = "classify"
+    data: str = Field(description="A CSV or Parquet file with a row for each step of a sequence.")
+    series: str | None = Field("series", description="The column that tells sequences apart.")
+    inputs: tuple[str, ...] | None = Field(
+        None, description="Columns to look at, a,b,… [default: all columns of numbers]"
+    )
+    label: str = Field("label", description="The column of labels, one for a sequence.")
+    units: tuple[str, ...] = Field(("",), description="Of the inputs: one for all, or one each.")
+    missing: Literal["refuse", "last"] = Field(
+        "refuse", description="What a missing value is taken for, in training and when serving."
+    )
+    split: Shares = Field(
+        (0.7, 0.15, 0.15),
+        description="Training, validation and test sequences, drawn evenly of each label.",
+    )
+    hidden_size: int = Field(64, ge=1, description="Width of each layer.")
+    epochs: int = Field(40, ge=1, description="At most so many; early stopping may end sooner.")
+    patience: int = Field(8, ge=1, description="Epochs to wait for a better validation loss.")
+    decay: float = Field(0.95, gt=0, le=1, description="Factor of the exponential schedule.")
+
+
+

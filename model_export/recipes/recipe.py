@@ -1,0 +1,95 @@
+"""What every task's recipe has."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_export.errors import RecipeError
+from service.bundle.manifest import Reset
+
+Schedule = Literal["constant", "exponential", "cosine"]
+Shares = tuple[float, float, float]
+
+
+class Recipe(BaseModel):
+    """Data, network and training. Equal recipes on equal data give equal weights.
+
+    Its fields are the options of `train TASK`, whose help is their description, and the keys of a
+    recipe file. None means: found from the data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    task: str
+    name: str = Field(description="What the model is served as.")
+    data: str
+
+    reset: Reset = Field("before", description="Where the reset gate acts.")
+    hidden_size: int = Field(64, ge=1, description="Width of each layer.")
+    layers: int = Field(1, ge=1, description="Stacked GRU layers.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="After each layer, while training.")
+    epochs: int = Field(10, ge=1, description="At most so many; early stopping may end sooner.")
+    patience: int = Field(5, ge=1, description="Epochs to wait for a better validation loss.")
+    learning_rate: float = Field(5e-3, gt=0, description="Of AdamW, in the first epoch.")
+    schedule: Schedule = Field(
+        "exponential", description="How the learning rate falls from epoch to epoch."
+    )
+    decay: float = Field(0.9, gt=0, le=1, description="Factor of the exponential schedule.")
+    weight_decay: float = Field(0.0, ge=0, description="Of AdamW.")
+    gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
+    batch_size: int = Field(32, ge=1, description="Sequences, or windows, in a batch.")
+    seed: int = Field(0, ge=0, description="Of the first run.")
+    seeds: int = Field(
+        1, ge=1, description="Runs, each from a seed of its own; the best validation loss wins."
+    )
+    threads: int = Field(
+        1, ge=1, description="Of PyTorch; their number decides the last bits of a sum."
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where to train.")
+    start: str | None = Field(
+        None,
+        alias="from",
+        description="Go on from a published model, NAME or NAME/VERSION, on newer data.",
+    )
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        return (self.hidden_size,) * self.layers
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings by the names of the options, fit for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_toml(self) -> str:
+        """A recipe file. What is found from the data is left out."""
+        # JSON's strings, numbers, booleans and lists are TOML's as well.
+        lines = [
+            f"{key.replace('_', '-')} = {json.dumps(value, ensure_ascii=False)}"
+            for key, value in self.to_dict().items()
+            if value is not None
+        ]
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Raises RecipeError naming the option that cannot be used."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            option = str(first["loc"][0]).replace("_", "-") if first["loc"] else "the options"
+            raise RecipeError(f"--{option}: {first['msg']}") from None
+
+
+def read_recipe_file(file: Path) -> dict[str, Any]:
+    """The values of a recipe file, by the names of the fields. Raises RecipeError."""
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file} is not TOML: {error}") from error
+    return {key.replace("-", "_"): value for key, value in found.items()}
