@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from model_export.model.config import ResidualHead, SoftmaxHead, TokensFront, ValuesFront
 from model_export.model.network import Network, NetworkConfig
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import Tokens
+from service.bundle.signatures import Tokens
 
 Arrays = dict[str, NDArray[Any]]
 
