@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.model.network import Network
-from service.bundle.manifest import Probabilities, Provenance, Score, Tokens, Values
+from service.bundle.manifest import Provenance, Score
+from service.bundle.signatures import Probabilities, Tokens, Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from model_export.model.config import (
 )
 from model_export.model.network import Network
 from model_export.trained import Curve, TrainedModel
-from service.bundle.manifest import Probabilities, Provenance, Reset, Tokens, Values
+from service.bundle.manifest import Provenance, Reset
+from service.bundle.signatures import Probabilities, Tokens, Values
 
 VOCABULARY = tuple("abcdefgh .")
 VALUE_NAMES = ("temperature", "pressure", "humidity")

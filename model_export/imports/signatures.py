@@ -12,7 +12,7 @@ from model_export.imports.options import ImportOptions
 from model_export.imports.vocabulary import read_vocabulary
 from model_export.rewrite.axes import width_of
 from model_export.rewrite.graphs import Graphs
-from service.bundle.manifest import Probabilities, Tokens, Values
+from service.bundle.signatures import Probabilities, Tokens, Values
 
 
 class Signatures:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
 from model_export.report.section import Section
-from service.bundle.manifest import Manifest, Tokens, Values
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Tokens, Values
 from service.engine.engine import Engine, Gates
 
 STEPS = 120

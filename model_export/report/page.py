@@ -9,7 +9,7 @@ from markupsafe import Markup
 from model_export.report.section import Section
 from model_export.report.template import template
 from model_export.verify.check import Check
-from service.bundle.manifest import Layer, Manifest, Probabilities, Tokens, Values
+from service.bundle.manifest import Layer, Manifest
 from service.engine.engine import Engine
 
 _RESETS = {
@@ -43,8 +43,8 @@ def _facts(engine: Engine) -> dict[str, str]:
     manifest = engine.manifest
     facts = {
         "Task": manifest.task,
-        "Input": _described(manifest.input),
-        "Output": f"{_described(manifest.output)}, {manifest.answers}",
+        "Input": manifest.input.described,
+        "Output": f"{manifest.output.described}, {manifest.answers}",
     }
     if manifest.layers:
         layers = " + ".join(map(_units, manifest.layers))
@@ -70,13 +70,3 @@ def _sessions(manifest: Manifest) -> str:
     if manifest.ready_at > 1:
         parts.append(f"answer from step {manifest.ready_at} on")
     return ", ".join(parts)
-
-
-def _described(signature: Values | Tokens | Probabilities) -> str:
-    if isinstance(signature, Values):
-        pairs = zip(signature.names, signature.units, strict=True)
-        return ", ".join(name if unit == "1" else f"{name} [{unit}]" for name, unit in pairs)
-    if isinstance(signature, Probabilities):
-        return f"probabilities of the next of {signature.width} tokens"
-    kind = "tokens" if signature.vocabulary is None else "characters"
-    return f"{signature.size} {kind}"

@@ -17,7 +17,8 @@ from model_export.model.network import Network, NetworkConfig, SoftmaxHead, Toke
 from model_export.recipe import Recipe
 from model_export.tasks.ngrams import ngram_bits
 from model_export.tasks.task import Batch
-from service.bundle.manifest import Probabilities, Score, Tokens
+from service.bundle.manifest import Score
+from service.bundle.signatures import Probabilities, Tokens
 
 _SAMPLE = 2048
 _VALIDATION_ROWS = 16

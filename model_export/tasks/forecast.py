@@ -17,7 +17,8 @@ from model_export.model.network import Network, NetworkConfig, ResidualHead, Val
 from model_export.recipe import Recipe
 from model_export.tasks.naive import estimated_season, naive_forecasts
 from model_export.tasks.task import Batch
-from service.bundle.manifest import Score, Values
+from service.bundle.manifest import Score
+from service.bundle.signatures import Values
 
 _SAMPLE = 2048
 _WARM_UP = 8

@@ -10,7 +10,8 @@ from torch import Tensor
 from model_export.data.source import Source
 from model_export.evaluate import Predictor
 from model_export.model.network import Network, NetworkConfig
-from service.bundle.manifest import Probabilities, Score, Tokens, Values
+from service.bundle.manifest import Score
+from service.bundle.signatures import Probabilities, Tokens, Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from model_export.verify.check import Check
 from model_export.verify.inspected import Inspected
 from model_export.verify.parting import from_float64
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import CELLS_FILE, INSPECT_FILE, Tokens, Tolerance
+from service.bundle.manifest import CELLS_FILE, INSPECT_FILE, Tolerance
+from service.bundle.signatures import Tokens
 from service.engine.engine import Engine
 from service.engine.golden import (
     TOLERANCE,

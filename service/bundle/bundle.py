@@ -18,8 +18,8 @@ from service.bundle.manifest import (
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
-    Tokens,
 )
+from service.bundle.signatures import Tokens
 from service.errors import BundleCorrupt, BundleIncomplete
 
 

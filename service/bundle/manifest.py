@@ -7,9 +7,11 @@ O outputs, S the flat state, H_l the hidden size of layer l, G = Σ lanes_l · H
 import re
 from functools import cached_property
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from service.bundle.signatures import InputSignature, OutputSignature, Values
 
 Reset = Literal["before", "after"]
 """Where the reset gate acts: on h before the product with U_n, or on U_n h + c_n after it."""
@@ -42,63 +44,6 @@ def constant_input(name: str) -> str:
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Values(_Record):
-    """Real numbers in the caller's own units, [B, T, width].
-
-    `shape` is how the model itself arranges the numbers of a step, in C order, where that is more
-    than a row.
-    """
-
-    kind: Literal["values"] = "values"
-    names: tuple[str, ...] = Field(min_length=1)
-    units: tuple[str, ...]
-    shape: tuple[int, ...] | None = None
-
-    @property
-    def width(self) -> int:
-        return len(self.names)
-
-    @model_validator(mode="after")
-    def _one_unit_each(self) -> "Values":
-        if len(self.units) != len(self.names):
-            raise ValueError(f"{len(self.names)} names but {len(self.units)} units")
-        return self
-
-
-class Tokens(_Record):
-    """Integer ids below `size`, [B, T]; `vocabulary[id]` is the text of a token, where known."""
-
-    kind: Literal["tokens"] = "tokens"
-    size: int = Field(gt=0)
-    vocabulary: tuple[str, ...] | None = None
-
-    @property
-    def width(self) -> int:
-        return 1
-
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        """Token ids by text; empty without a vocabulary."""
-        return {text: token for token, text in enumerate(self.vocabulary or ())}
-
-    @model_validator(mode="after")
-    def _one_text_each(self) -> "Tokens":
-        if self.vocabulary is not None and len(set(self.vocabulary)) != self.size:
-            raise ValueError(f"the vocabulary needs {self.size} different entries")
-        return self
-
-
-class Probabilities(_Record):
-    """Probabilities of the next token, [B, T, width], each row summing to 1."""
-
-    kind: Literal["probabilities"] = "probabilities"
-    width: int = Field(gt=0)
-
-
-InputSignature = Annotated[Values | Tokens, Field(discriminator="kind")]
-OutputSignature = Annotated[Values | Probabilities, Field(discriminator="kind")]
 
 
 class Activation(_Record):
@@ -350,6 +295,13 @@ class Manifest(_Record):
                 raise ValueError(f"layers[{index}].offset is {layer.offset}, expected {expected}")
             expected += layer.width
         return self
+
+    @field_validator("output")
+    @classmethod
+    def _outputs_come_whole(cls, output: OutputSignature) -> OutputSignature:
+        if isinstance(output, Values) and (output.missing or output.known_ahead):
+            raise ValueError("`missing` and `known_ahead` are said of inputs")
+        return output
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Manifest":

@@ -14,7 +14,8 @@ import onnxruntime.capi.onnxruntime_pybind11_state as _ort
 from numpy.typing import NDArray
 
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import HIDDEN, Manifest, Tokens, constant_input
+from service.bundle.manifest import HIDDEN, Manifest, constant_input
+from service.bundle.signatures import Tokens
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt
 from service.records import record

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
-from service.bundle.manifest import InputSignature, Tokens, Values
+from service.bundle.signatures import InputSignature, Tokens, Values
 from service.errors import Fault, InvalidInput, Place
 from service.operations.faults import invalid
 from service.records import record

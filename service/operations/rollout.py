@@ -6,7 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Probabilities, Tokens, Values
 from service.errors import Fault, InvalidInput
 from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions

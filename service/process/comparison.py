@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.batcher.compute import Row, compute
 from service.bundle.folders import read_version
-from service.bundle.manifest import InputSignature, OutputSignature, Tokens, Values
+from service.bundle.signatures import InputSignature, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import InvalidInput
@@ -81,17 +81,8 @@ def _check_alike(present: Engine, other: Engine) -> None:
             raise InvalidInput.at(
                 (what,),
                 f"versions {present.manifest.version} and {other.manifest.version} cannot be "
-                f"compared: the {what} of one is {_said(ours)}, of the other {_said(theirs)}",
+                f"compared: the {what} of one is {ours.described}, of the other {theirs.described}",
             )
-
-
-def _said(signature: InputSignature | OutputSignature) -> str:
-    if isinstance(signature, Values):
-        pairs = zip(signature.names, signature.units, strict=True)
-        return ", ".join(f"{name} in {unit}" for name, unit in pairs)
-    if isinstance(signature, Tokens):
-        return f"{signature.size} tokens"
-    return f"{signature.kind} ({signature.width})"
 
 
 def _golden(engine: Engine) -> list[NDArray[Any]]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batcher.compute import Row, compute
-from service.bundle.manifest import Manifest, Probabilities
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Probabilities
 from service.engine.engine import Engine, Gates
 from service.errors import InvalidInput
 from service.operations.rollout import Plan

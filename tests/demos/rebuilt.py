@@ -12,7 +12,7 @@ from model_export.model.config import ResidualHead, SoftmaxHead, TokensFront, Va
 from model_export.model.config import NetworkConfig
 from model_export.model.network import Network
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import Tokens
+from service.bundle.signatures import Tokens
 
 Arrays = dict[str, NDArray[Any]]
 

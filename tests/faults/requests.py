@@ -8,7 +8,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest, Tokens
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Tokens
 from service.engine.engine import Engine
 
 Operation = Literal["create", "steps", "rollout", "fork", "state", "read"]

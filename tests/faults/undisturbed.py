@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Tokens
+from service.bundle.signatures import Tokens
 from service.engine.engine import Engine, Gates
 from service.operations.keys import Key
 from service.operations.rollout import Plan, seed_of

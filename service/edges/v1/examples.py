@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from service.bundle.manifest import Tokens
+from service.bundle.signatures import Tokens
 from service.engine.engine import Engine
 
 EXAMPLE_STEPS = 64

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from service.bundle.manifest import Manifest, Probabilities, Tokens
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Probabilities, Tokens
 from service.edges.http.conditions import etag
 from service.edges.http.events import render_event
 from service.edges.http.json import to_json

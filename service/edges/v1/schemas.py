@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.bundle.manifest import InputSignature, OutputSignature, Reset, Score
+from service.bundle.manifest import Reset, Score
+from service.bundle.signatures import InputSignature, OutputSignature
 from service.edges.http.openapi import ProblemDetails
 from service.errors import SessionDamaged
 from service.repository.versions import State

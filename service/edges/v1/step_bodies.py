@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest, Probabilities, Tokens
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Probabilities, Tokens
 from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody, StepsBody

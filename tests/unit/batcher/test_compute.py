@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from service.batcher.compute import Computed, Row, compute
-from service.bundle.manifest import Tokens
+from service.bundle.signatures import Tokens
 from service.engine.engine import Engine
 from service.repository.models import Models
 from tests.bundles import served_models

@@ -11,7 +11,8 @@ import pytest
 
 from service.bundle.bundle import read_bundle, sha256_of
 from service.bundle.folders import read_repository
-from service.bundle.manifest import GRU_GATES, Manifest, Tokens
+from service.bundle.manifest import GRU_GATES, Manifest
+from service.bundle.signatures import Tokens
 from service.errors import BundleCorrupt, BundleIncomplete
 
 

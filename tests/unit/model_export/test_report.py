@@ -18,7 +18,8 @@ from model_export.report.training import training_sections
 from model_export.trained import Curve, TrainedModel
 from model_export.verify.check import Check
 from service.bundle.bundle import read_bundle
-from service.bundle.manifest import Score, Tokens, Values
+from service.bundle.manifest import Score
+from service.bundle.signatures import Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from tests.bundles import PROVENANCE, tokens_model, values_model

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from service.bundle.manifest import Tokens, Values
+from service.bundle.signatures import Tokens, Values
 from service.errors import InvalidInput
 from service.operations.inputs import decode_inputs, decode_state, encode_text
 

@@ -15,7 +15,8 @@ from model_export.model.config import ResidualHead
 from model_export.model.network import Network
 from model_export.package import publish_trained
 from service.bundle.folders import read_repository
-from service.bundle.manifest import Manifest, Probabilities, Tokens, Values
+from service.bundle.manifest import Manifest
+from service.bundle.signatures import Probabilities, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import InvalidInput
