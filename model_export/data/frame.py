@@ -1,0 +1,85 @@
+"""A file of rows and columns, read whole: every column has one type, every row its line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from model_export.data.source import Source
+from model_export.errors import DataError
+
+Kind = Literal["number", "whole number", "true or false", "time", "text", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a CSV file is written; what is None is found from the whole file.
+
+    `delimiter`, `decimal` and `thousands` are one character each. `header` says whether the first
+    row holds names. `time_format` is that of `strptime`. Parquet needs none of them.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    header: bool | None = None
+    time_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the file, `values` [N] typed by all its cells, null where one is missing.
+
+    number and true or false are Float64, whole number Int64, time Datetime in microseconds (UTC
+    where the file names a zone), text String. `cells` [N] String is what the file says, null where
+    that is nothing. `fault` says which cell keeps a column of numbers or times from being one;
+    such a column has the kind text.
+    """
+
+    name: str
+    kind: Kind
+    values: pl.Series
+    cells: pl.Series
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All columns of a file in its order, N rows.
+
+    `lines` [N] is where each row begins in the file, from 1; `place` is what messages call it:
+    "line" of a text, "row" of Parquet. `notes` say what was found about the file and left out.
+    """
+
+    origin: str
+    place: Literal["line", "row"]
+    columns: tuple[Column, ...]
+    lines: NDArray[np.int64]
+    source: Source
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Raises DataError where there is none; the message lists the names."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise DataError(f"{self.origin}: no column {name!r}; there are {', '.join(self.names)}")
+
+    def at(self, row: int) -> str:
+        """The file and line of a row, as messages begin."""
+        return f"{self.origin}, {self.place} {self.lines[row]}"
+
+
+def read_frame(path: str, options: ReadOptions | None = None) -> Frame:
+    """A CSV file in any usual dialect, or Parquet (told by its first bytes).
+
+    Raises DataError, with file, line, column, cell and the option that helps, for what is not
+    UTF-8, ragged, without a header, with two columns of one name, or ambiguous.
+    """
+    raise NotImplementedError
