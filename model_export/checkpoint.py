@@ -11,10 +11,10 @@ from ignite.handlers import Checkpoint, DiskSaver
 from torch import Tensor
 
 from model_export.errors import CheckpointError
-from model_export.recipe import Recipe
+from model_export.recipes.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
-_MAY_CHANGE = {"data", "epochs"}
+_MAY_CHANGE = {"data", "epochs", "name", "seeds"}
 """The data is compared by its SHA-256, wherever it lies; more epochs continue a finished run."""
 
 
@@ -22,7 +22,11 @@ class Identity:
     """What a run must have in common with a checkpoint that it resumes."""
 
     def __init__(self, recipe: Recipe, data_sha256: str) -> None:
-        self._record = {k: v for k, v in recipe.to_dict().items() if k not in _MAY_CHANGE}
+        said = recipe.to_dict()
+        self._record = {key: value for key, value in said.items() if key not in _MAY_CHANGE}
+        if recipe.schedule == "cosine":
+            # It knows how many epochs there will be.
+            self._record["epochs"] = recipe.epochs
         self._record["data_sha256"] = data_sha256
 
     def state_dict(self) -> dict[str, Any]:
@@ -40,13 +44,19 @@ class Identity:
 
 
 class RandomState:
-    """torch's default generator: dropout, the order of windows and their shifts come from it."""
+    """torch's default generators: dropout, the order of windows and their shifts come from them."""
+
+    def __init__(self, device: str) -> None:
+        self._on_gpu = device == "cuda"
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"torch": torch.get_rng_state()}
+        state = {"torch": torch.get_rng_state()}
+        return state | ({"cuda": torch.cuda.get_rng_state()} if self._on_gpu else {})
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         torch.set_rng_state(state["torch"])
+        if self._on_gpu:
+            torch.cuda.set_rng_state(state["cuda"])
 
 
 def save_every_epoch(trainer: Engine, parts: Mapping[str, Any], run: Path) -> None:

@@ -7,7 +7,7 @@ from model_export.commands.import_checkpoint import import_checkpoint
 from model_export.commands.import_keras import import_keras
 from model_export.commands.import_onnx import import_onnx
 from model_export.commands.quantize import quantize
-from model_export.commands.train import train_command
+from model_export.commands.train import train_group
 from model_export.commands.verify import verify
 from model_export.errors import ModelExportError
 
@@ -29,7 +29,7 @@ def main() -> None:
     """Train GRU models, import those of others, and check them."""
 
 
-main.add_command(train_command)
+main.add_command(train_group)
 main.add_command(demos)
 main.add_command(verify)
 main.add_command(quantize)

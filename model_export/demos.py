@@ -1,24 +1,23 @@
 """The models that `make models` trains, from data that comes with the installed packages."""
 
-from model_export.recipe import Recipe, recipe_for
+from model_export.recipes.characters import CharactersRecipe
+from model_export.recipes.forecast import ForecastRecipe
+from model_export.recipes.recipe import Recipe
 
 DEMOS: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        recipe_for(
-            "characters",
-            "pydoc",
-            "characters",
-            reset="before",
+        CharactersRecipe(
+            name="characters",
+            data="pydoc",
             hidden_size=128,
             dropout=0.1,
             epochs=7,
             decay=0.7,
         ),
-        recipe_for(
-            "forecast",
-            "co2",
-            "co2",
+        ForecastRecipe(
+            name="co2",
+            data="co2",
             reset="after",
             hidden_size=32,
             layers=2,

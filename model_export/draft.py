@@ -37,6 +37,7 @@ class Draft:
     `graphs` are serialised ONNX files by name, `golden` and `cells` the arrays of `golden.npz` and
     `cells.npz`. `compare` holds the engine that will serve against the original; `sections` are
     what the report says besides the model and its checks. Without a `tolerance` it is measured.
+    `weights` are what training can go on from.
     """
 
     manifest: Manifest
@@ -46,6 +47,7 @@ class Draft:
     compare: Callable[[Engine], Iterable[Check]]
     sections: Callable[[Engine], Sequence[Section]]
     tolerance: Tolerance | None = None
+    weights: bytes | None = None
 
 
 def graph_files(graphs: Graphs) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Running a network over data as a caller streams it, and showing its scores."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -22,27 +23,51 @@ class Predictor(Protocol):
     def train(self, mode: bool, /) -> object: ...
 
 
-def stream(network: Predictor, inputs: Tensor) -> Iterator[Tensor]:
-    """Outputs for inputs [B, T, …] in chunks of time, the state carried from zeros throughout.
-
-    Chunks bound the memory: [B, ≤ CHUNK, O] each. The network is in evaluation mode meanwhile.
-    """
+@contextmanager
+def evaluating(network: Predictor) -> Iterator[None]:
+    """Evaluation mode, and no gradients, for as long as it lasts."""
     was_training = network.training
     network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(was_training)
+
+
+def walk(network: Predictor, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs and states for inputs [B, T, …] in chunks of time, the state carried from the
+    beginning throughout.
+
+    Chunks bound the memory: [B, ≤ CHUNK, O] and [B, ≤ CHUNK, S] each.
+    """
     state = network.initial_state(len(inputs))
-    with torch.inference_mode():
-        for chunk in torch.split(inputs, CHUNK, dim=1):
-            output, states = network(chunk, state)
-            state = states[:, -1]
-            yield output
-    network.train(was_training)
+    for chunk in torch.split(inputs, CHUNK, dim=1):
+        with evaluating(network):
+            output, states = network(chunk.to(state.device), state)
+        state = states[:, -1]
+        yield output.cpu(), states.cpu()
+
+
+def stream(network: Predictor, inputs: Tensor) -> Iterator[Tensor]:
+    """The outputs of `walk`."""
+    for output, _ in walk(network, inputs):
+        yield output
 
 
 def score_table(scores: Iterable[Score]) -> str:
-    """One line for each score: the model, then its baselines. Lower is better."""
+    """One line for each score: the model, then its baselines."""
     lines = []
     for score in scores:
         figures = {"model": score.model} | score.baselines
         columns = "   ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        lines.append(f"{f'{score.metric} [{score.unit}]':28}{columns}")
+        spread = f"   (seeds: {_spread(score.seeds)})" if len(score.seeds) > 1 else ""
+        better = "" if score.better == "lower" else "   higher is better"
+        unit = f" [{score.unit}]" if score.unit else ""
+        lines.append(f"{score.metric + unit:28}{columns}{spread}{better}")
     return "\n".join(lines)
+
+
+def _spread(figures: tuple[float, ...]) -> str:
+    values = torch.tensor(figures, dtype=torch.float64)
+    return f"{values.mean():.4g} ± {values.std():.2g}"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from service.bundle.manifest import Manifest
 
 GOLDEN_BATCH = 2
 GOLDEN_TIME = 64
+_GAPS = 0.1
 
 
 def publish_trained(trained: TrainedModel, repository: Path, *, candidate: bool = False) -> Path:
@@ -53,6 +55,7 @@ def draft_of(trained: TrainedModel) -> Draft:
         # The golden vectors are the original's own; `publish` compares with them step by step.
         compare=lambda _: (),
         sections=training_sections(trained),
+        weights=safetensors.torch.save(trained.network.state_dict()),
     )
 
 
@@ -61,6 +64,8 @@ def _golden(trained: TrainedModel) -> dict[str, NDArray[Any]]:
     network = trained.network
     time = min(GOLDEN_TIME, len(trained.sample))
     inputs = sample_batch(trained, batch=GOLDEN_BATCH, time=time)
+    if network.config.front.carried:
+        inputs = _with_gaps(inputs)
     generator = torch.Generator().manual_seed(0)
     state = torch.rand(GOLDEN_BATCH, network.config.state_size, generator=generator) - 0.5
     recorded = _in_float64(network, inputs, state)
@@ -74,6 +79,12 @@ def _golden(trained: TrainedModel) -> dict[str, NDArray[Any]]:
     return {"input": inputs, "state": state.numpy().astype(np.float64)} | {
         name: tensor.numpy() for name, tensor in tensors.items()
     }
+
+
+def _with_gaps(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Inputs [B, T, F] with some values missing in any case, so that this is compared too."""
+    gaps = np.random.default_rng(0).random(inputs.shape) < _GAPS
+    return np.where(gaps, np.nan, inputs).astype(inputs.dtype)
 
 
 def _in_float64(network: Network, inputs: NDArray[Any], state: torch.Tensor) -> Recording:

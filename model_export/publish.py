@@ -18,7 +18,13 @@ from model_export.verify.verify import (
 )
 from model_export.versions import move_into_place, next_version, seal, staging
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import CELLS_FILE, GOLDEN_FILE, REPORT_FILE, Manifest
+from service.bundle.manifest import (
+    CELLS_FILE,
+    GOLDEN_FILE,
+    REPORT_FILE,
+    WEIGHTS_FILE,
+    Manifest,
+)
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 
@@ -63,6 +69,8 @@ def pack(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:
     for name, graph in draft.graphs.items():
         (folder / name).write_bytes(graph)
     _write_arrays(folder / GOLDEN_FILE, draft.golden)
+    if draft.weights is not None:
+        (folder / WEIGHTS_FILE).write_bytes(draft.weights)
     if draft.cells:
         _write_arrays(folder / CELLS_FILE, draft.cells)
     tolerance = manifest.tolerance if draft.tolerance is None else draft.tolerance

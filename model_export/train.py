@@ -1,38 +1,108 @@
 """From a recipe to a trained model with its scores."""
 
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from model_export.recipe import Recipe
+from model_export.errors import TrainingError
+from model_export.model.network import Network
+from model_export.recipes.recipe import Recipe
+from model_export.run_folder import write_recipe
+from model_export.start import Start, checked, with_network_of
 from model_export.tasks.registry import load_task
 from model_export.tasks.task import Task
-from model_export.trained import TrainedModel
+from model_export.trained import Curve, TrainedModel
 from model_export.training_loop import fit
-from service.bundle.manifest import Provenance
+from service.bundle.manifest import Provenance, Score
 
-_RECORDED = ("gatewise", "torch", "pytorch-ignite", "numpy", "statsmodels")
+_RECORDED = ("gatewise", "torch", "pytorch-ignite", "numpy", "polars", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Of one seed."""
+
+    network: Network
+    curve: Curve
+
+    @property
+    def validation(self) -> float:
+        return min(self.curve.validation)
 
 
 def train(
-    recipe: Recipe, runs: Path, *, created_at: str, resume: bool = False, progress: bool = False
+    recipe: Recipe,
+    runs: Path,
+    *,
+    created_at: str,
+    start: Start | None = None,
+    resume: bool = False,
+    say: Callable[[str], object] = lambda _: None,
+    progress: bool = False,
 ) -> TrainedModel:
     """Trains in `runs/<name>/` and scores the best epoch's weights on the held-out part.
 
-    `created_at` is an ISO 8601 time. Raises DataError or TrainingError.
+    Of several seeds, each in a folder of its own, the one with the best validation loss is the
+    model; the scores keep those of all. `say` is told what was read. `created_at` is an ISO 8601
+    time. Raises DataError,
+    RecipeError or TrainingError.
     """
-    task = load_task(recipe)
-    network, curve = fit(task, recipe, runs / recipe.name, resume=resume, progress=progress)
+    if start is not None:
+        recipe = with_network_of(recipe, start)
+    task = load_task(recipe, vocabulary=start and start.vocabulary)
+    if start is not None:
+        checked(task, start)
+    for line in (*task.read, *task.baselines):
+        say(line)
+    run = runs / recipe.name
+    write_recipe(recipe, run)
+    outcomes = [
+        _of_seed(task, one, run, start=start, resume=resume, progress=progress)
+        for one in _seeds(recipe)
+    ]
+    best = min(outcomes, key=lambda one: one.validation)
     return TrainedModel(
-        network=network,
+        network=best.network,
         name=recipe.name,
         task=recipe.task,
         input=task.input,
         output=task.output,
-        scores=task.test_scores(network),
+        scores=_scores(task, outcomes, outcomes.index(best)),
+        baselines=task.baselines,
         provenance=_provenance(task, recipe, created_at),
-        curve=curve,
+        curve=best.curve,
         sample=task.sample,
+    )
+
+
+def _seeds(recipe: Recipe) -> list[Recipe]:
+    return [
+        recipe.model_copy(update={"seed": recipe.seed + index}) for index in range(recipe.seeds)
+    ]
+
+
+def _of_seed(
+    task: Task, recipe: Recipe, run: Path, *, start: Start | None, resume: bool, progress: bool
+) -> _Outcome:
+    folder = run if recipe.seeds == 1 else run / f"seed-{recipe.seed}"
+    # Of several seeds some may not have begun yet.
+    resume = resume and (recipe.seeds == 1 or folder.exists())
+    weights = None if start is None else start.weights
+    network, curve = fit(task, recipe, folder, weights=weights, resume=resume, progress=progress)
+    if not curve.validation:
+        raise TrainingError("no epoch was trained")
+    return _Outcome(network, curve)
+
+
+def _scores(task: Task, outcomes: list[_Outcome], best: int) -> tuple[Score, ...]:
+    found = [task.test_scores(one.network) for one in outcomes]
+    if len(found) == 1:
+        return found[0]
+    return tuple(
+        of_all[best].model_copy(update={"seeds": tuple(score.model for score in of_all)})
+        for of_all in zip(*found, strict=True)
     )
 
 

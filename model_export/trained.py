@@ -24,16 +24,17 @@ class Curve:
 class TrainedModel:
     """A trained network with everything its bundle says about it.
 
-    `sample` is a real held-out sequence, [T, F] float32 or [T] int64: the golden vectors and the
+    `baselines` says of each simple model what was chosen for it. `sample` is a real held-out sequence, [T, F] float32 or [T] int64: the golden vectors and the
     gate pictures of the report are made from it.
     """
 
     network: Network
     name: str
     task: str
-    input: Values | Tokens
-    output: Values | Probabilities
+    input: InputSignature
+    output: OutputSignature
     scores: tuple[Score, ...]
+    baselines: tuple[str, ...]
     provenance: Provenance
     curve: Curve
     sample: NDArray[Any]

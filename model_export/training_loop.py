@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,36 +13,49 @@ from ignite.handlers import EarlyStopping, ProgressBar
 from ignite.metrics import Average
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
+from torch.optim.lr_scheduler import LambdaLR
 
 from model_export.checkpoint import Identity, RandomState, load_checkpoint, save_every_epoch
 from model_export.errors import CheckpointError, TrainingError
 from model_export.model.network import Network
-from model_export.recipe import Recipe
+from model_export.recipes.recipe import Recipe
+from model_export.run_folder import CurveFiles, History
 from model_export.tasks.task import Batch, Task
 from model_export.trained import Curve
 
-THREADS = 2
-"""Fixed, since the order in which threads add up floats decides their last bits."""
-
 
 def fit(
-    task: Task, recipe: Recipe, run: Path, *, resume: bool = False, progress: bool = False
+    task: Task,
+    recipe: Recipe,
+    run: Path,
+    *,
+    weights: Weights | None = None,
+    resume: bool = False,
+    progress: bool = False,
 ) -> tuple[Network, Curve]:
-    """The network with the weights of its best epoch, in evaluation mode, and the losses.
+    """The network with the weights of its best epoch, in evaluation mode on the CPU, and the
+    losses. Training begins with `weights`, where some are given.
 
-    Saves a checkpoint in `run` after every epoch. With `resume` it goes on from there, and ends
-    with the very weights of a run that was never interrupted. Raises CheckpointError where there
-    is nothing to resume or the recipe differs, TrainingError where the loss is not finite.
+    Saves a checkpoint and the curves in `run` after every epoch. With `resume` it goes on from
+    there, and ends with the very weights of a run that was never interrupted. Raises
+    CheckpointError where there is nothing to resume or the recipe differs, TrainingError where the
+    loss is not finite, or there is no such device.
     """
-    with torch.random.fork_rng(devices=[]), _fixed_threads():
+    with torch.random.fork_rng(), _fixed_threads(recipe.threads):
         torch.manual_seed(recipe.seed)
         loop = _Loop(task, recipe, progress=progress)
+        if weights is not None:
+            loop.network.load_state_dict(dict(weights))
         if resume:
             load_checkpoint(loop.parts, run)
         save_every_epoch(loop.trainer, loop.parts, run)
+        loop.trainer.add_event_handler(Events.EPOCH_COMPLETED, CurveFiles(run, loop.history))
         loop.run()
     loop.network.load_state_dict(loop.history.best_weights)
-    return loop.network.eval(), loop.history.curve(task.loss_name)
+    return loop.network.cpu().eval(), loop.history.curve(task.loss_name)
+
+
+Weights = Mapping[str, Tensor]
 
 
 class _Loop:
@@ -51,10 +64,12 @@ class _Loop:
     def __init__(self, task: Task, recipe: Recipe, *, progress: bool) -> None:
         self._task = task
         self._recipe = recipe
-        self.network = Network(task.config)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), recipe.learning_rate)
-        self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, recipe.decay)
-        self.history = _History()
+        self.network = Network(task.config).to(_device(recipe))
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.schedule = LambdaLR(self.optimizer, _factor(recipe))
+        self.history = History()
         self.trainer = Engine(_GradientStep(task, self.network, self.optimizer, recipe))
         # An exception is reported by whoever catches it; the engine would log it a second time.
         self.trainer.logger.disabled = True
@@ -76,7 +91,7 @@ class _Loop:
             "schedule": self.schedule,
             "stopping": self._stopping,
             "history": self.history,
-            "random": RandomState(),
+            "random": RandomState(self._recipe.device),
         }
 
     def run(self) -> None:
@@ -102,7 +117,8 @@ class _Loop:
         validation = self._task.validation_loss(self.network)
         if not math.isfinite(validation):
             raise TrainingError("the validation loss is not finite; try a lower --learning-rate")
-        self.history.record(training, validation, self.network)
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self.history.record(training, validation, rate, self.network)
         self.schedule.step()
         if self._bar is not None:
             self._bar.log_message(
@@ -121,55 +137,21 @@ class _GradientStep:
         self._network = network
         self._optimizer = optimizer
         self._gradient_norm = recipe.gradient_norm
+        self._device = recipe.device
         self._state: Tensor = network.initial_state(0)
 
     def __call__(self, _: Engine, batch: Batch) -> float:
-        network = self._network.train()
+        network, batch = self._network.train(), batch.to(self._device)
         state = self._state if batch.continues else network.initial_state(len(batch.input))
-        scores, states = network.scores(batch.input, state)
-        loss = self._task.loss(scores[:, batch.warm_up :], batch.target[:, batch.warm_up :])
+        loss, after = self._task.loss(network, batch, state)
         if not torch.isfinite(loss):
             raise TrainingError("the training loss is not finite; try a lower --learning-rate")
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         clip_grad_norm_(network.parameters(), self._gradient_norm)
         self._optimizer.step()
-        self._state = states[:, -1].detach()
+        self._state = after.detach()
         return loss.item()
-
-
-class _History:
-    """Losses so far, and the weights that did best on the validation part."""
-
-    def __init__(self) -> None:
-        self.training: list[float] = []
-        self.validation: list[float] = []
-        self.best_weights: dict[str, Tensor] = {}
-
-    @property
-    def epochs(self) -> int:
-        return len(self.validation)
-
-    def record(self, training: float, validation: float, network: Network) -> None:
-        if validation < min(self.validation, default=math.inf):
-            self.best_weights = {k: v.clone() for k, v in network.state_dict().items()}
-        self.training.append(training)
-        self.validation.append(validation)
-
-    def curve(self, loss_name: str) -> Curve:
-        return Curve(loss_name, tuple(self.training), tuple(self.validation))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "training": self.training,
-            "validation": self.validation,
-            "best_weights": self.best_weights,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.training = list(state["training"])
-        self.validation = list(state["validation"])
-        self.best_weights = dict(state["best_weights"])
 
 
 class _Epochs:
@@ -182,10 +164,27 @@ class _Epochs:
         return self._task.batches()
 
 
+def _device(recipe: Recipe) -> torch.device:
+    """Raises TrainingError where there is none of the kind."""
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: PyTorch finds no GPU here; leave it out to use the CPU")
+    return torch.device(recipe.device)
+
+
+def _factor(recipe: Recipe) -> Callable[[int], float]:
+    """What the learning rate is multiplied with in an epoch, counted from 0."""
+    if recipe.schedule == "constant":
+        return lambda _: 1.0
+    if recipe.schedule == "exponential":
+        return lambda epoch: recipe.decay**epoch
+    return lambda epoch: (1 + math.cos(math.pi * min(1.0, epoch / recipe.epochs))) / 2
+
+
 @contextmanager
-def _fixed_threads() -> Iterator[None]:
+def _fixed_threads(threads: int) -> Iterator[None]:
+    """The order in which threads add up floats decides their last bits."""
     before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import click
 from model_export.commands.making import make_model, repository_option, runs_option
 from model_export.demos import DEMOS
 from model_export.errors import CheckpointError
-from model_export.recipe import Recipe
+from model_export.recipes.recipe import Recipe
 
 
 @click.command()

@@ -1,13 +1,15 @@
 """What the commands that make a model have in common: train, show the scores, publish."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from model_export.evaluate import score_table
-from model_export.recipe import Recipe
+from model_export.recipes.recipe import Recipe
+from service.bundle.manifest import Score
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -49,21 +51,41 @@ def make_model(
     # torch takes seconds to import: not for --help.
     from model_export.checkpoint import has_checkpoint
     from model_export.package import publish_trained
+    from model_export.start import load_start
     from model_export.train import train
 
-    if not resume and has_checkpoint(runs / recipe.name):
-        click.echo(f"starting anew: the checkpoint in {runs / recipe.name} is replaced")
+    run = runs / recipe.name
+    if not resume and has_checkpoint(run):
+        click.echo(f"starting anew: the checkpoint in {run} is replaced")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    trained = train(recipe, runs, created_at=now, resume=resume, progress=True)
-    click.echo(f"data: {trained.provenance.data}")
-    click.echo(f"held out: {trained.provenance.held_out}; lower is better")
+    start = None if recipe.start is None else load_start(repository, recipe.start)
+    try:
+        trained = train(
+            recipe, runs, created_at=now, start=start, resume=resume, say=click.echo, progress=True
+        )
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; the same command with --resume goes on from {run}", err=True)
+        raise
+    click.echo(f"held out: {trained.provenance.held_out}")
     click.echo(score_table(trained.scores))
-    loses = not all(score.beats_baselines for score in trained.scores)
-    if loses:
-        click.echo("warning: a baseline does as well or better", err=True)
+    loses = _say_who_wins(trained.scores)
     candidate = candidate or (loses and not force)
     folder = publish_trained(trained, repository, candidate=candidate)
     say_published(folder, candidate=candidate)
+
+
+def _say_who_wins(scores: Iterable[Score]) -> bool:
+    """Whether a simple model does as well by any score that decides."""
+    lost = [score for score in scores if score.headline and not score.beats_baselines]
+    for score in lost:
+        rival = score.best_baseline
+        assert rival is not None
+        click.echo(
+            f"warning: {rival} does as well or better: {score.metric} "
+            f"{score.baselines[rival]:.4g}, this model {score.model:.4g}",
+            err=True,
+        )
+    return bool(lost)
 
 
 def say_published(folder: Path, *, candidate: bool) -> None:

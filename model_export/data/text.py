@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.errors import DataError
 
 PYDOC = "pydoc"
 
@@ -25,20 +26,28 @@ class Text:
     source: Source
 
 
-def load_text(data: str) -> Text:
+def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
     """The UTF-8 file `data`, or the documentation inside Python itself for "pydoc".
 
-    Raises DataError where the file cannot be read or is not UTF-8.
+    With a `vocabulary` ids are those that characters have there. Raises DataError where the file
+    cannot be read, is not UTF-8, or has a character that the vocabulary lacks.
     """
     if data == PYDOC:
         text = "\n".join(topics[topic] for topic in sorted(topics))
-        return _encode(text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())))
+        return _encode(text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())), vocabulary)
     content = read_bytes(Path(data))
-    return _encode(decode(content, data), Source(Path(data).name, digest(content)))
+    return _encode(decode(content, data), Source(Path(data).name, digest(content)), vocabulary)
 
 
-def _encode(text: str, source: Source) -> Text:
-    vocabulary = tuple(sorted(set(text)))
+def _encode(text: str, source: Source, vocabulary: tuple[str, ...] | None) -> Text:
+    vocabulary = vocabulary or tuple(sorted(set(text)))
+    if missing := sorted(set(text) - set(vocabulary)):
+        place = text.index(missing[0])
+        raise DataError(
+            f"{source.description}, line {text.count(chr(10), 0, place) + 1}: {missing[0]!r} is not "
+            f"in the model's vocabulary ({len(missing)} such characters); take them out, or train "
+            "a model anew, without --from"
+        )
     ids = {character: token for token, character in enumerate(vocabulary)}
     tokens = np.fromiter((ids[character] for character in text), np.int64, len(text))
     return Text(tokens, vocabulary, source)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model_export.errors import DataError
-from model_export.recipe import recipe_from_dict
+from model_export.errors import DataError, RecipeError
+from model_export.recipes.registry import recipe_of
 from model_export.tasks.registry import load_task
 from service.bundle.manifest import Manifest, Score
 from service.engine.engine import Engine
@@ -46,11 +46,12 @@ def held_out_scores(engine: Engine, manifest: Manifest, data: str | None) -> tup
     if provenance is None:
         raise DataError("the manifest has no provenance, so that the held-out data is unknown")
     try:
-        recipe = recipe_from_dict(
-            provenance.hyperparameters | ({} if data is None else {"data": data})
-        )
-    except TypeError as error:
-        raise DataError(f"the manifest's hyperparameters are no recipe: {error}") from None
+        recipe = recipe_of(provenance.hyperparameters | ({} if data is None else {"data": data}))
+    except RecipeError as error:
+        raise DataError(
+            f"the manifest's hyperparameters are no recipe of this release: {error}; --unscored "
+            "does without the scores"
+        ) from None
     task = load_task(recipe)
     if task.source.sha256 != provenance.data_sha256:
         raise DataError(f"{recipe.data} is not the data that the model was trained on")

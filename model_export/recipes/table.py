@@ -24,18 +24,25 @@ class TableRecipe(Recipe):
     header: bool | None = Field(
         None, description="Whether the first row has the names. [default: found]"
     )
+    time_format: str | None = Field(
+        None, description="Of times, as in strptime: %d/%m/%Y %H:%M. [default: found]"
+    )
     order: Literal["refuse", "sort"] = Field(
         "refuse", description="What to do about rows that are not in the order of time."
     )
     duplicates: Literal["refuse", "first", "last", "mean"] = Field(
         "refuse", description="What to do about several rows of one time."
     )
-    gaps: Literal["refuse", "missing"] = Field(
-        "refuse", description="What to do about times that are left out."
+    gaps: Literal["refuse", "missing", "keep"] = Field(
+        "refuse",
+        description="What to do about times that are left out: rows of missing values, or nothing.",
     )
     outliers: Literal["keep", "missing"] = Field(
         "keep", description="What to do about values far from all others."
     )
     constant: Literal["refuse", "drop"] = Field(
         "refuse", description="What to do about columns that never change."
+    )
+    short: Literal["refuse", "drop"] = Field(
+        "refuse", description="What to do about series of very few rows."
     )

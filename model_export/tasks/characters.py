@@ -1,21 +1,22 @@
 """The next character of a text."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from model_export.data.source import Source, Split
+from model_export.baselines.tokens import ngram_bits
+from model_export.data.source import Source
 from model_export.data.text import Text, load_text
 from model_export.errors import DataError
 from model_export.evaluate import Predictor, stream
-from model_export.model.network import Network, NetworkConfig, SoftmaxHead, TokensFront
-from model_export.recipe import Recipe
-from model_export.tasks.ngrams import ngram_bits
+from model_export.model.config import NetworkConfig, SoftmaxHead, TokensFront
+from model_export.model.network import Network
+from model_export.recipes.characters import CharactersRecipe
+from model_export.tasks.losses import bits_of
+from model_export.tasks.split import split_of
 from model_export.tasks.task import Batch
 from service.bundle.manifest import Score
 from service.bundle.signatures import Probabilities, Tokens
@@ -33,11 +34,11 @@ class Characters:
 
     loss_name = "bits per character"
 
-    def __init__(self, text: Text, recipe: Recipe) -> None:
+    def __init__(self, text: Text, recipe: CharactersRecipe) -> None:
         self._tokens = torch.from_numpy(text.tokens)
         self._recipe = recipe
         self.source: Source = text.source
-        self.split = Split.of(len(text.tokens), train=0.85, validation=0.05)
+        self.split = split_of(len(text.tokens), recipe.split, "characters")
         self._check_length()
         size = len(text.vocabulary)
         self.input = Tokens(size=size, vocabulary=text.vocabulary)
@@ -51,9 +52,23 @@ class Characters:
         )
 
     @classmethod
-    def load(cls, recipe: Recipe) -> "Characters":
-        """Raises DataError where the text cannot be read or is too short."""
-        return cls(load_text(recipe.data), recipe)
+    def load(
+        cls, recipe: CharactersRecipe, vocabulary: tuple[str, ...] | None = None
+    ) -> "Characters":
+        """Raises DataError where the text cannot be read or is too short, or has a character that
+        the `vocabulary` lacks."""
+        return cls(load_text(recipe.data, vocabulary), recipe)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        return (
+            f"{self.source.description}: {len(self._tokens):,} characters, {self.input.size} "
+            "different ones",
+        )
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def held_out(self) -> str:
@@ -80,9 +95,9 @@ class Characters:
             window = self._tokens[starts + index * time + torch.arange(time + 1)]
             yield Batch(window[:, :-1], window[:, 1:], continues=index > 0)
 
-    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        nats = functional.cross_entropy(scores.flatten(0, 1), target.flatten())
-        return nats / math.log(2)
+    def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
+        scored = network.scored(batch.input, state)
+        return bits_of(scored.scores, batch.target).mean(), scored.states[:, -1]
 
     def validation_loss(self, network: Network) -> float:
         """The part is read in several rows at once, for speed; each begins without a past."""
@@ -94,12 +109,12 @@ class Characters:
         """Bits per character; the state is carried through the validation part into the test."""
         train, validation = self.split.train, self.split.validation
         tokens = self._tokens
-        model = _bits(network, tokens[None, train:], skip=validation - train - 1)
+        model = _bits(network, tokens[None, train : self.split.total], skip=validation - train - 1)
         # The n-grams need two characters of context before the first one that counts.
         baselines = ngram_bits(
             tokens[:train].numpy(),
             tokens[train:validation].numpy(),
-            tokens[validation - 2 :].numpy(),
+            tokens[validation - 2 : self.split.total].numpy(),
             size=self.input.size,
         )
         score = Score(metric="bits/char", unit="bit", model=model, baselines=baselines)

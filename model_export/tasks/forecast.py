@@ -1,4 +1,4 @@
-"""The next value of every column of a table."""
+"""The next values of some columns of a table."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,162 +7,292 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from model_export.data.source import Source, Split
-from model_export.data.table import Table, load_table
+from model_export.baselines.season import estimated_season
+from model_export.baselines.windows import SeriesData
+from model_export.data.series import SeriesRoles, Table, load_series, report_table
+from model_export.data.source import Source
 from model_export.errors import DataError
-from model_export.evaluate import Predictor, stream
-from model_export.model.network import Network, NetworkConfig, ResidualHead, ValuesFront
-from model_export.recipe import Recipe
-from model_export.tasks.naive import estimated_season, naive_forecasts
-from model_export.tasks.task import Batch
+from model_export.evaluate import Predictor
+from model_export.model.config import NetworkConfig, QuantilesHead, ResidualHead, ValuesFront
+from model_export.model.head import Quantiles as QuantilesModule
+from model_export.model.head import Residual
+from model_export.model.network import Network
+from model_export.recipes.forecast import ForecastRecipe
+from model_export.tasks.reading import read_options, repairs, units_of
+from model_export.tasks.roll import Feedback, roll
+from model_export.tasks.series_parts import divided
+from model_export.tasks.series_scores import SeriesScores
+from model_export.tasks.task import Batch, mean_of
 from service.bundle.manifest import Score
-from service.bundle.signatures import Values
+from service.bundle.signatures import Quantiles, Values
 
 _SAMPLE = 2048
 _WARM_UP = 8
 """Steps of a window that are not scored: from a zero state nobody can know the trend."""
 _MIN_BATCHES = 20
-_MIN_ROWS = 16
+_ORIGINS = 4
+"""Steps of a window from which own outputs are fed back while training."""
 
 
 class Forecast:
-    """Windows at random places of the training part, moved by random levels.
+    """Windows at random places of the training parts, moved by random levels.
 
     A series that drifts leaves the range seen in training. The head predicts the step, not the
     level, and moving every window up or down teaches the layers that the level means little.
     """
 
-    loss_name = "squared error of the step, over the variance of steps"
-
-    def __init__(self, table: Table, recipe: Recipe) -> None:
+    def __init__(self, table: Table, recipe: ForecastRecipe) -> None:
         self.source: Source = table.source
-        self.split = Split.of(len(table.values), train=0.7, validation=0.15)
-        self._recipe = recipe
         self._table = table
+        self._recipe = recipe
+        self._parts = divided(table, recipe.split)
+        self._targets, self._known = len(table.targets), len(table.known)
+        self._longest = recipe.time_steps + recipe.horizon
+        self._names = [one.name for one in table.series]
         self._check_length()
-        training = table.values[: self.split.train]
-        mean, scale, step = _moments(training, table.names)
-        self._series = torch.from_numpy(table.values.astype(np.float32))
+        training = [one.values[: one.split.train] for one in self._parts]
+        self._moments = _Moments.of(training, (*table.targets, *table.known, *table.inputs))
+        self._series = [torch.from_numpy(one.values.astype(np.float32)) for one in self._parts]
+        step = self._moments.step[: self._targets]
         self._step = torch.tensor(step, dtype=torch.float32)
-        self._shift = torch.tensor(_level_shift(training, scale, recipe.level_shift))
-        self.season = recipe.season or estimated_season(training)
-        self.input = Values(names=table.names, units=_units(recipe.units, len(table.names)))
-        self.output = self.input
-        self.config = NetworkConfig(
-            front=ValuesFront(tuple(mean), tuple(scale)),
-            head=ResidualHead(tuple(step)),
+        self._ahead = torch.tensor(
+            _scale_ahead(training, self._targets, recipe.horizon, step), dtype=torch.float32
+        )
+        shift = _level_shift(training, self._moments.scale, recipe.level_shift)
+        shift[self._targets :] = 0
+        self._shift = torch.from_numpy(shift)
+        season = recipe.season or estimated_season(training[0][:, : self._targets])
+        self._data = SeriesData(self._parts, self._targets, self._known, recipe.horizon, season)
+        units = units_of(recipe.units, self._moments.mean.shape[0])
+        self.input = Values(
+            names=(*table.targets, *table.known, *table.inputs),
+            units=units,
+            missing=recipe.missing != "refuse",
+            known_ahead=table.known,
+        )
+        self.output = self._signature(table.targets, units[: self._targets])
+        self.config = self._network()
+        self._feedback = self._fed_back()
+        self._scores = SeriesScores(self._data, self.output, self._moments.scale, self._feedback)
+
+    @classmethod
+    def load(cls, recipe: ForecastRecipe) -> "Forecast":
+        """Raises DataError where the table cannot be read or learnt from."""
+        return cls(read_table(recipe), recipe)
+
+    @property
+    def loss_name(self) -> str:
+        what = "pinball loss" if self._recipe.quantiles else "squared error"
+        ahead = f" and of {self._recipe.horizon} ahead" if self._recipe.horizon > 1 else ""
+        return f"{what} of the step{ahead}, in units of the step's spread"
+
+    @property
+    def held_out(self) -> str:
+        counts = [one.split.total - one.split.validation for one in self._parts]
+        series = f" of {len(counts)} series" if len(counts) > 1 else ""
+        total = sum(one.split.total for one in self._parts)
+        return f"the last {sum(counts)} of {total} rows{series}"
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        return tuple(report_table(self._table).splitlines())
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        return self._scores.baselines
+
+    @property
+    def sample(self) -> NDArray[Any]:
+        part = max(self._parts, key=lambda one: one.split.total - one.split.validation)
+        rows: NDArray[Any] = part.values[part.split.validation :][:_SAMPLE].astype(np.float32)
+        return rows
+
+    @property
+    def epoch_length(self) -> int:
+        batch = self._recipe.batch_size * self._recipe.time_steps
+        return max(_MIN_BATCHES, sum(one.split.train for one in self._parts) // batch)
+
+    def batches(self) -> Iterator[Batch]:
+        rows, time = self._recipe.batch_size, self._recipe.time_steps
+        places = torch.tensor([max(0, one.split.train - self._longest) for one in self._parts])
+        ends = places.cumsum(0)
+        for _ in range(self.epoch_length):
+            drawn = torch.randint(int(ends[-1]), (rows,))
+            which = torch.searchsorted(ends, drawn, right=True)
+            starts = drawn - (ends - places)[which]
+            window = torch.stack(
+                [
+                    self._series[one][start : start + self._longest]
+                    for one, start in zip(which.tolist(), starts.tolist(), strict=True)
+                ]
+            )
+            level = (2 * torch.rand(rows, 1, len(self._shift)) - 1) * self._shift
+            window = window + level
+            yield Batch(window[:, :time], window[:, 1 : time + 1], ahead=window[:, time:])
+
+    def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
+        scored = network.scored(batch.input, state)
+        targets = self._targets
+        assert isinstance(network.head, Residual | QuantilesModule)
+        step = network.head.scale
+        wanted = (batch.target[..., :targets] - scored.base[..., :targets]) / step
+        warm_up = min(_WARM_UP, batch.input.shape[1] // 2)
+        loss = self._mean(scored.scores[:, warm_up:], wanted[:, warm_up:])
+        if self._recipe.horizon > 1:
+            assert batch.ahead is not None
+            outputs = network.head.outputs(scored.scores, scored.base)
+            loss = loss + self._loss_ahead(network, batch, outputs, scored.states)
+        return loss, scored.states[:, -1]
+
+    def _loss_ahead(
+        self, network: Network, batch: Batch, outputs: Tensor, states: Tensor
+    ) -> Tensor:
+        """Own outputs fed back from some steps of every window on."""
+        assert batch.ahead is not None
+        rows = torch.cat([batch.input, batch.ahead], dim=1)
+        horizon, targets = self._recipe.horizon, self._targets
+        origins = torch.randint(batch.input.shape[1] // 2, batch.input.shape[1], (_ORIGINS,))
+        after = origins[:, None] + torch.arange(1, horizon + 1)
+        future = rows[:, after].flatten(0, 1)
+        forecast = roll(
+            network,
+            self._feedback,
+            outputs[:, origins].flatten(0, 1),
+            states[:, origins].flatten(0, 1),
+            future[:, :-1, targets:],
+        )
+        base = future[..., :targets]
+        scale = self._ahead.to(base.device)
+        levels = len(self._recipe.quantiles) or 1
+        off = (forecast - base.repeat_interleave(levels, dim=-1)) / scale.repeat_interleave(
+            levels, dim=-1
+        )
+        return self._mean(off, torch.where(base.isnan(), torch.nan, 0.0))
+
+    def _mean(self, scores: Tensor, wanted: Tensor) -> Tensor:
+        """Of the error of scores [B, T, O] where what is wanted [B, T, K] was observed."""
+        observed = ~wanted.isnan()
+        wanted = wanted.nan_to_num()
+        if not self._recipe.quantiles:
+            return mean_of((scores - wanted).square(), observed)
+        levels = torch.tensor(self._recipe.quantiles, device=scores.device)
+        off = wanted.unsqueeze(-1) - scores.unflatten(-1, (self._targets, len(levels)))
+        pinball = torch.maximum(levels * off, (levels - 1) * off).mean(-1)
+        return 2 * mean_of(pinball, observed)
+
+    def validation_loss(self, network: Network) -> float:
+        """The state comes from the rows before; missing values do not count."""
+        errors, ahead = self._scores.validation_errors(network)
+        return self._mean_error(errors, self._step) + self._mean_error(ahead, self._ahead)
+
+    def _mean_error(self, errors: Tensor, scale: Tensor) -> float:
+        """Of forecast − truth [N, O] or [N, h, O]; 0 where there is none."""
+        if not errors.numel():
+            return 0.0
+        levels = len(self._recipe.quantiles) or 1
+        off = errors / scale.repeat_interleave(levels, dim=-1)
+        flat = off.reshape(1, -1, off.shape[-1])
+        wanted = torch.where(flat[..., ::levels].isnan(), torch.nan, 0.0)
+        return float(self._mean(flat.nan_to_num(), wanted))
+
+    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
+        """Errors of each target in its unit, and of all targets in units of their spread."""
+        return self._scores.of(network)
+
+    def _signature(self, targets: tuple[str, ...], units: tuple[str, ...]) -> Values | Quantiles:
+        if self._recipe.quantiles:
+            return Quantiles(names=targets, units=units, levels=self._recipe.quantiles)
+        return Values(names=targets, units=units)
+
+    def _network(self) -> NetworkConfig:
+        recipe, step = self._recipe, tuple(self._step.tolist())
+        missing = recipe.missing
+        return NetworkConfig(
+            front=ValuesFront(
+                tuple(self._moments.mean.tolist()),
+                tuple(self._moments.scale.tolist()),
+                fill=None if missing == "refuse" else missing,
+            ),
+            head=QuantilesHead(step, recipe.quantiles) if recipe.quantiles else ResidualHead(step),
             hidden_sizes=recipe.hidden_sizes,
             reset=recipe.reset,
             dropout=recipe.dropout,
         )
 
-    @classmethod
-    def load(cls, recipe: Recipe) -> "Forecast":
-        """Raises DataError where the table cannot be read or learnt from."""
-        return cls(load_table(recipe.data, recipe.columns, recipe.fill), recipe)
-
-    @property
-    def held_out(self) -> str:
-        count = self.split.total - self.split.validation
-        return f"the last {count} of {self.split.total} rows"
-
-    @property
-    def sample(self) -> NDArray[Any]:
-        values: NDArray[Any] = self._series[self.split.validation :][:_SAMPLE].numpy()
-        return values
-
-    @property
-    def epoch_length(self) -> int:
-        batch = self._recipe.batch_size * self._recipe.time_steps
-        return max(_MIN_BATCHES, self.split.train // batch)
-
-    def batches(self) -> Iterator[Batch]:
-        rows, time = self._recipe.batch_size, self._recipe.time_steps
-        for _ in range(self.epoch_length):
-            starts = torch.randint(self.split.train - time, (rows, 1))
-            window = self._series[starts + torch.arange(time + 1)]
-            level = (2 * torch.rand(rows, 1, len(self._shift)) - 1) * self._shift
-            target = window.diff(dim=1) / self._step
-            yield Batch(window[:, :-1] + level, target, warm_up=min(_WARM_UP, time // 2))
-
-    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        return functional.mse_loss(scores, target)
-
-    def validation_loss(self, network: Network) -> float:
-        """The state is carried through the training part; filled-in values do not count."""
-        errors = self._errors(network, self.split.train, self.split.validation)
-        return float(np.nanmean((errors / self._step.numpy()) ** 2))
-
-    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
-        """MAE and RMSE of each column in its unit; filled-in values do not count."""
-        start = self.split.validation
-        errors = {"model": self._errors(network, start, self.split.total)}
-        for name, forecast in naive_forecasts(self._table.values, start, self.season).items():
-            errors[name] = self._observed(forecast - self._table.values[start:], start)
-        return tuple(
-            score
-            for column in range(self.input.width)
-            for score in self._column_scores({k: e[:, column] for k, e in errors.items()}, column)
-        )
-
-    def _column_scores(self, errors: dict[str, NDArray[Any]], column: int) -> Iterator[Score]:
-        of = f" of {self.input.names[column]}" if self.input.width > 1 else ""
-        for metric, power in (("MAE", 1), ("RMSE", 2)):
-            figures = {
-                name: float(np.nanmean(np.abs(error) ** power) ** (1 / power))
-                for name, error in errors.items()
-            }
-            model = figures.pop("model")
-            unit = self.input.units[column]
-            yield Score(metric=metric + of, unit=unit, model=model, baselines=figures)
-
-    def _errors(self, network: Predictor, start: int, end: int) -> NDArray[np.float64]:
-        """Forecast − truth of rows [start, end), NaN where the truth was filled in."""
-        outputs = torch.cat(list(stream(network, self._series[None, : end - 1])), dim=1)[0]
-        errors = outputs[start - 1 :].double().numpy() - self._table.values[start:end]
-        return self._observed(errors, start)
-
-    def _observed(self, errors: NDArray[np.float64], start: int) -> NDArray[np.float64]:
-        return np.where(self._table.observed[start : start + len(errors)], errors, np.nan)
+    def _fed_back(self) -> Feedback:
+        levels = self._recipe.quantiles or (0.5,)
+        middle, count = levels.index(0.5), len(levels)
+        return Feedback(tuple(range(middle, count * self._targets, count)))
 
     def _check_length(self) -> None:
-        needed = max(self._recipe.time_steps, self._recipe.season or 0, _MIN_ROWS) + 1
-        if self.split.train < needed:
+        trained = max(one.split.train for one in self._parts)
+        if trained <= self._longest:
             raise DataError(
-                f"{self.source.description}: {self.split.train} rows to train on, too few for "
-                f"--time-steps {self._recipe.time_steps} or the season (needs {needed})"
+                f"{self.source.description}: {trained} rows to train on, too few for windows of "
+                f"--time-steps {self._recipe.time_steps} and --horizon {self._recipe.horizon} "
+                f"(needs {self._longest + 1})"
             )
 
 
-def _moments(training: NDArray[np.float64], names: tuple[str, ...]) -> tuple[list[float], ...]:
-    """Mean, standard deviation, and standard deviation of the step, per column."""
-    mean, scale = training.mean(0), training.std(0)
-    step = np.diff(training, axis=0).std(0)
-    for name, deviation in zip(names, np.minimum(scale, step), strict=True):
-        if not deviation > 0:
-            raise DataError(f"column {name!r} never changes, or always alike, in the training part")
-    return mean.tolist(), scale.tolist(), step.tolist()
+def read_table(recipe: ForecastRecipe) -> Table:
+    """The recipe's data with its roles, read and repaired. Raises DataError."""
+    roles = SeriesRoles(recipe.time, recipe.series, recipe.targets, recipe.inputs, recipe.known)
+    return load_series(recipe.data, read_options(recipe), roles, repairs(recipe, recipe.missing))
+
+
+class _Moments:
+    """Of every column in the training parts: mean, standard deviation, and that of its steps."""
+
+    def __init__(self, mean: Any, scale: Any, step: Any) -> None:
+        self.mean: NDArray[np.float64] = mean
+        self.scale: NDArray[np.float64] = scale
+        self.step: NDArray[np.float64] = step
+
+    @classmethod
+    def of(cls, training: list[NDArray[np.float64]], names: tuple[str, ...]) -> "_Moments":
+        """Raises DataError for a column that never changes there."""
+        rows = np.concatenate(training)
+        steps = np.concatenate([np.diff(one, axis=0) for one in training])
+        for name, column, ways in zip(names, rows.T, steps.T, strict=True):
+            if np.isnan(ways).all() or not min(np.nanstd(column), np.nanstd(ways)) > 0:
+                raise DataError(
+                    f"column {name!r} never changes, or always alike, in the training part; leave "
+                    "it out by naming the others in --targets"
+                )
+        return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), np.nanstd(steps, axis=0))
+
+
+def _scale_ahead(
+    training: list[NDArray[np.float64]], targets: int, horizon: int, step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How far each target is, [horizon, K], from what it was 1, 2, … steps before."""
+    scales = []
+    for ahead in range(1, horizon + 1):
+        ways = [one[ahead:, :targets] - one[:-ahead, :targets] for one in training]
+        scales.append(np.maximum(np.nanstd(np.concatenate(ways), axis=0), step))
+    return np.array(scales)
 
 
 def _level_shift(
-    training: NDArray[np.float64], scale: list[float], given: float | None
+    training: list[NDArray[np.float64]], scale: NDArray[np.float64], given: float | None
 ) -> NDArray[np.float32]:
     """Largest shift per column, in its unit.
 
     Unless `given` (in standard deviations), twice the way from the first quarter's mean to the
     last quarter's: much for a series with a trend, little for one that stays where it is.
     """
-    quarter = len(training) // 4
-    drift = np.abs(training[-quarter:].mean(0) - training[:quarter].mean(0))
-    shift = 2 * drift if given is None else given * np.array(scale)
-    return shift.astype(np.float32)
+    if given is not None:
+        return (given * scale).astype(np.float32)
+    drifts = []
+    for one in training:
+        quarter = max(1, len(one) // 4)
+        with np.errstate(invalid="ignore"):
+            drifts.append(np.abs(_mean(one[-quarter:]) - _mean(one[:quarter])))
+    return (2 * np.max(np.nan_to_num(drifts), axis=0)).astype(np.float32)
 
 
-def _units(units: tuple[str, ...], width: int) -> tuple[str, ...]:
-    if len(units) == 1:
-        return units * width
-    if len(units) != width:
-        raise DataError(f"{len(units)} units for {width} columns; give one for all or one each")
-    return units
+def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    seen = ~np.isnan(rows)
+    mean: NDArray[np.float64] = np.where(seen, rows, 0).sum(0) / np.maximum(seen.sum(0), 1)
+    return mean

@@ -9,23 +9,35 @@ from torch import Tensor
 
 from model_export.data.source import Source
 from model_export.evaluate import Predictor
-from model_export.model.network import Network, NetworkConfig
+from model_export.model.config import NetworkConfig
+from model_export.model.network import Network
 from service.bundle.manifest import Score
-from service.bundle.signatures import Probabilities, Tokens, Values
+from service.bundle.signatures import InputSignature, OutputSignature
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows [B, T] or [B, T, F] and their targets, [B, T] or [B, T, O].
+    """Sequences [B, T] or [B, T, F] and their targets, [B, T], [B, T, O] or [B].
 
-    `continues` says that each row goes on where the same row of the batch before ended, so that
-    its state is carried over. The first `warm_up` steps are not scored.
+    `counts` [B, T] is 1 where a step is scored, else 0; without it all are. `continues` says that
+    each row goes on where the same row of the batch before ended, so that its state is carried
+    over. `ahead` are the rows [B, h, F] behind the inputs, where a task looks further.
     """
 
     input: Tensor
     target: Tensor
+    counts: Tensor | None = None
     continues: bool = False
-    warm_up: int = 0
+    ahead: Tensor | None = None
+
+    def to(self, device: str) -> "Batch":
+        if device == "cpu":
+            return self
+        counts = None if self.counts is None else self.counts.to(device)
+        ahead = None if self.ahead is None else self.ahead.to(device)
+        return Batch(
+            self.input.to(device), self.target.to(device), counts, self.continues, ahead
+        )
 
 
 class Task(Protocol):
@@ -39,13 +51,21 @@ class Task(Protocol):
     @property
     def config(self) -> NetworkConfig: ...
     @property
-    def input(self) -> Values | Tokens: ...
+    def input(self) -> InputSignature: ...
     @property
-    def output(self) -> Values | Probabilities: ...
+    def output(self) -> OutputSignature: ...
     @property
     def source(self) -> Source: ...
     @property
     def held_out(self) -> str: ...
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Lines of what was read of the data: every column, and what was done about it."""
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The simple models that it is scored beside, and what was chosen for them."""
+
     @property
     def sample(self) -> NDArray[Any]:
         """The beginning of the test part, [T, F] float32 or [T] int64."""
@@ -57,11 +77,18 @@ class Task(Protocol):
     def batches(self) -> Iterator[Batch]:
         """One epoch."""
 
-    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Mean over all given steps, of `Network.scores` against the batch's target."""
+    def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss over all steps that count, and the state [B, S] after them."""
 
     def validation_loss(self, network: Network) -> float:
         """The loss on the validation part, in evaluation mode."""
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """The network beside its baselines on the test part."""
+
+
+def mean_of(losses: Tensor, counts: Tensor | None) -> Tensor:
+    """Of losses [B, T], those that count."""
+    if counts is None:
+        return losses.mean()
+    return (losses * counts).sum() / counts.sum().clamp(min=1)

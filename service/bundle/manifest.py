@@ -23,6 +23,8 @@ INITIAL_FILE = "initial.onnx"
 """The state of a session that has seen nothing, from its constants; only where there are any."""
 INSPECT_FILE = "inspect.onnx"
 CELLS_FILE = "cells.npz"
+WEIGHTS_FILE = "weights.safetensors"
+"""What training goes on from; the service never reads it."""
 GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.html"
 STEPS_SEEN = "steps seen"
@@ -136,16 +138,33 @@ class Tolerance(_Record):
 
 
 class Score(_Record):
-    """One figure on held-out data, beside what trivial predictors reach. Lower is better."""
+    """One figure on held-out data, beside what simple models reach.
+
+    `better` says which way is up. Only `headline` scores decide whether a model wins. `seeds` are
+    the figures of all runs, where there were several; `model` is that of the one published.
+    """
 
     metric: str
     unit: str
     model: float
     baselines: dict[str, float]
+    better: Literal["lower", "higher"] = "lower"
+    headline: bool = True
+    seeds: tuple[float, ...] = ()
 
     @property
     def beats_baselines(self) -> bool:
-        return all(self.model < score for score in self.baselines.values())
+        return all(self.is_better(self.model, score) for score in self.baselines.values())
+
+    @property
+    def best_baseline(self) -> str | None:
+        """The name of the strongest, None where there is none."""
+        pick = min if self.better == "lower" else max
+        return pick(self.baselines, key=self.baselines.__getitem__, default=None)
+
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether the first figure beats the second."""
+        return one < other if self.better == "lower" else one > other
 
 
 class Provenance(_Record):

@@ -1,0 +1,93 @@
+"""What a training run leaves in its folder besides the checkpoint: its recipe and its curves."""
+
+import csv
+import math
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine
+from torch import Tensor
+
+from model_export.model.network import Network
+from model_export.recipes.recipe import Recipe
+from model_export.trained import Curve
+
+RECIPE_FILE = "recipe.toml"
+CURVES_FILE = "curves.csv"
+
+
+class History:
+    """Losses and learning rates so far, and the weights that did best on the validation part."""
+
+    def __init__(self) -> None:
+        self.training: list[float] = []
+        self.validation: list[float] = []
+        self.rates: list[float] = []
+        self.best_weights: dict[str, Tensor] = {}
+
+    @property
+    def epochs(self) -> int:
+        return len(self.validation)
+
+    def record(self, training: float, validation: float, rate: float, network: Network) -> None:
+        if validation < min(self.validation, default=math.inf):
+            self.best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        self.training.append(training)
+        self.validation.append(validation)
+        self.rates.append(rate)
+
+    def curve(self, loss_name: str) -> Curve:
+        return Curve(loss_name, tuple(self.training), tuple(self.validation))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "training": self.training,
+            "validation": self.validation,
+            "rates": self.rates,
+            "best_weights": self.best_weights,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.training = list(state["training"])
+        self.validation = list(state["validation"])
+        self.rates = list(state["rates"])
+        self.best_weights = dict(state["best_weights"])
+
+
+class CurveFiles:
+    """Writes the curves after every epoch: as CSV, and for TensorBoard where it is installed."""
+
+    def __init__(self, run: Path, history: History) -> None:
+        self._file = run / CURVES_FILE
+        self._history = history
+        self._board = _tensorboard(run)
+
+    def __call__(self, _: Engine) -> None:
+        history = self._history
+        rows = zip(history.training, history.validation, history.rates, strict=True)
+        with self._file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("epoch", "training", "validation", "learning_rate"))
+            writer.writerows((epoch, *row) for epoch, row in enumerate(rows, 1))
+        if self._board is not None:
+            self._board.add_scalar("loss/training", history.training[-1], history.epochs)
+            self._board.add_scalar("loss/validation", history.validation[-1], history.epochs)
+            self._board.add_scalar("learning_rate", history.rates[-1], history.epochs)
+            self._board.flush()
+
+
+def write_recipe(recipe: Recipe, run: Path) -> None:
+    """So that `--recipe` can do the same again."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / RECIPE_FILE).write_text(recipe.to_toml(), "utf-8")
+
+
+def _tensorboard(run: Path) -> Any:
+    """A writer, or None where TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run / "tensorboard"))  # type: ignore[no-untyped-call]

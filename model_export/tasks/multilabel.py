@@ -1,0 +1,127 @@
+"""Which labels are on at the next step."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from model_export.baselines.labels import label_baselines
+from model_export.data.rolls import Rolls, load_rolls
+from model_export.data.source import Source
+from model_export.evaluate import Predictor, evaluating
+from model_export.model.config import LabelsHead, NetworkConfig, ValuesFront
+from model_export.model.network import Network
+from model_export.recipes.multilabel import MultilabelRecipe
+from model_export.tasks.sequences import next_steps, shuffled
+from model_export.tasks.task import Batch, mean_of
+from service.bundle.manifest import Score
+from service.bundle.signatures import Labels, Values
+
+_LEAST = 1e-7
+"""The least probability of what happened that is told from zero: float32 rounds σ to 0 and 1."""
+
+
+class Multilabel:
+    """Whole sequences in random batches; each step but the first is predicted from those before.
+
+    The setting of Boulanger-Lewandowski et al. (2012, arXiv 1206.6392) for polyphonic music. The
+    parts are those of the data's maker.
+    """
+
+    loss_name = "negative log-likelihood per step, in nats"
+
+    def __init__(self, rolls: Rolls, recipe: MultilabelRecipe) -> None:
+        self.source: Source = rolls.source
+        self._recipe = recipe
+        self._train, self._validation, self._test = (
+            [torch.from_numpy(one) for one in part if len(one) > 1]
+            for part in (rolls.train, rolls.validation, rolls.test)
+        )
+        self._rolls = rolls
+        width = len(rolls.names)
+        self.input = Values(names=rolls.names, units=("",) * width)
+        self.output = Labels(names=rolls.names)
+        self.config = NetworkConfig(
+            front=ValuesFront((0.0,) * width, (1.0,) * width),
+            head=LabelsHead(width),
+            hidden_sizes=recipe.hidden_sizes,
+            reset=recipe.reset,
+            dropout=recipe.dropout,
+        )
+        self._simple = label_baselines(rolls.train, rolls.validation)
+
+    @classmethod
+    def load(cls, recipe: MultilabelRecipe) -> "Multilabel":
+        """Raises DataError where the rolls cannot be read."""
+        return cls(load_rolls(recipe.data), recipe)
+
+    @property
+    def _all_parts(self) -> tuple[Sequence[Tensor], ...]:
+        return self._train, self._validation, self._test
+
+    @property
+    def held_out(self) -> str:
+        count = len(self._train) + len(self._validation) + len(self._test)
+        return f"{len(self._test)} of {count} sequences, the data's own test part"
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        parts = zip(("training", "validation", "test"), self._all_parts, strict=True)
+        return tuple(
+            f"{name}: {len(part)} sequences, {sum(map(len, part))} steps" for name, part in parts
+        )
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        return tuple(one.description for one in self._simple)
+
+    @property
+    def sample(self) -> NDArray[Any]:
+        rows: NDArray[Any] = max(self._test, key=len).numpy()
+        return rows
+
+    @property
+    def epoch_length(self) -> int:
+        return -(-len(self._train) // self._recipe.batch_size)
+
+    def batches(self) -> Iterator[Batch]:
+        lengths = torch.tensor([len(one) for one in self._train])
+        for chosen in shuffled(lengths, self._recipe.batch_size):
+            yield next_steps([self._train[index] for index in chosen.tolist()])
+
+    def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
+        scored = network.scored(batch.input, state)
+        nats = functional.binary_cross_entropy_with_logits(
+            scored.scores, batch.target, reduction="none"
+        )
+        return mean_of(nats.sum(-1), batch.counts), scored.states[:, -1]
+
+    def validation_loss(self, network: Network) -> float:
+        return _nats(network, self._validation)
+
+    def test_scores(self, network: Predictor) -> tuple[Score, ...]:
+        """Negative log-likelihood of a step: summed over labels, mean over all steps but the first
+        of a sequence."""
+        score = Score(
+            metric="NLL/step",
+            unit="nat",
+            model=_nats(network, self._test),
+            baselines={one.name: one.predict(self._rolls.test) for one in self._simple},
+        )
+        return (score,)
+
+
+def _nats(network: Predictor, sequences: Sequence[Tensor]) -> float:
+    total = count = 0.0
+    for one in sequences:
+        state = network.initial_state(1)
+        with evaluating(network):
+            outputs, _ = network(one[None, :-1].to(state.device), state)
+        probabilities = outputs[0].double().cpu()
+        happened = torch.where(one[1:] > 0, probabilities, 1 - probabilities)
+        total -= float(happened.clamp(min=_LEAST).log().sum())
+        count += len(one) - 1
+    return total / max(count, 1)

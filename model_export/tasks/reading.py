@@ -1,0 +1,35 @@
+"""From the options of a recipe to those of reading."""
+
+from model_export.data.frame import ReadOptions
+from model_export.data.series import Repairs
+from model_export.errors import RecipeError
+from model_export.recipes.table import Missing, TableRecipe
+
+
+def read_options(recipe: TableRecipe) -> ReadOptions:
+    return ReadOptions(
+        recipe.delimiter, recipe.decimal, recipe.thousands, recipe.header, recipe.time_format
+    )
+
+
+def repairs(recipe: TableRecipe, missing: Missing) -> Repairs:
+    return Repairs(
+        recipe.order,
+        recipe.duplicates,
+        recipe.gaps,
+        missing,
+        recipe.outliers,
+        recipe.constant,
+        recipe.short,
+    )
+
+
+def units_of(units: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """One for each of `width` columns. Raises RecipeError."""
+    if len(units) == 1:
+        return units * width
+    if len(units) != width:
+        raise RecipeError(
+            f"--units: {len(units)} units for {width} columns; give one for all or one each"
+        )
+    return units

@@ -1,0 +1,37 @@
+"""Whole sequences of different lengths, side by side in batches."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from model_export.tasks.task import Batch
+
+_LONGEST_SHARE = 50
+"""So many batches are sorted by length together, so that little of each is padding."""
+
+
+def padded(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Sequences [T_i, …] as one [B, T, …], zeros behind their ends, and where they are not over,
+    [B, T]."""
+    lengths = torch.tensor([len(one) for one in sequences])
+    together = pad_sequence(list(sequences), batch_first=True)
+    return together, torch.arange(together.shape[1]) < lengths[:, None]
+
+
+def shuffled(lengths: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Indexes of all sequences in random batches of similar lengths."""
+    order = torch.randperm(len(lengths))
+    batches: list[Tensor] = []
+    for pool in torch.split(order, batch_size * _LONGEST_SHARE):
+        by_length = pool[lengths[pool].argsort(stable=True)]
+        batches += torch.split(by_length, batch_size)
+    for index in torch.randperm(len(batches)).tolist():
+        yield batches[index]
+
+
+def next_steps(sequences: Sequence[Tensor]) -> Batch:
+    """Every step but the last, and as target the one behind it."""
+    together, lasts = padded(sequences)
+    return Batch(together[:, :-1], together[:, 1:], counts=lasts[:, 1:])

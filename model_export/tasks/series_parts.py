@@ -1,0 +1,76 @@
+"""Series divided in time, as arrays that a network runs over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model_export.baselines.windows import SplitSeries
+from model_export.data.series import Series, Table
+from model_export.data.source import Split
+from model_export.recipes.recipe import Shares
+from model_export.tasks.split import split_of
+
+
+def divided(table: Table, shares: Shares) -> tuple[SplitSeries, ...]:
+    """Every series with its parts.
+
+    Several series with times are all cut at the same two times, so that no series is learnt from
+    when another is already tested; otherwise each is cut by its own rows. Raises RecipeError.
+    """
+    splits = [split_of(len(one.values), shares, "rows") for one in table.series]
+    if len(table.series) > 1 and max(shares) <= 1 and all(s.times is not None for s in table.series):
+        splits = _at_common_times(table.series, shares)
+    return tuple(
+        SplitSeries(one.values[: split.total], split)
+        for one, split in zip(table.series, splits, strict=True)
+    )
+
+
+def _at_common_times(series: tuple[Series, ...], shares: Shares) -> list[Split]:
+    times = np.sort(np.concatenate([one.times for one in series if one.times is not None]))
+    whole = split_of(len(times), shares, "rows")
+    cuts = [times[min(end, len(times) - 1)] for end in (whole.train, whole.validation)]
+    last = times[whole.total - 1]
+    found = []
+    for one in series:
+        assert one.times is not None
+        train, validation = (int(np.searchsorted(one.times, cut)) for cut in cuts)
+        found.append(Split(train, validation, int(np.searchsorted(one.times, last, "right"))))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of every series that end at `ends` and are asked about from `starts` on.
+
+    `inputs` [B, T, F] begin with up to `before` rows ahead of the part, from which a network gets
+    its state; shorter ones are padded at their end.
+    """
+
+    inputs: Tensor
+    first: tuple[int, ...]
+    """Of each series, the row that `inputs` begin with."""
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def starts_and_ends(self) -> Iterator[tuple[int, int]]:
+        return zip(self.starts, self.ends, strict=True)
+
+    @classmethod
+    def of(
+        cls, values: list[NDArray[np.float64]], spans: list[tuple[int, int]], before: int
+    ) -> "Part":
+        """For rows [start, end) of each series."""
+        first = tuple(max(0, start - before) for start, _ in spans)
+        rows = [one[begin:end] for one, begin, (_, end) in zip(values, first, spans, strict=True)]
+        longest = max(map(len, rows))
+        padded = np.zeros((len(rows), longest, values[0].shape[1]), np.float32)
+        for index, one in enumerate(rows):
+            padded[index, : len(one)] = one
+        starts, ends = zip(*spans, strict=True)
+        return cls(torch.from_numpy(padded), first, starts, ends)
