@@ -1,19 +1,8 @@
-"""Forecasts without a network, for comparison: persistence and seasonal naive."""
+"""One-step forecasts without a network, as `tasks/forecast.py` asks for them."""
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-from statsmodels.tsa.stattools import acf
-from statsmodels.tsa.tsatools import detrend
+from model_export.baselines.season import Series, estimated_season
 
-Series = NDArray[np.float64]
-_LEVEL = 0.001
-"""Chance of seeing a season where there is none."""
-_MIN_CYCLES = 3
-_NEIGHBOURS = 15
-_OVERTONES = 3
-_ALIKE = 0.15
-"""Autocorrelations that differ by less are taken to repeat the same season."""
+__all__ = ["estimated_season", "naive_forecasts"]
 
 
 def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str, Series]:
@@ -26,35 +15,3 @@ def naive_forecasts(values: Series, start: int, season: int | None) -> dict[str,
     if season is not None and season > 1:
         forecasts["seasonal naive"] = values[start - season : -season]
     return forecasts
-
-
-def estimated_season(values: Series) -> int | None:
-    """The season's length in rows of values [N, C], or None where none is clear.
-
-    Looks for the frequency that stands out most from its neighbours in the periodogram of the
-    steps from row to row (of the steps, because a trend or slow wandering would hide the season).
-    That may be an overtone, and frequencies are coarse at long seasons: among the lags that it may
-    stand for, the autocorrelation decides.
-    """
-    steps = np.diff(values, axis=0)
-    power = (np.abs(np.fft.rfft(steps / steps.std(0), axis=0)) ** 2).mean(1)[1:]
-    if len(power) <= 2 * _NEIGHBOURS:
-        return None
-    around = sliding_window_view(np.pad(power, _NEIGHBOURS, "reflect"), 2 * _NEIGHBOURS + 1)
-    prominence = power / np.median(around, axis=1)
-    cycles = int(prominence.argmax()) + 1
-    # The power of noise is distributed exponentially, with the median at ln 2 of the mean.
-    if cycles < _MIN_CYCLES or prominence.max() < np.log(len(power) / _LEVEL) / np.log(2):
-        return None
-    columns = detrend(values, order=2, axis=0).T
-    correlations = [acf(column, nlags=len(steps) - 1, fft=True) for column in columns]
-    return _lag(cycles, np.mean(correlations, axis=0))
-
-
-def _lag(cycles: int, correlation: NDArray[np.float64]) -> int:
-    """The lag that `cycles` in len(correlation) rows stand for, or are an overtone of."""
-    shortest, longest = len(correlation) // (cycles + 1), -(-len(correlation) // (cycles - 1))
-    ranges = [np.arange(n * shortest, n * longest + 1) for n in range(1, _OVERTONES + 1)]
-    lags = [int(lag[correlation[lag].argmax()]) for lag in ranges if lag[-1] < len(correlation)]
-    enough = max(correlation[lags]) - _ALIKE
-    return next(lag for lag in lags if correlation[lag] >= enough)

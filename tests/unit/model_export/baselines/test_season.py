@@ -1,22 +1,11 @@
-"""Persistence, seasonal naive, and finding the season."""
+"""Finding the season."""
 
 import numpy as np
 import pytest
 
-from model_export.tasks.naive import estimated_season, naive_forecasts
+from model_export.baselines.season import estimated_season
 
 RNG = np.random.default_rng(0)
-
-
-def test_forecasts_are_the_last_value_and_the_value_a_season_ago() -> None:
-    values = np.arange(10.0)[:, None]
-    forecasts = naive_forecasts(values, 7, season=3)
-    np.testing.assert_array_equal(forecasts["persistence"], [[6], [7], [8]])
-    np.testing.assert_array_equal(forecasts["seasonal naive"], [[4], [5], [6]])
-
-
-def test_without_a_season_there_is_persistence_alone() -> None:
-    assert set(naive_forecasts(np.arange(10.0)[:, None], 7, season=None)) == {"persistence"}
 
 
 @pytest.mark.parametrize("season", [7, 12, 24, 52])
@@ -37,3 +26,13 @@ def test_noise_and_random_walks_have_no_season() -> None:
     noise = RNG.normal(size=(500, 2))
     assert estimated_season(noise.cumsum(0)) is None
     assert estimated_season(np.arange(5.0)[:, None] ** 2) is None
+
+
+def test_gaps_and_columns_that_never_change_do_not_hide_a_season() -> None:
+    wave = np.sin(2 * np.pi * np.arange(600) / 24) + 0.3 * RNG.normal(size=600)
+    wave[RNG.random(600) < 0.1] = np.nan
+    columns = np.column_stack([np.full(600, 3.7), wave, np.full(600, np.nan), np.arange(600) / 7])
+    assert estimated_season(columns) == pytest.approx(24, abs=1)
+    assert estimated_season(columns[:, [0, 2, 3]]) is None
+    assert estimated_season(columns[:1]) is None
+    assert estimated_season(columns[:0]) is None

@@ -1,0 +1,1 @@
+"""The strong simple models of each field: what every network is scored against."""
