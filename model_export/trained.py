@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model_export.model.network import Network
 from service.bundle.manifest import Provenance, Score
-from service.bundle.signatures import Probabilities, Tokens, Values
+from service.bundle.signatures import InputSignature, OutputSignature
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ from model_export.tasks.task import Batch, Task
 from model_export.trained import Curve
 
 
+Weights = Mapping[str, Tensor]
+
+
 def fit(
     task: Task,
     recipe: Recipe,
@@ -53,9 +56,6 @@ def fit(
         loop.run()
     loop.network.load_state_dict(loop.history.best_weights)
     return loop.network.cpu().eval(), loop.history.curve(task.loss_name)
-
-
-Weights = Mapping[str, Tensor]
 
 
 class _Loop:
