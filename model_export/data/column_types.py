@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from model_export.data.frame import Column, Kind, ReadOptions
@@ -41,8 +42,8 @@ def typed_columns(
 
 def number_column(name: str, values: pl.Series, cells: pl.Series) -> Column:
     """A column of Float64 `values`, whole numbers where all of them are."""
-    known = values.drop_nulls()
-    whole = bool((known == known.floor()).all()) and bool((known.abs() < _MOST_EXACT).all())
+    known = values.drop_nulls().to_numpy()
+    whole = bool(np.all((known == np.floor(known)) & (np.abs(known) < _MOST_EXACT)))
     kind: Kind = "whole number" if whole else "number"
     return Column(name, kind, values.cast(pl.Int64) if whole else values, cells)
 

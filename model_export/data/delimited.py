@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -21,6 +21,8 @@ ONE_COLUMN = "\x1f"
 _CHUNK = 20_000
 _SCORED_ROWS = 1000
 _FIELD_LIMIT = 1 << 27
+_HEAD = 1 << 22
+"""Characters that surely hold the first row."""
 
 Record = tuple[int, list[str]]
 """The line where a row begins, and its cells."""
@@ -133,7 +135,8 @@ def _first_width(body: _Body, delimiter: str) -> int:
 
 
 def _first(body: _Body, delimiter: str) -> Record:
-    for record in _records(body, delimiter):
+    head = replace(body, text=body.text[:_HEAD])
+    for record in _records(head, delimiter):
         if record[1]:
             return record
     raise DataError(f"{body.origin} is empty")
@@ -164,15 +167,7 @@ def _header_of(body: _Body, delimiter: str, options: ReadOptions) -> _Header:
             f"{body.origin}, line {line}: the first row looks like data ({evidence!r}), not like "
             "names of columns; --no-header reads it as data, --header as names"
         )
-    leading_blanks = sum(1 for _ in _until_first(body, delimiter))
-    return _Header(_names(cells, body.origin, line), line, leading_blanks + 1)
-
-
-def _until_first(body: _Body, delimiter: str) -> Iterator[Record]:
-    for record in _records(body, delimiter):
-        if record[1]:
-            return
-        yield record
+    return _Header(_names(cells, body.origin, line), line, 1)
 
 
 def _commented_names(body: _Body, delimiter: str, width: int) -> list[str] | None:

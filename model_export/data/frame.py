@@ -29,7 +29,7 @@ class ReadOptions:
     time_format: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """One column of the file, `values` [N] typed by all its cells, null where one is missing.
 
@@ -56,7 +56,7 @@ class Column:
         return self.cells.cast(pl.String)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """All columns of a file in its order, N rows.
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from model_export.data.frame import ReadOptions
@@ -62,7 +63,10 @@ def numbers(cells: pl.Series, marks: Marks) -> pl.Series:
     """Float64 [N], null where a cell is no finite number written with these marks."""
     if marks == _PLAIN:
         plain = cells.cast(pl.Float64, strict=False)
-        if plain.null_count() == cells.null_count() and plain.is_finite().all():
+        if (
+            plain.null_count() == cells.null_count()
+            and np.isfinite(plain.drop_nulls().to_numpy()).all()
+        ):
             return plain
     cell = pl.col("cell")
     found = pl.when(cell.str.contains(_pattern(marks))).then(_plain(cell, marks))
