@@ -1,9 +1,19 @@
 """What becomes of every column of a file, told before training."""
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 
+
+from model_export.data.frame import Column
+
 Role = Literal["target", "known", "input", "time", "series", "session", "item", "label", "left out"]
+
+WIDTH = 100
+_MOST = {"name": 20, "range": 35}
+_TO_THE_MINUTE = 16
+_NARROW = 30
+_HEADINGS = ("column", "role", "type", "range", "missing", "done, and why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,59 @@ class ColumnReport:
     why: str
 
 
+def report_of(column: Column, role: Role, *, done: str, why: str) -> ColumnReport:
+    """`role`, `done` and `why` with what the cells themselves say."""
+    low, high = _range(column)
+    missing = column.values.null_count()
+    return ColumnReport(column.name, role, column.kind, low, high, missing, done, why)
+
+
+def _range(column: Column) -> tuple[str | None, str | None]:
+    values = column.values.drop_nulls()
+    if not len(values):
+        return None, None
+    if column.kind == "text":
+        return None, f"{values.n_unique()} different"
+    if column.kind == "time":
+        return str(values.min())[:_TO_THE_MINUTE], str(values.max())[:_TO_THE_MINUTE]
+    return _short(values.min()), _short(values.max())
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int | float):
+        return f"{value:.6g}"
+    return str(value)
+
+
 def report_columns(columns: tuple[ColumnReport, ...], notes: tuple[str, ...] = ()) -> str:
     """An aligned table of plain text, at most 100 columns wide, notes below it."""
-    raise NotImplementedError
+    rows = [_HEADINGS, *map(_cells, columns)]
+    widths = [max(len(row[at]) for row in rows) for at in range(5)]
+    lines = [line for row in rows for line in _lines(row, widths)]
+    for note in notes:
+        lines += wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
+    return "\n".join(lines)
+
+
+def _cells(column: ColumnReport) -> tuple[str, ...]:
+    between = " … ".join(text for text in (column.low, column.high) if text is not None)
+    told = f"{column.done}: {column.why}" if column.why else column.done
+    name, span = _cut(column.name, _MOST["name"]), _cut(between, _MOST["range"])
+    return name, column.role, column.type, span, str(column.missing), told
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """The last cell goes on below itself, or below the whole row where little room is left."""
+    cells = [cell.ljust(width) for cell, width in zip(row[:4], widths[:4], strict=True)]
+    start = "  ".join([*cells, row[4].rjust(widths[4])]) + "  "
+    if WIDTH - len(start) < _NARROW:
+        return [
+            start.rstrip(),
+            *wrap(row[5], WIDTH, initial_indent="    ", subsequent_indent="    "),
+        ]
+    told = wrap(row[5], WIDTH - len(start)) or [""]
+    return [(start + told[0]).rstrip(), *(" " * len(start) + more for more in told[1:])]

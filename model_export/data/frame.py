@@ -1,4 +1,4 @@
-"""A file of rows and columns, read whole: every column has one type, every row its line."""
+"""A file of rows and columns: every column has one type, every row its line."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +11,7 @@ from model_export.data.source import Source
 from model_export.errors import DataError
 
 Kind = Literal["number", "whole number", "true or false", "time", "text", "empty"]
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,14 @@ class ReadOptions:
     time_format: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """One column of the file, `values` [N] typed by all its cells, null where one is missing.
 
     number and true or false are Float64, whole number Int64, time Datetime in microseconds (UTC
-    where the file names a zone), text String. `cells` [N] String is what the file says, null where
-    that is nothing. `fault` says which cell keeps a column of numbers or times from being one;
-    such a column has the kind text.
+    where the file names a zone), text String. `cells` [N] are what the file says, null where that
+    is nothing. `fault` says what keeps a column of numbers or times from being one; such a column
+    has the kind text, and `nearly` is what it would be.
     """
 
     name: str
@@ -43,9 +44,19 @@ class Column:
     values: pl.Series
     cells: pl.Series
     fault: str | None = None
+    nearly: Literal["number", "time"] | None = None
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in {"number", "whole number"}
+
+    @property
+    def texts(self) -> pl.Series:
+        """The cells [N] as String."""
+        return self.cells.cast(pl.String)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """All columns of a file in its order, N rows.
 
@@ -69,17 +80,17 @@ class Frame:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise DataError(f"{self.origin}: no column {name!r}; there are {', '.join(self.names)}")
+        raise DataError(f"{self.origin}: no column {name!r}; there are {_listed(self.names)}")
 
     def at(self, row: int) -> str:
         """The file and line of a row, as messages begin."""
         return f"{self.origin}, {self.place} {self.lines[row]}"
 
+    def cell_at(self, row: int, column: Column) -> str:
+        """The file, line and column of a cell, as messages begin."""
+        return f"{self.at(row)}, column {column.name!r}"
 
-def read_frame(path: str, options: ReadOptions | None = None) -> Frame:
-    """A CSV file in any usual dialect, or Parquet (told by its first bytes).
 
-    Raises DataError, with file, line, column, cell and the option that helps, for what is not
-    UTF-8, ragged, without a header, with two columns of one name, or ambiguous.
-    """
-    raise NotImplementedError
+def _listed(names: tuple[str, ...]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,50 +1,31 @@
 """Series of numbers over time: from the columns of a file, by the roles that they have."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.data.column_report import ColumnReport
+from model_export.data.built_in import NAMES, built_in
+from model_export.data.checking import Layout, check, constant_columns
+from model_export.data.column_report import ColumnReport, report_columns
 from model_export.data.frame import Frame, ReadOptions
+from model_export.data.read import read_frame
+from model_export.data.repairs import MIN_ROWS, Repairs, Run
+from model_export.data.roles import Assignment, SeriesRoles, assign
 from model_export.data.source import Source
+from model_export.data.telling import described, notes_on, reports
+from model_export.errors import DataError
 
-
-@dataclass(frozen=True, slots=True)
-class SeriesRoles:
-    """Names of columns.
-
-    `time` orders the rows; None takes the only column of times, if there is one. `series` tells
-    several series of one file apart. `targets` are forecast; None takes all columns of numbers that
-    have no other role. `inputs` are measured with the targets and unknown ahead of now; `known` are
-    known ahead, such as the calendar or a price.
-    """
-
-    time: str | None = None
-    series: str | None = None
-    targets: tuple[str, ...] | None = None
-    inputs: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Repairs:
-    """What is done about each fault; everything that would change or lose data is refused unasked.
-
-    `gaps`: "missing" puts rows of missing values where the regular step left some out, "keep" takes
-    the rows as evenly spaced. `missing`: with "last" and "forecast" missing cells stay NaN, and the
-    network puts the last value or its own forecast there. `outliers`: "missing" makes them NaN.
-    `short`: what becomes of series of fewer than `MIN_ROWS` rows.
-    """
-
-    order: Literal["refuse", "sort"] = "refuse"
-    duplicates: Literal["refuse", "first", "last", "mean"] = "refuse"
-    gaps: Literal["refuse", "missing", "keep"] = "refuse"
-    missing: Literal["refuse", "last", "forecast"] = "refuse"
-    outliers: Literal["keep", "missing"] = "keep"
-    constant: Literal["refuse", "drop"] = "refuse"
-    short: Literal["refuse", "drop"] = "refuse"
+__all__ = [
+    "MIN_ROWS",
+    "Repairs",
+    "Series",
+    "SeriesRoles",
+    "Table",
+    "load_series",
+    "report_table",
+    "series_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +59,11 @@ class Table:
     step: str | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the values' columns."""
+        return self.targets + self.known + self.inputs
+
 
 def load_series(
     data: str,
@@ -89,14 +75,46 @@ def load_series(
 
     Raises DataError where the file or its series cannot be used as they are.
     """
-    raise NotImplementedError
+    frame = built_in(data) if data in NAMES else read_frame(data, options)
+    return series_of(frame, roles or SeriesRoles(), repairs or Repairs())
 
 
 def series_of(frame: Frame, roles: SeriesRoles, repairs: Repairs) -> Table:
     """Raises DataError for what `repairs` refuses, with the line and the option that helps."""
-    raise NotImplementedError
+    given = assign(frame, roles)
+    checked = check(frame, Layout(given.clock, given.series, given.used), repairs)
+    constant = constant_columns(frame, given.used, checked, repairs)
+    if constant >= {column.name for column in given.targets}:
+        raise DataError(f"{frame.origin}: --constant drop leaves no target")
+    kept = [at for at, column in enumerate(given.used) if column.name not in constant]
+    targets, known, inputs = (
+        tuple(c.name for c in columns if c.name not in constant) for columns in given.groups
+    )
+    return Table(
+        targets,
+        known,
+        inputs,
+        series=tuple(_series(run, kept, given) for run in checked.runs),
+        columns=tuple(reports(frame, given, checked, constant)),
+        source=described(frame.source, checked.changes),
+        step=checked.step.label if checked.step else None,
+        notes=(*frame.notes, *notes_on(given.time, given.clock, checked)),
+    )
 
 
 def report_table(table: Table) -> str:
     """What becomes of every column, and what was found, in at most 100 columns of plain text."""
-    raise NotImplementedError
+    lengths = [len(series.lines) for series in table.series]
+    rows = (
+        f"{lengths[0]} rows"
+        if len(lengths) == 1
+        else (f"{len(lengths)} series of {min(lengths)} to {max(lengths)} rows")
+    )
+    step = f", {table.step} apart" if table.step else ""
+    title = f"{table.source.description}: {rows}{step}"
+    return "\n".join([title, "", report_columns(table.columns, table.notes)])
+
+
+def _series(run: Run, kept: list[int], given: Assignment) -> Series:
+    times = given.clock.times(run.ticks) if given.clock else None
+    return Series(run.name, run.values[:, kept], times, run.lines)

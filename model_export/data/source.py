@@ -42,7 +42,11 @@ def decode(content: bytes, origin: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{origin} is not UTF-8: bad byte at offset {error.start}") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{origin}, line {line}: bad byte 0x{content[error.start]:02x} at offset "
+            f"{error.start}; save the file as UTF-8"
+        ) from error
 
 
 def digest(content: bytes) -> str:

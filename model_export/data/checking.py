@@ -1,0 +1,212 @@
+"""Rows of a frame become series, checked one after the other."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from model_export.data.clock import Clock
+from model_export.data.frame import Column, Frame
+from model_export.data.repairs import (
+    MIN_ROWS,
+    Places,
+    Repairs,
+    Run,
+    in_order,
+    outliers,
+    without_duplicates,
+    without_gaps,
+)
+from model_export.data.spacing import Step, find_step
+from model_export.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a frame that matter: `used` become the values, in this order."""
+
+    clock: Clock | None
+    series: Column | None
+    used: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`found` says for each column of the values what was found in it, "" where nothing was.
+
+    `changes` say what was changed in the rows.
+    """
+
+    runs: tuple[Run, ...]
+    step: Step | None
+    found: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+def check(frame: Frame, layout: Layout, repairs: Repairs) -> Checked:
+    """Every series in order, at a regular step, with its missing cells as NaN.
+
+    Outliers are looked for first, then the order of time, duplicates, gaps and missing cells, in
+    this order. Raises DataError for what `repairs` refuses.
+    """
+    places = _places(frame, layout)
+    counts: Counter[str] = Counter()
+    runs = _long_enough(_runs(frame, layout), repairs, places, counts)
+    runs, found = _without_outliers(runs, repairs, places)
+    runs = _each(runs, counts, "sorted", lambda run: in_order(run, repairs.order, places))
+    runs = _each(
+        runs, counts, "surplus", lambda run: without_duplicates(run, repairs.duplicates, places)
+    )
+    step = _step(runs, layout)
+    runs = _each(runs, counts, "put in", lambda r: without_gaps(r, step, repairs.gaps, places))
+    if repairs.missing == "refuse":
+        _refuse_missing(runs, layout, places)
+    return Checked(tuple(runs), step, found, _changes(counts, repairs))
+
+
+def _places(frame: Frame, layout: Layout) -> Places:
+    time = str if layout.clock is None else layout.clock.text
+    return Places(frame.origin, frame.place, time, several=layout.series is not None)
+
+
+def _runs(frame: Frame, layout: Layout) -> list[Run]:
+    """One for each id, in the order of their first rows."""
+    values = np.column_stack([column.values.cast(pl.Float64).to_numpy() for column in layout.used])
+    ticks = None if layout.clock is None else layout.clock.ticks
+    whole = Run("", values, ticks, frame.lines)
+    if layout.series is None:
+        return [whole]
+    names = _ids(frame, layout.series)
+    codes = names.rank("dense").to_numpy()
+    order = np.argsort(codes, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    groups.sort(key=lambda rows: int(rows[0]))
+    return [replace(whole.picked(rows), name=names[int(rows[0])]) for rows in groups]
+
+
+def _ids(frame: Frame, series: Column) -> pl.Series:
+    names = series.texts
+    missing = names.is_null().arg_true()
+    if len(missing):
+        raise DataError(
+            f"{frame.cell_at(missing[0], series)}: no id of a series ({len(missing)} "
+            "rows have none)"
+        )
+    return names
+
+
+def _long_enough(
+    runs: list[Run], repairs: Repairs, places: Places, counts: Counter[str]
+) -> list[Run]:
+    short = [run for run in runs if len(run.lines) < MIN_ROWS]
+    if not short:
+        return runs
+    if repairs.short == "refuse" or len(short) == len(runs):
+        way_out = "; --short drop leaves such series out" if len(short) < len(runs) else ""
+        raise DataError(
+            f"{places.at(short[0], 0)}: {len(short[0].lines)} rows are too few, at least "
+            f"{MIN_ROWS} are needed ({len(short)} of {len(runs)} series){way_out}"
+        )
+    counts["short"] = len(short)
+    return [run for run in runs if len(run.lines) >= MIN_ROWS]
+
+
+def _each(
+    runs: list[Run], counts: Counter[str], what: str, repair: Callable[[Run], tuple[Run, int]]
+) -> list[Run]:
+    repaired = []
+    for run in runs:
+        result, count = repair(run)
+        counts[what] += count
+        repaired.append(result)
+    return repaired
+
+
+def _without_outliers(
+    runs: list[Run], repairs: Repairs, places: Places
+) -> tuple[list[Run], tuple[str, ...]]:
+    masks = [outliers(run.values) for run in runs]
+    found = tuple(
+        _outliers_found(runs, [mask[:, column] for mask in masks], column, places)
+        for column in range(runs[0].values.shape[1])
+    )
+    if repairs.outliers == "keep":
+        return runs, found
+    bare = [
+        replace(run, values=np.where(mask, np.nan, run.values))
+        for run, mask in zip(runs, masks, strict=True)
+    ]
+    return bare, tuple(text and f"{text}, made missing" for text in found)
+
+
+def _outliers_found(
+    runs: list[Run], masks: list[NDArray[np.bool_]], column: int, places: Places
+) -> str:
+    """How many, and the one that is furthest from its series' median."""
+    count = sum(int(mask.sum()) for mask in masks)
+    if not count:
+        return ""
+    _, value, line = max(
+        _worst(run, mask, column) for run, mask in zip(runs, masks, strict=True) if mask.any()
+    )
+    return f"outliers: {count}, the worst {value:.6g} in {places.place} {line}"
+
+
+def _worst(run: Run, mask: NDArray[np.bool_], column: int) -> tuple[float, float, int]:
+    values = run.values[:, column]
+    distance = np.where(mask, np.abs(values - np.nanmedian(values)), -1.0)
+    row = int(np.argmax(distance))
+    return float(distance[row]), float(values[row]), int(run.lines[row])
+
+
+def _step(runs: list[Run], layout: Layout) -> Step | None:
+    if layout.clock is None:
+        return None
+    ticks = [run.ticks for run in runs if run.ticks is not None]
+    return find_step(ticks, dates=layout.clock.dates)
+
+
+def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
+    count = sum(int(np.isnan(run.values).sum()) for run in runs)
+    if not count:
+        return
+    run = next(run for run in runs if np.isnan(run.values).any())
+    row, column = map(int, np.argwhere(np.isnan(run.values))[0])
+    where = places.at(run, row) if run.lines[row] else f"{places.origin}, a row put into a gap"
+    raise DataError(
+        f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); --missing "
+        "last or --missing forecast trains with missing values"
+    )
+
+
+def _changes(counts: Counter[str], repairs: Repairs) -> tuple[str, ...]:
+    told = {
+        "short": f"series of fewer than {MIN_ROWS} rows left out",
+        "sorted": "rows that went back in time, sorted",
+        "surplus": f"duplicate times, {repairs.duplicates} taken",
+        "put in": "rows of missing values put into gaps",
+    }
+    return tuple(f"{text}: {counts[what]}" for what, text in told.items() if counts[what])
+
+
+def constant_columns(
+    frame: Frame, used: tuple[Column, ...], checked: Checked, repairs: Repairs
+) -> set[str]:
+    """Names of the columns that have one value, or none, in all series.
+
+    Raises DataError for the first of them unless they are to be dropped.
+    """
+    lowest = np.array([np.fmin.reduce(run.values) for run in checked.runs])
+    highest = np.array([np.fmax.reduce(run.values) for run in checked.runs])
+    never = ~(np.fmax.reduce(highest) > np.fmin.reduce(lowest))
+    names = [column.name for column, still in zip(used, never, strict=True) if still]
+    if names and repairs.constant == "refuse":
+        values = used[[column.name for column in used].index(names[0])].values.drop_nulls()
+        raise DataError(
+            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} ({len(names)} such "
+            "columns); --constant drop leaves them out"
+        )
+    return set(names)

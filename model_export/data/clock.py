@@ -1,0 +1,84 @@
+"""A column that orders the rows, as numbers that can be subtracted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from model_export.data.frame import Column, Frame
+from model_export.data.spacing import Ticks
+from model_export.errors import DataError
+
+_COMPACT_DATES = (19_000_101, 21_001_231)
+_EPOCHS = ((1e8, 1e10, "seconds"), (1e11, 1e13, "milliseconds"), (1e14, 1e16, "microseconds"))
+_MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`ticks` [N] are microseconds since 1970 where `dates`, else the column's own numbers.
+
+    `reading` says how whole numbers were understood, where that is not plain.
+    """
+
+    ticks: Ticks
+    dates: bool
+    reading: str | None = None
+
+    def text(self, tick: float) -> str:
+        """A tick for people."""
+        if not self.dates:
+            return f"{tick:.15g}"
+        moment = str(np.datetime64(int(tick), "us"))
+        return moment.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")
+
+    def times(self, ticks: Ticks | None) -> NDArray[np.datetime64] | None:
+        """Ticks of rows as times, None where they are no dates."""
+        if ticks is None or not self.dates:
+            return None
+        return ticks.astype(np.int64).view("datetime64[us]")
+
+
+def clock_of(frame: Frame, column: Column) -> Clock:
+    """Of a column of times or numbers.
+
+    Whole numbers may be dates (20200131) or count from 1970; others count in their own unit. Raises
+    DataError for a column of another kind, and for a missing cell.
+    """
+    _refuse_unordered(frame, column)
+    missing = column.values.is_null().arg_true()
+    if len(missing):
+        raise DataError(
+            f"{frame.cell_at(missing[0], column)}: no time ({len(missing)} rows have none); give "
+            "them one or remove them"
+        )
+    if column.kind == "time":
+        return Clock(column.values.to_physical().to_numpy(), dates=True)
+    if column.kind == "number":
+        return Clock(column.values.to_numpy(), dates=False)
+    return _counted(column.values)
+
+
+def _refuse_unordered(frame: Frame, column: Column) -> None:
+    if column.kind in {"time", "number", "whole number"}:
+        return
+    if column.fault:
+        raise DataError(column.fault)
+    example = column.texts.drop_nulls()[:1].to_list()
+    such = f" such as {example[0]!r}; --time-format reads other forms" if example else ""
+    raise DataError(f"{frame.origin}, column {column.name!r}: {column.kind}, not times{such}")
+
+
+def _counted(values: pl.Series) -> Clock:
+    ticks = values.to_numpy()
+    low, high = int(ticks.min()), int(ticks.max())
+    if _COMPACT_DATES[0] <= low and high <= _COMPACT_DATES[1]:
+        dates = values.cast(pl.String).str.to_date("%Y%m%d", strict=False)
+        if not dates.null_count():
+            moments = dates.cast(pl.Datetime("us")).to_physical().to_numpy()
+            return Clock(moments, dates=True, reading="dates written as 20200131")
+    for least, most, unit in _EPOCHS:
+        if least <= low and high < most:
+            return Clock(ticks * _MICROSECONDS[unit], True, f"{unit} since 1970")
+    return Clock(ticks, dates=False)

@@ -1,0 +1,272 @@
+"""Text with delimiters becomes rows of cells; nothing is known here of what the cells mean."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from model_export.data.frame import ReadOptions
+from model_export.data.numbers import looks_like_number
+from model_export.data.times import looks_like_time
+from model_export.errors import DataError
+
+DELIMITERS = (",", ";", "\t", "|")
+ONE_COLUMN = "\x1f"
+"""The delimiter of a file of one column: a character that no text holds."""
+_CHUNK = 20_000
+_SCORED_ROWS = 1000
+_FIELD_LIMIT = 1 << 27
+_HEAD = 1 << 22
+"""Characters that surely hold the first row."""
+
+Record = tuple[int, list[str]]
+"""The line where a row begins, and its cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`cells` has a String column for each name, without white space around, null where empty.
+
+    `lines` [N] is where each row begins in the file.
+    """
+
+    names: tuple[str, ...]
+    cells: pl.DataFrame
+    lines: NDArray[np.int64]
+    delimiter: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What follows the leading comments and the line `sep=;` that Excel writes.
+
+    `skipped` counts lines before it; `comment` is the last of the leading comments.
+    """
+
+    origin: str
+    text: str
+    skipped: int
+    delimiter: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """`line` is None where the names are made up; `rows` is how many records it takes."""
+
+    names: tuple[str, ...]
+    line: int | None
+    rows: int
+
+
+def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
+    """The rows below the header; blank lines and comments (`#`) are left out, the latter noted.
+
+    Raises DataError, with the line, for ragged rows, an open quote, no header or no rows, and names
+    that repeat.
+    """
+    body = _body_of(text, origin)
+    delimiter = options.delimiter or body.delimiter or _found_delimiter(body, options)
+    header = _header_of(body, delimiter, options)
+    notes = [f"lines before the table, left out: {body.skipped}"] if body.skipped else []
+    records = _table(islice(_records(body, delimiter), header.rows, None), header, origin, notes)
+    cells, lines = _columns(records, len(header.names))
+    if not len(cells):
+        raise DataError(f"{origin} has {_what_there_is(header)} and no rows")
+    cells.columns = list(header.names)
+    cells, lines = _without_tail(cells, lines, notes)
+    return Rows(header.names, cells, lines, delimiter, tuple(notes))
+
+
+def _body_of(text: str, origin: str) -> _Body:
+    delimiter, comment, skipped, start = None, None, 0, 0
+    for line in io.StringIO(text, newline=""):
+        declared = line.strip().lower()
+        if skipped == 0 and declared.startswith("sep=") and len(declared) == 5:
+            delimiter = declared[-1]
+        elif line.startswith("#"):
+            comment = line.strip()
+        elif line.strip():
+            break
+        skipped += 1
+        start += len(line)
+    return _Body(origin, text[start:], skipped, delimiter, comment)
+
+
+def _records(body: _Body, delimiter: str) -> Iterator[Record]:
+    """All records, blank lines included; raises DataError where a quote stays open."""
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.reader(
+        io.StringIO(body.text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    line = body.skipped + 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = body.skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{body.origin}, line {line}: a quote is not closed, or something follows it in its "
+            'cell; a quote inside of quotes is written twice ("")'
+        ) from error
+
+
+def _found_delimiter(body: _Body, options: ReadOptions) -> str:
+    """The one that cuts the whole file into rows as wide as the first, and into most numbers."""
+    others = {options.decimal, options.thousands} if '"' not in body.text else set()
+    candidates = [m for m in DELIMITERS if m not in others and _first_width(body, m) > 1]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else ONE_COLUMN
+    return max(candidates, key=lambda mark: _fitness(body, mark))
+
+
+def _first_width(body: _Body, delimiter: str) -> int:
+    """0 where the first record cannot be read with this delimiter."""
+    try:
+        return len(_first(body, delimiter)[1])
+    except DataError:
+        return 0
+
+
+def _first(body: _Body, delimiter: str) -> Record:
+    head = replace(body, text=body.text[:_HEAD])
+    for record in _records(head, delimiter):
+        if record[1]:
+            return record
+    raise DataError(f"{body.origin} is empty")
+
+
+def _fitness(body: _Body, delimiter: str) -> tuple[float, float, int]:
+    """Share of rows as wide as the first, share of cells that mean something, width."""
+    width = _first_width(body, delimiter)
+    try:
+        rows = [cells for _, cells in _records(body, delimiter) if cells]
+    except DataError:
+        return -1.0, 0.0, width
+    cells = [cell for row in rows[1:_SCORED_ROWS] for cell in row]
+    meaning = sum(not cell or looks_like_number(cell) or looks_like_time(cell) for cell in cells)
+    return sum(len(row) == width for row in rows) / len(rows), meaning / max(len(cells), 1), width
+
+
+def _header_of(body: _Body, delimiter: str, options: ReadOptions) -> _Header:
+    line, cells = _first(body, delimiter)
+    evidence = next((c for c in cells if looks_like_number(c) or looks_like_time(c)), None)
+    if options.header is False:
+        return _Header(tuple(f"column {at + 1}" for at in range(len(cells))), None, 0)
+    commented = _commented_names(body, delimiter, len(cells))
+    if options.header is None and evidence is not None and commented:
+        return _Header(_names(commented, body.origin, body.skipped), body.skipped, 0)
+    if options.header is None and evidence is not None:
+        raise DataError(
+            f"{body.origin}, line {line}: the first row looks like data ({evidence!r}), not like "
+            "names of columns; --no-header reads it as data, --header as names"
+        )
+    return _Header(_names(cells, body.origin, line), line, 1)
+
+
+def _commented_names(body: _Body, delimiter: str, width: int) -> list[str] | None:
+    """The names where the last comment is as wide as the table: `# time, value`."""
+    if body.comment is None or width < 2:
+        return None
+    cells = next(csv.reader([body.comment.lstrip("# ")], delimiter=delimiter))
+    return cells if len(cells) == width else None
+
+
+def _names(cells: list[str], origin: str, line: int) -> tuple[str, ...]:
+    given = [" ".join(cell.split()) for cell in cells]
+    names = [name or f"column {at}" for at, name in enumerate(given, 1)]
+    seen: dict[str, int] = {}
+    for at, name in enumerate(names, 1):
+        if name in seen:
+            raise DataError(
+                f"{origin}, line {line}: columns {seen[name]} and {at} are both named {name!r}; "
+                "rename one of them"
+            )
+        seen[name] = at
+    return tuple(names)
+
+
+def _table(
+    records: Iterator[Record], header: _Header, origin: str, notes: list[str]
+) -> Iterator[Record]:
+    """Rows of the table's width; raises DataError at the first that is not.
+
+    In a file of one column a blank line between others is a missing cell.
+    """
+    width, comments = len(header.names), 0
+    blank: list[Record] = []
+    for record in records:
+        line, cells = record
+        if len(cells) == width:
+            yield from blank
+            blank.clear()
+            yield record
+        elif width == 1 and not cells:
+            blank.append((line, [""]))
+        elif _is_comment(cells):
+            comments += 1
+        elif not _is_blank(cells):
+            raise DataError(_ragged(origin, line, len(cells), header))
+    if comments:
+        notes.append(f"comments (#) between the rows, left out: {comments}")
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
+def _is_comment(cells: list[str]) -> bool:
+    return bool(cells) and cells[0].startswith("#")
+
+
+def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
+    expected = f"the header (line {header.line})" if header.line else "the first row"
+    return (
+        f"{origin}, line {line}: {found} cells, {expected} has {len(header.names)}; quote cells "
+        "that hold the delimiter, or name another one with --delimiter"
+    )
+
+
+def _what_there_is(header: _Header) -> str:
+    return "a header" if header.line else "no header"
+
+
+def _columns(records: Iterator[Record], width: int) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """In chunks, for Python's strings take ten times the room of polars'."""
+    chunks = [pl.DataFrame(schema=dict.fromkeys(map(str, range(width)), pl.String))]
+    lines: list[int] = []
+    while chunk := list(islice(records, _CHUNK)):
+        lines.extend(line for line, _ in chunk)
+        columns = zip(*(cells for _, cells in chunk), strict=True)
+        chunks.append(
+            pl.DataFrame([pl.Series(str(at), c, pl.String) for at, c in enumerate(columns)])
+        )
+    return stripped(pl.concat(chunks, rechunk=True)), np.array(lines, np.int64)
+
+
+def stripped(cells: pl.DataFrame) -> pl.DataFrame:
+    """Without white space around the cells; null where nothing is left."""
+    bare = cells.select(pl.all().str.strip_chars())
+    return bare.select(
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in bare.columns
+    )
+
+
+def _without_tail(
+    cells: pl.DataFrame, lines: NDArray[np.int64], notes: list[str]
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Excel writes rows of nothing but delimiters below the last one."""
+    if cells.width == 1:
+        return cells, lines
+    filled = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+    kept = int(np.flatnonzero(filled)[-1]) + 1 if filled.any() else 0
+    if kept == len(cells):
+        return cells, lines
+    notes.append(f"empty rows at the end, left out: {len(cells) - kept}")
+    return cells.head(kept), lines[:kept]

@@ -1,0 +1,112 @@
+"""A file becomes a frame, whatever it is."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from polars import selectors as cs
+
+from model_export.data.column_types import number_column, typed_columns
+from model_export.data.delimited import read_rows, stripped
+from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.numbers import find_marks
+from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.errors import DataError, one_line
+
+_PARQUET = b"PAR1"
+_OTHERS = {
+    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive: save the sheet as CSV (UTF-8)",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV (UTF-8)",
+    b"\xff\xfe": "UTF-16: save it as CSV (UTF-8)",
+    b"\xfe\xff": "UTF-16: save it as CSV (UTF-8)",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
+    b"ARROW1": "an Arrow file: save it as Parquet",
+}
+
+
+def read_frame(path: str, options: ReadOptions | None = None) -> Frame:
+    """A CSV file in any usual dialect, or Parquet (told by its first bytes).
+
+    Raises DataError, with file, line, column, cell and the option that helps, for what is not
+    UTF-8, ragged, without a header, with two columns of one name, or ambiguous.
+    """
+    content = read_bytes(Path(path))
+    source = Source(Path(path).name, digest(content))
+    if content.startswith(_PARQUET):
+        return _parquet(content, path, source, options or ReadOptions())
+    for start, what in _OTHERS.items():
+        if content.startswith(start):
+            raise DataError(f"{path} is {what}")
+    if b"\x00" in content:
+        raise DataError(f"{path} is not text: a zero byte at offset {content.index(0)}")
+    return _delimited(decode(content, path), path, source, options or ReadOptions())
+
+
+def _delimited(text: str, path: str, source: Source, options: ReadOptions) -> Frame:
+    rows = read_rows(text, path, options)
+
+    def where(row: int) -> str:
+        return f"{path}, line {rows.lines[row]}"
+
+    marks = find_marks(rows.cells, rows.delimiter, where, options)
+    columns = typed_columns(rows.cells, where, marks, options)
+    return Frame(path, "line", tuple(columns), rows.lines, source, rows.notes)
+
+
+def _parquet(content: bytes, path: str, source: Source, options: ReadOptions) -> Frame:
+    try:
+        table = pl.read_parquet(io.BytesIO(content))
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} cannot be read as Parquet: {one_line(error)}") from error
+    if not len(table):
+        raise DataError(f"{path} has no rows")
+    lines = np.arange(1, len(table) + 1)
+    texts = _texts(table)
+
+    def where(row: int) -> str:
+        return f"{path}, row {row + 1}"
+
+    marks = find_marks(texts, ",", where, options)
+    typed = {column.name: column for column in typed_columns(texts, where, marks, options)}
+    columns = tuple(typed.get(c.name) or _typed(c, path) for c in table.iter_columns())
+    return Frame(path, "row", columns, lines, source)
+
+
+def _texts(table: pl.DataFrame) -> pl.DataFrame:
+    """Columns of text as a CSV file has them, for many write numbers and times as text."""
+    texts = table.select(cs.string() | cs.categorical() | cs.enum())
+    return stripped(texts.select(pl.all().cast(pl.String)))
+
+
+def _typed(column: pl.Series, path: str) -> Column:
+    if column.null_count() == len(column):
+        return Column(column.name, "empty", column, column)
+    if column.dtype == pl.Boolean:
+        return Column(column.name, "true or false", column.cast(pl.Float64), column)
+    if column.dtype.is_numeric():
+        return _numbers(column, path)
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return Column(column.name, "time", _in_utc(column), column)
+    fault = (
+        f"{path}, column {column.name!r} holds {column.dtype}: neither numbers nor times nor text"
+    )
+    nothing = pl.Series(column.name, [None] * len(column), pl.String)
+    return Column(column.name, "text", nothing, nothing, fault)
+
+
+def _numbers(column: pl.Series, path: str) -> Column:
+    values = column.cast(pl.Float64).fill_nan(None)
+    infinite = values.is_infinite().arg_true()
+    if not len(infinite):
+        return number_column(column.name, values, column)
+    row = infinite[0]
+    fault = f"{path}, row {row + 1}, column {column.name!r}: {values[row]} is not a finite number"
+    return Column(column.name, "text", column.cast(pl.String), column, fault, "number")
+
+
+def _in_utc(times: pl.Series) -> pl.Series:
+    if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone:
+        times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return times.cast(pl.Datetime("us"))

@@ -1,0 +1,42 @@
+"""What was found in a file and done about it, in words."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from model_export.data.checking import Checked
+from model_export.data.clock import Clock
+from model_export.data.column_report import ColumnReport, report_of
+from model_export.data.frame import Column, Frame
+from model_export.data.roles import Assignment
+from model_export.data.source import Source
+
+
+def reports(
+    frame: Frame, given: Assignment, checked: Checked, constant: set[str]
+) -> Iterator[ColumnReport]:
+    """One for every column of the frame, in its order."""
+    found = dict(zip((column.name for column in given.used), checked.found, strict=True))
+    for column in frame.columns:
+        reason = given.reasons[column.name]
+        if column.name in constant:
+            yield report_of(column, "left out", done="left out", why="never changes")
+            continue
+        done = "left out" if reason.role == "left out" else "used"
+        why = "; ".join(text for text in (reason.why, found.get(column.name, "")) if text)
+        yield report_of(column, reason.role, done=done, why=why)
+
+
+def described(source: Source, changes: tuple[str, ...]) -> Source:
+    """The origin with what was changed on the way in."""
+    return replace(source, description=", ".join([source.description, *changes]))
+
+
+def notes_on(time: Column | None, clock: Clock | None, checked: Checked) -> Iterator[str]:
+    """On the order of rows and what was changed in them."""
+    if time is None:
+        yield "no column of times: the rows are taken in the order of the file, evenly spaced"
+    elif clock is not None and clock.reading:
+        yield f"{time.name!r} is read as {clock.reading}"
+    if time is not None and checked.step is None:
+        yield f"{time.name!r} has no regular step: the rows are taken as evenly spaced"
+    yield from checked.changes

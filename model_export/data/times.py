@@ -1,0 +1,129 @@
+"""Points in time as files write them."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from model_export.errors import DataError
+
+_CLOCK = (
+    r"(?:(?:[T ]|,\s)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
+    r"(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
+    r"\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2}|[+-]\d{2})?$"
+)
+_YEAR_FIRST = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})(?:[-/.](?P<day>\d{1,2}))?" + _CLOCK
+_YEAR_LAST = r"^(?P<a>\d{1,2})(?P<mark>[-/.])(?P<b>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK
+_LOOKS_LIKE = (re.compile(_YEAR_FIRST), re.compile(_YEAR_LAST))
+_YEAR_MONTH = re.compile(r"^\d{4}[.]\d+$")
+
+Order = Literal["day first", "month first"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`values` [N] Datetime in microseconds, null where a cell is no time; `fault`: all of them are
+    times and yet cannot be read."""
+
+    values: pl.Series
+    fault: str | None = None
+    zoned: bool = False
+
+
+def looks_like_time(cell: str) -> bool:
+    """A date with or without a time of day."""
+    bare = cell.strip()
+    return any(form.match(bare) for form in _LOOKS_LIKE) and not _YEAR_MONTH.match(bare)
+
+
+def parse_times(cells: pl.Series, time_format: str | None) -> Times:
+    """By `time_format` where it fits any cell, else dates as ISO 8601 and as people write them.
+
+    Days and months are told apart by the column: a "13/01/2020" anywhere, or points ("01.02.2020",
+    the day first); where both readings stay possible, `fault` says so. Offsets from UTC are added
+    up; the clock of a place without its offset is taken as it is.
+    """
+    if time_format is not None:
+        given = _by_format(cells, time_format)
+        if given.null_count() < len(given):
+            return Times(given)
+    first = _parts(cells, _YEAR_FIRST)
+    if first["year"].null_count() < len(first):
+        return _assembled(first)
+    last = _parts(cells, _YEAR_LAST)
+    order = _order_of(last)
+    return _assembled(_named(last, order or "day first"), ambiguous=order is None)
+
+
+def _by_format(cells: pl.Series, time_format: str) -> pl.Series:
+    try:
+        parsed = cells.str.to_datetime(_chrono(time_format), strict=False, time_unit="us")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"--time-format {time_format!r} cannot be used") from error
+    if isinstance(parsed.dtype, pl.Datetime) and parsed.dtype.time_zone:
+        parsed = parsed.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return parsed
+
+
+def _chrono(time_format: str) -> str:
+    """strptime's fraction of a second, as polars writes it."""
+    return time_format.replace(".%f", "%.f")
+
+
+def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:
+    return cells.str.extract_groups(pattern).struct.unnest()
+
+
+def _order_of(parts: pl.DataFrame) -> Order | None:
+    """None where days and months could change places."""
+    a, b = (parts[name].cast(pl.Int32) for name in "ab")
+    if (a > 12).any() or (parts["mark"] == ".").any():
+        return "day first"
+    if (b > 12).any():
+        return "month first"
+    return "day first" if (a == b).all() else None
+
+
+def _named(parts: pl.DataFrame, order: Order) -> pl.DataFrame:
+    day, month = ("a", "b") if order == "day first" else ("b", "a")
+    return parts.rename({day: "day", month: "month"})
+
+
+def _assembled(parts: pl.DataFrame, *, ambiguous: bool = False) -> Times:
+    hour = _number("hour") % 12 + 12 * (pl.col("half").str.to_lowercase() == "pm").cast(pl.Int64)
+    clock = pl.when(pl.col("half").is_not_null()).then(hour).otherwise(_number("hour"))
+    text = pl.format(
+        "{}-{}-{} {}:{}:{}.{}",
+        "year",
+        "month",
+        pl.col("day").fill_null("1"),
+        clock.fill_null(0),
+        pl.col("minute").fill_null("0"),
+        pl.col("second").fill_null("0"),
+        pl.col("fraction").fill_null("0").str.pad_end(9, "0"),
+    )
+    local = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
+    values = parts.select(local - _offset()).to_series()
+    return Times(values, _fault(parts, ambiguous=ambiguous), parts["zone"].null_count() == 0)
+
+
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64)
+
+
+def _offset() -> pl.Expr:
+    """From UTC; zero for "Z", and where no zone is given."""
+    hours = pl.col("zone").str.extract(r"^[+-](\d{2})").cast(pl.Int64).fill_null(0)
+    minutes = pl.col("zone").str.extract(r"^[+-]\d{2}:?(\d{2})$").cast(pl.Int64).fill_null(0)
+    sign = pl.when(pl.col("zone").str.starts_with("-")).then(-1).otherwise(1)
+    return pl.duration(minutes=sign * (60 * hours + minutes))
+
+
+def _fault(parts: pl.DataFrame, *, ambiguous: bool) -> str | None:
+    if ambiguous:
+        return "days and months cannot be told apart; --time-format %d/%m/%Y or %m/%d/%Y says which"
+    zones, times = parts["zone"].count(), parts["year"].count()
+    if 0 < zones < times:
+        return f"{zones} of {times} times name a time zone and the others do not"
+    return None
