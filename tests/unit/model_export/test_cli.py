@@ -55,7 +55,7 @@ def test_training_prints_the_scores_and_publishes(
     result = run(tmp_path, *arguments)
     assert result.exit_code == 0, result.output
     assert "bits/char" in result.stdout
-    assert "trigram" in result.stdout
+    assert "n-gram" in result.stdout
     assert f"published {tmp_path / 'models' / 'hamlet' / '1'}" in result.stdout
     assert [trained.name for trained in published] == ["hamlet"]
     assert published[0].network.config.hidden_sizes == (4,)

@@ -205,7 +205,7 @@ def test_a_trained_model_tells_where_it_came_from(recipe: Recipe, tmp_path: Path
     assert trained.curve.validation
     assert trained.sample.dtype == (np.int64 if recipe.task == "characters" else np.float32)
     assert {name for score in trained.scores for name in score.baselines} >= (
-        {"trigram"} if recipe.task == "characters" else {"persistence"}
+        {"n-gram"} if recipe.task == "characters" else {"persistence"}
     )
 
 
