@@ -73,8 +73,8 @@ def _name(graph: ir.Graph) -> None:
 
 
 class _WholeSequence(nn.Module):
-    inputs = ("input", "state")
-    outputs = ("output", "states")
+    inputs: tuple[str, ...] = ("input", "state")
+    outputs: tuple[str, ...] = ("output", "states")
 
     def __init__(self, network: Network) -> None:
         super().__init__()

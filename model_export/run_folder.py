@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
+from ignite.handlers.tensorboard_logger import TensorboardLogger
 from torch import Tensor
 
 from model_export.model.network import Network
@@ -72,10 +73,13 @@ class CurveFiles:
             writer.writerow(("epoch", "training", "validation", "learning_rate"))
             writer.writerows((epoch, *row) for epoch, row in enumerate(rows, 1))
         if self._board is not None:
-            self._board.add_scalar("loss/training", history.training[-1], history.epochs)
-            self._board.add_scalar("loss/validation", history.validation[-1], history.epochs)
-            self._board.add_scalar("learning_rate", history.rates[-1], history.epochs)
-            self._board.flush()
+            for name, figures in (
+                ("loss/training", history.training),
+                ("loss/validation", history.validation),
+                ("learning_rate", history.rates),
+            ):
+                self._board.writer.add_scalar(name, figures[-1], history.epochs)
+            self._board.writer.flush()
 
 
 def write_recipe(recipe: Recipe, run: Path) -> None:
@@ -84,10 +88,8 @@ def write_recipe(recipe: Recipe, run: Path) -> None:
     (run / RECIPE_FILE).write_text(recipe.to_toml(), "utf-8")
 
 
-def _tensorboard(run: Path) -> Any:
-    """A writer, or None where TensorBoard is not installed."""
+def _tensorboard(run: Path) -> TensorboardLogger | None:
+    """None where TensorBoard is not installed."""
     if find_spec("tensorboard") is None:
         return None
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(run / "tensorboard"))  # type: ignore[no-untyped-call]
+    return TensorboardLogger(log_dir=str(run / "tensorboard"))

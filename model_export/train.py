@@ -17,7 +17,15 @@ from model_export.trained import Curve, TrainedModel
 from model_export.training_loop import fit
 from service.bundle.manifest import Provenance, Score
 
-_RECORDED = ("gatewise", "torch", "pytorch-ignite", "numpy", "polars", "scikit-learn", "statsmodels")
+_RECORDED = (
+    "gatewise",
+    "torch",
+    "pytorch-ignite",
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "statsmodels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ def train(
     """
     if start is not None:
         recipe = with_network_of(recipe, start)
-    task = load_task(recipe, vocabulary=start and start.vocabulary)
+    task = load_task(recipe, vocabulary=None if start is None else start.vocabulary)
     if start is not None:
         checked(task, start)
     for line in (*task.read, *task.baselines):

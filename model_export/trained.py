@@ -24,8 +24,9 @@ class Curve:
 class TrainedModel:
     """A trained network with everything its bundle says about it.
 
-    `baselines` says of each simple model what was chosen for it. `sample` is a real held-out sequence, [T, F] float32 or [T] int64: the golden vectors and the
-    gate pictures of the report are made from it.
+    `baselines` says of each simple model what was chosen for it. `sample` is a real held-out
+    sequence, [T, F] float32 or [T] int64: the golden vectors and the gate pictures of the report
+    are made from it.
     """
 
     network: Network

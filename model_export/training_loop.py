@@ -23,7 +23,6 @@ from model_export.run_folder import CurveFiles, History
 from model_export.tasks.task import Batch, Task
 from model_export.trained import Curve
 
-
 Weights = Mapping[str, Tensor]
 
 

@@ -13,6 +13,7 @@ from model_export.commands.making import valid_name
 from model_export.recipes.recipe import Recipe, read_recipe_file
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Kind = click.Choice[str] | click.IntRange | click.FloatRange | click.ParamType[str]
 
 
 def recipe_options(recipe: type[Recipe]) -> Iterable[Decorator]:
@@ -88,7 +89,7 @@ def _said(default: tuple[Any, ...] | None) -> str | None:
     return None if default is None else ",".join(map(str, default))
 
 
-class _List(click.ParamType):
+class _List(click.ParamType[tuple[object, ...]]):
     """a,b,…"""
 
     name = "a,b,…"
@@ -97,23 +98,21 @@ class _List(click.ParamType):
         self._kind = kind
 
     def convert(
-        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
-    ) -> tuple[Any, ...]:
+        self, value: object, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[object, ...]:
         if isinstance(value, tuple):
             return value
-        if not value:
-            return () if self._kind is float else tuple(value.split(",")) if value else ("",)
         try:
-            return tuple(self._kind(part.strip()) for part in value.split(","))
+            return tuple(self._kind(part.strip()) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no list of numbers", parameter, context)
 
 
-def _type_of(kind: Any, field: FieldInfo) -> Any:
+def _type_of(kind: object, field: FieldInfo) -> Kind:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     if kind not in (int, float):
-        return kind
+        return click.STRING
     limits: dict[str, Any] = {}
     for one in field.metadata:
         if isinstance(one, bounds.Ge):
@@ -127,8 +126,8 @@ def _type_of(kind: Any, field: FieldInfo) -> Any:
     return click.IntRange(**limits) if kind is int else click.FloatRange(**limits)
 
 
-def _without_none(annotation: Any) -> Any:
+def _without_none(annotation: object) -> object:
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation
-    (kind,) = (one for one in get_args(annotation) if one is not type(None))
-    return kind
+    kinds: list[object] = [one for one in get_args(annotation) if one is not type(None)]
+    return kinds[0]

@@ -30,7 +30,7 @@ def _command_of(task: str, recipe: type[Recipe]) -> click.Command:
         dry_run: bool,
         repository: Path,
         runs: Path,
-        **options: Any,
+        **options: object,
     ) -> None:
         if candidate and force:
             raise click.UsageError("--candidate and --force contradict each other")
@@ -71,7 +71,7 @@ def _how_to_run() -> list[Any]:
     ]
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def _given(options: dict[str, object]) -> dict[str, object]:
     """What the user or a recipe file said; the recipe knows the defaults."""
     context = click.get_current_context()
     return {

@@ -34,7 +34,9 @@ def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
     """
     if data == PYDOC:
         text = "\n".join(topics[topic] for topic in sorted(topics))
-        return _encode(text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())), vocabulary)
+        return _encode(
+            text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())), vocabulary
+        )
     content = read_bytes(Path(data))
     return _encode(decode(content, data), Source(Path(data).name, digest(content)), vocabulary)
 
@@ -43,8 +45,9 @@ def _encode(text: str, source: Source, vocabulary: tuple[str, ...] | None) -> Te
     vocabulary = vocabulary or tuple(sorted(set(text)))
     if missing := sorted(set(text) - set(vocabulary)):
         place = text.index(missing[0])
+        line = text.count("\n", 0, place) + 1
         raise DataError(
-            f"{source.description}, line {text.count(chr(10), 0, place) + 1}: {missing[0]!r} is not "
+            f"{source.description}, line {line}: {missing[0]!r} is not "
             f"in the model's vocabulary ({len(missing)} such characters); take them out, or train "
             "a model anew, without --from"
         )

@@ -14,7 +14,7 @@ from model_export.model.config import Head, LabelsHead, QuantilesHead, ResidualH
 class HeadModule(nn.Linear):
     """V h + c."""
 
-    def outputs(self, scores: Tensor, base: Tensor) -> Tensor:
+    def outputs(self, scores: Tensor, base: Tensor, /) -> Tensor:
         """In the caller's units, or probabilities, [..., O]; `base` is [..., F]."""
         raise NotImplementedError
 
@@ -29,7 +29,7 @@ class Residual(HeadModule):
         self._targets = config.targets
         self.register_buffer("scale", torch.tensor(config.scale))
 
-    def outputs(self, scores: Tensor, base: Tensor) -> Tensor:
+    def outputs(self, scores: Tensor, base: Tensor, /) -> Tensor:
         return self._targets_of(base) + self.scale * scores
 
     def median(self, scores: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Quantiles(HeadModule):
         medians, distances = raw[..., : self._targets], raw[..., self._targets :]
         return medians @ self.repeat + functional.softplus(distances) @ self.spread
 
-    def outputs(self, scores: Tensor, base: Tensor) -> Tensor:
+    def outputs(self, scores: Tensor, base: Tensor, /) -> Tensor:
         return base[..., : self._targets] @ self.repeat + (self.scale @ self.repeat) * scores
 
     def median(self, scores: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class Softmax(HeadModule):
     def __init__(self, hidden_size: int, config: SoftmaxHead) -> None:
         super().__init__(hidden_size, config.width)
 
-    def outputs(self, scores: Tensor, base: Tensor) -> Tensor:
+    def outputs(self, scores: Tensor, _: Tensor, /) -> Tensor:
         return scores.softmax(-1)
 
 
@@ -79,7 +79,7 @@ class Labels(HeadModule):
     def __init__(self, hidden_size: int, config: LabelsHead) -> None:
         super().__init__(hidden_size, config.width)
 
-    def outputs(self, scores: Tensor, base: Tensor) -> Tensor:
+    def outputs(self, scores: Tensor, _: Tensor, /) -> Tensor:
         return scores.sigmoid()
 
 
@@ -107,4 +107,4 @@ def _spread(config: QuantilesHead) -> Tensor:
             one[way, : way + 1] = -1
         else:
             one[way, way + 1 :] = 1
-    return torch.block_diag(*[one] * config.targets)
+    return torch.kron(torch.eye(config.targets), one)

@@ -82,9 +82,7 @@ class Network(nn.Module):
         size, steps = self.config.hidden_size, []
         hidden, expected = state[:, :size], state[:, size:]
         for t in range(len(x)):
-            scores, states, base, expected = self.filled_step(
-                front, x[t : t + 1], hidden, expected
-            )
+            scores, states, base, expected = self.filled_step(front, x[t : t + 1], hidden, expected)
             hidden = states[0]
             state = torch.cat([states, expected.unsqueeze(0)], dim=-1)
             steps.append((scores, state, base))

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from model_export.recipes.recipe import Shares
-from model_export.recipes.table import Missing, TableRecipe
+from model_export.recipes.table import TableRecipe
 
 
 class ClassifyRecipe(TableRecipe):
@@ -30,6 +30,3 @@ class ClassifyRecipe(TableRecipe):
     epochs: int = Field(40, ge=1, description="At most so many; early stopping may end sooner.")
     patience: int = Field(8, ge=1, description="Epochs to wait for a better validation loss.")
     decay: float = Field(0.95, gt=0, le=1, description="Factor of the exponential schedule.")
-
-
-

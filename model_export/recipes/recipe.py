@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -74,7 +75,7 @@ class Recipe(BaseModel):
         return "\n".join(lines) + "\n"
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, object]) -> Self:
         """Raises RecipeError naming the option that cannot be used."""
         try:
             return cls.model_validate(values)

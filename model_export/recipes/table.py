@@ -18,9 +18,7 @@ class TableRecipe(Recipe):
     decimal: Literal[".", ","] | None = Field(
         None, description="The sign before a fraction. [default: found]"
     )
-    thousands: str | None = Field(
-        None, description="The sign between thousands. [default: found]"
-    )
+    thousands: str | None = Field(None, description="The sign between thousands. [default: found]")
     header: bool | None = Field(
         None, description="Whether the first row has the names. [default: found]"
     )

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_export.baselines.tokens import ngram_bits
+from model_export.baselines.tokens import bits, token_models
 from model_export.data.source import Source
 from model_export.data.text import Text, load_text
 from model_export.errors import DataError
@@ -43,6 +43,7 @@ class Characters:
         size = len(text.vocabulary)
         self.input = Tokens(size=size, vocabulary=text.vocabulary)
         self.output = Probabilities(width=size)
+        self._simple = token_models(text.tokens, self.split, size)
         self.config = NetworkConfig(
             front=TokensFront(size, recipe.embedding),
             head=SoftmaxHead(size),
@@ -68,7 +69,7 @@ class Characters:
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        return ()
+        return tuple(one.description for one in self._simple)
 
     @property
     def held_out(self) -> str:
@@ -110,13 +111,8 @@ class Characters:
         train, validation = self.split.train, self.split.validation
         tokens = self._tokens
         model = _bits(network, tokens[None, train : self.split.total], skip=validation - train - 1)
-        # The n-grams need two characters of context before the first one that counts.
-        baselines = ngram_bits(
-            tokens[:train].numpy(),
-            tokens[train:validation].numpy(),
-            tokens[validation - 2 : self.split.total].numpy(),
-            size=self.input.size,
-        )
+        text = tokens[: self.split.total].numpy()
+        baselines = {one.name: float(bits(one.predict(text, validation))) for one in self._simple}
         score = Score(metric="bits/char", unit="bit", model=model, baselines=baselines)
         return (score,)
 

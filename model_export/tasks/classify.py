@@ -168,8 +168,8 @@ def _divided(data: LabelledSequences, recipe: ClassifyRecipe) -> tuple[NDArray[n
         found = np.split(indexes, [split.train, split.validation, split.total])[:3]
         if not all(map(len, found)):
             raise DataError(
-                f"{data.source.description}: {len(indexes)} sequences of label {name!r} are too few "
-                "for a training, a validation and a test part"
+                f"{data.source.description}: {len(indexes)} sequences of label {name!r} are too "
+                "few for a training, a validation and a test part"
             )
         for part, some in zip(parts, found, strict=True):
             part.append(some)

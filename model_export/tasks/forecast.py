@@ -1,6 +1,7 @@
 """The next values of some columns of a table."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ class Forecast:
         if not self._recipe.quantiles:
             return mean_of((scores - wanted).square(), observed)
         levels = torch.tensor(self._recipe.quantiles, device=scores.device)
-        off = wanted.unsqueeze(-1) - scores.unflatten(-1, (self._targets, len(levels)))
+        off = wanted.unsqueeze(-1) - scores.reshape(*scores.shape[:-1], -1, len(levels))
         pinball = torch.maximum(levels * off, (levels - 1) * off).mean(-1)
         return 2 * mean_of(pinball, observed)
 
@@ -241,13 +242,13 @@ def read_table(recipe: ForecastRecipe) -> Table:
     return load_series(recipe.data, read_options(recipe), roles, repairs(recipe, recipe.missing))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
     """Of every column in the training parts: mean, standard deviation, and that of its steps."""
 
-    def __init__(self, mean: Any, scale: Any, step: Any) -> None:
-        self.mean: NDArray[np.float64] = mean
-        self.scale: NDArray[np.float64] = scale
-        self.step: NDArray[np.float64] = step
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    step: NDArray[np.float64]
 
     @classmethod
     def of(cls, training: list[NDArray[np.float64]], names: tuple[str, ...]) -> "_Moments":
@@ -289,7 +290,8 @@ def _level_shift(
         quarter = max(1, len(one) // 4)
         with np.errstate(invalid="ignore"):
             drifts.append(np.abs(_mean(one[-quarter:]) - _mean(one[:quarter])))
-    return (2 * np.max(np.nan_to_num(drifts), axis=0)).astype(np.float32)
+    shift: NDArray[np.float32] = (2 * np.max(np.nan_to_num(drifts), axis=0)).astype(np.float32)
+    return shift
 
 
 def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Tasks by name."""
 
 from collections.abc import Callable
+
 from model_export.recipes.recipe import Recipe
 from model_export.tasks.characters import Characters
 from model_export.tasks.classify import Classify

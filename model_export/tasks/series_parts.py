@@ -22,7 +22,11 @@ def divided(table: Table, shares: Shares) -> tuple[SplitSeries, ...]:
     when another is already tested; otherwise each is cut by its own rows. Raises RecipeError.
     """
     splits = [split_of(len(one.values), shares, "rows") for one in table.series]
-    if len(table.series) > 1 and max(shares) <= 1 and all(s.times is not None for s in table.series):
+    if (
+        len(table.series) > 1
+        and max(shares) <= 1
+        and all(s.times is not None for s in table.series)
+    ):
         splits = _at_common_times(table.series, shares)
     return tuple(
         SplitSeries(one.values[: split.total], split)

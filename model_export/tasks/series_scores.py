@@ -45,6 +45,7 @@ class SeriesScores:
         self, data: SeriesData, output: Values | Quantiles, scale: Array, feedback: Feedback
     ) -> None:
         self._data = data
+        self._targets = data.targets
         self._output = output
         self._scale = scale[: data.targets]
         self._feedback = feedback
@@ -75,7 +76,9 @@ class SeriesScores:
         found: dict[str, list[Array]] = {}
         for index, run in self._runs(network, spans, None, _TEST_ORIGINS):
             series = self._data.series[index]
-            truths.append(future(series.values, run.origins, self._data.horizon)[..., : self._K])
+            truths.append(
+                future(series.values, run.origins, self._data.horizon)[..., : self._targets]
+            )
             found.setdefault("model", []).append(run.ahead)
             for one in self._simple:
                 found.setdefault(one.name, []).append(one.predict(index, run.origins))
@@ -83,22 +86,18 @@ class SeriesScores:
         forecasts = {name: np.concatenate(parts) for name, parts in found.items()}
         return tuple(self._scored(truth, forecasts))
 
-    @property
-    def _K(self) -> int:
-        return self._data.targets
-
     def _scored(self, truth: Array, forecasts: Mapping[str, Array]) -> Iterator[Score]:
         model = forecasts["model"]
         off = {
             name: (self._medians(one) if name == "model" else one) - truth
             for name, one in forecasts.items()
         }
-        horizon, is_single = self._data.horizon, self._K == 1
+        horizon, is_single = self._data.horizon, self._targets == 1
         if horizon > 1 or not is_single:
             yield from self._together(off)
-        if self._K <= _MOST_NAMED:
+        if self._targets <= _MOST_NAMED:
             for step in sorted({1, max(1, horizon // 2), horizon}):
-                for target in range(self._K):
+                for target in range(self._targets):
                     yield from self._named(off, step, target, headline=horizon == 1 and is_single)
         if isinstance(self._output, Quantiles):
             yield self._pinball(truth, model, off)
@@ -116,7 +115,7 @@ class SeriesScores:
     def _named(
         self, off: Mapping[str, Array], step: int, target: int, *, headline: bool
     ) -> Iterator[Score]:
-        of = f" of {self._output.names[target]}" if self._K > 1 else ""
+        of = f" of {self._output.names[target]}" if self._targets > 1 else ""
         at = f", step {step}" if self._data.horizon > 1 else ""
         for metric, power in (("MAE", 1), ("RMSE", 2)):
             figures = {
@@ -164,7 +163,8 @@ class SeriesScores:
         for index, (start, _) in enumerate(part.starts_and_ends):
             begun = start - part.first[index]
             shown = outputs[index, begun : part.ends[index] - part.first[index]]
-            ahead = self._rolled(network, index, origins[index], part, outputs, states[index])
+            first = outputs[index, torch.from_numpy(origins[index] - part.first[index])]
+            ahead = self._rolled(network, index, origins[index], first, states[index])
             yield index, _Run(shown.double().numpy(), origins[index], ahead)
 
     def _rolled(
@@ -172,15 +172,14 @@ class SeriesScores:
         network: Predictor,
         index: int,
         origins: Origins,
-        part: Part,
-        outputs: Tensor,
+        first: Tensor,
         states: Tensor,
     ) -> Array:
+        """Outputs [m, h, O] of a series, of which `first` [m, O] are those at the origins."""
         values = self._data.series[index].values
-        first = outputs[index, torch.from_numpy(origins - part.first[index])]
         if self._data.horizon == 1:
             return first.unsqueeze(1).double().numpy()
-        known = future(values, origins, self._data.horizon)[:, :-1, self._K :]
+        known = future(values, origins, self._data.horizon)[:, :-1, self._targets :]
         rows = torch.from_numpy(known.astype(np.float32))
         made = []
         with evaluating(network):
@@ -194,7 +193,7 @@ class SeriesScores:
 
     def _repeated(self, values: Array) -> Array:
         """The targets among values [..., C], one for each level, [..., O]."""
-        return np.repeat(values[..., : self._K], self._output.width // self._K, axis=-1)
+        return np.repeat(values[..., : self._targets], self._output.width // self._targets, axis=-1)
 
 
 def _collected(

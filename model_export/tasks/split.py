@@ -22,9 +22,7 @@ def split_of(total: int, shares: Shares, of: str) -> Split:
         raise RecipeError(f"--split {_said(shares)}: shares below 1, or whole numbers of {of}")
     counts = [int(part) for part in shares]
     if sum(counts) > total:
-        raise RecipeError(
-            f"--split {_said(shares)} asks for {sum(counts)} {of}, there are {total}"
-        )
+        raise RecipeError(f"--split {_said(shares)} asks for {sum(counts)} {of}, there are {total}")
     return Split(counts[0], counts[0] + counts[1], sum(counts))
 
 

@@ -35,9 +35,7 @@ class Batch:
             return self
         counts = None if self.counts is None else self.counts.to(device)
         ahead = None if self.ahead is None else self.ahead.to(device)
-        return Batch(
-            self.input.to(device), self.target.to(device), counts, self.continues, ahead
-        )
+        return Batch(self.input.to(device), self.target.to(device), counts, self.continues, ahead)
 
 
 class Task(Protocol):
