@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Literal
 
-
 from model_export.data.frame import Column
 
 Role = Literal["target", "known", "input", "time", "series", "session", "item", "label", "left out"]
