@@ -32,16 +32,15 @@ class EventRoles:
 class EventLog:
     """`sessions` of [n] int64 item ids, n ≥ 2, in the order of their starts.
 
-    `split` counts sessions: none for training starts after one of a later part. `items[id]` is the
-    item's name, the most frequent in training first; those too rare there, and those that it never
-    meets, are `OTHER`, the last id. `starts` [S] is None where times count something else than
-    seconds.
+    So none of the first sessions, which are for training, starts after one of a later part.
+    `items[id]` is the item's name, the most frequent in training first; those too rare there, and
+    those that it never meets, are `OTHER`, the last id. `starts` [S] is None where times count
+    something else than seconds.
     """
 
     items: tuple[str, ...]
     sessions: tuple[NDArray[np.int64], ...]
     starts: NDArray[np.datetime64] | None
-    split: Split
     columns: tuple[ColumnReport, ...]
     source: Source
     notes: tuple[str, ...]
@@ -54,20 +53,15 @@ def load_events(
     *,
     min_count: int = 5,
     train: float = 0.7,
-    validation: float = 0.15,
+    items: tuple[str, ...] | None = None,
 ) -> EventLog:
     """`min_count`: an item seen less often in the first `train` of the sessions becomes `OTHER`.
 
-    Raises DataError where a role has no column, a cell of one is missing, or too little is left.
+    With `items`, the vocabulary of a model, these are the items, and all others are `OTHER`. Raises
+    DataError where a role has no column, a cell of one is missing, too little is left, or an item
+    is not in a vocabulary without `OTHER`.
     """
-    frame = read_frame(data, options)
-    return events_of(frame, roles or EventRoles(), min_count, train, validation)
-
-
-def events_of(
-    frame: Frame, roles: EventRoles, min_count: int, train: float, validation: float
-) -> EventLog:
-    """As `load_events`."""
+    frame, roles = read_frame(data, options), roles or EventRoles()
     session, time, item = (_role(frame, roles, field.name) for field in fields(roles))
     clock = clock_of(frame, time)
     names, starts, singles = _sessions(_ids(frame, session), clock.ticks, _ids(frame, item))
@@ -76,19 +70,17 @@ def events_of(
             f"{frame.origin}: {len(names)} sessions of two events or more, at least "
             f"{_FEWEST_SESSIONS} are needed; --session names the column that tells sessions apart"
         )
-    split = Split.of(len(names), train=train, validation=validation)
-    items = _vocabulary(frame, names[: split.train], min_count)
-    ids = {name: at for at, name in enumerate(items)}
-    other = len(items) - 1
-    encoded = tuple(np.array([ids.get(n, other) for n in one], np.int64) for one in names)
+    training = names[: Split.of(len(names), train=train, validation=0.0).train]
+    items = items or _vocabulary(frame, training, min_count)
+    encoded = _encoded(frame, names, items)
+    other = items.index(OTHER) if OTHER in items else -1
     return EventLog(
         items,
         encoded,
         clock.times(starts),
-        split,
         tuple(_reports(frame, {session.name: "session", time.name: "time", item.name: "item"})),
         frame.source,
-        (*frame.notes, *_notes(encoded, other, singles, min_count)),
+        (*frame.notes, *_notes(encoded, other, singles)),
     )
 
 
@@ -143,6 +135,22 @@ def _vocabulary(frame: Frame, sessions: list[list[str]], min_count: int) -> tupl
     return (*(name for name, _ in often), OTHER)
 
 
+def _encoded(
+    frame: Frame, sessions: list[list[str]], items: tuple[str, ...]
+) -> tuple[NDArray[np.int64], ...]:
+    ids = {name: at for at, name in enumerate(items)}
+    unknown = {name for session in sessions for name in session} - ids.keys()
+    if unknown and OTHER not in ids:
+        raise DataError(
+            f"{frame.origin}: {len(unknown)} items such as {min(unknown)!r} are unknown to the "
+            f"vocabulary, which has no {OTHER}"
+        )
+    return tuple(
+        np.array([ids[name] if name in ids else ids[OTHER] for name in session], np.int64)
+        for session in sessions
+    )
+
+
 def _reports(frame: Frame, roles: dict[str, Role]) -> Iterator[ColumnReport]:
     for column in frame.columns:
         if column.name in roles:
@@ -151,14 +159,9 @@ def _reports(frame: Frame, roles: dict[str, Role]) -> Iterator[ColumnReport]:
             yield report_of(column, "left out", done="left out", why="has no role in events")
 
 
-def _notes(
-    sessions: Iterable[NDArray[np.int64]], other: int, singles: int, min_count: int
-) -> Iterator[str]:
+def _notes(sessions: Iterable[NDArray[np.int64]], other: int, singles: int) -> Iterator[str]:
     if singles:
         yield f"sessions of one event left out: {singles}"
     rare = sum(int((session == other).sum()) for session in sessions)
     if rare:
-        yield (
-            f"events of items that come fewer than {min_count} times in the training part, now "
-            f"{OTHER}: {rare}"
-        )
+        yield f"events of items that are rare in the training part, or unknown, now {OTHER}: {rare}"
