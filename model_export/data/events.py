@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from model_export.data.clock import clock_of
+from model_export.data.clock import Clock, clock_of
 from model_export.data.column_report import ColumnReport, Role, report_of
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.read import read_frame
-from model_export.data.source import Source, Split
+from model_export.data.source import Source
+from model_export.data.telling import timed
 from model_export.errors import DataError
 
 OTHER = "(other)"
@@ -55,7 +56,8 @@ def load_events(
     train: float = 0.7,
     items: tuple[str, ...] | None = None,
 ) -> EventLog:
-    """`min_count`: an item seen less often in the first `train` of the sessions becomes `OTHER`.
+    """`min_count`: an item seen less often in the training part becomes `OTHER`; that part is the
+    first `train` of the sessions, a share up to 1 or a number of them.
 
     With `items`, the vocabulary of a model, these are the items, and all others are `OTHER`. Raises
     DataError where a role has no column, a cell of one is missing, too little is left, or an item
@@ -70,15 +72,17 @@ def load_events(
             f"{frame.origin}: {len(names)} sessions of two events or more, at least "
             f"{_FEWEST_SESSIONS} are needed; --session names the column that tells sessions apart"
         )
-    training = names[: Split.of(len(names), train=train, validation=0.0).train]
-    items = items or _vocabulary(frame, training, min_count)
+    training = round(train * len(names)) if train <= 1 else int(train)
+    items = items or _vocabulary(frame, names[:training], min_count)
     encoded = _encoded(frame, names, items)
     other = items.index(OTHER) if OTHER in items else -1
     return EventLog(
         items,
         encoded,
         clock.times(starts),
-        tuple(_reports(frame, {session.name: "session", time.name: "time", item.name: "item"})),
+        tuple(
+            _reports(frame, {session.name: "session", time.name: "time", item.name: "item"}, clock)
+        ),
         frame.source,
         (*frame.notes, *_notes(encoded, other, singles)),
     )
@@ -151,10 +155,13 @@ def _encoded(
     )
 
 
-def _reports(frame: Frame, roles: dict[str, Role]) -> Iterator[ColumnReport]:
+def _reports(frame: Frame, roles: dict[str, Role], clock: Clock) -> Iterator[ColumnReport]:
     for column in frame.columns:
-        if column.name in roles:
-            yield report_of(column, roles[column.name], done="used", why="")
+        role = roles.get(column.name)
+        if role == "time":
+            yield timed(report_of(column, role, done="used", why=""), clock)
+        elif role is not None:
+            yield report_of(column, role, done="used", why="")
         else:
             yield report_of(column, "left out", done="left out", why="has no role in events")
 
