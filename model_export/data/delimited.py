@@ -18,6 +18,8 @@ from model_export.errors import DataError
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
 """The delimiter of a file of one column: a character that no text holds."""
+_TAB = {"\\t": "\t", "tab": "\t"}
+"""As a shell's user writes it."""
 _CHUNK = 20_000
 _SCORED_ROWS = 1000
 _FIELD_LIMIT = 1 << 27
@@ -72,7 +74,7 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
     that repeat.
     """
     body = _body_of(text, origin)
-    delimiter = options.delimiter or body.delimiter or _found_delimiter(body, options)
+    delimiter = _given_delimiter(options) or body.delimiter or _found_delimiter(body, options)
     header = _header_of(body, delimiter, options)
     notes = [f"lines before the table, left out: {body.skipped}"] if body.skipped else []
     read = _quoted if '"' in body.text or delimiter == " " else _unquoted
@@ -114,6 +116,16 @@ def _records(body: _Body, delimiter: str) -> Iterator[Record]:
             f"{body.origin}, line {line}: a quote is not closed, or something follows it in its "
             'cell; a quote inside of quotes is written twice ("")'
         ) from error
+
+
+def _given_delimiter(options: ReadOptions) -> str | None:
+    given = options.delimiter
+    if given is None:
+        return None
+    delimiter = _TAB.get(given, given)
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n':
+        raise DataError(f"--delimiter is one character that separates cells, not {given!r}")
+    return delimiter
 
 
 def _found_delimiter(body: _Body, options: ReadOptions) -> str:
