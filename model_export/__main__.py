@@ -14,6 +14,7 @@ NEEDED = (
     "onnxscript",
     "polars",
     "safetensors",
+    "scipy",
     "sklearn",
     "statsmodels",
     "sympy",

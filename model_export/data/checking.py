@@ -46,7 +46,7 @@ class Checked:
     changes: tuple[str, ...]
 
 
-def check(frame: Frame, layout: Layout, repairs: Repairs) -> Checked:
+def check(frame: Frame, layout: Layout, repairs: Repairs, min_rows: int = MIN_ROWS) -> Checked:
     """Every series in order, at a regular step, with its missing cells as NaN.
 
     Outliers are looked for first, then the order of time, duplicates, gaps and missing cells, in
@@ -54,7 +54,9 @@ def check(frame: Frame, layout: Layout, repairs: Repairs) -> Checked:
     """
     places = _places(frame, layout)
     counts: Counter[str] = Counter()
-    runs = _long_enough(_runs(frame, layout), repairs, places, counts)
+    everything = _runs(frame, layout)
+    runs = _long_enough(everything, min_rows, repairs, places)
+    counts["short"] = len(everything) - len(runs)
     runs, found = _without_outliers(runs, repairs, places)
     runs = _each(runs, counts, "sorted", lambda run: in_order(run, repairs.order, places))
     runs = _each(
@@ -98,20 +100,15 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
     return names
 
 
-def _long_enough(
-    runs: list[Run], repairs: Repairs, places: Places, counts: Counter[str]
-) -> list[Run]:
-    short = [run for run in runs if len(run.lines) < MIN_ROWS]
-    if not short:
-        return runs
-    if repairs.short == "refuse" or len(short) == len(runs):
+def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Places) -> list[Run]:
+    short = [run for run in runs if len(run.lines) < min_rows]
+    if short and (repairs.short == "refuse" or len(short) == len(runs)):
         way_out = "; --short drop leaves such series out" if len(short) < len(runs) else ""
         raise DataError(
             f"{places.at(short[0], 0)}: {len(short[0].lines)} rows are too few, at least "
-            f"{MIN_ROWS} are needed ({len(short)} of {len(runs)} series){way_out}"
+            f"{min_rows} are needed ({len(short)} of {len(runs)} series){way_out}"
         )
-    counts["short"] = len(short)
-    return [run for run in runs if len(run.lines) >= MIN_ROWS]
+    return [run for run in runs if len(run.lines) >= min_rows]
 
 
 def _each(
@@ -184,7 +181,7 @@ def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
 
 def _changes(counts: Counter[str], repairs: Repairs) -> tuple[str, ...]:
     told = {
-        "short": f"series of fewer than {MIN_ROWS} rows left out",
+        "short": "series of too few rows left out",
         "sorted": "rows that went back in time, sorted",
         "surplus": f"duplicate times, {repairs.duplicates} taken",
         "put in": "rows of missing values put into gaps",

@@ -10,7 +10,7 @@ Role = Literal["target", "known", "input", "time", "series", "session", "item", 
 
 WIDTH = 100
 _MOST = {"name": 20, "range": 35}
-_TO_THE_MINUTE = 16
+TO_THE_MINUTE = 16
 _NARROW = 30
 _HEADINGS = ("column", "role", "type", "range", "missing", "done, and why")
 
@@ -46,7 +46,7 @@ def _range(column: Column) -> tuple[str | None, str | None]:
     if column.kind == "text":
         return None, f"{values.n_unique()} different"
     if column.kind == "time":
-        return str(values.min())[:_TO_THE_MINUTE], str(values.max())[:_TO_THE_MINUTE]
+        return str(values.min())[:TO_THE_MINUTE], str(values.max())[:TO_THE_MINUTE]
     return _short(values.min()), _short(values.max())
 
 

@@ -18,6 +18,8 @@ from model_export.errors import DataError
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
 """The delimiter of a file of one column: a character that no text holds."""
+_TAB = {"\\t": "\t", "tab": "\t"}
+"""As a shell's user writes it."""
 _CHUNK = 20_000
 _SCORED_ROWS = 1000
 _FIELD_LIMIT = 1 << 27
@@ -72,15 +74,14 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
     that repeat.
     """
     body = _body_of(text, origin)
-    delimiter = options.delimiter or body.delimiter or _found_delimiter(body, options)
+    delimiter = _given_delimiter(options) or body.delimiter or _found_delimiter(body, options)
     header = _header_of(body, delimiter, options)
     notes = [f"lines before the table, left out: {body.skipped}"] if body.skipped else []
-    records = _table(islice(_records(body, delimiter), header.rows, None), header, origin, notes)
-    cells, lines = _columns(records, len(header.names))
+    read = _quoted if '"' in body.text or delimiter == " " else _unquoted
+    cells, lines = _without_tail(*read(body, delimiter, header, notes), notes)
     if not len(cells):
         raise DataError(f"{origin} has {_what_there_is(header)} and no rows")
     cells.columns = list(header.names)
-    cells, lines = _without_tail(cells, lines, notes)
     return Rows(header.names, cells, lines, delimiter, tuple(notes))
 
 
@@ -115,6 +116,16 @@ def _records(body: _Body, delimiter: str) -> Iterator[Record]:
             f"{body.origin}, line {line}: a quote is not closed, or something follows it in its "
             'cell; a quote inside of quotes is written twice ("")'
         ) from error
+
+
+def _given_delimiter(options: ReadOptions) -> str | None:
+    given = options.delimiter
+    if given is None:
+        return None
+    delimiter = _TAB.get(given, given)
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n':
+        raise DataError(f"--delimiter is one character that separates cells, not {given!r}")
+    return delimiter
 
 
 def _found_delimiter(body: _Body, options: ReadOptions) -> str:
@@ -192,8 +203,22 @@ def _names(cells: list[str], origin: str, line: int) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _quoted(
+    body: _Body, delimiter: str, header: _Header, notes: list[str]
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """In chunks, for Python's strings take ten times the room of polars'."""
+    records = _table(islice(_records(body, delimiter), header.rows, None), header, body, notes)
+    names = [str(at) for at in range(len(header.names))]
+    chunks, lines = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))], list[int]()
+    while chunk := list(islice(records, _CHUNK)):
+        lines.extend(line for line, _ in chunk)
+        columns = zip(names, zip(*(cells for _, cells in chunk), strict=True), strict=True)
+        chunks.append(pl.DataFrame([pl.Series(name, cells, pl.String) for name, cells in columns]))
+    return stripped(pl.concat(chunks, rechunk=True)), np.array(lines, np.int64)
+
+
 def _table(
-    records: Iterator[Record], header: _Header, origin: str, notes: list[str]
+    records: Iterator[Record], header: _Header, body: _Body, notes: list[str]
 ) -> Iterator[Record]:
     """Rows of the table's width; raises DataError at the first that is not.
 
@@ -201,28 +226,60 @@ def _table(
     """
     width, comments = len(header.names), 0
     blank: list[Record] = []
-    for record in records:
-        line, cells = record
+    for line, cells in records:
         if len(cells) == width:
             yield from blank
             blank.clear()
-            yield record
+            yield line, cells
         elif width == 1 and not cells:
             blank.append((line, [""]))
-        elif _is_comment(cells):
-            comments += 1
-        elif not _is_blank(cells):
-            raise DataError(_ragged(origin, line, len(cells), header))
-    if comments:
-        notes.append(f"comments (#) between the rows, left out: {comments}")
+        else:
+            comments += _is_comment(line, cells, header, body)
+    _note_comments(comments, notes)
+
+
+def _unquoted(
+    body: _Body, delimiter: str, header: _Header, notes: list[str]
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The same, ten times as fast: without quotes every line is a row, and every delimiter cuts."""
+    width = len(header.names)
+    rows = pl.Series(_lines(body.text)[header.rows :], dtype=pl.String)
+    lines = np.arange(len(rows)) + body.skipped + header.rows + 1
+    fitting = (rows.str.count_matches(delimiter, literal=True) == width - 1).to_numpy()
+    odd = np.flatnonzero(~fitting)
+    _note_comments(
+        sum(
+            _is_comment(int(lines[at]), rows[int(at)].split(delimiter), header, body) for at in odd
+        ),
+        notes,
+    )
+    kept = rows.filter(pl.Series(fitting))
+    return stripped(kept.str.split_exact(delimiter, width - 1).struct.unnest()), lines[fitting]
+
+
+def _lines(text: str) -> list[str]:
+    """Without the blank ones at the end."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.rstrip("\n").split("\n")
+
+
+def _is_comment(line: int, cells: list[str], header: _Header, body: _Body) -> bool:
+    """Of a row that does not fit: a comment, or blank. Raises DataError if it is neither."""
+    if cells and cells[0].startswith("#"):
+        return True
+    if not _is_blank(cells):
+        raise DataError(_ragged(body.origin, line, len(cells), header))
+    return False
+
+
+def _note_comments(count: int, notes: list[str]) -> None:
+    if count:
+        notes.append(f"comments (#) between the rows, left out: {count}")
 
 
 def _is_blank(cells: list[str]) -> bool:
     return not cells or (len(cells) == 1 and not cells[0].strip())
-
-
-def _is_comment(cells: list[str]) -> bool:
-    return bool(cells) and cells[0].startswith("#")
 
 
 def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
@@ -235,19 +292,6 @@ def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
 
 def _what_there_is(header: _Header) -> str:
     return "a header" if header.line else "no header"
-
-
-def _columns(records: Iterator[Record], width: int) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """In chunks, for Python's strings take ten times the room of polars'."""
-    chunks = [pl.DataFrame(schema=dict.fromkeys(map(str, range(width)), pl.String))]
-    lines: list[int] = []
-    while chunk := list(islice(records, _CHUNK)):
-        lines.extend(line for line, _ in chunk)
-        columns = zip(*(cells for _, cells in chunk), strict=True)
-        chunks.append(
-            pl.DataFrame([pl.Series(str(at), c, pl.String) for at, c in enumerate(columns)])
-        )
-    return stripped(pl.concat(chunks, rechunk=True)), np.array(lines, np.int64)
 
 
 def stripped(cells: pl.DataFrame) -> pl.DataFrame:

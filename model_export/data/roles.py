@@ -50,6 +50,18 @@ class SeriesRoles:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How messages call what the columns of values are for, and the options that name them."""
+
+    purpose: str = "to forecast"
+    option: str = "--targets"
+    options: str = "--targets, --known or --inputs"
+
+
+FORECAST = Wording()
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a column has its role."""
 
@@ -80,7 +92,7 @@ class Assignment:
         return self.targets + self.known + self.inputs
 
 
-def assign(frame: Frame, roles: SeriesRoles) -> Assignment:
+def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Assignment:
     """Roles for all columns.
 
     Raises DataError for a name that is no column or has two roles, a column that cannot have its
@@ -93,17 +105,17 @@ def assign(frame: Frame, roles: SeriesRoles) -> Assignment:
     series = None if roles.series is None else frame.column(roles.series)
     for column in frame.columns:
         if column.name not in reasons:
-            reasons[column.name] = _unnamed(frame, column, roles, timed=time is not None)
+            reasons[column.name] = _unnamed(frame, column, roles, wording, time)
     if series is None:
         refuse_stacked(frame, clock, {n: r.role for n, r in reasons.items()}, roles.named())
     by_role = {
         role: tuple(c for c in _in_named_order(frame, roles) if reasons[c.name].role == role)
         for role in ("target", "known", "input")
     }
-    _refuse_nothing(frame, by_role["target"])
+    _refuse_nothing(frame, by_role["target"], wording)
     for columns in by_role.values():
         for column in columns:
-            _refuse_unusable(frame, column)
+            _refuse_unusable(frame, column, wording)
     return Assignment(
         time, clock, series, by_role["target"], by_role["known"], by_role["input"], reasons
     )
@@ -148,39 +160,41 @@ def _time_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -
 def _counting_column(frame: Frame, reasons: dict[str, Reason]) -> Column | None:
     free = [column for column in frame.columns if column.name not in reasons and column.numeric]
     counting = [column for column in free if _counts_rows(column)]
+    counting = [column for column in counting if column.values[0] < column.values[1]]
     if len(counting) != 1:
         return None
     reasons[counting[0].name] = Reason("time", f"{_COUNTS}: taken as the time")
     return counting[0]
 
 
-def _unnamed(frame: Frame, column: Column, roles: SeriesRoles, *, timed: bool) -> Reason:
+def _unnamed(
+    frame: Frame, column: Column, roles: SeriesRoles, wording: Wording, time: Column | None
+) -> Reason:
     """A target, or left out. Raises DataError for a faulty column, and a part of the date."""
     by_default = roles.targets is None
-    if column.numeric and column.name.lower() in _TIME_NAMES and (by_default or not timed):
-        _refuse_unnamed_time(frame, column, timed=timed)
+    if column.numeric and column.name.lower() in _TIME_NAMES and (by_default or time is None):
+        _refuse_unnamed_time(frame, column, wording, timed=time is not None)
     if by_default and column.fault:
-        raise DataError(f"{column.fault}; or choose columns with --targets")
+        raise DataError(f"{column.fault}; or choose columns with {wording.option}")
     if not column.numeric:
-        return Reason("left out", _why_not_numeric(column))
+        return Reason("left out", _why_not_numeric(column, wording))
     if not by_default:
-        return Reason("left out", "not named in --targets, --known or --inputs")
+        return Reason("left out", f"not named in {wording.options}")
     if _counts_rows(column):
-        return Reason("left out", f"{_COUNTS}; --targets takes it")
+        return Reason("left out", f"{_COUNTS}; {wording.option} takes it")
     return Reason("target", "a column of numbers")
 
 
-def _refuse_unnamed_time(frame: Frame, column: Column, *, timed: bool) -> None:
+def _refuse_unnamed_time(frame: Frame, column: Column, wording: Wording, *, timed: bool) -> None:
     looks = "a part of the date" if timed else f"the time (--time {column.name})"
     raise DataError(
-        f"{frame.origin}: column {column.name!r} looks like {looks}; name it in --known, --inputs "
-        "or --targets"
+        f"{frame.origin}: column {column.name!r} looks like {looks}; name it in {wording.options}"
     )
 
 
-def _why_not_numeric(column: Column) -> str:
+def _why_not_numeric(column: Column, wording: Wording) -> str:
     if column.kind == "true or false":
-        return "true or false; --inputs or --known takes it as 1 and 0"
+        return f"true or false; {wording.options} takes it as 1 and 0"
     if column.kind == "time":
         return "not the time that orders the rows"
     return "holds nothing" if column.kind == "empty" else column.fault or "text"
@@ -194,14 +208,14 @@ def _counts_rows(column: Column) -> bool:
     return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0))
 
 
-def _refuse_nothing(frame: Frame, targets: tuple[Column, ...]) -> None:
+def _refuse_nothing(frame: Frame, targets: tuple[Column, ...], wording: Wording) -> None:
     if targets:
         return
     kinds = ", ".join(f"{column.name!r} ({column.kind})" for column in frame.columns[:10])
-    raise DataError(f"{frame.origin} has no column of numbers to forecast; there are {kinds}")
+    raise DataError(f"{frame.origin} has no column of numbers {wording.purpose}; there are {kinds}")
 
 
-def _refuse_unusable(frame: Frame, column: Column) -> None:
+def _refuse_unusable(frame: Frame, column: Column, wording: Wording) -> None:
     if column.fault:
         raise DataError(column.fault)
     if column.kind == "empty":
@@ -215,5 +229,5 @@ def _refuse_unusable(frame: Frame, column: Column) -> None:
     if column.numeric and len(large) and column.texts[large[0]].lstrip("+-").isdigit():
         raise DataError(
             f"{frame.cell_at(large[0], column)}: {column.texts[large[0]]} has more digits than a "
-            "float64 holds; an id is named by --series or left out with --targets"
+            f"float64 holds; name an id with --series, or other columns with {wording.option}"
         )

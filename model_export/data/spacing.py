@@ -42,7 +42,7 @@ class Step:
         steps = np.arange(position[-1] + 1)
         if self.months:
             return _month_ticks(ticks, steps * int(self.size))
-        filled = ticks[0] + (steps * self.size).astype(ticks.dtype)
+        filled: Ticks = ticks[0] + (steps * self.size).astype(ticks.dtype)
         filled[position] = ticks
         return filled
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from model_export.data.checking import Checked
 from model_export.data.clock import Clock
-from model_export.data.column_report import ColumnReport, report_of
+from model_export.data.column_report import TO_THE_MINUTE, ColumnReport, report_of
 from model_export.data.frame import Column, Frame
 from model_export.data.roles import Assignment
 from model_export.data.source import Source
@@ -23,7 +23,18 @@ def reports(
             continue
         done = "left out" if reason.role == "left out" else "used"
         why = "; ".join(text for text in (reason.why, found.get(column.name, "")) if text)
-        yield report_of(column, reason.role, done=done, why=why)
+        report = report_of(column, reason.role, done=done, why=why)
+        yield timed(report, given.clock) if column is given.time and given.clock else report
+
+
+def timed(report: ColumnReport, clock: Clock) -> ColumnReport:
+    """With the range of the clock, which may read whole numbers as dates."""
+    if not clock.dates or not len(clock.ticks):
+        return report
+    low, high = (
+        clock.text(tick)[:TO_THE_MINUTE] for tick in (clock.ticks.min(), clock.ticks.max())
+    )
+    return replace(report, low=low, high=high)
 
 
 def described(source: Source, changes: tuple[str, ...]) -> Source:

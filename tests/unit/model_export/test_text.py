@@ -38,5 +38,5 @@ def test_a_missing_file_is_named() -> None:
 def test_other_encodings_are_refused_with_the_place(tmp_path: Path) -> None:
     path = tmp_path / "latin.txt"
     path.write_bytes(b"caf\xe9 noir")
-    with pytest.raises(DataError, match="not UTF-8: bad byte at offset 3"):
+    with pytest.raises(DataError, match="line 1: bad byte 0xe9 at offset 3"):
         load_text(str(path))
