@@ -1,1 +1,1 @@
-"""What is learnt from which windows, and the baselines: characters, forecasts."""
+"""What is learnt from which windows: characters, forecasts."""

@@ -1,0 +1,92 @@
+"""The class of a sequence: its summary by hand, and problems that a summary solves."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from model_export.baselines.summary import (
+    Labelled,
+    accuracy,
+    log_loss,
+    sequence_models,
+    summary,
+)
+
+RNG = np.random.default_rng(6)
+NAN = np.nan
+
+
+def test_a_summary_is_of_the_observed_values() -> None:
+    sequence = np.array([[NAN, 1], [2, 4], [NAN, 7], [8, 10], [5, 13]])
+    expected = [5, np.sqrt(6), 2, 8, 2, 5, 9 / 7, 2 / 5, 7, np.sqrt(18), 1, 13, 1, 13, 3, 0, 5]
+    np.testing.assert_allclose(summary(sequence), expected)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_summary_of_nothing_or_one_value_is_no_fault() -> None:
+    np.testing.assert_array_equal(summary(np.full((3, 1), NAN)), [NAN] * 7 + [1, 3])
+    np.testing.assert_array_equal(summary(np.empty((0, 1))), [NAN] * 7 + [1, 0])
+    np.testing.assert_array_equal(summary(np.array([[4.0]])), [4, 0, 4, 4, 4, 4, 0, 0, 1])
+
+
+def made(count: int, classes: int = 3) -> Labelled:
+    """Class by the slope; lengths, levels and gaps are noise, and one input says nothing."""
+    targets = np.arange(count) % classes
+    sequences = []
+    for target in targets:
+        time = np.arange(RNG.integers(8, 30))
+        values = RNG.normal() + (target - 1) * 0.3 * time + 0.3 * RNG.normal(size=len(time))
+        values[RNG.random(len(time)) < 0.1] = NAN
+        sequences.append(np.column_stack([values, np.full(len(time), NAN)]))
+    return Labelled(sequences, targets)
+
+
+def test_logistic_regression_of_summaries_tells_classes_by_their_slope() -> None:
+    test = made(60)
+    majority, regression = sequence_models(made(120), made(60), 3)
+    assert accuracy(majority.predict(test.sequences), test.targets) == pytest.approx(1 / 3)
+    assert log_loss(majority.predict(test.sequences), test.targets) == pytest.approx(np.log(3))
+    found = regression.predict(test.sequences)
+    assert accuracy(found, test.targets) > 0.95
+    assert log_loss(found, test.targets) < 0.2
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert regression.description.startswith("logistic regression of summaries, C ")
+
+
+def test_a_class_that_training_lacks_is_improbable_but_possible() -> None:
+    models = sequence_models(made(30), made(9), 4)
+    for model in models:
+        found = model.predict(made(5).sequences)
+        assert ((found[:, 3] > 0) & (found[:, 3] < 0.05)).all()
+        np.testing.assert_allclose(found.sum(1), 1)
+
+
+def test_of_a_single_class_there_is_majority_alone() -> None:
+    (majority,) = sequence_models(made(6, classes=1), made(2, classes=1), 2)
+    np.testing.assert_allclose(majority.predict(made(2).sequences), [[7 / 8, 1 / 8]] * 2)
+
+
+def probabilities(count: int) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = RNG.dirichlet(np.ones(4), count)
+    return found
+
+
+def test_log_loss_and_accuracy_are_those_of_scikit_learn() -> None:
+    found, targets = probabilities(50), RNG.integers(0, 4, 50)
+    assert log_loss(found, targets) == pytest.approx(
+        metrics.log_loss(targets, found, labels=range(4))
+    )
+    assert accuracy(found, targets) == metrics.accuracy_score(targets, found.argmax(1))
+    assert np.isnan(log_loss(found[:0], targets[:0]))
+    assert np.isfinite(log_loss(np.array([[0.0, 1.0]]), np.array([0])))
+
+
+def test_the_validation_sequences_choose_the_penalty() -> None:
+    """Labels at random: only a strong penalty keeps from fitting noise."""
+    training = made(60)
+    noise = Labelled(training.sequences, RNG.integers(0, 3, 60))
+    other = made(200)
+    *_, weak = sequence_models(training, made(60), 3)
+    *_, strong = sequence_models(noise, Labelled(other.sequences, RNG.integers(0, 3, 200)), 3)
+    assert float(strong.chosen.split()[-1]) < 0.1 < float(weak.chosen.split()[-1])
