@@ -102,6 +102,8 @@ class _List(click.ParamType[tuple[object, ...]]):
     ) -> tuple[object, ...]:
         if isinstance(value, tuple):
             return value
+        if not value:
+            return ()
         try:
             return tuple(self._kind(part.strip()) for part in str(value).split(","))
         except ValueError:

@@ -1,5 +1,6 @@
 """Text as a sequence of characters."""
 
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -11,6 +12,8 @@ from model_export.data.source import Source, decode, digest, read_bytes
 from model_export.errors import DataError
 
 PYDOC = "pydoc"
+STDLIB = "stdlib"
+_PACKAGES = ("asyncio", "email", "http", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Text:
 
 
 def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
-    """The UTF-8 file `data`, or the documentation inside Python itself for "pydoc".
+    """The UTF-8 file `data`, or built-in data: "stdlib", the source of some packages of Python's own
+    library, "pydoc", its documentation.
 
     With a `vocabulary` ids are those that characters have there. Raises DataError where the file
     cannot be read, is not UTF-8, or has a character that the vocabulary lacks.
@@ -37,8 +41,18 @@ def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
         return _encode(
             text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())), vocabulary
         )
+    if data == STDLIB:
+        text = _source_code()
+        description = f"the source of Python's {', '.join(_PACKAGES)}"
+        return _encode(text, Source(description, digest(text.encode())), vocabulary)
     content = read_bytes(Path(data))
     return _encode(decode(content, data), Source(Path(data).name, digest(content)), vocabulary)
+
+
+def _source_code() -> str:
+    library = Path(sysconfig.get_paths()["stdlib"])
+    files = [file for name in _PACKAGES for file in sorted((library / name).glob("*.py"))]
+    return "\n".join(decode(read_bytes(file), str(file)) for file in files)
 
 
 def _encode(text: str, source: Source, vocabulary: tuple[str, ...] | None) -> Text:

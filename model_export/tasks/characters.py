@@ -1,13 +1,15 @@
 """The next character of a text."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_export.baselines.tokens import bits, token_models
+from model_export.baselines.baseline import Baseline
+from model_export.baselines.tokens import TokenModel, bits, token_models
 from model_export.data.source import Source
 from model_export.data.text import Text, load_text
 from model_export.errors import DataError
@@ -43,7 +45,6 @@ class Characters:
         size = len(text.vocabulary)
         self.input = Tokens(size=size, vocabulary=text.vocabulary)
         self.output = Probabilities(width=size)
-        self._simple = token_models(text.tokens, self.split, size)
         self.config = NetworkConfig(
             front=TokensFront(size, recipe.embedding),
             head=SoftmaxHead(size),
@@ -66,6 +67,10 @@ class Characters:
             f"{self.source.description}: {len(self._tokens):,} characters, {self.input.size} "
             "different ones",
         )
+
+    @cached_property
+    def _simple(self) -> tuple[Baseline[TokenModel], ...]:
+        return token_models(self._tokens.numpy(), self.split, self.input.size)
 
     @property
     def baselines(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The label of a whole sequence."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_export.baselines.summary import class_baselines
+from model_export.baselines.baseline import Baseline
+from model_export.baselines.summary import SequenceModel, Labelled, accuracy, log_loss, sequence_models
 from model_export.data.column_report import report_columns
 from model_export.data.labelled import LabelledSequences, LabelRoles, load_labelled
 from model_export.data.source import Source
@@ -66,10 +68,6 @@ class Classify:
             reset=recipe.reset,
             dropout=recipe.dropout,
         )
-        train, validation, _ = (
-            ([data.sequences[index] for index in part], data.targets[part]) for part in self._parts
-        )
-        self._simple = class_baselines(train, validation, len(data.labels))
 
     @classmethod
     def load(cls, recipe: ClassifyRecipe) -> "Classify":
@@ -88,6 +86,14 @@ class Classify:
     @property
     def read(self) -> tuple[str, ...]:
         return tuple(report_columns(self._data.columns, self._data.notes).splitlines())
+
+    @cached_property
+    def _simple(self) -> tuple[Baseline[SequenceModel], ...]:
+        training, validation, _ = (
+            Labelled([self._data.sequences[index] for index in part], self._data.targets[part])
+            for part in self._parts
+        )
+        return sequence_models(training, validation, len(self._data.labels))
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -115,9 +121,9 @@ class Classify:
         return mean_of(bits_of(scored.scores, targets), batch.counts), scored.states[:, -1]
 
     def validation_loss(self, network: Network) -> float:
-        """Bits of the label after the last step."""
+        """Nats of the label after the last step."""
         found, targets = self._answers(network, self._parts[1])
-        return -float(np.log2(found[np.arange(len(targets)), targets].clip(min=1e-12)).mean())
+        return log_loss(found, targets)
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """Of the label after the last step."""
@@ -130,11 +136,12 @@ class Classify:
                 unit=unit,
                 model=figures.pop("model"),
                 baselines=figures,
-                headline=name == "error rate",
+                better="higher" if name == "accuracy" else "lower",
+                headline=name == "accuracy",
             )
             for name, unit, measure in (
-                ("error rate", "", _error_rate),
-                ("log loss", "bit", _log_loss),
+                ("accuracy", "", accuracy),
+                ("log loss", "nat", log_loss),
             )
             for figures in [{who: measure(one, targets) for who, one in answers.items()}]
         )
@@ -174,11 +181,3 @@ def _divided(data: LabelledSequences, recipe: ClassifyRecipe) -> tuple[NDArray[n
         for part, some in zip(parts, found, strict=True):
             part.append(some)
     return tuple(np.sort(np.concatenate(part)) for part in parts)
-
-
-def _error_rate(found: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
-    return float((found.argmax(1) != targets).mean())
-
-
-def _log_loss(found: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
-    return -float(np.log2(found[np.arange(len(targets)), targets].clip(min=1e-12)).mean())

@@ -1,6 +1,7 @@
 """The next item of a session, from those before."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_export.baselines.items import item_baselines, ranking, ranks
+from model_export.baselines.baseline import Baseline
+from model_export.baselines.items import ItemModel, item_models, ranks_of
+from model_export.baselines.ranking import mean_reciprocal_rank, ranks, recall
 from model_export.data.column_report import report_columns
 from model_export.data.events import OTHER, EventLog, EventRoles, load_events
 from model_export.data.frame import ReadOptions
@@ -61,7 +64,6 @@ class Events:
             reset=recipe.reset,
             dropout=recipe.dropout,
         )
-        self._simple = item_baselines(log.sessions[: self.split.train], size)
 
     @classmethod
     def load(cls, recipe: EventsRecipe, vocabulary: tuple[str, ...] | None = None) -> "Events":
@@ -85,6 +87,12 @@ class Events:
     @property
     def read(self) -> tuple[str, ...]:
         return tuple(report_columns(self._log.columns, self._log.notes).splitlines())
+
+    @cached_property
+    def _simple(self) -> tuple[Baseline[ItemModel], ...]:
+        sessions, split = self._log.sessions, self.split
+        training, validation = sessions[: split.train], sessions[split.train : split.validation]
+        return item_models(training, validation, self.input.size, self._unknown)
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -123,7 +131,7 @@ class Events:
         at, unknown = self._recipe.at, self._unknown
         found = {"model": self._ranks(network, unknown)}
         for one in self._simple:
-            found[one.name] = ranking(one.predict, sessions, unknown)
+            found[one.name] = ranks_of(one.predict, sessions, self.input.size, unknown)
         return tuple(
             Score(
                 metric=f"{name}@{at}",
@@ -132,7 +140,7 @@ class Events:
                 baselines=figures,
                 better="higher",
             )
-            for name, measure in (("recall", _recall), ("MRR", _reciprocal))
+            for name, measure in (("recall", recall), ("MRR", mean_reciprocal_rank))
             for figures in [{who: measure(ranked, at) for who, ranked in found.items()}]
         )
 
@@ -159,11 +167,3 @@ def _predicted(network: Predictor, sessions: Sequence[Tensor]) -> Iterator[tuple
         with evaluating(network):
             outputs, _ = network(batch.input.to(state.device), state)
         yield outputs.cpu()[batch.counts], batch.target[batch.counts]
-
-
-def _recall(ranked: NDArray[np.float64], at: int) -> float:
-    return float((ranked <= at).mean())
-
-
-def _reciprocal(ranked: NDArray[np.float64], at: int) -> float:
-    return float(np.where(ranked <= at, 1 / ranked, 0).mean())

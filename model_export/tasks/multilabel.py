@@ -1,6 +1,7 @@
 """Which labels are on at the next step."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from model_export.baselines.labels import label_baselines
+from model_export.baselines.baseline import Baseline
+from model_export.baselines.labels import LabelModel, label_models, nats_per_step
 from model_export.data.rolls import Rolls, load_rolls
 from model_export.data.source import Source
 from model_export.evaluate import Predictor, evaluating
@@ -51,7 +53,6 @@ class Multilabel:
             reset=recipe.reset,
             dropout=recipe.dropout,
         )
-        self._simple = label_baselines(rolls.train, rolls.validation)
 
     @classmethod
     def load(cls, recipe: MultilabelRecipe) -> "Multilabel":
@@ -73,6 +74,10 @@ class Multilabel:
         return tuple(
             f"{name}: {len(part)} sequences, {sum(map(len, part))} steps" for name, part in parts
         )
+
+    @cached_property
+    def _simple(self) -> tuple[Baseline[LabelModel], ...]:
+        return label_models(self._rolls.train, self._rolls.validation)
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -109,7 +114,9 @@ class Multilabel:
             metric="NLL/step",
             unit="nat",
             model=_nats(network, self._test),
-            baselines={one.name: one.predict(self._rolls.test) for one in self._simple},
+            baselines={
+                one.name: nats_per_step(one.predict, self._rolls.test) for one in self._simple
+            },
         )
         return (score,)
 

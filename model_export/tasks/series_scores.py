@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_export.baselines.series import forecasters
+from model_export.baselines.baseline import Baseline
+from model_export.baselines.series import Forecast, forecasters
 from model_export.baselines.windows import Origins, SeriesData, future, origins_of
 from model_export.evaluate import Predictor, evaluating, walk
 from model_export.tasks.roll import Feedback, roll
@@ -49,7 +51,10 @@ class SeriesScores:
         self._output = output
         self._scale = scale[: data.targets]
         self._feedback = feedback
-        self._simple = forecasters(data)
+
+    @cached_property
+    def _simple(self) -> tuple[Baseline[Forecast], ...]:
+        return forecasters(self._data)
 
     @property
     def baselines(self) -> tuple[str, ...]:
