@@ -297,9 +297,7 @@ def _what_there_is(header: _Header) -> str:
 def stripped(cells: pl.DataFrame) -> pl.DataFrame:
     """Without white space around the cells; null where nothing is left."""
     bare = cells.select(pl.all().str.strip_chars())
-    return bare.select(
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in bare.columns
-    )
+    return bare.select(pl.when(pl.all() != "").then(pl.all()))
 
 
 def _without_tail(
