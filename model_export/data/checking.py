@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from model_export.data.clock import Clock
+from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame
 from model_export.data.repairs import (
     MIN_ROWS,
@@ -94,8 +95,8 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
     missing = names.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"{frame.cell_at(missing[0], series)}: no id of a series ({len(missing)} "
-            "rows have none)"
+            f"{frame.cell_at(missing[0], series)}: no id of a series (rows "
+            f"without one: {len(missing)})"
         )
     return names
 
@@ -105,8 +106,8 @@ def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Place
     if short and (repairs.short == "refuse" or len(short) == len(runs)):
         way_out = "; --short drop leaves such series out" if len(short) < len(runs) else ""
         raise DataError(
-            f"{places.at(short[0], 0)}: {len(short[0].lines)} rows are too few, at least "
-            f"{min_rows} are needed ({len(short)} of {len(runs)} series){way_out}"
+            f"{places.at(short[0], 0)}: too short with {counted(len(short[0].lines), 'row')}, "
+            f"at least {min_rows} are needed ({len(short)} of {len(runs)} series){way_out}"
         )
     return [run for run in runs if len(run.lines) >= min_rows]
 
@@ -203,7 +204,7 @@ def constant_columns(
     if names and repairs.constant == "refuse":
         values = used[[column.name for column in used].index(names[0])].values.drop_nulls()
         raise DataError(
-            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} ({len(names)} such "
-            "columns); --constant drop leaves them out"
+            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} (such columns: "
+            f"{len(names)}); --constant drop leaves them out"
         )
     return set(names)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model_export.data.counted import counted
 from model_export.data.frame import ReadOptions
 from model_export.data.numbers import looks_like_number
 from model_export.data.times import looks_like_time
@@ -285,8 +286,8 @@ def _is_blank(cells: list[str]) -> bool:
 def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
     expected = f"the header (line {header.line})" if header.line else "the first row"
     return (
-        f"{origin}, line {line}: {found} cells, {expected} has {len(header.names)}; quote cells "
-        "that hold the delimiter, or name another one with --delimiter"
+        f"{origin}, line {line}: {counted(found, 'cell')}, {expected} has {len(header.names)}; "
+        "quote cells that hold the delimiter, or name another one with --delimiter"
     )
 
 

@@ -92,7 +92,7 @@ def test_options_decide(
         ("\n \n", "is empty"),
         ("a,b\n", "has a header and no rows"),
         ("a,b\n,\n,\n", "has a header and no rows"),
-        ("a,b\n1,2\n3\n", "line 3: 1 cells, the header (line 1) has 2"),
+        ("a,b\n1,2\n3\n", "line 3: 1 cell, the header (line 1) has 2"),
         ("a,b\n1,2\n\n3,4,5\n", "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n"x\ny",2\n3,z,4\n', "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n1,"2\n3,4\n', "line 2: a quote is not closed"),
