@@ -1,7 +1,7 @@
 """Rows of a frame become series, checked one after the other."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,7 +67,9 @@ def check(frame: Frame, layout: Layout, repairs: Repairs, min_rows: int = MIN_RO
     runs = _each(runs, counts, "put in", lambda r: without_gaps(r, step, repairs.gaps, places))
     if repairs.missing == "refuse":
         _refuse_missing(runs, layout, places)
-    return Checked(tuple(runs), step, found, _changes(counts, repairs))
+    still = _still(runs)
+    told = tuple("; ".join(filter(None, texts)) for texts in zip(found, still, strict=True))
+    return Checked(tuple(runs), step, told, _changes(counts, repairs))
 
 
 def _places(frame: Frame, layout: Layout) -> Places:
@@ -104,10 +106,11 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
 def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Places) -> list[Run]:
     short = [run for run in runs if len(run.lines) < min_rows]
     if short and (repairs.short == "refuse" or len(short) == len(runs)):
-        way_out = "; --short drop leaves such series out" if len(short) < len(runs) else ""
+        some = f" ({len(short)} of {len(runs)} series are); --short drop leaves them out"
+        way_out = some if len(short) < len(runs) else ""
         raise DataError(
-            f"{places.at(short[0], 0)}: too short with {counted(len(short[0].lines), 'row')}, "
-            f"at least {min_rows} are needed ({len(short)} of {len(runs)} series){way_out}"
+            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, "
+            f"at least {min_rows} are needed{way_out}"
         )
     return [run for run in runs if len(run.lines) >= min_rows]
 
@@ -178,6 +181,13 @@ def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
         f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); --missing "
         "last or --missing forecast trains with missing values"
     )
+
+
+def _still(runs: list[Run]) -> Iterator[str]:
+    """In how many of several series each column never changes."""
+    spans = [np.fmax.reduce(run.values) - np.fmin.reduce(run.values) for run in runs]
+    for count in (~(np.array(spans) > 0)).sum(axis=0):
+        yield f"never changes in {count} of {len(runs)} series" if count and len(runs) > 1 else ""
 
 
 def _changes(counts: Counter[str], repairs: Repairs) -> tuple[str, ...]:

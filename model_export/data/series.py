@@ -106,10 +106,9 @@ def series_of(frame: Frame, roles: SeriesRoles, repairs: Repairs) -> Table:
 def report_table(table: Table) -> str:
     """What becomes of every column, and what was found, in at most 100 columns of plain text."""
     lengths = [len(series.lines) for series in table.series]
+    span = " to ".join(dict.fromkeys(map(str, (min(lengths), max(lengths)))))
     rows = (
-        counted(lengths[0], "row")
-        if len(lengths) == 1
-        else (f"{len(lengths)} series of {min(lengths)} to {max(lengths)} rows")
+        counted(lengths[0], "row") if len(lengths) == 1 else f"{len(lengths)} series of {span} rows"
     )
     step = f", {table.step} apart" if table.step else ""
     title = f"{table.source.description}: {rows}{step}"

@@ -73,7 +73,7 @@ def test_roles_order_the_columns_of_the_values(write: WriteFile) -> None:
     table = load_series(path, roles=roles)
     assert (table.targets, table.known, table.inputs) == (("c",), ("d",), ("b",))
     assert only(table) == [[3, 1, 2], [6, 0, 9], [9, 0, 5], [3, 0, 0]]
-    assert why(table, "a") == ("left out: left out: not named in --targets, --known or --inputs")
+    assert why(table, "a") == ("left out: left out: not named")
 
 
 def test_series_are_told_apart_and_may_differ_in_length(write: WriteFile) -> None:
@@ -209,6 +209,43 @@ def test_a_column_that_counts_the_rows_is_the_time(write: WriteFile) -> None:
     )
 
 
+def test_a_count_that_starts_again_with_every_series_is_the_time(write: WriteFile) -> None:
+    cells = [f"{name},{at},{(3 * at) % 7}" for name in "xy" for at in range(10)]
+    path = write(rows(*cells, header="s,n,a"))
+    table = load_series(path, roles=SeriesRoles(series="s"))
+    assert (table.targets, table.step) == (("a",), "1")
+
+
+def test_text_in_the_place_of_the_time_is_refused(write: WriteFile) -> None:
+    path = write(rows("Jan 1 2020,1", "Jan 2 2020,3", "Jan 3 2020,2", "Jan 4 2020,2"))
+    assert "line 2, column 'time': 'Jan 1 2020' is not read as a time; --time-format" in refused(
+        path
+    )
+    table = load_series(path, ReadOptions(time_format="%b %d %Y"))
+    assert table.step == "1 day"
+    assert load_series(path, roles=SeriesRoles(targets=("a",))).step is None
+
+
+def test_numbers_beyond_float32_are_refused(write: WriteFile) -> None:
+    path = write(daily("1", "2", "-4e38", "5"))
+    assert "line 4, column 'a': -4e38 is beyond float32" in refused(path)
+
+
+def test_a_table_cut_by_spaces_is_refused_with_the_way_out(write: WriteFile) -> None:
+    path = write("day a\nx 1\ny 2\n")
+    assert refused(path).endswith("where spaces separate cells: --delimiter ' '")
+
+
+def test_targets_that_never_change_in_a_series_are_counted(write: WriteFile) -> None:
+    cells = [
+        f"{day},{name},{5 if name == 'x' else at}"
+        for name in "xy"
+        for at, day in enumerate(DAYS[:5])
+    ]
+    table = load_series(write(rows(*cells, header="time,s,a")), roles=SeriesRoles(series="s"))
+    assert why(table, "a").endswith("never changes in 1 of 2 series")
+
+
 def test_more_digits_than_a_float_holds_are_refused(write: WriteFile) -> None:
     path = write(daily("12345678901234567", "2", "3", "5"))
     assert "line 2, column 'a': 12345678901234567 has more digits" in refused(path)
@@ -230,7 +267,7 @@ STILL = daily("1,5", "2,5", "4,5", "3,5", header="time,a,b")
         (GAPPY, "line 5: 2020-01-06 follows 2020-01-03, and the step is 1 day; 1 gap; --gaps m"),
         (HOLES, "line 3, column 'a': missing value (2 in all); --missing last or --missing forec"),
         (STILL, "column 'b': always 5 (such columns: 1); --constant drop"),
-        (daily(1, 2), "too short with 2 rows, at least 4 are needed"),
+        (daily(1, 2), "the series has 2 rows, at least 4 are needed"),
         (rows("2020-01-01,1", ",3", "2020-01-03,2"),
          "line 3, column 'time': no time (rows without one: 1)"),
         (rows("2020-01-01,1", "2020-01-02,2", "2020-01-04,5", "2020-01-08,3"),
@@ -342,7 +379,8 @@ def test_short_series_can_be_left_out(write: WriteFile) -> None:
     roles = SeriesRoles(series="s")
     message = refused(path, roles)
     assert (
-        "line 7, series 'y': too short with 1 row, at least 4 are needed (1 of 2 series)" in message
+        "line 7, series 'y': the series has 1 row, at least 4 are needed (1 of 2 series are"
+        in message
     )
     table = load_series(path, roles=roles, repairs=Repairs(short="drop"))
     assert [series.name for series in table.series] == ["x"]
