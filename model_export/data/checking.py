@@ -1,7 +1,7 @@
 """Rows of a frame become series, checked one after the other."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from model_export.data.clock import Clock
+from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame
 from model_export.data.repairs import (
     MIN_ROWS,
@@ -66,7 +67,9 @@ def check(frame: Frame, layout: Layout, repairs: Repairs, min_rows: int = MIN_RO
     runs = _each(runs, counts, "put in", lambda r: without_gaps(r, step, repairs.gaps, places))
     if repairs.missing == "refuse":
         _refuse_missing(runs, layout, places)
-    return Checked(tuple(runs), step, found, _changes(counts, repairs))
+    still = _still(runs)
+    told = tuple("; ".join(filter(None, texts)) for texts in zip(found, still, strict=True))
+    return Checked(tuple(runs), step, told, _changes(counts, repairs))
 
 
 def _places(frame: Frame, layout: Layout) -> Places:
@@ -94,8 +97,8 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
     missing = names.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"{frame.cell_at(missing[0], series)}: no id of a series ({len(missing)} "
-            "rows have none)"
+            f"{frame.cell_at(missing[0], series)}: no id of a series (rows "
+            f"without one: {len(missing)})"
         )
     return names
 
@@ -103,10 +106,11 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
 def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Places) -> list[Run]:
     short = [run for run in runs if len(run.lines) < min_rows]
     if short and (repairs.short == "refuse" or len(short) == len(runs)):
-        way_out = "; --short drop leaves such series out" if len(short) < len(runs) else ""
+        some = f" ({len(short)} of {len(runs)} series are); --short drop leaves them out"
+        way_out = some if len(short) < len(runs) else ""
         raise DataError(
-            f"{places.at(short[0], 0)}: {len(short[0].lines)} rows are too few, at least "
-            f"{min_rows} are needed ({len(short)} of {len(runs)} series){way_out}"
+            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, "
+            f"at least {min_rows} are needed{way_out}"
         )
     return [run for run in runs if len(run.lines) >= min_rows]
 
@@ -179,6 +183,13 @@ def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
     )
 
 
+def _still(runs: list[Run]) -> Iterator[str]:
+    """In how many of several series each column never changes."""
+    spans = [np.fmax.reduce(run.values) - np.fmin.reduce(run.values) for run in runs]
+    for count in (~(np.array(spans) > 0)).sum(axis=0):
+        yield f"never changes in {count} of {len(runs)} series" if count and len(runs) > 1 else ""
+
+
 def _changes(counts: Counter[str], repairs: Repairs) -> tuple[str, ...]:
     told = {
         "short": "series of too few rows left out",
@@ -203,7 +214,7 @@ def constant_columns(
     if names and repairs.constant == "refuse":
         values = used[[column.name for column in used].index(names[0])].values.drop_nulls()
         raise DataError(
-            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} ({len(names)} such "
-            "columns); --constant drop leaves them out"
+            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} (such columns: "
+            f"{len(names)}); --constant drop leaves them out"
         )
     return set(names)

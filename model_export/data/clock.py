@@ -50,8 +50,8 @@ def clock_of(frame: Frame, column: Column) -> Clock:
     missing = column.values.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"{frame.cell_at(missing[0], column)}: no time ({len(missing)} rows have none); give "
-            "them one or remove them"
+            f"{frame.cell_at(missing[0], column)}: no time (rows without one: {len(missing)}); "
+            "give them one or remove them"
         )
     if column.kind == "time":
         return Clock(column.values.to_physical().to_numpy(), dates=True)

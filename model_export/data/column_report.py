@@ -68,7 +68,7 @@ def report_columns(columns: tuple[ColumnReport, ...], notes: tuple[str, ...] = (
 
 def _cells(column: ColumnReport) -> tuple[str, ...]:
     between = " … ".join(text for text in (column.low, column.high) if text is not None)
-    told = f"{column.done}: {column.why}" if column.why else column.done
+    told = ": ".join(text for text in (column.done, column.why) if text and text != column.role)
     name, span = _cut(column.name, _MOST["name"]), _cut(between, _MOST["range"])
     return name, column.role, column.type, span, str(column.missing), told
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from model_export.data.frame import Column, Kind, ReadOptions
-from model_export.data.numbers import Marks, all_decorated, numbers
-from model_export.data.times import parse_times
+from model_export.data.numbers import Marks, all_decorated, number_columns
+from model_export.data.times import by_format, parse_times
 
 _MISSING = (
     "", "-", "--", ".", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "nil", "nat"
@@ -36,20 +36,22 @@ def typed_columns(
     "NA", "null", "-" and the like are missing cells among numbers and times, and text among text.
     """
     typing = _Typing(marks, options.time_format, where)
-    for column in cells.iter_columns():
-        yield _typed(column, typing)
+    for column, values in zip(cells.iter_columns(), number_columns(cells, marks), strict=True):
+        yield _typed(column, values, typing)
 
 
 def number_column(name: str, values: pl.Series, cells: pl.Series) -> Column:
     """A column of Float64 `values`, whole numbers where all of them are."""
-    known = values.drop_nulls().to_numpy()
+    every = values.to_numpy()
+    known = every[~np.isnan(every)]
     whole = bool(np.all((known == np.floor(known)) & (np.abs(known) < _MOST_EXACT)))
     kind: Kind = "whole number" if whole else "number"
     return Column(name, kind, values.cast(pl.Int64) if whole else values, cells)
 
 
-def _typed(cells: pl.Series, typing: _Typing) -> Column:
-    values = numbers(cells, typing.marks)
+def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
+    if typing.time_format is not None and (times := _formatted(cells, typing.time_format)):
+        return times
     if cells.count() and values.null_count() == cells.null_count():
         return number_column(cells.name, values, cells)
     present = _without_missing(cells)
@@ -64,6 +66,15 @@ def _typed(cells: pl.Series, typing: _Typing) -> Column:
         or _truth_column(cells, present)
         or _text(cells, present, typing)
     )
+
+
+def _formatted(cells: pl.Series, time_format: str) -> Column | None:
+    """A column whose cells all are of the format, even those that are numbers: 2020013123."""
+    present = _without_missing(cells)
+    times = by_format(present, time_format)
+    if not times.count() or times.null_count() != present.null_count():
+        return None
+    return Column(cells.name, "time", times.alias(cells.name), cells)
 
 
 def _without_missing(cells: pl.Series) -> pl.Series:

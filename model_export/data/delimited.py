@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model_export.data.counted import counted
 from model_export.data.frame import ReadOptions
 from model_export.data.numbers import looks_like_number
 from model_export.data.times import looks_like_time
@@ -285,8 +286,8 @@ def _is_blank(cells: list[str]) -> bool:
 def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
     expected = f"the header (line {header.line})" if header.line else "the first row"
     return (
-        f"{origin}, line {line}: {found} cells, {expected} has {len(header.names)}; quote cells "
-        "that hold the delimiter, or name another one with --delimiter"
+        f"{origin}, line {line}: {counted(found, 'cell')}, {expected} has {len(header.names)}; "
+        "quote cells that hold the delimiter, or name another one with --delimiter"
     )
 
 
@@ -297,9 +298,7 @@ def _what_there_is(header: _Header) -> str:
 def stripped(cells: pl.DataFrame) -> pl.DataFrame:
     """Without white space around the cells; null where nothing is left."""
     bare = cells.select(pl.all().str.strip_chars())
-    return bare.select(
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in bare.columns
-    )
+    return bare.select(pl.when(pl.all() != "").then(pl.all()))
 
 
 def _without_tail(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_export.data.clock import Clock, clock_of
 from model_export.data.column_report import ColumnReport, Role, report_of
+from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.read import read_frame
 from model_export.data.source import Source
@@ -69,7 +70,7 @@ def load_events(
     names, starts, singles = _sessions(_ids(frame, session), clock.ticks, _ids(frame, item))
     if len(names) < _FEWEST_SESSIONS:
         raise DataError(
-            f"{frame.origin}: {len(names)} sessions of two events or more, at least "
+            f"{frame.origin}: {counted(len(names), 'session')} of two events or more, at least "
             f"{_FEWEST_SESSIONS} are needed; --session names the column that tells sessions apart"
         )
     training = round(train * len(names)) if train <= 1 else int(train)
@@ -102,8 +103,8 @@ def _ids(frame: Frame, column: Column) -> pl.Series:
     missing = column.cells.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"{frame.cell_at(missing[0], column)}: missing ({len(missing)} rows); an event needs a "
-            "session, a time and an item"
+            f"{frame.cell_at(missing[0], column)}: missing (such rows: {len(missing)}); an event "
+            "needs a session, a time and an item"
         )
     return column.texts
 
@@ -146,8 +147,8 @@ def _encoded(
     unknown = {name for session in sessions for name in session} - ids.keys()
     if unknown and OTHER not in ids:
         raise DataError(
-            f"{frame.origin}: {len(unknown)} items such as {min(unknown)!r} are unknown to the "
-            f"vocabulary, which has no {OTHER}"
+            f"{frame.origin}: {counted(len(unknown), 'item')} such as {min(unknown)!r} unknown to "
+            f"the vocabulary, which has no {OTHER}"
         )
     return tuple(
         np.array([ids[name] if name in ids else ids[OTHER] for name in session], np.int64)

@@ -18,8 +18,8 @@ _MOST_NAMES = 20
 class ReadOptions:
     """How a CSV file is written; what is None is found from the whole file.
 
-    `delimiter` (or "tab"), `decimal` and `thousands` are one character each. `header` says whether the first
-    row holds names. `time_format` is that of `strptime`. Parquet needs none of them.
+    `delimiter` (or "tab"), `decimal` and `thousands` are one character each. `header` says whether
+    the first row holds names. `time_format` is that of `strptime`. Parquet needs none of them.
     """
 
     delimiter: str | None = None

@@ -61,6 +61,7 @@ def labelled_of(frame: Frame, roles: LabelRoles, repairs: Repairs) -> LabelledSe
     """As `load_labelled`."""
     series, label = _role(frame, roles.series, "series"), _role(frame, roles.label, "label")
     label_of = _label_of_each(frame, series, label)
+    labels = _labels(frame, label, set(label_of.values()))
     rest = replace(frame, columns=tuple(c for c in frame.columns if c is not label))
     given = assign(rest, SeriesRoles(roles.time, roles.series, roles.inputs), _WORDING)
     checked = check(rest, Layout(given.clock, given.series, given.used), repairs, min_rows=1)
@@ -69,7 +70,6 @@ def labelled_of(frame: Frame, roles: LabelRoles, repairs: Repairs) -> LabelledSe
     if not kept:
         raise DataError(f"{frame.origin}: --constant drop leaves no input")
     names = tuple(run.name for run in checked.runs)
-    labels = _labels(frame, label, {label_of[name] for name in names})
     return LabelledSequences(
         inputs=tuple(given.used[at].name for at in kept),
         labels=labels,

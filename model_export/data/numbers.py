@@ -1,10 +1,9 @@
 """Numbers as people write them: which mark is the decimal one, and which groups thousands."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from model_export.data.frame import ReadOptions
@@ -59,14 +58,25 @@ def all_decorated(cells: pl.Series) -> bool:
     return bool(cells.str.contains(_DECORATED).all())
 
 
+def number_columns(cells: pl.DataFrame, marks: Marks) -> Iterator[pl.Series]:
+    """Every column by `numbers`; plain ones, which most are, all at once."""
+    if marks != _PLAIN or not cells.width:
+        yield from (numbers(column, marks) for column in cells.iter_columns())
+        return
+    read = cells.select(pl.all().cast(pl.Float64, strict=False))
+    finite = read.select(pl.all().is_finite().all()).row(0)
+    for column, values, plain in zip(
+        cells.iter_columns(), read.iter_columns(), finite, strict=True
+    ):
+        whole = plain and values.null_count() == column.null_count()
+        yield values if whole else numbers(column, marks)
+
+
 def numbers(cells: pl.Series, marks: Marks) -> pl.Series:
     """Float64 [N], null where a cell is no finite number written with these marks."""
     if marks == _PLAIN:
         plain = cells.cast(pl.Float64, strict=False)
-        if (
-            plain.null_count() == cells.null_count()
-            and np.isfinite(plain.drop_nulls().to_numpy()).all()
-        ):
+        if plain.null_count() == cells.null_count() and plain.is_finite().all():
             return plain
     cell = pl.col("cell")
     found = pl.when(cell.str.contains(_pattern(marks))).then(_plain(cell, marks))

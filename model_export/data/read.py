@@ -12,6 +12,7 @@ from model_export.data.delimited import read_rows, stripped
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.numbers import find_marks
 from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.data.times import by_format
 from model_export.errors import DataError, one_line
 
 _PARQUET = b"PAR1"
@@ -23,6 +24,9 @@ _OTHERS = {
     b"\xfe\xff": "UTF-16: save it as CSV (UTF-8)",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"ARROW1": "an Arrow file: save it as Parquet",
+    b"{": "JSON: save it as CSV or Parquet",
+    b"[": "JSON: save it as CSV or Parquet",
+    b"<": "HTML or XML: save it as CSV",
 }
 
 
@@ -51,8 +55,17 @@ def _delimited(text: str, path: str, source: Source, options: ReadOptions) -> Fr
         return f"{path}, line {rows.lines[row]}"
 
     marks = find_marks(rows.cells, rows.delimiter, where, options)
-    columns = typed_columns(rows.cells, where, marks, options)
-    return Frame(path, "line", tuple(columns), rows.lines, source, rows.notes)
+    columns = tuple(typed_columns(rows.cells, where, marks, options))
+    _refuse_idle_format(path, columns, options)
+    return Frame(path, "line", columns, rows.lines, source, rows.notes)
+
+
+def _refuse_idle_format(path: str, columns: tuple[Column, ...], options: ReadOptions) -> None:
+    """A format that fits nowhere would leave the order of the rows unknown."""
+    if options.time_format is None:
+        return
+    if not any(by_format(column.cells, options.time_format).count() for column in columns):
+        raise DataError(f"{path}: --time-format {options.time_format!r} fits no cell")
 
 
 def _parquet(content: bytes, path: str, source: Source, options: ReadOptions) -> Frame:

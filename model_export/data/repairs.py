@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.data.counted import counted
 from model_export.data.spacing import Step, Ticks, off_grid
 from model_export.errors import DataError
 
@@ -84,7 +85,7 @@ def in_order(run: Run, order: str, places: Places) -> tuple[Run, int]:
         row = int(back[0])
         raise DataError(
             f"{places.at(run, row)}: {places.moment(run, row)} comes after "
-            f"{places.moment(run, row - 1)}; {len(back)} rows go back in time; --order sort"
+            f"{places.moment(run, row - 1)}; rows that go back in time: {len(back)}; --order sort"
         )
     return run.picked(np.argsort(run.ticks, kind="stable")), len(back)
 
@@ -101,8 +102,8 @@ def without_duplicates(run: Run, duplicates: str, places: Places) -> tuple[Run, 
         row = int(np.flatnonzero(np.diff(run.ticks) == 0)[0]) + 1
         raise DataError(
             f"{places.at(run, row)}: {places.moment(run, row)} again, as in {places.place} "
-            f"{run.lines[row - 1]}; {surplus} duplicates; --duplicates first, last or mean, or "
-            "--series if several series are in the file"
+            f"{run.lines[row - 1]}; {counted(surplus, 'duplicate')}; --duplicates first, last or "
+            "mean, or --series if several series are in the file"
         )
     if duplicates == "last":
         return run.picked(np.append(starts[1:], len(run.ticks)) - 1), surplus
@@ -144,7 +145,7 @@ def _refuse_off_grid(run: Run, step: Step, distances: NDArray[np.float64], place
         row = int(odd[0]) + 1
         raise DataError(
             f"{places.at(run, row)}: {places.moment(run, row)} is no whole number of steps "
-            f"({step.label}) after {places.moment(run, row - 1)}; {len(odd)} such rows; "
+            f"({step.label}) after {places.moment(run, row - 1)}; {counted(len(odd), 'such row')}; "
             "--gaps keep takes the rows as evenly spaced"
         )
 
@@ -153,8 +154,8 @@ def _refuse_gap(run: Run, step: Step, wide: NDArray[np.int64], places: Places) -
     row = int(wide[0]) + 1
     raise DataError(
         f"{places.at(run, row)}: {places.moment(run, row)} follows "
-        f"{places.moment(run, row - 1)}, and the step is {step.label}; {len(wide)} gaps; "
-        "--gaps missing puts rows of missing values there, --gaps keep takes the rows as evenly "
+        f"{places.moment(run, row - 1)}, and the step is {step.label}; {counted(len(wide), 'gap')}"
+        "; --gaps missing puts rows of missing values there, --gaps keep takes the rows as evenly "
         "spaced"
     )
 

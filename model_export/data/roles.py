@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_export.data.clock import Clock, clock_of
 from model_export.data.column_report import Role
@@ -17,6 +18,7 @@ _TIME_NAMES = frozenset(
         "timestamp", "ts", "unix", "unixtime", "year",
     }
 )  # fmt: skip
+_FLOAT32 = float(np.finfo(np.float32).max)
 _COUNTS = "rises by the same amount in every row"
 _FEWEST_COUNTED = 8
 """Rows from which a column that rises by the same amount is taken for a count of rows."""
@@ -100,7 +102,7 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
     nothing is left to forecast.
     """
     reasons = _named(frame, roles)
-    time = _time_column(frame, roles, reasons) or _counting_column(frame, reasons)
+    time = _time_column(frame, roles, reasons) or _counting_column(frame, roles, reasons)
     clock = None if time is None else clock_of(frame, time)
     series = None if roles.series is None else frame.column(roles.series)
     for column in frame.columns:
@@ -157,10 +159,10 @@ def _time_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -
     return times[0] if times else None
 
 
-def _counting_column(frame: Frame, reasons: dict[str, Reason]) -> Column | None:
+def _counting_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -> Column | None:
+    within = _within_series(frame, roles)
     free = [column for column in frame.columns if column.name not in reasons and column.numeric]
-    counting = [column for column in free if _counts_rows(column)]
-    counting = [column for column in counting if column.values[0] < column.values[1]]
+    counting = [column for column in free if _counts_rows(column, within) > 0]
     if len(counting) != 1:
         return None
     reasons[counting[0].name] = Reason("time", f"{_COUNTS}: taken as the time")
@@ -174,13 +176,15 @@ def _unnamed(
     by_default = roles.targets is None
     if column.numeric and column.name.lower() in _TIME_NAMES and (by_default or time is None):
         _refuse_unnamed_time(frame, column, wording, timed=time is not None)
+    if column.kind == "text" and column.name.lower() in _TIME_NAMES and by_default and time is None:
+        _refuse_unread_time(frame, column, wording)
     if by_default and column.fault:
         raise DataError(f"{column.fault}; or choose columns with {wording.option}")
     if not column.numeric:
         return Reason("left out", _why_not_numeric(column, wording))
     if not by_default:
-        return Reason("left out", f"not named in {wording.options}")
-    if _counts_rows(column):
+        return Reason("left out", "not named")
+    if _counts_rows(column, _within_series(frame, roles)):
         return Reason("left out", f"{_COUNTS}; {wording.option} takes it")
     return Reason("target", "a column of numbers")
 
@@ -192,6 +196,14 @@ def _refuse_unnamed_time(frame: Frame, column: Column, wording: Wording, *, time
     )
 
 
+def _refuse_unread_time(frame: Frame, column: Column, wording: Wording) -> None:
+    row = int(column.cells.is_not_null().arg_true()[0])
+    raise DataError(
+        f"{frame.cell_at(row, column)}: {column.texts[row]!r} is not read as a time; --time-format "
+        f"says how, or {wording.option} names the columns to use"
+    )
+
+
 def _why_not_numeric(column: Column, wording: Wording) -> str:
     if column.kind == "true or false":
         return f"true or false; {wording.options} takes it as 1 and 0"
@@ -200,19 +212,32 @@ def _why_not_numeric(column: Column, wording: Wording) -> str:
     return "holds nothing" if column.kind == "empty" else column.fault or "text"
 
 
-def _counts_rows(column: Column) -> bool:
-    values = column.values.to_numpy()
-    if len(values) < _FEWEST_COUNTED or column.values.null_count():
-        return False
-    steps = np.diff(values)
-    return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0))
+def _within_series(frame: Frame, roles: SeriesRoles) -> NDArray[np.bool_]:
+    """[N - 1]: which neighbours belong to the same series."""
+    if roles.series is None:
+        return np.ones(len(frame.lines) - 1, np.bool_)
+    ids = frame.column(roles.series).cells
+    return (ids == ids.shift()).fill_null(value=False).to_numpy()[1:]
+
+
+def _counts_rows(column: Column, within: NDArray[np.bool_]) -> float:
+    """By how much it rises from each row of a series to the next; 0 where that differs."""
+    if len(column.values) < _FEWEST_COUNTED or column.values.null_count():
+        return 0.0
+    steps = np.diff(column.values.to_numpy())[within]
+    same = len(steps) > 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0)
+    return float(steps[0]) if same else 0.0
 
 
 def _refuse_nothing(frame: Frame, targets: tuple[Column, ...], wording: Wording) -> None:
     if targets:
         return
     kinds = ", ".join(f"{column.name!r} ({column.kind})" for column in frame.columns[:10])
-    raise DataError(f"{frame.origin} has no column of numbers {wording.purpose}; there are {kinds}")
+    spaces = len(frame.columns) == 1 and " " in frame.columns[0].name
+    way_out = "; where spaces separate cells: --delimiter ' '" if spaces else ""
+    raise DataError(
+        f"{frame.origin} has no column of numbers {wording.purpose}; there are {kinds}{way_out}"
+    )
 
 
 def _refuse_unusable(frame: Frame, column: Column, wording: Wording) -> None:
@@ -225,6 +250,10 @@ def _refuse_unusable(frame: Frame, column: Column, wording: Wording) -> None:
         raise DataError(
             f"{frame.cell_at(row, column)}: {column.texts[row]!r} is {column.kind}, not a number"
         )
+    beyond = (column.values.abs() > _FLOAT32).arg_true()
+    if len(beyond):
+        row = beyond[0]
+        raise DataError(f"{frame.cell_at(row, column)}: {column.texts[row]} is beyond float32")
     large = (column.values.abs() >= 2**53).arg_true()
     if column.numeric and len(large) and column.texts[large[0]].lstrip("+-").isdigit():
         raise DataError(

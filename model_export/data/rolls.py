@@ -59,7 +59,7 @@ def load_rolls(data: str) -> Rolls:
 def _from_mat(content: bytes, data: str) -> dict[str, list[NDArray[Any]]]:
     try:
         arrays = loadmat(io.BytesIO(content))
-    except (ValueError, TypeError, NotImplementedError, EOFError, OSError) as error:
+    except Exception as error:  # SciPy raises whatever the damage of a file leads to.
         raise DataError(f"{data} cannot be read as a MATLAB file: {one_line(error)}") from error
     return {part: _cells(arrays, f"{part}data", data) for part in _PARTS}
 

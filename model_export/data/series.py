@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from model_export.data.built_in import NAMES, built_in
 from model_export.data.checking import Layout, check, constant_columns
 from model_export.data.column_report import ColumnReport, report_columns
+from model_export.data.counted import counted
 from model_export.data.frame import Frame, ReadOptions
 from model_export.data.read import read_frame
 from model_export.data.repairs import MIN_ROWS, Repairs, Run
@@ -105,10 +106,9 @@ def series_of(frame: Frame, roles: SeriesRoles, repairs: Repairs) -> Table:
 def report_table(table: Table) -> str:
     """What becomes of every column, and what was found, in at most 100 columns of plain text."""
     lengths = [len(series.lines) for series in table.series]
+    span = " to ".join(dict.fromkeys(map(str, (min(lengths), max(lengths)))))
     rows = (
-        f"{lengths[0]} rows"
-        if len(lengths) == 1
-        else (f"{len(lengths)} series of {min(lengths)} to {max(lengths)} rows")
+        counted(lengths[0], "row") if len(lengths) == 1 else f"{len(lengths)} series of {span} rows"
     )
     step = f", {table.step} apart" if table.step else ""
     title = f"{table.source.description}: {rows}{step}"

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.data.counted import counted
+
 _UNITS = (
     ("week", 604_800_000_000),
     ("day", 86_400_000_000),
@@ -121,15 +123,11 @@ def _to_nine_digits(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _months_label(months: int) -> str:
-    return _counted(months // 12, "year") if months % 12 == 0 else _counted(months, "month")
+    return counted(months // 12, "year") if months % 12 == 0 else counted(months, "month")
 
 
 def _duration_label(size: int) -> str:
     for name, unit in _UNITS:
         if size % unit == 0:
-            return _counted(size // unit, name)
+            return counted(size // unit, name)
     return f"{size} microseconds"
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"

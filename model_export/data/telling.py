@@ -39,7 +39,8 @@ def timed(report: ColumnReport, clock: Clock) -> ColumnReport:
 
 def described(source: Source, changes: tuple[str, ...]) -> Source:
     """The origin with what was changed on the way in."""
-    return replace(source, description=", ".join([source.description, *changes]))
+    told = f" ({'; '.join(changes)})" if changes else ""
+    return replace(source, description=source.description + told)
 
 
 def notes_on(time: Column | None, clock: Clock | None, checked: Checked) -> Iterator[str]:

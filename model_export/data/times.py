@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from model_export.errors import DataError
+from model_export.errors import DataError, one_line
 
 _CLOCK = (
     r"(?:(?:[T ]|,\s)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
@@ -37,6 +37,20 @@ def looks_like_time(cell: str) -> bool:
     return any(form.match(bare) for form in _LOOKS_LIKE) and not _YEAR_MONTH.match(bare)
 
 
+def by_format(cells: pl.Series, time_format: str) -> pl.Series:
+    """Datetime [N], null where the format does not fit. Raises DataError for no format."""
+    chrono = time_format.replace(".%f", "%.f")
+    if "%H" in chrono and "%M" not in chrono:  # polars wants both, or neither
+        cells, chrono = cells + "|00", chrono + "|%M"
+    try:
+        parsed = cells.str.to_datetime(chrono, strict=False, time_unit="us")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"--time-format {time_format!r}: {one_line(error)}") from error
+    if isinstance(parsed.dtype, pl.Datetime) and parsed.dtype.time_zone:
+        parsed = parsed.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return parsed
+
+
 def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     """By `time_format` where it fits any cell, else dates as ISO 8601 and as people write them.
 
@@ -45,7 +59,7 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     up; the clock of a place without its offset is taken as it is.
     """
     if time_format is not None:
-        given = _by_format(cells, time_format)
+        given = by_format(cells, time_format)
         if given.null_count() < len(given):
             return Times(given)
     first = _parts(cells, _YEAR_FIRST)
@@ -54,21 +68,6 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     last = _parts(cells, _YEAR_LAST)
     order = _order_of(last)
     return _assembled(_named(last, order or "day first"), ambiguous=order is None)
-
-
-def _by_format(cells: pl.Series, time_format: str) -> pl.Series:
-    try:
-        parsed = cells.str.to_datetime(_chrono(time_format), strict=False, time_unit="us")
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"--time-format {time_format!r} cannot be used") from error
-    if isinstance(parsed.dtype, pl.Datetime) and parsed.dtype.time_zone:
-        parsed = parsed.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return parsed
-
-
-def _chrono(time_format: str) -> str:
-    """strptime's fraction of a second, as polars writes it."""
-    return time_format.replace(".%f", "%.f")
 
 
 def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:

@@ -92,7 +92,7 @@ def test_options_decide(
         ("\n \n", "is empty"),
         ("a,b\n", "has a header and no rows"),
         ("a,b\n,\n,\n", "has a header and no rows"),
-        ("a,b\n1,2\n3\n", "line 3: 1 cells, the header (line 1) has 2"),
+        ("a,b\n1,2\n3\n", "line 3: 1 cell, the header (line 1) has 2"),
         ("a,b\n1,2\n\n3,4,5\n", "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n"x\ny",2\n3,z,4\n', "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n1,"2\n3,4\n', "line 2: a quote is not closed"),
@@ -109,6 +109,7 @@ def test_options_decide(
         (gzip.compress(b"a\n1\n"), "compressed with gzip"),
         (b"PK\x03\x04", "an Excel workbook or a ZIP archive: save the sheet as CSV"),
         ("a\n1\n".encode("utf-16"), "UTF-16"),
+        ('{"a": [1, 2]}', "JSON"),
         (b"a\n\x00\n", "is not text: a zero byte at offset 2"),
         (b"PAR1 and nothing", "cannot be read as Parquet"),
     ],
@@ -195,11 +196,23 @@ def test_times_as_people_write_them(
 
 
 @pytest.mark.parametrize(
-    ("cell", "time_format"), [("03/04/2020", "%d/%m/%Y"), ("Apr 3, 20 00.00", "%b %d, %y %H.%M")]
+    ("cell", "time_format"),
+    [
+        ("03/04/2020", "%d/%m/%Y"),
+        ("Apr 3, 20 00.00", "%b %d, %y %H.%M"),
+        ("2020040300", "%Y%m%d%H"),
+        ("2020-04-03T02:00:00.000 +0200", "%Y-%m-%dT%H:%M:%S.%f %z"),
+    ],
 )
 def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_format: str) -> None:
     frame = read_frame(write(f"t;b\n{cell};1\n"), ReadOptions(time_format=time_format))
     assert frame.column("t").values.to_list() == [datetime(2020, 4, 3)]
+
+
+def test_a_time_format_that_fits_nowhere_is_refused(write: WriteFile) -> None:
+    for time_format in ("%d/%m/%Y", "%Q"):
+        with pytest.raises(DataError, match="fits no cell"):
+            read_frame(write("t;b\n2020-01-01;1\n"), ReadOptions(time_format=time_format))
 
 
 def test_text_stays_text(write: WriteFile) -> None:

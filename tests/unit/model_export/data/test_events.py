@@ -1,0 +1,146 @@
+"""Logs of events become sessions."""
+
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from model_export.data.events import OTHER, EventLog, EventRoles, load_events
+from model_export.errors import DataError
+from tests.unit.model_export.data.conftest import WriteFile
+
+Event = tuple[str, int, str]
+
+
+def log(events: list[Event], header: str = "session,time,item") -> str:
+    return (
+        header + "\n" + "".join(f"{who},{1_600_000_000 + at},{what}\n" for who, at, what in events)
+    )
+
+
+def sessions(count: int, *items: str) -> list[Event]:
+    """`count` sessions one after the other, each of all `items`."""
+    return [
+        (f"s{number}", 100 * number + at, item)
+        for number in range(count)
+        for at, item in enumerate(items)
+    ]
+
+
+def names(log: EventLog) -> list[list[str]]:
+    return [[log.items[id_] for id_ in session] for session in log.sessions]
+
+
+def test_sessions_come_in_the_order_of_their_start_and_events_in_that_of_time(
+    write: WriteFile,
+) -> None:
+    events = sessions(12, "a", "b", "a")
+    read = load_events(write(log(events[::-1])), min_count=1)
+    assert names(read) == [["a", "b", "a"]] * 12
+    assert read.items == ("a", "b", OTHER)
+    assert read.starts is not None
+    assert (np.diff(read.starts) > np.timedelta64(0)).all()
+    assert str(read.starts[0])[:19] == "2020-09-13T12:26:40"
+    assert [report.role for report in read.columns] == ["session", "time", "item"]
+
+
+def test_items_that_are_rare_in_training_are_other_everywhere(write: WriteFile) -> None:
+    events = sessions(20, "a", "b")
+    events += [("s0", 50, "rare"), ("s18", 1850, "late"), ("s19", 1950, "late"), ("s1", 150, "c")]
+    read = load_events(write(log(events)), min_count=2)
+    assert read.items == ("a", "b", OTHER)
+    assert names(read)[0] == ["a", "b", OTHER]
+    assert names(read)[18] == ["a", "b", OTHER]
+    assert any(f"now {OTHER}: 4" in note for note in read.notes)
+
+
+def test_the_training_part_alone_counts(write: WriteFile) -> None:
+    """An item that is frequent only in the later sessions stays unknown."""
+    events = sessions(10, "a", "b") + [
+        (who, at + 5000, what) for who, at, what in sessions(10, "new", "a")
+    ]
+    events = [(f"{who}-{at > 4999}", at, what) for who, at, what in events]
+    path = write(log(events))
+    assert load_events(path, min_count=5, train=0.5).items == ("a", "b", OTHER)
+    assert load_events(path, min_count=5, train=10).items == ("a", "b", OTHER)
+    assert load_events(path, min_count=5, train=0.9).items == ("a", "b", "new", OTHER)
+
+
+def test_sessions_of_one_event_are_left_out_and_counted(write: WriteFile) -> None:
+    read = load_events(write(log([*sessions(12, "a", "b"), ("one", 7, "a")])), min_count=1)
+    assert len(read.sessions) == 12
+    assert "sessions of one event left out: 1" in read.notes
+
+
+def test_roles_and_numbers_as_names(write: WriteFile) -> None:
+    events = sessions(12, "007", "8")
+    path = write(log(events, header="visit,when,product"))
+    with pytest.raises(DataError, match="no column 'session'; --session names it, one of visit"):
+        load_events(path)
+    read = load_events(path, roles=EventRoles("visit", "when", "product"), min_count=1)
+    assert read.items == ("007", "8", OTHER)
+
+
+def test_a_vocabulary_is_kept(write: WriteFile) -> None:
+    path = write(log(sessions(12, "a", "b", "c")))
+    read = load_events(path, items=("b", OTHER, "a"))
+    assert read.items == ("b", OTHER, "a")
+    assert names(read)[0] == ["a", "b", OTHER]
+    with pytest.raises(DataError, match="1 item such as 'c' unknown to the vocabulary"):
+        load_events(path, items=("b", "a"))
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([*sessions(12, "a", "b"), ("s1", 199, "")], "line 26, column 'item': missing"),
+        ([*sessions(12, "a", "b"), ("", 199, "a")], "line 26, column 'session': missing"),
+        (sessions(3, "a", "b"), "3 sessions of two events or more, at least 10 are needed"),
+        (sessions(12, "a"), "0 sessions of two events"),
+        ([(who, at, f"{who}{what}") for who, at, what in sessions(12, "a", "b")],
+         "no item comes 5 times in the training part; the most frequent comes 1 times"),
+        (sessions(12, OTHER, "b"), "an item is named '(other)'"),
+    ],
+)  # fmt: skip
+def test_logs_that_cannot_be_used_are_refused(
+    write: WriteFile, events: list[Event], message: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        load_events(write(log(events)))
+    assert message in str(refused.value)
+
+
+def test_parquet_holds_the_same(write: WriteFile) -> None:
+    path = write(log(sessions(12, "a", "b")))
+    moved = path.replace(".csv", ".parquet")
+    pl.read_csv(path).write_parquet(moved)
+    assert names(load_events(moved, min_count=1)) == names(load_events(path, min_count=1))
+
+
+EVENTS = st.lists(
+    st.tuples(st.sampled_from("pqrstuvwxyz"), st.integers(0, 50), st.sampled_from("abcd")),
+    min_size=40,
+    max_size=80,
+)
+
+
+@given(EVENTS)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_event_is_in_its_session(write: WriteFile, events: list[Event]) -> None:
+    """By a plain loop: sessions of two or more, each in the order of time and then of the file."""
+    expected: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for who, at, what in events:
+        expected[who].append((at, what))
+    long = [sorted(one, key=lambda pair: pair[0]) for one in expected.values() if len(one) > 1]
+    if len(long) < 10:
+        return
+    read = load_events(write(log(events)), min_count=1, train=1.0)
+    assert sorted(names(read)) == sorted([what for _, what in one] for one in long)
+    assert read.starts is not None
+    starts = [int(start.astype(np.int64) // 1_000_000 - 1_600_000_000) for start in read.starts]
+    assert starts == sorted(one[0][0] for one in long)
