@@ -32,12 +32,12 @@ class Lagged:
         self.data = data
         self.mean = data.training_mean
         self.scale = _deviation(training - self.mean)
-        self._with_gaps = np.flatnonzero(np.isnan(training).any(0))
+        with_gaps = np.flatnonzero(np.isnan(training).any(0))
         self._observed = [(one.values - self.mean) / self.scale for one in data.series]
         self._values = [last_observed(values, np.zeros(())) for values in self._observed]
-        self._gaps = [np.isnan(one.values[:, self._with_gaps]) * 1.0 for one in data.series]
+        self._gaps = [np.isnan(one.values[:, with_gaps]) * 1.0 for one in data.series]
         known = np.arange(data.targets, data.targets + data.known)
-        known_gaps = np.flatnonzero(np.isin(self._with_gaps, known))
+        known_gaps = np.flatnonzero(np.isin(with_gaps, known))
         self._ahead = [
             np.hstack([values[:, known], gaps[:, known_gaps]])
             for values, gaps in zip(self._values, self._gaps, strict=True)
@@ -48,18 +48,10 @@ class Lagged:
         """Features of one row of the past: its values and its gaps."""
         return len(self.mean) + int(self._gaps[0].shape[1])
 
-    def selected(self, window: int, level: bool, target: int | None = None) -> NDArray[np.int64]:
-        """Which features of the past a window has, with or without the last row's values.
-
-        With a target, its own values and gaps alone.
-        """
-        width = len(self.mean)
-        row = np.arange(self.row_width)
-        if target is not None:
-            row = np.append(target, width + np.flatnonzero(self._with_gaps == target))
-        features = (1 + np.arange(window)[:, None] * self.row_width + row).ravel()
-        kept = features if level else features[features > width]
-        return np.append(0, kept)
+    def selected(self, window: int, level: bool) -> NDArray[np.int64]:
+        """Which features of the past a window has, with or without the last row's values."""
+        features = np.arange(1 + window * self.row_width)
+        return features if level else np.delete(features, np.arange(1, 1 + len(self.mean)))
 
     def features(self, series: int, origins: Origins, window: int) -> Features:
         """Raises IndexError where a known row lies past the end of the series."""

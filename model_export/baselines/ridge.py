@@ -1,17 +1,21 @@
 """Ridge regression of every step ahead on the last rows of all columns.
 
 The direct strategy (Ben Taieb et al. 2012): each target has a linear model of its own for each
-step ahead. It sees the last L rows and the columns that are known at the step's own row
+step ahead. It sees the last L rows, and the columns that are known at the step's own row
 (`Lagged`), and predicts the difference from the value observed last. The validation part chooses
-L and the penalty alpha; whether a target sees the past of all columns or of its own alone (many
-columns are easily fitted too well); and whether the level of the last row is seen at all: without
-it the forecast moves with the series, as it must where a series drifts out of the range of
-training (NLinear of Zeng et al. 2023). The penalty of a weight is alpha times its feature's
-variance, as if every feature were standardised.
+
+- L and the penalty alpha, which is alpha times the variance of a weight's feature, as if every
+  feature were standardised;
+- whether the level of the last row is seen at all: without it the forecast moves with the
+  series, as it must where a series drifts out of the range of training (NLinear of Zeng et al.
+  2023);
+- whether the models see all columns, with the same L and alpha, or each its own target and the
+  known columns alone, with an L and alpha of its own: many columns are easily fitted too well.
 
 The normal equations are set up once, for the longest window; a shorter one takes a part of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -20,14 +24,22 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from model_export.baselines.lagged import Features, Lagged
-from model_export.baselines.windows import Origins, SeriesData, Values, origins_of
+from model_export.baselines.windows import (
+    Origins,
+    SeriesData,
+    SplitSeries,
+    Values,
+    future,
+    origins_of,
+)
 
 Positions = NDArray[np.int64]
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 96, 192, 336)
 _ALPHAS = tuple(10.0**power for power in range(-3, 6))
 _MOST_FEATURES = 1500
-_MOST_ORIGINS = 20_000
-"""More are drawn at random: they would change the few weights little."""
+_MOST_TRAINING = 20_000
+_MOST_VALIDATION = 5_000
+"""Of more origins a random part is drawn: the others would change little."""
 _MOST_GROUPS = 4
 """Targets with gaps of their own have equations of their own; so many of them choose for all."""
 _CHUNK = 2048
@@ -105,7 +117,7 @@ class _Equations:
 
     def __init__(self, features: Features, changes: Values) -> None:
         self.features = features
-        self.steps, self.targets = np.indices(changes.shape[1:]).reshape(2, -1)
+        self.steps = np.repeat(np.arange(changes.shape[1]), changes.shape[2])
         self._moments = _Moments.of(features)
         flat = changes.reshape(len(changes), -1)
         counted = np.nan_to_num(flat)
@@ -163,75 +175,115 @@ class _Equations:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Whether a target sees its own past alone, how many rows of it, with the level or without."""
-
-    own: bool
     window: int
     level: bool
     alpha: float
 
-    def __str__(self) -> str:
-        rows = "1 row" if self.window == 1 else f"{self.window} rows"
-        own = " of its own column" if self.own else ""
-        level = "" if self.level else " without the level"
-        return f"on {rows}{own}{level}, alpha {self.alpha:g}"
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The models of all targets of some data, by one choice."""
 
-class Ridge:
-    """The fitted models; `chosen` says with which window and penalty."""
+    lagged: Lagged
+    choice: _Choice
+    weights: _Weights
 
-    def __init__(self, lagged: Lagged, choice: _Choice, weights: _Weights) -> None:
-        self._lagged = lagged
-        self._window = choice.window
-        self._weights = weights
-        self.chosen = str(choice)
-
-    def forecast(self, series: int, origins: Origins, /) -> Values:
-        """[n, horizon, targets] in the targets' units, from origins [n]."""
-        data, lagged = self._lagged.data, self._lagged
+    def forecast(self, series: int, origins: Origins) -> Values:
+        data, lagged = self.lagged.data, self.lagged
         steps = np.repeat(np.arange(data.horizon), data.targets)
         found = np.empty((len(origins), data.horizon, data.targets))
         for start in range(0, len(origins), _CHUNK):
             part = origins[start : start + _CHUNK]
-            features = lagged.features(series, part, self._window)
-            changes = self._weights.predict(features, steps).reshape(len(part), *found.shape[1:])
+            features = lagged.features(series, part, self.choice.window)
+            changes = self.weights.predict(features, steps).reshape(len(part), *found.shape[1:])
             found[start : start + _CHUNK] = changes + lagged.last(series, part)
         return found * lagged.scale[: data.targets] + lagged.mean[: data.targets]
 
 
+class Ridge:
+    """The fitted models; `chosen` says with which windows and penalties."""
+
+    def __init__(self, fits: list[_Fit], alone: bool) -> None:
+        self._fits = fits
+        choices = [fit.choice for fit in fits]
+        rows = _span([choice.window for choice in choices])
+        each = " of each target alone" if alone else ""
+        level = "" if any(choice.level for choice in choices) else " without the level"
+        alpha = _span([choice.alpha for choice in choices])
+        self.chosen = f"on {rows} row{'s' * (rows != '1')}{each}{level}, alpha {alpha}"
+
+    def forecast(self, series: int, origins: Origins, /) -> Values:
+        """[n, horizon, targets] in the targets' units, from origins [n]."""
+        return np.concatenate([fit.forecast(series, origins) for fit in self._fits], axis=2)
+
+
 def fit_ridge(data: SeriesData) -> Ridge | None:
     """Fitted to the training parts; None where they or the validation parts are too short."""
+    together = _fit(data)
+    if together is None:
+        return None
+    candidates = [Ridge([together], alone=False)]
+    if data.series[0].values.shape[1] == 1:
+        return candidates[0]
+    alone = [_fit(_alone(data, target)) for target in range(data.targets)]
+    if all(alone):
+        candidates.append(Ridge([fit for fit in alone if fit], alone=True))
+    return min(candidates, key=lambda ridge: _validation_error(ridge, data, together.lagged.scale))
+
+
+def _alone(data: SeriesData, target: int) -> SeriesData:
+    """One target and the known columns, without the other columns."""
+    columns = [target, *range(data.targets, data.targets + data.known)]
+    series = tuple(SplitSeries(one.values[:, columns], one.split) for one in data.series)
+    return SeriesData(series, 1, data.known, data.horizon, data.season)
+
+
+def _validation_error(ridge: Ridge, data: SeriesData, scale: Values) -> float:
+    """Mean squared error on the validation parts, in standard units."""
+    squares = []
+    for number, origins in enumerate(_validation_origins(data)):
+        values = data.series[number].values[:, : data.targets]
+        errors = ridge.forecast(number, origins) - future(values, origins, data.horizon)
+        squares.append(((errors / scale[: data.targets]) ** 2).ravel())
+    return float(np.nanmean(np.concatenate(squares)))
+
+
+def _fit(data: SeriesData) -> _Fit | None:
     lagged = Lagged(data)
     windows = _windows(data, lagged.row_width)
-    splits = [one.split for one in data.series]
-    training = [origins_of(windows[-1], split.train, data.horizon) for split in splits]
-    validation = [origins_of(split.train, split.validation, data.horizon) for split in splits]
-    features, changes = _gathered(lagged, _drawn(training), windows[-1])
-    unseen = _gathered(lagged, _drawn(validation), windows[-1])
+    training = [origins_of(windows[-1], one.split.train, data.horizon) for one in data.series]
+    features, changes = _gathered(lagged, _drawn(training, _MOST_TRAINING), windows[-1])
+    unseen = _gathered(lagged, _validation_origins(data), windows[-1])
     if np.isnan(changes).all() or np.isnan(unseen[1]).all():
         return None
     equations = _Equations(features, changes)
     choice = _choose(equations, lagged, windows, unseen)
-    return Ridge(lagged, choice, _fitted(equations, lagged, choice))
+    return _Fit(lagged, choice, _fitted(equations, lagged, choice))
+
+
+def _validation_origins(data: SeriesData) -> list[Origins]:
+    splits = [one.split for one in data.series]
+    origins = [origins_of(split.train, split.validation, data.horizon) for split in splits]
+    return _drawn(origins, _MOST_VALIDATION)
 
 
 def _windows(data: SeriesData, row_width: int) -> list[int]:
     """At most a quarter of the median training part, so that most origins have whole windows."""
-    half = int(np.median([one.split.train for one in data.series])) // 4
-    most = max(1, min(half, _MOST_FEATURES // row_width))
+    quarter = int(np.median([one.split.train for one in data.series])) // 4
+    most = max(1, min(quarter, _MOST_FEATURES // row_width))
     seasons = () if data.season is None else (data.season, 2 * data.season)
     return sorted({window for window in (*_WINDOWS, *seasons) if window <= most})
 
 
-def _drawn(origins: list[Origins]) -> list[Origins]:
+def _drawn(origins: list[Origins], most: int) -> list[Origins]:
     """The same origins of each series, or a random part where they are too many.
 
     At random, not every nth one: those might all lie at the same position of the season.
     """
     counts = [len(of_one) for of_one in origins]
-    if sum(counts) <= _MOST_ORIGINS:
+    if sum(counts) <= most:
         return origins
-    drawn = np.random.default_rng(0).permutation(sum(counts))[:_MOST_ORIGINS]
+    drawn = np.random.default_rng(0).permutation(sum(counts))[:most]
     kept = np.zeros(sum(counts), bool)
     kept[drawn] = True
     parts = np.split(kept, np.cumsum(counts)[:-1])
@@ -251,12 +303,11 @@ def _choose(
     """The smallest squared error on the validation part, in standard units."""
     groups = equations.groups()
     few = np.unique(np.linspace(0, len(groups) - 1, _MOST_GROUPS).round().astype(int))
-    own = (True, False) if len(lagged.mean) > 1 else (False,)
-    grid = [_Choice(*choice) for choice in product(own, windows, (False, True), _ALPHAS)]
+    grid = [_Choice(*choice) for choice in product(windows, (False, True), _ALPHAS)]
     losses = np.zeros((len(grid), 2))
     for group in few:
         losses += _losses(equations, lagged, grid, groups[group], unseen)
-    return grid[int((losses[:, 0] / losses[:, 1]).argmin())]
+    return grid[int((losses[:, 0] / np.maximum(losses[:, 1], 1)).argmin())]
 
 
 def _losses(
@@ -272,37 +323,28 @@ def _losses(
     group = equations.group(pairs)
     losses = []
     for choice in grid:
-        weights = _solved(equations, lagged, group, choice)
+        selected = lagged.selected(choice.window, choice.level)
+        weights = equations.solve(group, selected, choice.alpha)
         errors = weights.predict(features, equations.steps[pairs]) - wanted
         losses.append((np.nansum(errors**2), (~np.isnan(errors)).sum()))
     return np.array(losses, np.float64)
 
 
-def _solved(equations: _Equations, lagged: Lagged, group: _Group, choice: _Choice) -> _Weights:
-    """The weights of a group's pairs for one choice."""
-    if not choice.own:
-        selected = lagged.selected(choice.window, choice.level)
-        return equations.solve(group, selected, choice.alpha)
-    weights = equations.no_weights(1 + choice.window * lagged.row_width, len(group.pairs))
-    targets = equations.targets[group.pairs]
-    for target in np.unique(targets):
-        at = np.flatnonzero(targets == target)
-        selected = lagged.selected(choice.window, choice.level, int(target))
-        found = equations.solve(_Group(group.pairs[at], group.moments), selected, choice.alpha)
-        weights.past[: len(found.past), at], weights.ahead[at] = found.past, found.ahead
-    return weights
-
-
 def _fitted(equations: _Equations, lagged: Lagged, choice: _Choice) -> _Weights:
     """All pairs' weights; a pair never observed in training keeps its last value."""
-    features = 1 + choice.window * lagged.row_width
-    weights = equations.no_weights(features, len(equations.steps))
+    selected = lagged.selected(choice.window, choice.level)
+    weights = equations.no_weights(selected[-1] + 1, len(equations.steps))
     for pairs in equations.groups():
-        found = _solved(equations, lagged, equations.group(pairs), choice)
-        weights.past[: len(found.past), pairs], weights.ahead[pairs] = found.past, found.ahead
+        found = equations.solve(equations.group(pairs), selected, choice.alpha)
+        weights.past[:, pairs], weights.ahead[pairs] = found.past, found.ahead
     return weights
 
 
 def _positive(variance: Values) -> Values:
     """A constant feature gets a penalty too: the equations need one answer."""
     return np.where(variance > 1e-12, variance, 1.0)
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
