@@ -30,8 +30,8 @@ class Text:
 
 
 def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
-    """The UTF-8 file `data`, or built-in data: "stdlib", the source of some packages of Python's own
-    library, "pydoc", its documentation.
+    """The UTF-8 file `data`, or built-in data: "stdlib", the source of some of Python's packages,
+    or "pydoc", its documentation.
 
     With a `vocabulary` ids are those that characters have there. Raises DataError where the file
     cannot be read, is not UTF-8, or has a character that the vocabulary lacks.

@@ -11,7 +11,9 @@ class CharactersRecipe(Recipe):
     """The next character of a text."""
 
     task: Literal["characters"] = "characters"
-    data: str = Field(description="A UTF-8 text, or built-in data: stdlib (Python's own source) or pydoc.")
+    data: str = Field(
+        description="A UTF-8 text, or built-in data: stdlib (Python's own source) or pydoc."
+    )
     embedding: int = Field(32, ge=1, description="Width of a character's vector.")
     split: Shares = Field(
         (0.85, 0.05, 0.1),

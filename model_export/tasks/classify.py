@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model_export.baselines.baseline import Baseline
-from model_export.baselines.summary import SequenceModel, Labelled, accuracy, log_loss, sequence_models
+from model_export.baselines.summary import (
+    Labelled,
+    SequenceModel,
+    accuracy,
+    log_loss,
+    sequence_models,
+)
 from model_export.data.column_report import report_columns
 from model_export.data.labelled import LabelledSequences, LabelRoles, load_labelled
 from model_export.data.source import Source

@@ -166,9 +166,8 @@ class Forecast:
         base = future[..., :targets]
         scale = self._ahead.to(base.device)
         levels = len(self._recipe.quantiles) or 1
-        off = (forecast - base.repeat_interleave(levels, dim=-1)) / scale.repeat_interleave(
-            levels, dim=-1
-        )
+        truth, scales = (one.repeat_interleave(levels, dim=-1) for one in (base, scale))
+        off = torch.where(truth.isnan(), 0, forecast - truth) / scales
         return self._mean(off, torch.where(base.isnan(), torch.nan, 0.0))
 
     def _mean(self, scores: Tensor, wanted: Tensor) -> Tensor:
