@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis.stateful import rule
 
+from service.bundle.signatures.sampling import Sampling
 from service.errors import GatewiseError
-from service.operations.sampling import Sampling
 from service.sessions.receipts import KEPT_WRITERS
 from tests.bundles import VOCABULARY
 from tests.stateful.ground import (

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.signatures.sampling import Sampling
 from service.errors import GatewiseError
 from service.operations import requests as operations
 from service.operations.conditions import UNCONDITIONAL, Conditions
@@ -16,7 +17,6 @@ from service.operations.inputs import Inputs, JsonBlock, JsonRows, TensorBlock, 
 from service.operations.keys import Key
 from service.operations.requests import NewSession
 from service.operations.rollout import Rollout as RolloutOperation
-from service.operations.sampling import Sampling
 from service.sessions.answers import Answer, Answered
 from service.sessions.sessions import Sessions
 from service.stores.store import Identity, Session
