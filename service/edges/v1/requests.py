@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -116,11 +117,12 @@ class StepsBody(PlainStepsBody):
     )
     future: Future = None
 
-    @model_validator(mode="after")
-    def _future_has_a_horizon(self) -> Self:
-        if self.future is not None and self.horizon is None:
-            raise ValueError("`future` is what is known ahead of a `horizon`; send both")
-        return self
+    @field_validator("future")
+    @classmethod
+    def _future_has_a_horizon(cls, future: Future, info: ValidationInfo) -> Future:
+        if future is not None and info.data.get("horizon", 0) is None:
+            raise ValueError("this is what is known ahead of a `horizon`; send both")
+        return future
 
 
 class StepsItem(PlainStepsBody):
