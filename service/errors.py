@@ -26,6 +26,7 @@ GatewiseError
 │   ├── SessionFinished          an id seen, whose session was deleted
 │   ├── SessionExists            an id that is already taken
 │   ├── SessionContended         other writers won every race for this session
+│   ├── NoOutputYet              the session has answered nothing that could be fed back
 │   ├── StateMismatch            a state does not fit the session's model and version
 │   └── SessionMoved             the session is not where the request wants it; says where it is
 │       ├── PreconditionFailed   `If-Match` names another revision
@@ -202,6 +203,16 @@ class SessionContended(SessionError):
     """Other writers changed the session each time this request tried to; nothing was applied."""
 
     says = "other writers keep changing session {}; nothing was applied, try again"
+
+
+class NoOutputYet(SessionError):
+    """The session has no last output: it is new, or its state was put in place or migrated, or an
+    earlier release stored it."""
+
+    says = (
+        "session {} has no last output to go on from since it began, or since its state was "
+        "replaced or migrated; send time steps with the request"
+    )
 
 
 class StateMismatch(SessionError):

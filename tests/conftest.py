@@ -14,6 +14,7 @@ from service.engine.provider import Provider
 from service.repository.models import Models, load_models
 from tests.bundles import served_models
 from tests.faults.figures import Figures
+from tests.new_kinds import make_new_kinds
 from tests.system_programs import left_out
 
 
@@ -33,6 +34,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(repository: Path) -> Models:
     """The repository as the service loads it."""
     return load_models(read_repository(repository), Provider())
+
+
+@pytest.fixture(scope="session")
+def new_kinds(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a model for each kind of signature that those of `repository` lack."""
+    return make_new_kinds(repository, tmp_path_factory.mktemp("kinds"))
 
 
 @pytest.fixture(scope="session")

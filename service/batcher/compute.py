@@ -309,4 +309,5 @@ def _finite(*arrays: NDArray[np.float32]) -> bool:
 
 
 def _is_large(inputs: NDArray[Any]) -> bool:
-    return inputs.dtype == np.float32 and bool(np.abs(inputs).max() > LARGE_INPUT)
+    # Also beside missing values, of which the largest number is none.
+    return inputs.dtype == np.float32 and bool((np.abs(inputs) > LARGE_INPUT).any())

@@ -19,7 +19,6 @@ from service.bundle.manifest import (
     STEP_FILE,
     Manifest,
 )
-from service.bundle.signatures import Tokens
 from service.errors import BundleCorrupt, BundleIncomplete
 
 
@@ -62,7 +61,7 @@ class Bundle:
             raise BundleCorrupt(f"{file} lacks an array: {error.args[0]}") from None
         except (ValueError, AttributeError, OSError, BadZipFile) as error:
             raise BundleCorrupt(f"{file} is not an archive of arrays: {error}") from None
-        input_type = np.int64 if isinstance(self.manifest.input, Tokens) else np.float32
+        input_type = self.manifest.input.dtype
         for name, array in golden.items():
             expected = (input_type,) if name == "input" else (np.float64, np.float32)
             if array.dtype not in expected:

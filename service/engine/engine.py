@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from service.bundle.bundle import Bundle
 from service.bundle.manifest import HIDDEN, Manifest, constant_input
-from service.bundle.signatures import Tokens
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt
 from service.records import record
@@ -221,6 +220,6 @@ def _widths(manifest: Manifest) -> dict[str, int]:
     widths = dict.fromkeys(("state", "next_state", "states"), manifest.state_size)
     widths |= dict.fromkeys((*manifest.gate_names, HIDDEN), manifest.gate_size)
     widths["output"] = manifest.output.width
-    if not isinstance(manifest.input, Tokens):
-        widths["input"] = manifest.input.width
+    if manifest.input.features:
+        widths["input"] = manifest.input.features[-1]
     return widths

@@ -1,7 +1,7 @@
 """Two versions of a model side by side, before one takes the other's place."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from service.batcher.compute import Row, compute
 from service.bundle.folders import read_version
-from service.bundle.signatures import InputSignature, Tokens, Values
+from service.bundle.signatures import InputSignature
 from service.engine.engine import Engine
 from service.engine.provider import Provider
-from service.errors import InvalidInput
-from service.operations.inputs import decode_inputs
+from service.errors import InvalidInput, Place
 from service.repository.models import load_engine
 
 INPUT_ARRAY = "input"
@@ -94,13 +93,9 @@ def _differences(
 ) -> Iterator[Difference]:
     ours, theirs = (_outputs(engine, sequences) for engine in engines)
     apart = np.abs(ours - theirs)
-    signature = engines[0].manifest.output
-    if isinstance(signature, Values):
-        columns = list(zip(signature.names, signature.units, apart.T, strict=True))
-    else:
-        columns = [("probabilities", "", apart)]
-    for output, unit, column in columns:
-        yield Difference(name, output, unit, float(column.max()), float(column.mean()))
+    for output, unit, columns in engines[0].manifest.output.compared:
+        some = apart[:, columns]
+        yield Difference(name, output, unit, float(some.max()), float(some.mean()))
 
 
 def _outputs(engine: Engine, sequences: list[NDArray[Any]]) -> NDArray[np.float64]:
@@ -136,7 +131,7 @@ def _read_arrays(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
         raise InvalidInput.at((file.name,), f"it has no array `{INPUT_ARRAY}`", "data") from None
     except (ValueError, TypeError, BadZipFile, EOFError) as error:
         raise InvalidInput.at((file.name,), f"not an .npz file: {error}", "data") from None
-    axes = 1 if isinstance(signature, Tokens) else 2
+    axes = 1 + len(signature.features)
     if found.ndim not in (axes, axes + 1):
         raise InvalidInput.at(
             (file.name, INPUT_ARRAY),
@@ -147,38 +142,54 @@ def _read_arrays(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
     if len(sequences) == 0:
         raise InvalidInput.at((file.name, INPUT_ARRAY), "it holds no sequence", "data")
     return [
-        decode_inputs(sequence.tolist(), signature, (file.name, INPUT_ARRAY, index))
+        _decoded(sequence, signature, (file.name, INPUT_ARRAY, index))
         for index, sequence in enumerate(sequences)
     ]
 
 
 def _read_table(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
     """One sequence: a row for each time step, columns by the names of the model's inputs."""
-    if not isinstance(signature, Values):
+    names = [name for name, _ in signature.columns]
+    if not names:
         raise InvalidInput.at(
             (file.name,), f"a token model takes an .npz file with an array `{INPUT_ARRAY}`", "data"
         )
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.DictReader(stream)
-            missing = [name for name in signature.names if name not in (lines.fieldnames or ())]
+            missing = [name for name in names if name not in (lines.fieldnames or ())]
             if missing:
                 raise InvalidInput.at(
                     (file.name,), f"it has no column {', '.join(missing)}", "data"
                 )
-            rows = [_numbers(file, lines.line_num, line, signature) for line in lines]
+            rows = [_numbers(file, lines.line_num, line, names, signature) for line in lines]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput.at((file.name,), f"not a CSV file in UTF-8: {error}", "data") from None
-    return [decode_inputs(rows, signature, (file.name,))]
+    return [signature.decode(rows, (file.name,))]
+
+
+def _decoded(sequence: NDArray[Any], signature: InputSignature, place: Place) -> NDArray[Any]:
+    if signature.takes_missing and sequence.dtype.kind == "f":
+        return signature.decode(sequence, place)
+    return signature.decode(sequence.tolist(), place)
 
 
 def _numbers(
-    file: Path, number: int, line: dict[str, str | None], signature: Values
-) -> list[float]:
-    numbers = []
-    for name in signature.names:
+    file: Path,
+    number: int,
+    line: dict[str, str | None],
+    names: Sequence[str],
+    signature: InputSignature,
+) -> list[float | None]:
+    """Of one line; an empty cell is a missing value, for a model that takes such."""
+    numbers: list[float | None] = []
+    for name in names:
+        cell = line[name] or ""
+        if not cell and signature.takes_missing:
+            numbers.append(None)
+            continue
         try:
-            numbers.append(float(line[name] or ""))
+            numbers.append(float(cell))
         except ValueError:
             raise InvalidInput.at(
                 (file.name, f"line {number}", name), f"{line[name]!r} is not a number", "data"

@@ -17,6 +17,7 @@ from service.records import record
 from service.sessions.changing import Kept
 from service.sessions.damage import damaged
 from service.sessions.receipts import KEPT_ANSWER_BYTES, Kind, Receipt
+from service.sessions.vectors import Vector, is_vector
 from service.stores.store import Identity, Session
 
 Made = TypeVar("Made")
@@ -204,8 +205,9 @@ def is_kept(shape: ResultShape, outputs: int) -> bool:
     return shape.size(outputs) <= KEPT_ANSWER_BYTES
 
 
-def kept_in(shape: ResultShape, result: Result, before: NDArray[np.float32], digest: bytes) -> Kept:
-    """What a receipt holds of a result: its numbers, or the state [S] to compute it from again."""
+def kept_in(shape: ResultShape, result: Result, before: Vector, digest: bytes) -> Kept:
+    """What a receipt holds of a result: its numbers, or the vector of the session before the
+    request, to compute it from again."""
     if is_kept(shape, len(result.outputs)):
         return Kept(digest, Kind.ANSWER, shape.pack(result))
     return Kept(digest, Kind.BEFORE, before.tobytes())
@@ -219,8 +221,10 @@ def kept_result(session: Session, receipt: Receipt, shape: ResultShape) -> Resul
         raise damaged(session, f"an answer in its receipts: {error}") from error
 
 
-def state_before(session: Session, receipt: Receipt) -> NDArray[np.float32]:
-    """The state [S] that a receipt holds in place of an answer. Raises SessionDamaged."""
-    if len(receipt.content) != session.state.nbytes:
+def state_before(session: Session, receipt: Receipt, manifest: Manifest) -> Vector:
+    """The vector that a receipt holds in place of an answer, as the model's version at that time
+    has it. Raises SessionDamaged."""
+    size, rest = divmod(len(receipt.content), np.dtype(np.float32).itemsize)
+    if rest or not is_vector(size, manifest):
         raise damaged(session, "a state in its receipts has another length")
     return np.frombuffer(receipt.content, np.float32)

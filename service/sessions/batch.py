@@ -14,6 +14,7 @@ from service.records import record
 from service.sessions.answers import Result, ResultShape, kept_in
 from service.sessions.receipts import Receipt, left_by
 from service.sessions.revisions import fresh_revisions
+from service.sessions.vectors import with_outputs
 from service.stores.columns import Columns, Moves, Texts
 from service.stores.store import Session
 
@@ -65,9 +66,8 @@ class Batch:
 
     def run(self, pause: Pause = go_on) -> None:
         """Raises what `pause` raises."""
-        self.ran = run(
-            self.engine, self.inputs, self.sessions.states, gates=self.gates, pause=pause
-        )
+        states = self.sessions.states[:, : self.engine.manifest.state_size]
+        self.ran = run(self.engine, self.inputs, states, gates=self.gates, pause=pause)
 
     def result(self, index: int) -> Result:
         """What one row gave."""
@@ -91,18 +91,23 @@ class Batch:
             ran=ran,
         )
 
-    def moves(self, now: float, *, counts_changes: bool) -> Moves:
-        """The sessions as they are after it, alive for another time to live; keyed ones with their
-        receipts. Raises SessionDamaged where those of any cannot be read."""
+    def moves(self, now: float, *, counts_changes: bool, keeps_output: bool) -> Moves:
+        """The sessions as they are after it, alive for another time to live, with their outputs;
+        keyed ones with their receipts. Raises SessionDamaged where those of any cannot be read."""
         sessions, steps = self.sessions, self.steps
         changes = [count + 1 for count in sessions.changes] if counts_changes else [0] * len(self)
+        ran = self.results
+        vectors = with_outputs(ran.states, ran.outputs[:, -1]) if keeps_output else ran.states
+        is_wider = vectors.shape[1] != sessions.states.shape[1]
         moved = replace(
             sessions,
             steps=[step + steps for step in sessions.steps],
             changes=changes,
             revisions=fresh_revisions(len(self)),
             expires_at=[now + ttl_seconds for ttl_seconds in sessions.ttl_seconds],
-            states=self.results.states,
+            # A copy of an earlier release's session has no room for the output.
+            copies=[-1] * len(self) if is_wider else sessions.copies,
+            states=vectors,
         )
         if self.keyed is not None:
             moved.texts = self._texts(self.keyed, moved)

@@ -36,7 +36,7 @@ class Creation:
     def begin(
         self, identity: Identity, new: NewSession, manifest: Manifest, state: NDArray[np.float32]
     ) -> Session:
-        """A session of a model at step 0, from a state [S]; not stored yet."""
+        """A session of a model at step 0, from a vector; not stored yet."""
         now = self.store.now()
         ttl = self.ttl_seconds if new.ttl_seconds is None else new.ttl_seconds
         return Session(

@@ -1,8 +1,9 @@
 """Own outputs fed back: forecasts with a horizon, text that goes on.
 
-A rollout begins with time steps of the caller's (an observation, a prompt). The output after the
-last of them is the first one shown; it is fed back, gives the second, and so on. The last one shown
-has not been consumed: N outputs after T time steps of input take T + N − 1 time steps.
+A rollout begins with time steps of the caller's (an observation, a prompt), or with the last output
+of the session. The output after the last of them is the first one shown; it is fed back, gives the
+second, and so on. The last one shown has not been consumed: N outputs after T time steps of input
+take T + N − 1 time steps.
 """
 
 from collections.abc import Generator, Sequence
@@ -12,65 +13,138 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher.compute import Row, compute
+from service.batcher.compute import Computed, Row, compute
 from service.bundle.manifest import Manifest
-from service.bundle.signatures import Probabilities
+from service.bundle.signatures.feedback import feedback_of
 from service.engine.engine import Engine, Gates
 from service.errors import InvalidInput
 from service.operations.rollout import Plan
-from service.operations.sampling import Chooser
 from service.sessions.answers import Result, ResultShape, shown_gates
 
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """A result with N outputs, [N, O] values or [N] tokens, and the state [S] behind them."""
+    """A result with what was shown, [N, O] or [N] tokens, and what it leaves of the session: the
+    state [S] and the last output [O]."""
 
     result: Result
     state: NDArray[np.float32]
+    output: NDArray[np.float32]
     steps: int
     """Time steps that were consumed."""
 
 
+Rolling = Generator[NDArray[Any], None, Rolled]
+"""Every output that is shown, [O] or a token [], as soon as it is known; then the whole."""
+
+
 def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
-    """How the result of a rollout is kept: N outputs, T + N − 1 rows of gates."""
+    """How the result is kept: N outputs, and a row of gates for each time step consumed.
+
+    N is the steps of a rollout, of which T + N − 1 are consumed. A forecast has the outputs of its
+    inputs too, so that N is T + steps − 1, of which T are consumed.
+    """
     names, size = shown_gates(manifest, gates=plan.gates)
-    more_gates = len(plan.inputs) - 1
-    if isinstance(manifest.output, Probabilities):
-        return ResultShape(np.int32, 1, names, size, more_gates)
-    return ResultShape(np.float32, manifest.output.width, names, size, more_gates)
+    if plan.forecast:
+        return ResultShape(np.float32, manifest.output.width, names, size, 1 - plan.steps)
+    given = manifest.output
+    width = 1 if given.token_count else given.width
+    return ResultShape(given.shown_dtype, width, names, size, len(plan.inputs) - 1)
 
 
 def rolling(
-    engine: Engine, plan: Plan, state: NDArray[np.float32]
-) -> Generator[NDArray[Any], None, Rolled]:
-    """Run a plan from the state [S]: every output, [O] or a token [], as soon as it is known.
+    engine: Engine,
+    plan: Plan,
+    state: NDArray[np.float32],
+    output: NDArray[np.float32] | None = None,
+) -> Rolling:
+    """Run a plan from the state [S] and, where it has no inputs, the last output [O].
 
-    Deterministic. Returns the whole. Raises InvalidInput where numbers overflow.
+    Deterministic. Raises InvalidInput where numbers overflow, or there is nothing to feed back yet.
     """
+    begun = _begun(engine, plan, state, output)
+    _check_ready(begun.outputs[-1], engine.manifest)
+    run = _forecast if plan.forecast else _rollout
+    return (yield from run(_Loop(engine, plan), begun))
+
+
+class _Loop:
+    """Feeds outputs back, one after the other."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.choose = engine.manifest.output.chooser(plan.sampling)
+        self._next_input = feedback_of(engine.manifest.input, engine.manifest.output)
+
+    def step(
+        self, shown: Sequence[NDArray[Any]], state: NDArray[np.float32], *, gates: bool
+    ) -> Computed:
+        """What the last of those shown gives when it is fed back."""
+        future = self.plan.future
+        known = None if future is None else future[len(shown) - 1]
+        inputs = self._next_input(shown[-1], known)[np.newaxis]
+        # Row by row through the same checks as any other step.
+        stepped = compute([Row(self.engine, inputs, state, gates, alone=True)])[0]
+        if isinstance(stepped, Exception):
+            raise _explained(stepped, self.plan, len(shown))
+        return stepped
+
+
+def _rollout(loop: _Loop, begun: Computed) -> Rolling:
+    """What was chosen after the last input, and of every output that was fed back."""
+    plan, manifest = loop.plan, loop.engine.manifest
+    shown = [loop.choose(begun.outputs[-1])]
+    yield shown[-1]
+    latest, gates = begun, [begun.gates]
+    while len(shown) < plan.steps and not _stops(shown, plan.sampling.stop):
+        latest = loop.step(shown, latest.state, gates=plan.gates)
+        gates.append(latest.gates)
+        shown.append(loop.choose(latest.outputs[-1]))
+        yield shown[-1]
+    result = Result(np.array(shown, manifest.output.shown_dtype), _joined(gates))
+    consumed = len(plan.inputs) + len(shown) - 1
+    return Rolled(result, latest.state, latest.outputs[-1], consumed)
+
+
+def _forecast(loop: _Loop, begun: Computed) -> Rolling:
+    """The outputs themselves, those of the inputs too; it leaves the session behind the inputs."""
+    yield from begun.outputs
+    latest, ahead, fed = begun, list[NDArray[np.float32]](), [loop.choose(begun.outputs[-1])]
+    while len(fed) < loop.plan.steps:
+        latest = loop.step(fed, latest.state, gates=False)
+        ahead.append(latest.outputs[-1])
+        fed.append(loop.choose(ahead[-1]))
+        yield ahead[-1]
+    outputs = np.stack([*begun.outputs, *ahead])
+    result = Result(outputs, begun.gates)
+    return Rolled(result, begun.state, begun.outputs[-1], len(begun.outputs))
+
+
+def _begun(
+    engine: Engine, plan: Plan, state: NDArray[np.float32], output: NDArray[np.float32] | None
+) -> Computed:
+    """With an output [1 or T, O] to go on from."""
+    if not len(plan.inputs):
+        assert output is not None
+        return Computed(output[np.newaxis], state, _no_gates(engine.manifest, plan))
     begun = compute([Row(engine, plan.inputs, state, plan.gates, alone=True)])[0]
     if isinstance(begun, Exception):
         raise begun
-    _check_ready(begun.outputs[-1], engine.manifest)
-    is_token = isinstance(engine.manifest.output, Probabilities)
-    choose = Chooser(plan.sampling) if is_token else np.asarray
-    shown = [choose(begun.outputs[-1])]
-    yield shown[-1]
-    gates = [begun.gates]
-    state = begun.state
-    while len(shown) < plan.steps and not (is_token and _stops(shown, plan.sampling.stop)):
-        # Row by row through the same checks as any other step.
-        stepped = compute([Row(engine, shown[-1][np.newaxis], state, plan.gates, alone=True)])[0]
-        if isinstance(stepped, Exception):
-            raise _explained(stepped, len(shown))
-        state = stepped.state
-        gates.append(stepped.gates)
-        shown.append(choose(stepped.outputs[0]))
-        yield shown[-1]
-    outputs = np.array(shown, np.int32 if is_token else np.float32)
+    return begun
+
+
+def _no_gates(manifest: Manifest, plan: Plan) -> Gates | None:
+    """Of no time step."""
+    if not plan.gates:
+        return None
+    nothing = np.zeros((0, manifest.gate_size), np.float32)
+    return Gates(manifest.shown_names, (nothing,) * len(manifest.shown_names))
+
+
+def _joined(gates: Sequence[Gates | None]) -> Gates | None:
     parts = [part for part in gates if part is not None]
-    result = Result(outputs, Gates.joined(parts, axis=0) if plan.gates else None)
-    return Rolled(result, state, len(plan.inputs) + len(shown) - 1)
+    return Gates.joined(parts, axis=0) if parts else None
 
 
 def _check_ready(output: NDArray[np.float32], manifest: Manifest) -> None:
@@ -86,9 +160,9 @@ def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> 
     return any(tuple(int(one) for one in shown[-len(end) :]) == end for end in stop)
 
 
-def _explained(error: Exception, shown: int) -> Exception:
+def _explained(error: Exception, plan: Plan, shown: int) -> Exception:
     if not isinstance(error, InvalidInput):
         return error
     return InvalidInput.at(
-        ("steps",), f"the model's own outputs leave the range of float32 after {shown} of them"
+        plan.place, f"the model's own outputs leave the range of float32 after {shown} of them"
     )

@@ -24,6 +24,7 @@ from service.sessions.answers import (
 from service.sessions.batch import Batch, Keyed
 from service.sessions.group import Group
 from service.sessions.receipts import Kind, Receipt
+from service.sessions.vectors import is_vector, wrong_length
 from service.stores.columns import Columns
 from service.stores.store import Found, Session
 
@@ -113,7 +114,7 @@ class Forming:
             self._group.answer_from_receipt(position, answer)
             return
         before = Columns.of([session])
-        before.states = state_before(session, receipt)[np.newaxis]
+        before.states = state_before(session, receipt, engine.manifest)[np.newaxis]
         self.batches.append(
             Batch(engine, [position], before, inputs, gates, alone=True, receipt=receipt)
         )
@@ -125,6 +126,11 @@ class Forming:
         except Exception as error:
             for position in positions:
                 refuse(position, error)
+            return
+        size = sessions.states.shape[1]
+        if not is_vector(size, engine.manifest):
+            for index, position in enumerate(positions):
+                refuse(position, wrong_length(sessions.session(index), size, engine.manifest))
             return
         forms: _Forms = {}
         if not self._read_together(engine, positions, forms):

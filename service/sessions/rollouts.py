@@ -1,4 +1,4 @@
-"""A rollout of a session: read, roll on a thread of its own, compare and set."""
+"""Rollouts and forecasts of sessions: read, roll on a thread of its own, compare and set."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from service.batcher.batcher import Batcher
 from service.bundle.manifest import Manifest
 from service.engine.engine import Engine
-from service.errors import SessionContended
+from service.errors import NoOutputYet, SessionContended
 from service.metrics.catalogue import REPLAYS, STEPS
 from service.operations.limits import Limits
 from service.operations.requests import Steps
-from service.operations.rollout import Rollout
+from service.operations.rollout import Forecast, Plan, Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive, answerable
 from service.sessions.answers import Answer, Answered, kept_in, kept_result, state_before
 from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
-from service.sessions.feedback import rolling, shape_of_rollout
+from service.sessions.feedback import Rolling, rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
 from service.sessions.sequences import SLICE_SECONDS, Sequences, slices
+from service.sessions.vectors import Vector, keeps_outputs, output_in, state_of, vector_of
 from service.stores.store import Session, Store
 
 
@@ -43,6 +44,9 @@ class _Done:
     answer: Answer
 
 
+Fed = Rollout | Forecast
+"""What feeds outputs back."""
+
 _Outputs = Iterator[NDArray[Any] | _Done]
 """Every output, and what comes of them at the end."""
 
@@ -58,20 +62,20 @@ class Rollouts:
     sequences: Sequences
     limits: Limits
 
-    async def run(self, request: Rollout) -> Answer:
+    async def run(self, request: Fed) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(SessionContended):
                 return await self._once(request)
         return await self._once(request)
 
-    async def _once(self, request: Rollout) -> Answer:
+    async def _once(self, request: Fed) -> Answer:
         async with aclosing(self.stream(request, first_seconds=SLICE_SECONDS)) as parts:
             answers = [part async for part in parts if isinstance(part, Answer)]
         return answers[0]
 
     async def stream(
-        self, request: Rollout, *, first_seconds: float = 0.0
+        self, request: Fed, *, first_seconds: float = 0.0
     ) -> AsyncGenerator[Shown | Answer]:
         """The outputs as they are computed, and at the end, after the commit, the answer.
 
@@ -103,37 +107,39 @@ class Rollouts:
             REPLAYS.inc()
         yield done.answer
 
-    def _admit(self, request: Rollout) -> tuple[Session, Receipt | None]:
+    def _admit(self, request: Fed) -> tuple[Session, Receipt | None]:
         found = self.reader.read_one(request.identity)
         return admit(found, request.session_id, request.conditions, self.store.now())
 
-    def _roll(self, request: Rollout, session: Session, engine: Engine) -> _Outputs:
-        plan = request.plan(engine.manifest, self.limits)
-        rolled = yield from rolling(engine, plan, session.state)
-        if not request.advance:
-            yield _Done(None, Answer.after(session, engine.manifest, rolled.result))
+    def _roll(self, request: Fed, session: Session, engine: Engine) -> _Outputs:
+        manifest = engine.manifest
+        plan = request.plan(manifest, self.limits)
+        state_of(session, manifest)
+        rolled = yield from _rolling(session, engine, plan, session.state)
+        if not request.advances(manifest):
+            yield _Done(None, Answer.after(session, manifest, rolled.result))
             return
         # What took longer than the session had to live does not bring it back.
         now = self.store.now()
         alive(session, session.session_id, now)
         key, kept = request.conditions.key, None
         if key is not None:
-            shape = shape_of_rollout(engine.manifest, plan)
-            digest = request.digest(plan, engine.manifest)
+            shape = shape_of_rollout(manifest, plan)
+            digest = request.digest(plan, manifest)
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
-        after = advanced(session, self.store, now, key, kept, step=step, state=rolled.state)
-        yield _Done(after, Answer.after(after, engine.manifest, rolled.result))
+        keeps = keeps_outputs(self.store)
+        vector = vector_of(manifest, rolled.state, rolled.output, keeps_output=keeps)
+        after = advanced(session, self.store, now, key, kept, step=step, state=vector)
+        yield _Done(after, Answer.after(after, manifest, rolled.result))
 
-    def _again(
-        self, request: Rollout, receipt: Receipt, session: Session, engine: Engine
-    ) -> _Outputs:
+    def _again(self, request: Fed, receipt: Receipt, session: Session, engine: Engine) -> _Outputs:
         """The outputs of a rollout that was applied before."""
         plan = request.plan(engine.manifest, self.limits)
         receipt.check(request.digest(plan, engine.manifest))
         if answerable(receipt, session).kind is Kind.BEFORE:
-            before = state_before(session, receipt)
-            result = (yield from rolling(engine, plan, before)).result
+            before = state_before(session, receipt, engine.manifest)
+            result = (yield from _rolling(session, engine, plan, before)).result
         else:
             result = kept_result(session, receipt, shape_of_rollout(engine.manifest, plan))
             yield from result.outputs
@@ -144,3 +150,12 @@ class Rollouts:
             after.identity, lambda: committed(self.store, after, expected)
         ):
             raise SessionContended(after.session_id)
+
+
+def _rolling(session: Session, engine: Engine, plan: Plan, before: Vector) -> Rolling:
+    """From the vector that the session has, or had before. Raises NoOutputYet."""
+    manifest = engine.manifest
+    output = output_in(before, manifest)
+    if not len(plan.inputs) and output is None:
+        raise NoOutputYet(session.session_id)
+    return rolling(engine, plan, before[: manifest.state_size], output)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
-from service.bundle.manifest import is_laid_out_alike
+from service.bundle.manifest import Manifest, is_laid_out_alike
 from service.engine.engine import Engine
 from service.errors import (
     InvalidInput,
@@ -33,7 +33,7 @@ from service.operations.requests import (
     PutState,
     Steps,
 )
-from service.operations.rollout import Rollout
+from service.operations.rollout import Forecast, Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive
 from service.sessions.answers import Answer, Answered
@@ -46,6 +46,7 @@ from service.sessions.recent import Recent
 from service.sessions.rollouts import Rollouts, Shown
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import Stepper
+from service.sessions.vectors import Vector, keeps_outputs, state_of, vector_of
 from service.stores.observed import ObservedStore, stores_for_threads
 from service.stores.store import Identity, Listed, Position, Session, Store
 
@@ -154,7 +155,7 @@ class Sessions:
 
         def make() -> Session:
             engine = self._models.opened(request.model, request.version)
-            begun = _begun(engine, request)
+            begun = self._vector(engine.manifest, _begun(engine, request))
             return self._creation.begin(identity, new, engine.manifest, begun)
 
         return await self._batcher.call(
@@ -184,12 +185,21 @@ class Sessions:
         )
 
     async def get(self, request: Get) -> Session:
-        """Raises SessionNotFound, SessionFinished, SessionExpired."""
+        """The session as it is stored; its vector is no caller's business, see `state`.
+
+        Raises SessionNotFound, SessionFinished, SessionExpired.
+        """
         identity = request.identity
         return await self._batcher.call(
             identity,
             lambda: alive(self._reader.read_one(identity), request.session_id, self._store.now()),
         )
+
+    async def state(self, request: Get) -> Session:
+        """As `get`, with the state [S] alone. Raises VersionUnavailable, SessionDamaged."""
+        session = await self.get(request)
+        manifest = self._models.manifest(session.model, session.version)
+        return replace(session, state=state_of(session, manifest))
 
     async def step(self, block: Steps) -> Answer:
         """Apply a block of one row. Raises InvalidInput, VersionUnavailable."""
@@ -212,7 +222,11 @@ class Sessions:
         self._batcher.enqueue(block.identities, reply, item=block)
 
     async def rollout(self, request: Rollout) -> Answer:
-        """Apply time steps and feed the outputs back. Raises as `step` does."""
+        """Feed outputs back. Raises as `step` does, and NoOutputYet."""
+        return await self._rollouts.run(request)
+
+    async def forecast(self, request: Forecast) -> Answer:
+        """Apply time steps and look ahead. Raises as `step` does."""
         return await self._rollouts.run(request)
 
     def stream_rollout(self, request: Rollout) -> AsyncGenerator[Shown | Answer]:
@@ -222,14 +236,15 @@ class Sessions:
     async def put_state(self, request: PutState) -> tuple[Session, bool]:
         """Put another step count and state [S] in place.
 
-        Raises InvalidInput for a state of another width, StateMismatch where it is not of the
-        session's model or version.
+        There is no last output any more. Raises InvalidInput for a state of another width,
+        StateMismatch where it is not of the session's model or version, VersionUnavailable.
         """
 
         def put(session: Session) -> Session:
             _check_origin(session, request.model, request.version)
-            _check_state(request.state, len(session.state))
-            return replace(session, step=request.step, state=request.state)
+            manifest = self._models.manifest(session.model, session.version)
+            _check_state(request.state, manifest.state_size)
+            return replace(session, step=request.step, state=self._vector(manifest, request.state))
 
         changed = await self._change(request, put, puts_state=True)
         return replace(changed[0], state=request.state), changed[1]
@@ -256,7 +271,9 @@ class Sessions:
                     f"version {target.version} of model {name!r} has other layers than "
                     f"version {session.version}; create a new session on it",
                 )
-            return replace(session, version=target.version)
+            # Another version would have answered something else.
+            vector = self._vector(target, state_of(session, source))
+            return replace(session, version=target.version, state=vector)
 
         return await self._change(request, move)
 
@@ -315,6 +332,10 @@ class Sessions:
         await self._batcher.close()
         for one in self._stores:
             one.close()
+
+    def _vector(self, manifest: Manifest, state: Vector) -> Vector:
+        """Of a session that has answered nothing since it was in this state."""
+        return vector_of(manifest, state, keeps_output=keeps_outputs(self._store))
 
     async def _change(
         self,

@@ -29,6 +29,7 @@ from service.sessions.forming import Forming
 from service.sessions.group import Group
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
+from service.sessions.vectors import keeps_outputs
 from service.stores.columns import Moves
 from service.stores.store import Replaced, Store
 
@@ -210,11 +211,17 @@ class Stepper:
         self, group: Group, batch: Batch, now: float, lost: list[int]
     ) -> list[tuple[Batch, Moves]]:
         try:
-            return [(batch, batch.moves(now, counts_changes=self._store.counts_changes))]
+            moves = batch.moves(
+                now,
+                counts_changes=self._store.counts_changes,
+                keeps_output=keeps_outputs(self._store),
+            )
         except SessionDamaged as error:
             if len(batch.positions) == 1:
                 self._fail(group, batch.positions[0], error, lost)
                 return []
+        else:
+            return [(batch, moves)]
         singles = [batch.only([index]) for index in range(len(batch.positions))]
         return [pair for one in singles for pair in self._moves(group, one, now, lost)]
 

@@ -47,6 +47,17 @@ WEATHER_STEPS = [
     *at("$.inputs", '{"inputs": []}', '{"inputs": 20}', '{"inputs": "20"}', '{"inputs": {"0": 1}}'),
     *at("$.text", '{"text": "a"}', '{"text": 5}'),
 ]
+HORIZONS = [
+    *(
+        Bad(f'{{"inputs": [{GOOD}], "horizon": {wrong}}}', "$.horizon")
+        for wrong in ("0", "-1", "1.5", '"1"', "true", "100001", HUGE)
+    ),
+    *at("$.future", f'{{"inputs": [{GOOD}], "future": []}}'),
+    *at("$.future", f'{{"inputs": [{GOOD}], "horizon": 3, "future": [[1], [1]]}}'),
+    *at("$", '{"horizon": 3}'),
+    *at("$.inputs[0]", '{"inputs": [[1]], "horizon": 3}'),
+]
+LETTERS_HORIZONS = at("$.horizon", '{"text": "a", "horizon": 2}', '{"inputs": [1], "horizon": 1}')
 LETTERS_STEPS = [
     *(
         Bad(f'{{"inputs": [1, {wrong}]}}', "$.inputs[1]")
@@ -145,7 +156,8 @@ SESSIONS = [
 ROLLOUTS = [
     malformed("{"),
     *at("$.steps", f'{{"inputs": [{GOOD}]}}'),
-    *at("$", '{"steps": 1}', f'{{"inputs": [{GOOD}], "text": "a", "steps": 1}}'),
+    *at("$", f'{{"inputs": [{GOOD}], "text": "a", "steps": 1}}'),
+    *at("$.future", f'{{"inputs": [{GOOD}], "steps": 1, "future": []}}'),
     *at("$.inputs", '{"inputs": [], "steps": 1}'),
     *at("$.inputs[0]", '{"inputs": [[1]], "steps": 1}'),
     *(

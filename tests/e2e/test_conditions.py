@@ -20,7 +20,7 @@ def test_every_change_has_a_tag_of_its_own(client: httpx.Client, path: str) -> N
         client.post(f"{path}/steps", json=STEP).headers["etag"],
         client.put(f"{path}/state", json=state).headers["etag"],
         client.put(f"{path}/state", json=state).headers["etag"],
-        client.post(f"{path}/rollout", json=STEP | {"steps": 2}).headers["etag"],
+        client.post(f"{path}/rollout", json=STEP | {"steps": 2, "advance": True}).headers["etag"],
     ]
     assert len(set(tags)) == len(tags)
     assert client.get(path).headers["etag"] == tags[-1]

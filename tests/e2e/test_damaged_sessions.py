@@ -113,7 +113,10 @@ def test_damaged_receipts(damage: Damage, receipts: bytes) -> None:
     path = f"/v1/sessions/{session_id}"
     check(damage.steps(session_id, "k"), session_id)
     key = {"idempotency-key": "k"}
-    check(client.post(f"{path}/rollout", json=STEPS | {"steps": 2}, headers=key), session_id)
+    check(
+        client.post(f"{path}/rollout", json=STEPS | {"steps": 2, "advance": True}, headers=key),
+        session_id,
+    )
     check(client.post(f"{path}/migrate", json={"version": 1}, headers=key), session_id)
     state = {"step": 0, "state": [0.0] * 6}
     check(client.put(f"{path}/state", json=state, headers=key), session_id)

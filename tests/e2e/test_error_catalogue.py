@@ -11,6 +11,8 @@ from service.edges.http.openapi import ProblemDetails
 from tests.e2e.bad_bodies import (
     FORKS,
     GATES,
+    HORIZONS,
+    LETTERS_HORIZONS,
     LETTERS_ROLLOUTS,
     LETTERS_SEQUENCES,
     LETTERS_STEPS,
@@ -59,14 +61,14 @@ def stepped_session(client: httpx.Client, model: str) -> str:
     return session_id
 
 
-@pytest.mark.parametrize("bad", [*WEATHER_STEPS, *GATES], ids=name)
+@pytest.mark.parametrize("bad", [*WEATHER_STEPS, *GATES, *HORIZONS], ids=name)
 def test_steps_of_values(client: httpx.Client, weather: str, bad: Bad) -> None:
     before = state_of(client, weather)
     check(client.post(f"/v1/sessions/{weather}/steps", content=bad.body), bad)
     assert state_of(client, weather) == before
 
 
-@pytest.mark.parametrize("bad", LETTERS_STEPS, ids=name)
+@pytest.mark.parametrize("bad", [*LETTERS_STEPS, *LETTERS_HORIZONS], ids=name)
 def test_steps_of_tokens(client: httpx.Client, letters: str, bad: Bad) -> None:
     before = state_of(client, letters)
     check(client.post(f"/v1/sessions/{letters}/steps", content=bad.body), bad)

@@ -52,11 +52,35 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "/v1/sessions/{id}/steps",
         {"inputs": weather_inputs(LONG), "gates": True},
     ),
-    "rollout": ("POST", "/v1/sessions/{id}/rollout", {"inputs": weather_inputs(2), "steps": 5}),
+    "rollout": (
+        "POST",
+        "/v1/sessions/{id}/rollout",
+        {"inputs": weather_inputs(2), "steps": 5, "advance": True},
+    ),
+    "rollout from the last output": (
+        "POST",
+        "/v1/sessions/{id}/rollout",
+        {"steps": 5, "advance": True, "gates": True},
+    ),
+    "steps with a horizon": (
+        "POST",
+        "/v1/sessions/{id}/steps",
+        {"inputs": weather_inputs(3), "horizon": 5, "gates": True},
+    ),
+    "steps with a long horizon": (
+        "POST",
+        "/v1/sessions/{id}/steps",
+        {"inputs": weather_inputs(3), "horizon": LONG * 10},
+    ),
     "long rollout": (
         "POST",
         "/v1/sessions/{id}/rollout",
-        {"inputs": weather_inputs(2), "steps": LONG, "gates": {"steps": "last"}},
+        {
+            "inputs": weather_inputs(2),
+            "steps": LONG,
+            "gates": {"steps": "last"},
+            "advance": True,
+        },
     ),
     "fork": ("POST", "/v1/sessions/{id}/fork", {"ttl_seconds": 60.0}),
     "migrate": ("POST", "/v1/sessions/{id}/migrate", {"version": 1}),
@@ -98,7 +122,8 @@ def test_a_key_with_another_body_or_route_is_refused(first: httpx.Client) -> Non
     left = state_of(first, session_id)
     for route, body in (
         ("/steps", {"inputs": weather_inputs(2)}),
-        ("/rollout", {"inputs": weather_inputs(1), "steps": 1}),
+        ("/steps", {"inputs": weather_inputs(1), "horizon": 1}),
+        ("/rollout", {"inputs": weather_inputs(1), "steps": 1, "advance": True}),
     ):
         refused = first.post(path + route, json=body, headers=headers)
         assert refused.status_code == 422

@@ -59,7 +59,7 @@ def test_a_fork_of_nobody(client: httpx.Client) -> None:
 @pytest.mark.parametrize("model", ["weather", "weather-deep"])
 def test_a_forecast_is_steps_with_their_own_outputs(client: httpx.Client, model: str) -> None:
     session_id, by_hand = new_session(client, model), new_session(client, model)
-    body = {"inputs": weather_inputs(3), "steps": 4, "gates": True}
+    body = {"inputs": weather_inputs(3), "steps": 4, "gates": True, "advance": True}
     rolled = client.post(f"/v1/sessions/{session_id}/rollout", json=body).json()
     outputs = [apply_steps(client, by_hand, weather_inputs(3))["outputs"][-1]]
     for _ in range(3):
@@ -75,7 +75,7 @@ def test_a_look_ahead_moves_nothing(client: httpx.Client) -> None:
     session_id = new_session(client, "weather")
     apply_steps(client, session_id, weather_inputs(1))
     before = client.get(f"/v1/sessions/{session_id}")
-    body = {"inputs": weather_inputs(1), "steps": 3, "advance": False}
+    body = {"inputs": weather_inputs(1), "steps": 3}
     rolled = client.post(f"/v1/sessions/{session_id}/rollout", json=body)
     assert (len(rolled.json()["outputs"]), rolled.json()["step"]) == (3, 1)
     after = client.get(f"/v1/sessions/{session_id}")
@@ -122,10 +122,11 @@ def test_sessions_are_listed_by_model(client: httpx.Client) -> None:
 
 def test_a_look_ahead_takes_no_key(client: httpx.Client) -> None:
     path = f"/v1/sessions/{new_session(client, 'weather')}/rollout"
-    body = {"inputs": weather_inputs(1), "steps": 3, "advance": False}
-    refused = client.post(path, json=body, headers={"idempotency-key": "k"})
-    assert refused.status_code == 422
-    assert refused.json()["errors"][0]["path"] == "$.advance"
+    body = {"inputs": weather_inputs(1), "steps": 3}
+    for ahead in ({}, {"advance": False}):
+        refused = client.post(path, json=body | ahead, headers={"idempotency-key": "k"})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["path"] == "$.advance"
 
 
 def test_a_full_service_refuses_and_ends_nobody(repository: Path, tmp_path: Path) -> None:

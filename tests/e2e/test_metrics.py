@@ -98,7 +98,7 @@ def test_steps_groups_and_answers_again_are_counted(client: httpx.Client) -> Non
             headers={"idempotency-key": "once"},
         )
         assert answer.status_code == 200
-    rollout = {"inputs": weather_inputs(2), "steps": 3}
+    rollout = {"inputs": weather_inputs(2), "steps": 3, "advance": True}
     for _ in range(2):
         answer = client.post(
             f"/v1/sessions/{session_id}/rollout", json=rollout, headers={"idempotency-key": "roll"}

@@ -51,7 +51,9 @@ def shown_in(events: list[Event]) -> list[Any]:
 
 
 @pytest.mark.parametrize("model", ["weather", "letters-deep"])
-@pytest.mark.parametrize("more", [{}, {"gates": {"steps": "last"}}, {"advance": False}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"gates": {"steps": "last"}}, {"advance": False}, {"advance": True}], ids=str
+)
 def test_events_say_what_the_answer_says(
     client: httpx.Client, model: str, more: dict[str, Any]
 ) -> None:
@@ -116,7 +118,7 @@ def test_what_fails_before_the_first_output_is_answered_by_its_status(
 
 def test_a_step_in_between_ends_it_with_an_error(client: httpx.Client) -> None:
     session_id = new_session(client, "weather")
-    body = {"inputs": inputs_for("weather", 1), "steps": 20_000}
+    body = {"inputs": inputs_for("weather", 1), "steps": 20_000, "advance": True}
     path = f"/v1/sessions/{session_id}/rollout"
     with client.stream("POST", path, json=body, headers=EVENTS) as answer:
         events = events_of(answer)
@@ -131,7 +133,7 @@ def test_a_step_in_between_ends_it_with_an_error(client: httpx.Client) -> None:
 
 def test_who_goes_away_leaves_the_session_as_it_was(client: httpx.Client) -> None:
     gone, stays = new_session(client, "weather"), new_session(client, "weather")
-    body = {"inputs": inputs_for("weather", 1), "steps": 30_000}
+    body = {"inputs": inputs_for("weather", 1), "steps": 30_000, "advance": True}
     with client.stream("POST", f"/v1/sessions/{gone}/rollout", json=body, headers=EVENTS) as answer:
         assert next(events_of(answer))[0] == "output"
     # They would have taken turns, and the one that began first would be over first.
@@ -144,7 +146,7 @@ def test_kill_9_in_the_middle_leaves_the_session_as_it_was(
     repository: Path, tmp_path: Path
 ) -> None:
     store = f"sqlite:///{tmp_path / 'sessions.db'}"
-    body = {"inputs": inputs_for("weather", 1), "steps": ENDLESS}
+    body = {"inputs": inputs_for("weather", 1), "steps": ENDLESS, "advance": True}
     headers = EVENTS | {"idempotency-key": "killed"}
     with (
         running_service(repository, store, tmp_path / "log") as service,

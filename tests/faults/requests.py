@@ -94,6 +94,7 @@ class RequestMaker:
         body = {
             "inputs": self._inputs(random.randint(1, 5)),
             "steps": random.randint(1, _LONGEST_ROLLOUT),
+            "advance": True,
         }
         if isinstance(self.manifest.input, Tokens):
             body["temperature"] = random.choice([0, 0.8])

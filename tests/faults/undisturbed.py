@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.signatures import Tokens
+from service.bundle.signatures.sampling import Sampling
 from service.engine.engine import Engine, Gates
 from service.operations.keys import Key
 from service.operations.rollout import Plan, seed_of
-from service.operations.sampling import Sampling
 from tests.faults.requests import Request
 from tests.rolled_out import roll
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis.stateful import rule
 
+from service.bundle.signatures.sampling import Sampling
 from service.errors import GatewiseError
-from service.operations.sampling import Sampling
 from service.sessions.receipts import KEPT_WRITERS
 from tests.bundles import VOCABULARY
 from tests.stateful.ground import (
@@ -22,7 +22,7 @@ from tests.stateful.ground import (
     tags,
     waits,
 )
-from tests.stateful.requests import VARIANTS, Migrate, PutState, Rollout, Step
+from tests.stateful.requests import VARIANTS, Forecast, Migrate, PutState, Rollout, Step
 
 LONG = 50
 """Time steps whose outputs and gates take more room than a session has for answers."""
@@ -116,7 +116,7 @@ class Changes(Ground):
     @rule(
         after=waits,
         number=numbers,
-        time=st.integers(1, 3),
+        time=st.integers(0, 3),
         steps=st.sampled_from([1, 2, 3, 5, FAR]),
         seed=seeds,
         sampling=samplings,
@@ -159,6 +159,40 @@ class Changes(Ground):
         told = self.perform(self.keyed(request, keyed), replica).told
         if ahead is not None and told is not None:
             assert told.content == ahead.content
+
+    @rule(
+        number=numbers,
+        time=st.sampled_from([1, 1, 3, LONG]),
+        horizon=st.sampled_from([1, 2, 5, FAR]),
+        seed=seeds,
+        gates=st.booleans(),
+        match=tags,
+        moment=moments,
+        keyed=kinds_of_key,
+        replica=replicas,
+    )
+    def look_ahead(
+        self,
+        *,
+        number: int,
+        time: int,
+        horizon: int,
+        seed: int,
+        gates: bool,
+        match: str,
+        moment: int | None,
+        keyed: str,
+        replica: int,
+    ) -> None:
+        """The session moves by the time steps, and the next rollout begins with the same."""
+        session_id = self.name(number)
+        if self.draws(session_id):
+            return
+        conditions = self.conditions(session_id, match, moment)
+        inputs, variant = self.inputs(session_id, time, seed), seed % len(VARIANTS)
+        request = Forecast(session_id, inputs, horizon, gates, conditions, variant)
+        self.perform(self.keyed(request, keyed), replica)
+        self.perform(Rollout(session_id, inputs[:0], horizon, advance=False), replica + 1)
 
     @rule(
         after=waits,

@@ -12,7 +12,9 @@ from tests.oracle import Trace, assert_agrees
 from tests.stateful.expected import Expected, Remembered
 from tests.stateful.requests import (
     Birth,
+    Change,
     Create,
+    Forecast,
     Fork,
     Migrate,
     Outcome,
@@ -48,17 +50,24 @@ def judge(
         assert outcome.replayed
         return
     assert perhaps_applied or not outcome.replayed
+    if isinstance(request, Create | Fork):
+        _born(world, request, outcome.told, served)
+    else:
+        _changed(world, request, outcome.told, served)
+
+
+def _changed(world: World, request: Change, told: Told, served: Set[int]) -> None:
     match request:
         case Step():
-            _stepped(world, request, outcome.told)
+            _stepped(world, request, told)
         case Rollout():
-            _rolled(world, request, outcome.told)
+            _rolled(world, request, told)
+        case Forecast():
+            _forecast(world, request, told)
         case PutState():
-            _replaced(world, request, outcome.told)
+            _replaced(world, request, told)
         case Migrate():
-            _migrated(world, request, outcome.told, served)
-        case Create() | Fork():
-            _born(world, request, outcome.told, served)
+            _migrated(world, request, told, served)
 
 
 def _stepped(world: World, request: Step, told: Told) -> None:
@@ -70,6 +79,7 @@ def _stepped(world: World, request: Step, told: Told) -> None:
     _compare_gates(result.gates, trace, request.gates)
     step = known.step + len(request.inputs)
     known.move(world.now, told.revision, step=step, state=trace.state[0])
+    known.output = trace.output[0, -1]
     _tell(known, request, told, _size(result.outputs, result.gates))
 
 
@@ -79,19 +89,43 @@ def _rolled(world: World, request: Rollout, told: Told) -> None:
     outputs, gates = told.answer.result.outputs, told.answer.result.gates
     assert len(outputs) == request.steps
     consumed = np.concatenate([request.inputs, outputs[:-1]])
-    trace = _run(world, known, consumed)
-    shown = trace.output[0, len(request.inputs) - 1 :]
+    # Without inputs the first one shown is the last one that the session had.
+    first = [] if len(request.inputs) or known.output is None else [known.output]
+    trace = _run(world, known, consumed) if len(consumed) else None
+    more = [] if trace is None else list(trace.output[0, max(len(request.inputs) - 1, 0) :])
+    shown = np.array([*first, *more])
     if known.model == "weather":
         assert_agrees(outputs, shown)
     else:
         _could_be_drawn(outputs, shown, request)
-    _compare_gates(gates, trace, request.gates)
+    if trace is None:
+        assert (gates is not None) == request.gates
+        assert gates is None or all(len(tensor) == 0 for tensor in gates.tensors)
+    else:
+        _compare_gates(gates, trace, request.gates)
     if request.advance:
         step = known.step + len(consumed)
-        known.move(world.now, told.revision, step=step, state=trace.state[0])
+        state = None if trace is None else trace.state[0]
+        known.move(world.now, told.revision, step=step, state=state)
+        known.output = shown[-1]
         _tell(known, request, told, _size(outputs, gates))
     else:
         _at(known, told)
+
+
+def _forecast(world: World, request: Forecast, told: Told) -> None:
+    known = world.sessions[request.session_id]
+    assert told.answer is not None
+    outputs, gates = told.answer.result.outputs, told.answer.result.gates
+    steps = len(request.inputs)
+    assert len(outputs) == steps + request.horizon - 1
+    fed = np.concatenate([request.inputs, outputs[steps - 1 : -1]])
+    assert_agrees(outputs, _run(world, known, fed).output[0])
+    trace = _run(world, known, request.inputs)
+    _compare_gates(gates, trace, request.gates)
+    known.move(world.now, told.revision, step=known.step + steps, state=trace.state[0])
+    known.output = trace.output[0, -1]
+    _tell(known, request, told, _size(outputs, gates))
 
 
 def _could_be_drawn(tokens: NDArray[np.int32], shown: NDArray[np.float64], of: Rollout) -> None:
@@ -108,7 +142,7 @@ def _replaced(world: World, request: PutState, told: Told) -> None:
     assert told.content[1:] == (request.state.tobytes(),)
     state = request.state.astype(np.float64)
     known.move(world.now, told.revision, step=request.step, state=state)
-    known.bits = request.state.tobytes()
+    known.bits, known.output = request.state.tobytes(), None
     _tell(known, request, told)
 
 
@@ -117,14 +151,14 @@ def _migrated(world: World, request: Migrate, told: Told, served: Set[int]) -> N
     target = request.version or latest(known.model, served)
     keyed = request.conditions.key is not None
     if target != known.version or keyed or known.fell_back_from is not None:
+        if target != known.version:
+            known.output = None
         known.version = target
         known.move(world.now, told.revision, step=known.step)
     _tell(known, request, told)
 
 
-def _tell(
-    known: Expected, request: Step | Rollout | PutState | Migrate, told: Told, size: int = 0
-) -> None:
+def _tell(known: Expected, request: Change, told: Told, size: int = 0) -> None:
     """The session is where the caller is told; a key is remembered with this answer."""
     _at(known, told)
     key = request.conditions.key

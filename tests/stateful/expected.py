@@ -60,6 +60,8 @@ class Expected:
     """The latest keyed requests, newest first."""
     writers: dict[bytes, int] = field(default_factory=dict)
     """The highest number of every writer, the latest writer last."""
+    output: NDArray[np.float64] | None = None
+    """The last output [O], None where there is none."""
     bits: bytes | None = None
     """The state bit by bit, once it has been seen and nothing has touched it since."""
     finished: bool = False
@@ -163,7 +165,13 @@ class Expected:
         assert (found.fell_back_from, found.finished) == (self.fell_back_from, self.finished)
         newest_first = reversed(self.writers.items())
         assert found.writers == b"".join(_WRITER.pack(*writer) for writer in newest_first)
+        state, output = np.split(found.state, [len(self.state)])
         if self.bits is None:
-            assert_agrees(found.state, self.state)
-            self.state, self.bits = found.state.astype(np.float64), found.state.tobytes()
-        assert found.state.tobytes() == self.bits, "a state that nothing touched"
+            assert_agrees(state, self.state)
+            self.state, self.bits = state.astype(np.float64), state.tobytes()
+        assert state.tobytes() == self.bits, "a state that nothing touched"
+        if self.output is None:
+            assert np.isnan(output).all()
+            return
+        assert_agrees(output, self.output)
+        self.output = output.astype(np.float64)

@@ -28,6 +28,7 @@ from tests.stateful.places import Place
 from tests.stateful.requests import (
     Changing,
     Create,
+    Forecast,
     Outcome,
     Request,
     Rollout,
@@ -221,7 +222,7 @@ class Ground(RuleBasedStateMachine):
 
     def fits(self, request: Request) -> bool:
         """Whether the session's model takes such inputs, also where it was made anew."""
-        if not isinstance(request, Step | Rollout):
+        if not isinstance(request, Step | Rollout | Forecast):
             return True
         return bool(request.inputs.dtype == self.inputs(request.session_id, 1, 0).dtype)
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
+from service.bundle.signatures.sampling import Sampling
 from service.operations.requests import ListSessions, NewSession
-from service.operations.sampling import Sampling
 from service.sessions.receipts import KEPT_WRITERS
 from tests.stateful.changes import LONG, Changes
 from tests.stateful.expected import Expected

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.signatures.sampling import Sampling
 from service.errors import GatewiseError
 from service.operations import requests as operations
 from service.operations.conditions import UNCONDITIONAL, Conditions
@@ -15,8 +16,8 @@ from service.operations.gates import ALL_GATES
 from service.operations.inputs import Inputs, JsonBlock, JsonRows, TensorBlock, Text
 from service.operations.keys import Key
 from service.operations.requests import NewSession
+from service.operations.rollout import Forecast as ForecastOperation
 from service.operations.rollout import Rollout as RolloutOperation
-from service.operations.sampling import Sampling
 from service.sessions.answers import Answer, Answered
 from service.sessions.sessions import Sessions
 from service.stores.store import Identity, Session
@@ -79,7 +80,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
-    """Time steps, then outputs fed back; `sampling` where they are tokens."""
+    """Time steps or none, then outputs fed back; `sampling` where they are tokens."""
 
     session_id: str
     inputs: NDArray[Any]
@@ -94,7 +95,7 @@ class Rollout:
         sampling = self.sampling
         request = RolloutOperation(
             self.session_id,
-            VARIANTS[self.variant](self.inputs),
+            VARIANTS[self.variant](self.inputs) if len(self.inputs) else None,
             self.steps,
             self.advance,
             temperature=None if sampling is None else sampling.temperature,
@@ -104,6 +105,28 @@ class Rollout:
             conditions=self.conditions,
         )
         return _told_of(await sessions.rollout(request))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """Time steps, and a look ahead of the last of them."""
+
+    session_id: str
+    inputs: NDArray[Any]
+    horizon: int
+    gates: bool = False
+    conditions: Conditions = UNCONDITIONAL
+    variant: int = 0
+
+    async def send(self, sessions: Sessions) -> tuple[Told, bool]:
+        request = ForecastOperation(
+            self.session_id,
+            VARIANTS[self.variant](self.inputs),
+            self.horizon,
+            ALL_GATES if self.gates else None,
+            self.conditions,
+        )
+        return _told_of(await sessions.forecast(request))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +197,7 @@ class Fork:
         return _told_of_birth(*await sessions.fork(request))
 
 
-Change = Step | Rollout | PutState | Migrate
+Change = Step | Rollout | Forecast | PutState | Migrate
 Birth = Create | Fork
 Request = Change | Birth
 Changing = TypeVar("Changing", bound=Change)
@@ -245,7 +268,7 @@ def with_key(request: Changing, key: Key | None) -> Changing:
 
 def another_way(request: Request) -> Request:
     """The same request with its inputs in the next of the variants."""
-    if isinstance(request, Step | Rollout):
+    if isinstance(request, Step | Rollout | Forecast):
         return replace(request, variant=(request.variant + 1) % len(VARIANTS))
     return request
 
@@ -262,7 +285,11 @@ def meaning_of(request: Request) -> tuple[object, ...]:
     if isinstance(request, PutState):
         state = _bytes(request.state)
         return kind, request.session_id, request.step, state, request.version
-    rolled = (request.steps, request.sampling) if isinstance(request, Rollout) else ()
+    rolled: tuple[object, ...] = ()
+    if isinstance(request, Rollout):
+        rolled = (request.steps, request.sampling)
+    elif isinstance(request, Forecast):
+        rolled = (request.horizon,)
     inputs, at = _bytes(request.inputs), request.conditions.at
     return kind, request.session_id, inputs, request.gates, at, *rolled
 

@@ -11,6 +11,7 @@ from service.errors import (
     GatewiseError,
     InvalidInput,
     KeyReused,
+    NoOutputYet,
     PreconditionFailed,
     SessionExists,
     SessionExpired,
@@ -36,6 +37,7 @@ from tests.stateful.requests import (
     Birth,
     Change,
     Create,
+    Forecast,
     Fork,
     Migrate,
     Outcome,
@@ -196,16 +198,9 @@ class World:
         refused = self.untrue(known, request.conditions, puts_state=puts_state)
         if refused is not None:
             return refused
-        if isinstance(request, PutState):
-            return self._misfit(known, request)
         if isinstance(request, Migrate):
             return self._no_migration(known, request, served)
-        return None if known.version in versions else Refused((VersionUnavailable,))
-
-    def _misfit(self, known: Expected, request: PutState) -> Refused | None:
-        if request.version not in (None, known.version):
-            return Refused((StateMismatch,))
-        return None if len(request.state) == len(known.state) else Refused((InvalidInput,))
+        return _unfit(known, request, versions)
 
     def _no_migration(self, known: Expected, request: Migrate, served: Set[int]) -> Refused | None:
         target = request.version or latest(known.model, served)
@@ -242,6 +237,18 @@ class World:
         return Refused(kinds) if kinds else None
 
 
+def _unfit(known: Expected, request: Change, versions: Set[int]) -> Refused | None:
+    """Why the session cannot do what is asked of it."""
+    if isinstance(request, PutState) and request.version not in (None, known.version):
+        return Refused((StateMismatch,))
+    if known.version not in versions:
+        return Refused((VersionUnavailable,))
+    if isinstance(request, PutState) and len(request.state) != len(known.state):
+        return Refused((InvalidInput,))
+    begins = not isinstance(request, Rollout) or len(request.inputs) > 0
+    return None if begins or known.output is not None else Refused((NoOutputYet,))
+
+
 def versions_of(model: str, served: Set[int]) -> Set[int]:
     """The versions of a model where those of `weather` are given."""
     return served if model == "weather" else {1}
@@ -264,7 +271,7 @@ def _known_key(
     earlier = known.recall(key)
     if earlier is None:
         return _by_number(known, key, request.conditions)
-    if isinstance(request, Step | Rollout) and earlier.told.version not in versions:
+    if isinstance(request, Step | Rollout | Forecast) and earlier.told.version not in versions:
         # What was computed is compared, and told, by the version that computed it.
         return Refused((VersionUnavailable,))
     return _told_again(known, earlier, request)

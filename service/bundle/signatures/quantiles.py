@@ -1,19 +1,26 @@
 """Forecasts that say how sure they are."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.bundle.signatures.signature import Signature, check_distinct, check_units, with_units
+from service.bundle.signatures.signature import (
+    FedColumn,
+    Output,
+    check_distinct,
+    check_units,
+    with_units,
+)
 
 MEDIAN = 0.5
 
 
-class Quantiles(Signature):
+class Quantiles(Output):
     """Quantiles of each target, [B, T, width]: all `levels` of the first target, of the second, and
-    so on, in the targets' units."""
+    so on, in the targets' units. Their medians are fed back."""
 
     kind: Literal["quantiles"] = "quantiles"
     names: tuple[str, ...] = Field(min_length=1)
@@ -28,6 +35,21 @@ class Quantiles(Signature):
     def described(self) -> str:
         levels = ", ".join(map(str, self.levels))
         return f"{with_units(self.names, self.units)}, quantiles {levels}"
+
+    @property
+    def fed_columns(self) -> Sequence[FedColumn]:
+        levels, median = len(self.levels), self.levels.index(MEDIAN)
+        pairs = zip(self.names, self.units, strict=True)
+        return [
+            FedColumn(name, unit, target * levels + median)
+            for target, (name, unit) in enumerate(pairs)
+        ]
+
+    @property
+    def compared(self) -> Sequence[tuple[str, str, slice]]:
+        pairs = zip(self.names, self.units, strict=True)
+        named = [(f"{name} {level}", unit) for name, unit in pairs for level in self.levels]
+        return [(name, unit, slice(at, at + 1)) for at, (name, unit) in enumerate(named)]
 
     @model_validator(mode="after")
     def _one_unit_each(self) -> Self:

@@ -1,12 +1,19 @@
-"""What all signatures have in common.
+"""What all signatures have in common, and what inputs and outputs can do.
 
 Letters for shapes are those of `service/bundle/manifest.py`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from service.bundle.signatures.sampling import Choose, Sampling
+from service.errors import InvalidInput, Place
+from service.records import record
 
 
 class Signature(BaseModel, ABC):
@@ -18,6 +25,151 @@ class Signature(BaseModel, ABC):
     @abstractmethod
     def described(self) -> str:
         """In words, for people."""
+
+
+class Input(Signature):
+    """How what a caller sends becomes an array that the graphs take."""
+
+    dtype: ClassVar[type[np.generic]]
+
+    @property
+    @abstractmethod
+    def features(self) -> tuple[int, ...]:
+        """The shape of one time step."""
+
+    @property
+    def columns(self) -> Sequence[tuple[str, str]]:
+        """Names and units of the numbers of a step; none of tokens."""
+        return ()
+
+    @property
+    def ahead(self) -> "Input | None":
+        """What a caller knows before it happens, as inputs of their own; None where nothing is."""
+        return None
+
+    @property
+    def takes_missing(self) -> bool:
+        return False
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens there are, 0 where the inputs are none."""
+        return 0
+
+    @abstractmethod
+    def decode(self, value: object, place: Place) -> NDArray[Any]:
+        """One sequence [T, *features]: of what JSON has, or of an array of JSON's numbers.
+
+        Raises InvalidInput.
+        """
+
+    @abstractmethod
+    def encode_text(self, text: object, place: Place) -> NDArray[np.int64]:
+        """One token a character, [T]. Raises InvalidInput, also where the model takes no text."""
+
+    def encode_stop(self, text: str, place: Place) -> tuple[int, ...]:
+        """The tokens that end a rollout. Raises InvalidInput."""
+        return tuple(self.encode_text(text, place).tolist())
+
+    def takes_matrix(self, width: int, *, missing: bool) -> bool:
+        """Whether rows of so many numbers within float32, some of them perhaps missing, are inputs
+        as they are."""
+        return False
+
+    @abstractmethod
+    def check_shape(self, tensors: NDArray[Any], place: Place) -> None:
+        """Raises InvalidInput where tensors [N, T, …] are not the inputs of N sequences."""
+
+    @abstractmethod
+    def wrong(self, tensors: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which numbers of such tensors cannot be used."""
+
+    @abstractmethod
+    def why_wrong(self, number: np.generic) -> str:
+        """Of one of them, with what would be right."""
+
+    def all_right(self, tensors: NDArray[Any]) -> bool:
+        return not self.wrong(tensors).any()
+
+    def settled(self, tensors: NDArray[Any]) -> NDArray[Any]:
+        """With one bit pattern for what means the same."""
+        return tensors
+
+    def token_text(self, token: int) -> Mapping[str, str]:
+        """What is said of a token besides its number."""
+        return {}
+
+    def written(self, tokens: Sequence[int]) -> Mapping[str, Any]:
+        """What is said of many tokens besides their numbers; nothing where they have no texts."""
+        return {}
+
+    @abstractmethod
+    def example(self, inputs: NDArray[Any]) -> dict[str, Any]:
+        """Inputs [T, *features] as the body of a request has them."""
+
+
+@record
+class FedColumn:
+    """A number of an output that may be an input: the one of this name, and where it has a unit, of
+    this unit."""
+
+    name: str
+    unit: str | None
+    column: int
+
+
+class Output(Signature):
+    """What an answer says of the outputs of a model, and what of them can be fed back.
+
+    `beside` names the field beside `outputs` that has what `say` makes of each step, if any.
+    `drawn_by` are the options of a rollout that say how outputs are chosen. `looks_ahead` tells
+    forecasts, which leave a session where it is, from texts that go on.
+    """
+
+    beside: ClassVar[str | None] = None
+    drawn_by: ClassVar[frozenset[str]] = frozenset()
+    looks_ahead: ClassVar[bool] = True
+    shown_dtype: ClassVar[type[np.generic]] = np.float32
+    """Of what a rollout shows."""
+
+    @property
+    def token_count(self) -> int:
+        """Of how many tokens the next one is chosen, 0 where none is."""
+        return 0
+
+    @property
+    def fed_columns(self) -> Sequence[FedColumn]:
+        """What of a step may be an input of the next one."""
+        return ()
+
+    @property
+    def compared(self) -> Sequence[tuple[str, str, slice]]:
+        """Names, units and columns of what is compared between two versions."""
+        return [("probabilities", "", slice(None))]
+
+    def say(self, output: NDArray[np.float32], taken: Input) -> object:
+        """Of one step's output [O], for the field `beside`."""
+        raise NotImplementedError
+
+    def chooser(self, sampling: Sampling) -> Choose:
+        """From an output [O] to what a rollout shows of it and feeds back."""
+        return np.asarray
+
+    def rolled(self, shown: NDArray[Any], taken: Input) -> dict[str, Any]:
+        """All that a rollout showed, as fields of its answer."""
+        return {"outputs": np.ascontiguousarray(shown)}
+
+    def stopped(self, shown: NDArray[Any], stop: Sequence[str], taken: Input) -> bool | None:
+        """Whether a rollout ended after one of these texts; None where it shows no texts."""
+        return None
+
+    def rolled_one(self, shown: NDArray[Any], taken: Input) -> dict[str, Any]:
+        """One step that a rollout showed, as fields of an event."""
+        return {"output": np.ascontiguousarray(shown)}
+
+
+def text_refused(place: Place, instead: str) -> InvalidInput:
+    return InvalidInput.at(place, f"this model takes no text; {instead}")
 
 
 def check_units(names: Sequence[str], units: Sequence[str]) -> None:
@@ -34,6 +186,6 @@ def with_units(names: Sequence[str], units: Sequence[str]) -> str:
 
 def check_distinct(names: Sequence[str]) -> None:
     """Raises ValueError for a name that comes twice: nobody could tell which one is meant."""
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ValueError(f"{name!r} is there twice")
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise ValueError(f"{twice!r} is there twice")

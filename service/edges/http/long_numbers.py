@@ -24,7 +24,7 @@ _PIECE_BYTES = 16 * 1024
 _OVERLAP_BYTES = 64
 """As many may lie between the two brackets at the end."""
 _PIECE_NUMBERS = 8192
-_NUMBERS = b"0123456789+-.eE,[] \n\r\t"
+_NUMBERS = b"0123456789+-.eE,[] \n\r\tnul"
 _BEGIN = re.compile(rb'\s*\{\s*"inputs"\s*:\s*\[')
 _END_OF_ROWS = re.compile(rb"\]\s*\]")
 _OPEN = re.compile(rb"\s*\[")
@@ -126,11 +126,12 @@ def _matched(pattern: re.Pattern[bytes], raw: bytes, place: int) -> re.Match[byt
 
 
 def _parsed(piece: bytes) -> NDArray[Any]:
-    """Raises ValueError for what is not plainly numbers, and for none at all."""
+    """With NaN for null. Raises ValueError for what is not plainly numbers, and for none at all."""
     # Otherwise true would pass for 1 beside other numbers.
     if piece.translate(None, _NUMBERS):
         raise ValueError("not only numbers")
-    numbers = np.array(orjson.loads(b"[" + piece + b"]"))
+    found = orjson.loads(b"[" + piece + b"]")
+    numbers = np.array(found, np.float64 if b"n" in piece else None)
     if numbers.dtype.kind not in "if" or not numbers.size:
         raise ValueError("not only numbers")
     return numbers

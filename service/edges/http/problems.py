@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from service import errors
 from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
+from service.faults import invalid
 from service.metrics.catalogue import PROBLEMS as PROBLEMS_COUNTED
-from service.operations.faults import invalid
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -73,6 +73,7 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.SessionContended: Problem(
         503, "session_contended", "Other writers were faster", retry_after=1
     ),
+    errors.NoOutputYet: Problem(409, "no_output_yet", "The session has no last output yet"),
     errors.StateMismatch: Problem(409, "state_mismatch", "The state does not fit"),
     errors.PreconditionFailed: Problem(412, "precondition_failed", "The session has changed"),
     errors.StepConflict: Problem(409, "step_conflict", "The session is at another step"),

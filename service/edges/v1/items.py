@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,19 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from service.bundle.signatures.numbers import FLOAT32_MAX
 from service.edges.http.conditions import read_tags
 from service.edges.v1.requests import MAX_ITEMS, StepsItem
 from service.errors import Fault, GatewiseError, InvalidInput, MalformedBody
+from service.faults import invalid
 from service.operations.conditions import UNCONDITIONAL, Conditions, conditions_of
-from service.operations.faults import invalid
 from service.operations.gates import GateSelection
-from service.operations.inputs import FLOAT32_MAX, Inputs, JsonBlock, JsonRows, Text
+from service.operations.inputs import Inputs, JsonBlock, JsonRows, Text
 from service.operations.keys import Key, read_key
 from service.sessions.receipts import KEPT_RECEIPTS
 
 _PLAIN_FIELDS = {"session_id", "inputs"}
-_NUMBERS = {int, float}
+_NUMBERS = {int, float, NoneType}
 _TOO_MANY_KEYS = InvalidInput.at(
     ("session_id",),
     f"with keys, one request takes at most {KEPT_RECEIPTS} items of one session; send several "
@@ -110,7 +112,7 @@ def _all_alike(values: list[Any]) -> tuple[list[str], JsonBlock] | None:
     if set(map(len, sequences)) != {len(first)} or not first or not _is_row(first[0]):
         return None
     matrices = _matrices(sequences, len(first), len(first[0]))
-    return None if matrices is None else (session_ids, JsonBlock(sequences, matrices))
+    return None if matrices is None else (session_ids, _json_block(sequences, matrices))
 
 
 def _in_blocks(session_ids: list[str], inputs: JsonBlock, max_rows: int) -> list[Block]:
@@ -120,7 +122,7 @@ def _in_blocks(session_ids: list[str], inputs: JsonBlock, max_rows: int) -> list
         Block(
             every[part],
             session_ids[part],
-            JsonBlock(inputs.sequences[part], inputs.matrices[part]),
+            JsonBlock(inputs.sequences[part], inputs.matrices[part], inputs.missing),
         )
         for part in parts
     ]
@@ -135,7 +137,7 @@ def _blocks_of(items: Sequence[_ItemOrFault], max_rows: int) -> Iterator[Block]:
             sequences = [_rows_of(item) for item in found]
             matrices = None if shape is None else _matrices(sequences, *shape)
             if matrices is not None:
-                yield _block(indexes, found, JsonBlock(sequences, matrices))
+                yield _block(indexes, found, _json_block(sequences, matrices))
                 continue
             for index, item in some:
                 yield _block([index], [item], item.inputs)
@@ -245,18 +247,26 @@ def _rows_of(item: _Item) -> list[Any]:
     return item.inputs.rows if isinstance(item.inputs.rows, list) else []
 
 
+def _json_block(sequences: Sequence[list[Any]], matrices: NDArray[np.float32]) -> JsonBlock:
+    return JsonBlock(sequences, matrices, bool(np.isnan(matrices).any()))
+
+
 def _matrices(sequences: Sequence[list[Any]], time: int, width: int) -> NDArray[np.float32] | None:
-    """Inputs as float32 [N, T, F]; None where they are not that many finite numbers each."""
+    """Inputs as float32 [N, T, F], NaN for null; None where they are not that many finite numbers
+    and nulls each."""
     rows = list(chain.from_iterable(sequences))
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
         return None
-    if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+    types = set(map(type, chain.from_iterable(rows)))
+    if not types <= _NUMBERS:
         return None
     try:
         matrix = np.array(rows, np.float64)
     except OverflowError:
         return None
-    # Written so that NaN does not pass.
-    if not (np.abs(matrix) <= FLOAT32_MAX).all():
+    finite = np.abs(matrix) <= FLOAT32_MAX
+    nulls = list(chain.from_iterable(rows)).count(None) if NoneType in types else 0
+    # What is not finite is null, or it does not pass: JSON may have NaN itself.
+    if np.count_nonzero(finite) + nulls < matrix.size:
         return None
     return matrix.astype(np.float32).reshape(len(sequences), time, width)

@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -19,13 +20,13 @@ from service.operations.caller import Caller
 from service.operations.inputs import StateVector
 from service.operations.keys import Key
 from service.operations.requests import Create, NewSession
+from service.operations.rollout import MAX_ROLLOUT_STEPS
 
 # Safe in a path as it is; a leading dot is not, since clients resolve `.` and `..` themselves.
 SESSION_ID_PATTERN = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$"
 MAX_STEP = 2**53 - 1
 """The largest count that every JSON reader keeps exactly, far below what stores can hold."""
 
-MAX_ROLLOUT_STEPS = 100_000
 MAX_METADATA_BYTES = 4096
 MAX_ITEMS = 1024
 """Of one request for many sessions: a few batches, and a quarter of the queue's default."""
@@ -63,29 +64,68 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Inputs(_Request):
-    """Time steps: `inputs`, or `text` for character models."""
+class _PerhapsInputs(_Request):
+    """Time steps: `inputs`, or `text` for character models; or none."""
 
     inputs: list[Any] | None = Field(
-        default=None, description="[[f, …F], …T], or [id, …T] for a token model."
+        default=None,
+        description="[[f, …F], …T]; null is a missing value, for a model that takes such. "
+        "[id, …T] for a token model, or the names of items.",
     )
     text: str | None = Field(default=None, description="One time step a character.")
     gates: OptionalGates = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.inputs is None) == (self.text is None):
+    def _one_source_at_most(self) -> Self:
+        if self.inputs is not None and self.text is not None:
             raise ValueError("send either `inputs` or `text`")
         return self
 
 
-class StepsBody(_Inputs):
-    """One or more time steps for a session: `inputs`, or `text` for character models."""
+class _Inputs(_PerhapsInputs):
+    """Time steps: `inputs`, or `text` for character models."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.inputs is None and self.text is None:
+            raise ValueError("send either `inputs` or `text`")
+        return self
+
+
+class PlainStepsBody(_Inputs):
+    """One or more time steps for a session, and nothing ahead of them."""
 
     at: At = None
 
 
-class StepsItem(StepsBody):
+Future = Annotated[
+    list[Any] | None,
+    Field(
+        description="[[…K], …]: what is known ahead, a row for each output that is fed back; the "
+        "model's `known_ahead` names the K numbers."
+    ),
+]
+
+
+class StepsBody(PlainStepsBody):
+    """One or more time steps for a session: `inputs`, or `text` for character models."""
+
+    horizon: Annotated[int, Field(strict=True, ge=1, le=MAX_ROLLOUT_STEPS)] | None = Field(
+        default=None,
+        description="Look so many outputs ahead of the last input: `forecast`. The session moves "
+        "by the inputs alone. Not for token models.",
+    )
+    future: Future = None
+
+    @field_validator("future")
+    @classmethod
+    def _future_has_a_horizon(cls, future: Future, info: ValidationInfo) -> Future:
+        if future is not None and info.data.get("horizon", 0) is None:
+            raise ValueError("this is what is known ahead of a `horizon`; send both")
+        return future
+
+
+class StepsItem(PlainStepsBody):
     """Steps for one of many sessions."""
 
     session_id: str
@@ -109,26 +149,34 @@ class ManyStepsBody(_Request):
     items: Annotated[list[Any], WithJsonSchema(_ITEMS_SCHEMA)]
 
 
-class RolloutBody(_Inputs):
-    """Time steps to begin with, then so many outputs, each fed back as the next input."""
+class RolloutBody(_PerhapsInputs):
+    """Time steps to begin with, then so many outputs, each fed back as the next input.
+
+    Without time steps it begins from the output that the session has answered last.
+    """
 
     steps: Annotated[int, Field(strict=True, ge=1, le=MAX_ROLLOUT_STEPS)] = Field(
         description="How many outputs to show; all but the last are fed back."
     )
-    advance: Annotated[bool, Field(strict=True)] = Field(
-        default=True, description="False looks ahead and leaves the session as it is."
+    advance: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None,
+        description="False looks ahead and leaves the session as it is. By default a token model "
+        "goes on, and every other model looks ahead.",
     )
+    future: Future = None
     temperature: Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)] = Field(
-        default=1.0, description="Token models: 0 takes the most likely token every time."
+        default=1.0,
+        description="Token models: 0 takes the most likely token every time. Models of labels: 0 "
+        "takes those with a probability of at least 0.5.",
     )
     top_k: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None, description="Token models: draw from the k most likely tokens only."
     )
     seed: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None = Field(
-        default=None, description="Token models: makes the draws repeatable; the answer names it."
+        default=None, description="Makes the draws repeatable; the answer names it."
     )
     stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)] = Field(
-        default=[], description="Character models: end after one of these texts."
+        default=[], description="End after one of these texts, or one of these items."
     )
     at: At = None
 

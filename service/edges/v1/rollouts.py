@@ -5,16 +5,12 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from service.bundle.manifest import Manifest
-from service.bundle.signatures import Probabilities, Tokens
 from service.edges.http.conditions import etag
 from service.edges.http.events import render_event
 from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import RolloutBody
-from service.edges.v1.step_bodies import describe, inputs_of, render_aside
+from service.edges.v1.step_bodies import describe, perhaps_inputs_of, render_aside
 from service.operations.caller import Caller
 from service.operations.conditions import Conditions
 from service.operations.rollout import Rollout
@@ -29,7 +25,7 @@ def rollout_of(
     said = body.model_fields_set
     return Rollout(
         session_id,
-        inputs_of(body),
+        perhaps_inputs_of(body),
         body.steps,
         body.advance,
         body.temperature if "temperature" in said else None,
@@ -39,18 +35,15 @@ def rollout_of(
         body.gates,
         conditions,
         caller,
+        body.future,
     )
 
 
 def render_rollout(answer: Answer, rollout: Rollout) -> bytes:
     """The answer's JSON."""
-    outputs, text = answer.result.outputs, _text_of(answer)
-    shown: dict[str, Any]
-    if isinstance(answer.manifest.output, Probabilities):
-        shown = {"tokens": outputs.tolist()} | ({} if text is None else {"text": text})
-    else:
-        shown = {"outputs": np.ascontiguousarray(outputs)}
-    return to_json(describe(answer) | shown | _ending(answer, rollout, text))
+    manifest = answer.manifest
+    shown = manifest.output.rolled(answer.result.outputs, manifest.input)
+    return to_json(describe(answer) | shown | _ending(answer, rollout))
 
 
 async def render_parts(
@@ -68,19 +61,13 @@ async def render_parts(
 
 def _render_shown(shown: Shown) -> bytes:
     """An event for every output: `{"index", "output"}`, or `{"index", "token", "text"?}`."""
-    vocabulary = _vocabulary(shown.manifest)
-    is_token = isinstance(shown.manifest.output, Probabilities)
-    events = []
-    for index, output in enumerate(shown.outputs, shown.index):
-        data: dict[str, Any] = {"index": index}
-        if is_token:
-            data["token"] = int(output)
-            if vocabulary is not None:
-                data["text"] = vocabulary[int(output)]
-        else:
-            data["output"] = np.ascontiguousarray(output)
-        events.append(render_event("output", to_json(data)))
-    return b"".join(events)
+    manifest = shown.manifest
+    return b"".join(
+        render_event(
+            "output", to_json({"index": index} | manifest.output.rolled_one(one, manifest.input))
+        )
+        for index, one in enumerate(shown.outputs, shown.index)
+    )
 
 
 def _render_done(answer: Answer, rollout: Rollout) -> bytes:
@@ -88,29 +75,19 @@ def _render_done(answer: Answer, rollout: Rollout) -> bytes:
     done = describe(answer) | {"etag": etag(answer.revision)}
     if answer.replayed:
         done["replayed"] = True
-    return render_event("done", to_json(done | _ending(answer, rollout, _text_of(answer))))
+    return render_event("done", to_json(done | _ending(answer, rollout)))
 
 
-def _ending(answer: Answer, rollout: Rollout, text: str | None) -> dict[str, Any]:
+def _ending(answer: Answer, rollout: Rollout) -> dict[str, Any]:
     """What is known of a rollout at its end only."""
     ending: dict[str, Any] = {}
-    if isinstance(answer.manifest.output, Probabilities):
+    manifest = answer.manifest
+    if manifest.output.drawn_by:
         ending["seed"] = rollout.drawn_with
-    if text is not None:
-        ending["stopped"] = any(text.endswith(end) for end in rollout.stop or ())
+    stopped = manifest.output.stopped(answer.result.outputs, rollout.stop or (), manifest.input)
+    if stopped is not None:
+        ending["stopped"] = stopped
     gates = answer.result.gates
     if rollout.gates is not None and gates is not None:
-        ending["gates"] = render_gates(gates, rollout.gates, answer.manifest.layers)
+        ending["gates"] = render_gates(gates, rollout.gates, manifest.layers)
     return ending
-
-
-def _text_of(answer: Answer) -> str | None:
-    """What a character model has written."""
-    vocabulary = _vocabulary(answer.manifest)
-    if vocabulary is None:
-        return None
-    return "".join(vocabulary[token] for token in answer.result.outputs.tolist())
-
-
-def _vocabulary(manifest: Manifest) -> tuple[str, ...] | None:
-    return manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None

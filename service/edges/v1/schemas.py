@@ -57,17 +57,44 @@ class GatesAnswer(_Answer):
 
 class NextToken(_Answer):
     token: int
-    text: str | None = None
+    text: str | None = Field(default=None, description="Of a character.")
+    item: str | None = Field(default=None, description="The name of an item.")
     probability: float
 
 
-class StepsAnswer(_SessionShown):
+class NextLabel(_Answer):
+    label: str
+    probability: float
+
+
+class LikelyClass(_Answer):
+    name: str = Field(alias="class")
+    probability: float
+
+
+class _Outputs(_Answer):
     outputs: list[list[float]]
-    next: list[list[NextToken]] | None = None
+    next: list[list[NextToken] | list[NextLabel]] | None = Field(
+        default=None,
+        description="After each step: the most likely tokens, or the labels with a probability of "
+        "at least 0.5, most likely first.",
+    )
+    likely: list[LikelyClass] | None = Field(
+        default=None, description="After each step: the most likely class of the sequence."
+    )
+
+
+class _Stepped(_SessionShown, _Outputs):
     gates: GatesAnswer | None = None
 
 
-class StepsItemAnswer(StepsAnswer):
+class StepsAnswer(_Stepped):
+    forecast: list[list[float]] | None = Field(
+        default=None, description="With `horizon`: the next outputs, the first of them known."
+    )
+
+
+class StepsItemAnswer(_Stepped):
     """Steps of one of many sessions that were applied."""
 
     etag: str = Field(description="As the header `ETag`.")
@@ -77,20 +104,24 @@ class StepsItemAnswer(StepsAnswer):
 
 
 class _RolledOut(_SessionShown):
-    seed: int | None = Field(default=None, description="With which the tokens were drawn.")
-    stopped: bool | None = Field(default=None, description="Whether a stop text ended it.")
+    seed: int | None = Field(
+        default=None, description="With which the tokens or labels were drawn."
+    )
+    stopped: bool | None = Field(default=None, description="Whether one of `stop` ended it.")
     gates: GatesAnswer | None = None
 
 
 class RolloutAnswer(_RolledOut):
-    outputs: list[list[float]] | None = Field(default=None, description="Of a model of values.")
+    outputs: list[list[float]] | None = Field(
+        default=None, description="Of a model of values or quantiles; of labels 1 for each drawn."
+    )
+    labels: list[list[str]] | None = Field(default=None, description="The labels that were drawn.")
     tokens: list[int] | None = Field(default=None, description="Of a token model.")
     text: str | None = Field(default=None, description="Of a character model.")
+    items: list[str] | None = Field(default=None, description="Of a model of items.")
 
 
-class SequenceAnswer(_Answer):
-    outputs: list[list[float]]
-    next: list[list[NextToken]] | None = None
+class SequenceAnswer(_Outputs):
     state: list[float]
     gates: GatesAnswer | None = None
 
@@ -293,9 +324,13 @@ class OutputEvent(_Answer):
     """`event: output` of a streamed rollout."""
 
     index: int
-    output: list[float] | None = Field(default=None, description="Of a model of values.")
+    output: list[float] | None = Field(
+        default=None, description="Of a model of values or quantiles; of labels 1 for each drawn."
+    )
+    labels: list[str] | None = Field(default=None, description="The labels that were drawn.")
     token: int | None = Field(default=None, description="Of a token model.")
     text: str | None = Field(default=None, description="Of a character model.")
+    item: str | None = Field(default=None, description="Of a model of items.")
 
 
 class DoneEvent(_RolledOut):

@@ -18,7 +18,7 @@ from service.engine.engine import Engine
 from service.errors import InvalidInput
 from service.operations.constants import read_constants
 from service.operations.gates import check_selection
-from service.operations.inputs import decode_inputs, decode_state, encode_text
+from service.operations.inputs import decode_state
 from service.operations.limits import Limits
 
 Choose = Callable[[int | None], Engine]
@@ -86,13 +86,13 @@ def _sound(outputs: NDArray[np.float32] | Exception) -> NDArray[np.float32]:
 def _inputs(body: SequencesBody, manifest: Manifest) -> list[NDArray[Any]]:
     if isinstance(body.text, list) and body.text:
         return [
-            encode_text(text, manifest.input, ("text", index))
+            manifest.input.encode_text(text, ("text", index))
             for index, text in enumerate(body.text)
         ]
     if body.text is not None:
-        return [encode_text(body.text, manifest.input, ("text",))]
+        return [manifest.input.encode_text(body.text, ("text",))]
     return [
-        decode_inputs(sequence, manifest.input, ("inputs", index))
+        manifest.input.decode(sequence, ("inputs", index))
         for index, sequence in enumerate(body.inputs or ())
     ]
 

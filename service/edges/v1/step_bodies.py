@@ -2,33 +2,36 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
-from service.bundle.signatures import Probabilities, Tokens
 from service.edges.http.json import to_json
 from service.edges.v1.gates import render_gates
-from service.edges.v1.requests import RolloutBody, StepsBody
+from service.edges.v1.requests import PlainStepsBody, RolloutBody
 from service.operations.gates import GateSelection
 from service.operations.inputs import Inputs, JsonRows, Text
-from service.sessions.answers import Answer, AnswerColumns, Answers
-
-TOP_TOKENS = 5
-"""How many of the most likely next tokens an answer names."""
+from service.sessions.answers import Answer, AnswerColumns, Answers, Result
 
 MANY_OUTPUTS = 64
 """More than these are rendered aside."""
 
 
-def inputs_of(body: StepsBody | RolloutBody) -> Inputs:
+def inputs_of(body: PlainStepsBody) -> Inputs:
     """The `inputs` or the `text` of a body, to be read for the session's model."""
+    inputs = perhaps_inputs_of(body)
+    assert inputs is not None
+    return inputs
+
+
+def perhaps_inputs_of(body: PlainStepsBody | RolloutBody) -> Inputs | None:
+    """As `inputs_of`; None where a body has neither."""
     if body.text is not None:
         return Text(body.text)
-    assert body.inputs is not None
-    return JsonRows(body.inputs)
+    return None if body.inputs is None else JsonRows(body.inputs)
 
 
 def session_headers(tag: bytes, *, replayed: bool) -> list[tuple[bytes, bytes]]:
@@ -59,11 +62,23 @@ def render_steps(answer: Answer, gates: GateSelection | None) -> dict[str, Any]:
     return rendered
 
 
+def render_forecast(answer: Answer, horizon: int, gates: GateSelection | None) -> dict[str, Any]:
+    """As `render_steps`, and the `forecast`: [horizon, O], of which the first is the last output.
+
+    The answer's outputs are those of the steps, and behind them those that were fed back.
+    """
+    outputs = answer.result.outputs
+    steps = len(outputs) - horizon + 1
+    stepped = replace(answer, result=Result(outputs[:steps], answer.result.gates))
+    ahead = np.ascontiguousarray(outputs[steps - 1 :])
+    return render_steps(stepped, gates) | {"forecast": ahead}
+
+
 def step_fields(answers: Answers, gates: GateSelection | None) -> list[bytes]:
     """For each row the fields of `render_steps` as JSON, without the braces around them."""
     columns = answers.columns
     manifest = columns.manifest
-    is_plain = columns.gates is None and not isinstance(manifest.output, Probabilities)
+    is_plain = columns.gates is None and manifest.output.beside is None
     if answers.time == 1 and is_plain and manifest.ready_at == 1:
         return columns.once(_plain_fields)[answers.span]
     return [to_json(render_steps(answer, gates))[1:-1] for _, answer in answers.each()]
@@ -97,7 +112,8 @@ def described_fields(answers: Answers, gates: GateSelection | None) -> list[byte
 
 
 def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:
-    """`outputs` [T, O], and for token models `next`: the most likely tokens after each step.
+    """`outputs` [T, O], and what the model's kind says beside them of each step, such as the most
+    likely tokens.
 
     A step that has no answer yet is null, and `ready_at` says which step has the first.
     """
@@ -109,9 +125,10 @@ def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str
         rows = zip(outputs, missing, strict=True)
         rendered["outputs"] = [None if none else row for row, none in rows]
         rendered["ready_at"] = manifest.ready_at
-    if isinstance(manifest.output, Probabilities):
-        rendered["next"] = [
-            None if none else _most_likely(row, manifest)
+    given = manifest.output
+    if given.beside is not None:
+        rendered[given.beside] = [
+            None if none else given.say(row, manifest.input)
             for row, none in zip(outputs, missing, strict=True)
         ]
     return rendered
@@ -122,18 +139,3 @@ async def render_aside(outputs: int, render: Callable[[], bytes]) -> bytes:
     if outputs > MANY_OUTPUTS:
         return await asyncio.to_thread(render)
     return render()
-
-
-def _most_likely(probabilities: NDArray[np.float32], manifest: Manifest) -> list[dict[str, Any]]:
-    count = min(TOP_TOKENS, len(probabilities))
-    top = np.argpartition(-probabilities, count - 1)[:count]
-    top = top[np.argsort(-probabilities[top], kind="stable")]
-    vocabulary = manifest.input.vocabulary if isinstance(manifest.input, Tokens) else None
-    return [
-        {
-            "token": int(token),
-            **({"text": vocabulary[token]} if vocabulary is not None else {}),
-            "probability": probabilities[token],
-        }
-        for token in top
-    ]

@@ -84,7 +84,7 @@ async def get_state(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The state as it is stored: float32, with digits enough to put it back unchanged."""
-    session = await context.sessions.get(Get(session_id, asked.caller))
+    session = await context.sessions.state(Get(session_id, asked.caller))
     if unchanged(session, if_none_match):
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     return _state_answer(session)

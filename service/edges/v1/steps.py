@@ -16,12 +16,14 @@ from service.edges.v1.step_bodies import (
     etags,
     inputs_of,
     render_aside,
+    render_forecast,
     render_steps,
     session_headers,
     step_fields,
 )
 from service.operations.gates import GateSelection
 from service.operations.requests import Steps
+from service.operations.rollout import Forecast
 from service.sessions.answers import Answered as Stepped
 from service.sessions.answers import Answers
 
@@ -35,6 +37,8 @@ async def answer_steps(
     """Raises what `Sessions.step` raises, BodyTooLarge, InvalidInput."""
     exchange = exchange_of(scope)
     body = await parse_aside(await exchange.read_body(scope, receive), StepsBody)
+    if body.horizon is not None:
+        return await _answer_forecast(context, session_id, body, exchange, body.horizon)
     block = _block(session_id, body, exchange)
     outcome = await exchange.wait(context.sessions.start_steps(block), receive)
     answers = _only(outcome)
@@ -45,9 +49,9 @@ async def answer_steps(
 def start_steps(
     context: Context, session_id: str, exchange: Exchange, raw: bytes, reply: DirectReply
 ) -> bool:
-    """As `answer_steps`; False where the answer may be long, and is rendered aside."""
+    """As `answer_steps`; False where the answer may take long."""
     body = parse_body(raw, StepsBody)
-    if len(body.text or body.inputs or "") > MANY_OUTPUTS:
+    if body.horizon is not None or len(body.text or body.inputs or "") > MANY_OUTPUTS:
         return False
     block = _block(session_id, body, exchange)
     context.sessions.send_steps(block, _Reply(reply, body.gates))
@@ -72,6 +76,22 @@ class _Reply:
             self._reply.set_exception(error)
         else:
             self._reply.set_result(answered)
+
+
+async def _answer_forecast(
+    context: Context, session_id: str, body: StepsBody, exchange: Exchange, horizon: int
+) -> Answered:
+    """Steps with a look ahead, which are computed where rollouts are."""
+    conditions = read_conditions(exchange.headers, body.at)
+    forecast = Forecast(
+        session_id, inputs_of(body), horizon, body.gates, conditions, exchange.caller, body.future
+    )
+    answer = await context.sessions.forecast(forecast)
+    rendered = await render_aside(
+        len(answer.result.outputs), lambda: long_json(render_forecast(answer, horizon, body.gates))
+    )
+    headers = session_headers(b"%x" % answer.revision, replayed=answer.replayed)
+    return Answered(rendered, [JSON, *headers])
 
 
 def _block(session_id: str, body: StepsBody, exchange: Exchange) -> Steps:

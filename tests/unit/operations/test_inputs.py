@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from service.bundle.signatures import Tokens, Values
 from service.errors import InvalidInput
-from service.operations.inputs import decode_inputs, decode_state, encode_text
+from service.operations.inputs import decode_state
 
 VALUES = Values(names=("a", "b"), units=("", ""))
 TOKENS = Tokens(size=3, vocabulary=("x", "y", "z"))
@@ -19,19 +19,19 @@ anything = st.recursive(
 
 
 def test_values() -> None:
-    found = decode_inputs([[1, 2.5], [-3, 1e38]], VALUES, ())
+    found = VALUES.decode([[1, 2.5], [-3, 1e38]], ())
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.array([[1, 2.5], [-3, 1e38]], np.float32))
 
 
 def test_tokens() -> None:
-    found = decode_inputs([2, 0, 1], TOKENS, ())
+    found = TOKENS.decode([2, 0, 1], ())
     assert found.dtype == np.int64
     assert found.tolist() == [2, 0, 1]
 
 
 def test_text() -> None:
-    found = encode_text("zxy", TOKENS, ())
+    found = TOKENS.encode_text("zxy", ())
     assert found.dtype == np.int64
     assert found.tolist() == [2, 0, 1]
 
@@ -44,13 +44,13 @@ def test_state() -> None:
 
 def test_a_feature_that_is_missing_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"expected 2 numbers \(a, b\), found 1"):
-        decode_inputs([[1]], VALUES, ())
+        VALUES.decode([[1]], ())
 
 
 def test_text_for_a_model_without_a_vocabulary() -> None:
     for signature in (VALUES, Tokens(size=3)):
         with pytest.raises(InvalidInput, match="this model takes no text"):
-            encode_text("x", signature, ())
+            signature.encode_text("x", ())
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -58,7 +58,7 @@ def test_text_for_a_model_without_a_vocabulary() -> None:
 def test_whatever_is_sent_is_an_array_or_a_fault_with_a_path(value: object) -> None:
     for signature, dtype, rank in ((VALUES, np.float32, 2), (TOKENS, np.int64, 1)):
         try:
-            found = decode_inputs(value, signature, ("inputs",))
+            found = signature.decode(value, ("inputs",))
         except InvalidInput as error:
             assert all(fault.place[0] == "inputs" for fault in error.faults)
         else:

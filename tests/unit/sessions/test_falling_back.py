@@ -372,7 +372,9 @@ Ask = Callable[[Sessions, Conditions], Coroutine[object, object, object]]
 ASKED: dict[str, Ask] = {
     "fork": lambda sessions, given: sessions.fork(Fork("a", NewSession("b"), given)),
     "migrate": lambda sessions, given: sessions.migrate(Migrate("a", 1, given)),
-    "rollout": lambda sessions, given: sessions.rollout(Rollout("a", ROWS, 2, conditions=given)),
+    "rollout": lambda sessions, given: sessions.rollout(
+        Rollout("a", ROWS, 2, advance=True, conditions=given)
+    ),
     "look ahead": lambda sessions, given: sessions.rollout(
         Rollout("a", ROWS, 2, advance=False, conditions=given)
     ),

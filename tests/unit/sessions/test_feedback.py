@@ -17,11 +17,11 @@ from model_export.package import publish_trained
 from service.bundle.folders import read_repository
 from service.bundle.manifest import Manifest
 from service.bundle.signatures import Probabilities, Tokens, Values
+from service.bundle.signatures.sampling import Sampling
 from service.engine.engine import Engine
 from service.engine.provider import Provider
 from service.errors import InvalidInput
 from service.operations.rollout import Plan, check_feedback
-from service.operations.sampling import Sampling
 from service.repository.models import Models, load_models
 from service.sessions.feedback import Rolled, shape_of_rollout
 from tests.bundles import plain_report, served_models, values_model
@@ -272,7 +272,7 @@ SIGNATURES = {
     [
         ("values", "values", True),
         ("tokens", "likely", True),
-        ("values", "other order", False),
+        ("values", "other order", True),
         ("values", "other units", False),
         ("values", "fewer", False),
         ("values", "likely", False),

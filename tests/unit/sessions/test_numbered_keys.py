@@ -212,7 +212,7 @@ async def test_every_operation_counts(models: Models) -> None:
         step = request("a", key=key())
         put = PutState("a", 5, np.zeros(6, np.float32), conditions=Conditions(key()))
         migrate = Migrate("a", 1, Conditions(key()))
-        rollout = Rollout("a", JsonRows([ROW]), 2, conditions=Conditions(key()))
+        rollout = Rollout("a", JsonRows([ROW]), 2, advance=True, conditions=Conditions(key()))
         assert not (await sessions.create(create))[1]
         assert (await sessions.step(step)).step == 1
         assert (await sessions.put_state(put))[0].step == 5
@@ -226,7 +226,7 @@ async def test_every_operation_counts(models: Models) -> None:
         late = Conditions(Key.of(b"w:3"))
         for refused in (
             sessions.step(request("a", [ROW, ROW], key=Key.of(b"w:3"))),
-            sessions.rollout(Rollout("a", JsonRows([ROW]), 2, conditions=late)),
+            sessions.rollout(Rollout("a", JsonRows([ROW]), 2, advance=True, conditions=late)),
             sessions.migrate(Migrate("a", 1, late)),
         ):
             with pytest.raises(KeyReused):

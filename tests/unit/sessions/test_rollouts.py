@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.bundle.signatures.sampling import Sampling
 from service.errors import SessionContended
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.inputs import JsonRows
 from service.operations.keys import Key
 from service.operations.requests import Create, Get, Steps
 from service.operations.rollout import Plan, Rollout
-from service.operations.sampling import Sampling
 from service.repository.models import Models
 from service.sessions.answers import Answer
 from service.sessions.feedback import rolling

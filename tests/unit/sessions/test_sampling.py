@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.operations.sampling import Chooser, Sampling
+from service.bundle.signatures.sampling import Chooser, Sampling
 
 
 def choices(likely: list[float], temperature: float, top_k: int | None = None) -> set[int]:

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from service.edges.http.conditions import read_tags
 from service.edges.http.problems import invalid_body
-from service.edges.v1.requests import MAX_STEP, Metadata, SessionId, StepsBody, TtlSeconds
+from service.edges.v1.requests import MAX_STEP, Metadata, PlainStepsBody, SessionId, TtlSeconds
 from service.errors import InvalidInput, MalformedBody
 from service.operations.conditions import Conditions, conditions_of
 from service.operations.inputs import StateVector
@@ -82,7 +82,7 @@ class OpenMessage(_Message):
         return self
 
 
-class StepMessage(StepsBody, _Conditional):
+class StepMessage(PlainStepsBody, _Conditional):
     """One or more time steps, as the body of POST /v1/sessions/{session_id}/steps has them."""
 
     type: Literal["step"]

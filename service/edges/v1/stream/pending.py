@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.edges.v1.requests import StepsBody
+from service.edges.v1.requests import PlainStepsBody
 from service.edges.v1.stream.blocks import Block
 from service.edges.v1.stream.opened import Opened
 from service.sessions.answers import Answered
@@ -29,7 +29,7 @@ class PendingSteps:
     numbers: int
     keyed: bool
     records: Block | None = None
-    message: StepsBody | None = None
+    message: PlainStepsBody | None = None
     message_id: int | str | None = None
 
     def cancelled(self) -> bool:

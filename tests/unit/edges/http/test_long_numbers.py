@@ -101,11 +101,21 @@ def test_what_is_damaged_is_never_taken_for_something_else(data: st.DataObject) 
     assert taken[1].tolist() == expected["inputs"]
 
 
+def test_null_is_a_missing_number() -> None:
+    raw = json.dumps({"inputs": [[1, None], *MANY]}).encode()
+    taken = take_inputs(raw)
+    assert taken is not None
+    expected = np.array([[1, np.nan], *MANY])
+    np.testing.assert_array_equal(taken[1], expected)
+
+
 @pytest.mark.parametrize(
     "inputs",
     [
         "[[1, true], [2, 3]]",
-        "[[1, null], [2, 3]]",
+        "[[1, nul], [2, 3]]",
+        "[[1, 2], null]",
+        "[1, null]",
         '[["1", 2], [2, 3]]',
         "[[1, 2], [3]]",
         "[[1, 2],]",

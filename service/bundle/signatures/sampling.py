@@ -1,10 +1,17 @@
-"""Which token comes next."""
+"""What comes next: one token, or any number of labels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Choose = Callable[[NDArray[np.float32]], NDArray[Any]]
+"""From an output [O] to what is shown of it."""
+
+LIKELY = 0.5
+"""A label at least as likely is expected."""
 
 _COLDEST = 1e-300
 """Every lower temperature chooses as this one does: two float32 probabilities that differ have
@@ -13,8 +20,9 @@ logarithms at least 6e-8 apart, and the less likely has no chance left. Nothing 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 takes the most likely; `seed` makes it certain
-    which ones are drawn; `stop` ends the rollout after one of these token sequences."""
+    """How tokens or labels are chosen. Temperature 0 takes the most likely token, or all likely
+    labels; `seed` makes it certain which ones are drawn; `stop` ends the rollout after one of these
+    token sequences."""
 
     seed: int
     temperature: float = 1.0
@@ -43,3 +51,24 @@ class Chooser:
         chosen = np.searchsorted(cumulated, drawn, side="right")
         # Rounding may put the draw on the very end of the last interval.
         return np.asarray(min(int(chosen), len(cumulated) - 1), np.int64)
+
+
+class LabelChooser:
+    """From the probabilities of labels [O], which are independent, to 1 for each label that is
+    drawn and 0 for the others, float32 [O].
+
+    A temperature T divides the log odds, so that p becomes p^(1/T) / (p^(1/T) + (1 − p)^(1/T)).
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._temperature = sampling.temperature
+        self._random = np.random.Generator(np.random.PCG64(sampling.seed))
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        if self._temperature == 0:
+            return (probabilities >= LIKELY).astype(np.float32)
+        likely = probabilities.astype(np.float64)
+        with np.errstate(divide="ignore", over="ignore"):
+            odds = (np.log(likely) - np.log1p(-likely)) / max(self._temperature, _COLDEST)
+            likely = 1 / (1 + np.exp(-odds))
+        return (self._random.random(len(likely)) < likely).astype(np.float32)
