@@ -8,6 +8,10 @@ REPOSITORY ?= models
 SOAK_FLAGS ?=
 # For example BENCH_FLAGS="--rounds 3 --rows single_step".
 BENCH_FLAGS ?=
+# The folder of the data sets that docs/figures.md names, and for example
+# FIGURES_FLAGS="--only jsb-chorales".
+DATA ?= data
+FIGURES_FLAGS ?=
 PORT ?= 8000
 
 VENV := .venv
@@ -15,7 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth soak docs clean
+.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth figures soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +66,9 @@ bench-peers: setup ## Make the environments of the servers to compare with (2 GB
 
 bench-growth: setup ## Measure how figures grow with sessions, time steps, width and connections
 	$(BIN)/python -m benchmarks.growth $(BENCH_FLAGS)
+
+figures: setup ## Train by every recipe in recipes/ on the public data in DATA, and keep scores, curves and pictures
+	$(BIN)/python -m benchmarks.figures $(DATA) $(FIGURES_FLAGS)
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
 	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)

@@ -18,7 +18,6 @@ from benchmarks.figures.anomalies import (
     detection,
 )
 from benchmarks.figures.figure import MACHINE_TEMPERATURE
-from model_export.data.series import Series
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.recipes.recipe import read_recipe_file
 from model_export.tasks.forecast import read_table
@@ -70,10 +69,8 @@ class Alarms:
 
 def alarms_of(folder: Path, data: Path) -> Alarms:
     """Of the version in a folder, on the files in `data`."""
-    values = read_recipe_file(MACHINE_TEMPERATURE.file) | {
-        "data": str(data / MACHINE_TEMPERATURE.data)
-    }
-    recipe = ForecastRecipe.of(values)
+    file = str(data / MACHINE_TEMPERATURE.data)
+    recipe = ForecastRecipe.of(read_recipe_file(MACHINE_TEMPERATURE.file) | {"data": file})
     table = read_table(recipe)
     (series,) = table.series
     (part,) = divided(table, recipe.split)
@@ -83,7 +80,7 @@ def alarms_of(folder: Path, data: Path) -> Alarms:
         times=series.times,
         values=measured,
         trained=part.split.validation,
-        windows=_windows(series, data / WINDOWS),
+        windows=_windows(series.times, data / WINDOWS),
         scores={
             "model": anomaly_scores(_errors(measured, _expected(folder, series.values))),
             "persistence": anomaly_scores(_errors(measured, measured[:-1])),
@@ -103,10 +100,10 @@ def _errors(measured: Array, expected: Array) -> Array:
     return np.concatenate([[0.0], np.abs(measured[1:] - expected)])
 
 
-def _windows(series: Series, file: Path) -> tuple[Window, ...]:
+def _windows(times: NDArray[np.datetime64], file: Path) -> tuple[Window, ...]:
     found = []
     for first, last in json.loads(file.read_text("utf-8"))[_KEY]:
-        steps = np.searchsorted(series.times, [np.datetime64(first), np.datetime64(last)])
+        steps = np.searchsorted(times, [np.datetime64(first), np.datetime64(last)])
         found.append((int(steps[0]), int(steps[1])))
     return tuple(found)
 

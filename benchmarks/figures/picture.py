@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 
 from benchmarks.figures.machine_temperature import Alarms
 
-_TWO_AND_MORE = 2
+_COLUMNS = 2
 
 
 def draw_curves(files: Sequence[Path], picture: Path) -> None:
     """A panel for each file of curves: training dashed, validation drawn through."""
-    columns = min(len(files), _TWO_AND_MORE)
+    columns = min(len(files), _COLUMNS)
     rows = -(-len(files) // columns)
     figure, panels = plt.subplots(
         rows, columns, figsize=(5 * columns, 3 * rows), layout="constrained", squeeze=False
