@@ -47,8 +47,10 @@ class Multilabel:
         width = len(rolls.names)
         self.input = Values(names=rolls.names, units=("",) * width)
         self.output = Labels(names=rolls.names)
+        # Few labels are on at a time, and layers that see little but zeros learn slowly.
+        scale = _spread(rolls.train) / recipe.input_gain
         self.config = NetworkConfig(
-            front=ValuesFront((0.0,) * width, (_spread(rolls.train),) * width),
+            front=ValuesFront((0.0,) * width, (scale,) * width),
             head=LabelsHead(width),
             hidden_sizes=recipe.hidden_sizes,
             reset=recipe.reset,
@@ -125,8 +127,7 @@ class Multilabel:
 def _spread(rolls: Sequence[NDArray[np.float32]]) -> float:
     """Standard deviation of all labels together, 1 where they never change.
 
-    Few labels are on at a time, and layers that see little but zeros learn slowly. It is one for
-    all: divided by its own, a rare label would outweigh the others.
+    It is one for all: divided by its own, a rare label would outweigh the others.
     """
     return float(np.concatenate(rolls).std(dtype=np.float64)) or 1.0
 

@@ -16,19 +16,19 @@ def task_of(roll: np.ndarray, folder: Path) -> Multilabel:
     parts = dict.fromkeys(("train", "valid", "test"), roll)
     np.savez(folder / "roll.npz", **parts, **{f"{part}_lengths": half for part in parts})
     data = str(folder / "roll.npz")
-    return Multilabel.load(MultilabelRecipe(name="labels", data=data))
+    return Multilabel.load(MultilabelRecipe(name="labels", data=data, input_gain=2))
 
 
-def test_labels_are_seen_in_units_of_their_common_spread(tmp_path: Path) -> None:
+def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path: Path) -> None:
     roll = (np.random.default_rng(0).random((50, 5)) < [0.02, 0.1, 0.1, 0.1, 0.4]).astype(float)
     front = task_of(roll, tmp_path).config.front
     assert isinstance(front, ValuesFront)
     share = roll.mean()
-    assert front.scale == pytest.approx([np.sqrt(share * (1 - share))] * 5)
-    assert front.mean == (0,) * 5, "silence stays zero"
+    assert front.scale == pytest.approx([np.sqrt(share * (1 - share)) / 2] * 5)
+    assert front.mean == (0,) * 5, "labels that are off stay zero"
 
 
-def test_labels_that_never_change_are_seen_as_they_are(tmp_path: Path) -> None:
+def test_labels_that_never_change_are_only_multiplied(tmp_path: Path) -> None:
     front = task_of(np.zeros((10, 3)), tmp_path).config.front
     assert isinstance(front, ValuesFront)
-    assert front.scale == (1,) * 3
+    assert front.scale == (0.5,) * 3
