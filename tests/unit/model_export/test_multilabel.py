@@ -4,24 +4,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model_export.model.config import ValuesFront
 from model_export.recipes.multilabel import MultilabelRecipe
 from model_export.tasks.multilabel import Multilabel
 
 
-def task_of(roll: np.ndarray, folder: Path) -> Multilabel:
+def task_of(roll: np.ndarray, folder: Path, **options: object) -> Multilabel:
     """A roll [N, L] as all three parts, each of two sequences."""
     half = [len(roll) // 2, len(roll) - len(roll) // 2]
-    parts = dict.fromkeys(("train", "valid", "test"), roll)
-    np.savez(folder / "roll.npz", **parts, **{f"{part}_lengths": half for part in parts})
+    np.savez(
+        folder / "roll.npz",
+        train=roll,
+        valid=roll,
+        test=roll,
+        train_lengths=half,
+        valid_lengths=half,
+        test_lengths=half,
+    )
     data = str(folder / "roll.npz")
-    return Multilabel.load(MultilabelRecipe(name="labels", data=data, input_gain=2))
+    return Multilabel.load(MultilabelRecipe.of({"name": "labels", "data": data, **options}))
 
 
 def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path: Path) -> None:
     roll = (np.random.default_rng(0).random((50, 5)) < [0.02, 0.1, 0.1, 0.1, 0.4]).astype(float)
-    front = task_of(roll, tmp_path).config.front
+    front = task_of(roll, tmp_path, input_gain=2).config.front
     assert isinstance(front, ValuesFront)
     share = roll.mean()
     assert front.scale == pytest.approx([np.sqrt(share * (1 - share)) / 2] * 5)
@@ -29,6 +37,20 @@ def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path
 
 
 def test_labels_that_never_change_are_only_multiplied(tmp_path: Path) -> None:
-    front = task_of(np.zeros((10, 3)), tmp_path).config.front
+    front = task_of(np.zeros((10, 3)), tmp_path, input_gain=2).config.front
     assert isinstance(front, ValuesFront)
     assert front.scale == (0.5,) * 3
+
+
+def test_sequences_are_moved_as_far_as_no_label_is_lost(tmp_path: Path) -> None:
+    roll = np.zeros((20, 8))
+    roll[:, [1, 3]] = np.random.default_rng(0).integers(0, 2, (20, 2))
+    roll[[0, 10]] = [0, 1, 0, 1, 0, 0, 0, 0]
+    task = task_of(roll, tmp_path, transpose=3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        moved = [row.numpy() for _ in range(50) for row in next(task.batches()).input]
+    halves = [roll[:9], roll[10:19]]
+    wanted = [np.roll(half, by, axis=1) for by in (-1, 0, 1, 2, 3) for half in halves]
+    found = {row.tobytes() for row in moved}
+    assert found == {one.astype(np.float32).tobytes() for one in wanted}
