@@ -29,9 +29,9 @@ class SeriesRoles:
     """Names of columns.
 
     `time` orders the rows; None takes the only column of times, or else the only one that counts
-    the rows, if there is one. `series` tells several series of one file apart. `targets` are forecast; None takes all columns of numbers that
-    have no other role. `inputs` are measured with the targets and unknown ahead of now; `known` are
-    known ahead, such as the calendar or a price.
+    the rows, if there is one. `series` tells several series of one file apart. `targets` are
+    forecast; None takes all columns of numbers that have no other role. `inputs` are measured with
+    the targets and unknown ahead of now; `known` are known ahead, such as the calendar or a price.
     """
 
     time: str | None = None
