@@ -28,10 +28,10 @@ _FEWEST_COUNTED = 8
 class SeriesRoles:
     """Names of columns.
 
-    `time` orders the rows; None takes the only column of times, if there is one. `series` tells
-    several series of one file apart. `targets` are forecast; None takes all columns of numbers that
-    have no other role. `inputs` are measured with the targets and unknown ahead of now; `known` are
-    known ahead, such as the calendar or a price.
+    `time` orders the rows; None takes the only column of times, or else the only one that counts
+    the rows, if there is one. `series` tells several series of one file apart. `targets` are
+    forecast; None takes all columns of numbers that have no other role. `inputs` are measured with
+    the targets and unknown ahead of now; `known` are known ahead, such as the calendar or a price.
     """
 
     time: str | None = None
@@ -162,7 +162,8 @@ def _time_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -
 def _counting_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -> Column | None:
     within = _within_series(frame, roles)
     free = [column for column in frame.columns if column.name not in reasons and column.numeric]
-    counting = [column for column in free if _counts_rows(column, within) > 0]
+    rises = [(column, _counts_rows(column, within)) for column in free]
+    counting = [c for c, rise in rises if rise > 0 or (rise < 0 and roles.targets is None)]
     if len(counting) != 1:
         return None
     reasons[counting[0].name] = Reason("time", f"{_COUNTS}: taken as the time")
