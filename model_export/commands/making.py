@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from model_export.evaluate import score_table
+from model_export.score_table import score_table
 from model_export.recipes.recipe import Recipe
 from service.bundle.manifest import Score
 
