@@ -2,6 +2,7 @@
 
 import click
 
+from model_export.commands.compare import compare
 from model_export.commands.demos import demos
 from model_export.commands.import_checkpoint import import_checkpoint
 from model_export.commands.import_keras import import_keras
@@ -36,3 +37,4 @@ main.add_command(quantize)
 main.add_command(import_onnx)
 main.add_command(import_keras)
 main.add_command(import_checkpoint)
+main.add_command(compare)

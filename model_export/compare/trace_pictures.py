@@ -1,0 +1,72 @@
+"""What the gates of a trained GRU do, as pictures."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from model_export.compare.pictures import COLOURS
+from model_export.compare.traces import AddingTrace, Array, ResetTrace
+from model_export.report.figures import INK, TRAINING, VALIDATION, plain
+
+_SHOWN_WEEKS = 208
+
+
+def adding_trace_picture(trace: AddingTrace) -> Figure:
+    """One test sequence: numbers and markers, the sum and the unit that carries it, its gates."""
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    inputs, hidden, gates, every = figure.subplots(4, 1, sharex=True)
+    steps = np.arange(len(trace.inputs))
+    marked = np.flatnonzero(trace.inputs[:, 1])
+    inputs.bar(steps, trace.inputs[:, 0], color=INK, alpha=0.4, width=0.8)
+    inputs.bar(marked, trace.inputs[marked, 0], color=VALIDATION, width=0.8)
+    _entitled(inputs, "numbers; the marked ones in colour")
+    hidden.plot(steps, trace.gates.hidden[:, 0, trace.unit], color=TRAINING, label="hidden state")
+    hidden.plot(steps, trace.running_sum, color=VALIDATION, linestyle="--", label="running sum")
+    _entitled(hidden, f"unit {trace.unit}, which carries the sum")
+    _draw_gates(gates, trace.gates.reset[:, 0, trace.unit], trace.gates.update[:, 0, trace.unit])
+    _entitled(gates, f"gates of unit {trace.unit}: update near 1 writes, near 0 keeps")
+    _map(every, trace.gates.update[:, 0])
+    _entitled(every, "update gate of every unit (dark 0, bright 1)")
+    every.set_xlabel("time step")
+    return _finished(figure)
+
+
+def reset_trace_picture(trace: ResetTrace) -> Figure:
+    """The first four years of the test part: changes, and both units' reset gates."""
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    changes, season, big = figure.subplots(3, 1, sharex=True)
+    weeks = np.arange(min(_SHOWN_WEEKS, len(trace.changes)))
+    changes.bar(weeks, trace.changes[weeks], color=INK, width=0.9)
+    _entitled(changes, "weekly change of CO₂, ppm")
+    for axes, unit, best in (
+        (season, trace.season_unit, "season"),
+        (big, trace.step_unit, "size of changes"),
+    ):
+        axes.plot(weeks, trace.gates.reset[weeks, 0, unit], color=COLOURS["gru_before"])
+        _entitled(axes, f"reset gate of unit {unit}, which follows the {best} best")
+    big.set_xlabel("week of the test part")
+    return _finished(figure)
+
+
+def _draw_gates(axes: Axes, reset: Array, update: Array) -> None:
+    axes.plot(update, color=TRAINING, label="update")
+    axes.plot(reset, color=VALIDATION, label="reset", linewidth=1)
+    axes.set_ylim(-0.05, 1.05)
+
+
+def _map(axes: Axes, gate: Array) -> None:
+    """[T, U] with units downwards and time steps to the right."""
+    axes.imshow(gate.T, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_ylabel("unit", fontsize=8)
+
+
+def _entitled(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=9, loc="left", color=INK)
+
+
+def _finished(figure: Figure) -> Figure:
+    for axes in figure.axes:
+        plain(axes)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
+    return figure
