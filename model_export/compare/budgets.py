@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from model_export.compare.problem import ProblemName
+from model_export.compare.problems import problem_of
 from model_export.compare.study import Plan
 
 BudgetName = Literal["quick", "full"]
@@ -20,7 +21,7 @@ _PLANS: Mapping[BudgetName, Plan] = {
         lengths={"adding": (25, 50, 100, 200), "copy": (10, 25, 50, 100), "co2": (13, 52)},
         seeds=3,
         steps={"adding": 1000, "copy": 1000, "co2": 400},
-        learning_rates=(0.001, 0.003, 0.01),
+        learning_rates=(0.001, 0.003, 0.01, 0.03),
     ),
 }
 
@@ -35,9 +36,15 @@ def plan_of(
     hidden_size: int | None = None,
     keep_bias: float | None = None,
 ) -> Plan:
-    """The plan of a budget for some problems; None leaves what the budget says."""
+    """The plan of a budget for some problems; None leaves what the budget says.
+
+    Raises TrainingError for a length that a problem does not take.
+    """
     plan = _PLANS[budget]
     chosen = {name: sorted(set(lengths or plan.lengths[name])) for name in problems}
+    for name, found in chosen.items():
+        for length in found:
+            problem_of(name, length)
     return Plan(
         lengths={name: tuple(found) for name, found in chosen.items()},
         seeds=seeds or plan.seeds,

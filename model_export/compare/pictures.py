@@ -108,8 +108,25 @@ def _baselines(axes: Axes, name: ProblemName, length: int) -> None:
 
 
 def _panels(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    figure = Figure(figsize=(0.6 + 3.4 * columns, 0.6 + 2.6 * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False).tolist()
+    """Panels of a fixed size: matplotlib's own layout engines draw everything several times."""
+    wide, high, left, right, top, bottom, gap = 2.9, 2.0, 0.75, 0.15, 0.65, 0.85, 0.65
+    width = left + columns * wide + (columns - 1) * gap + right
+    height = top + rows * high + (rows - 1) * gap + bottom
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1 - right / width,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+            "wspace": gap / wide,
+            "hspace": gap / high,
+        },
+    )
+    return figure, panels.tolist()
 
 
 def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], title: str) -> Figure:
@@ -118,7 +135,7 @@ def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], title: str) -> F
         axes.grid(alpha=0.2)
         axes.title.set_color(INK)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=10, color=INK)
     return figure

@@ -54,8 +54,12 @@ def _write_traces(study: Study, folder: Path) -> Iterator[Path]:
 
 
 def _longest_solved(study: Study) -> Run | None:
-    """The first seed of the GRU, reset before, that solved the adding problem at the most steps."""
-    for length in sorted(study.plan.lengths.get("adding", ()), reverse=True):
+    """The first seed of the GRU, reset before, that solved the adding problem at the most steps.
+
+    At two steps both are marked, and gates at the others cannot be compared with them.
+    """
+    lengths = [length for length in study.plan.lengths.get("adding", ()) if length > 2]
+    for length in sorted(lengths, reverse=True):
         for run in study.finished(_traced(study, "adding", length)):
             if run.solved_at is not None:
                 return run

@@ -113,7 +113,7 @@ def _gradient_tables(study: Study, name: ProblemName) -> Iterator[str]:
     if not found:
         return
     steps = len(found[0][1][0].gradients_at_start)
-    lags = [lag for lag in _LAGS if lag < steps]
+    lags = [lag for lag in _LAGS if lag < steps - 1]
     header = ("cell", "", *(f"lag {lag}" for lag in lags), f"lag {steps - 1}")
     rows = []
     for cell, runs in found:

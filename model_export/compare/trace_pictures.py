@@ -13,8 +13,7 @@ _SHOWN_WEEKS = 208
 
 def adding_trace_picture(trace: AddingTrace) -> Figure:
     """One test sequence: numbers and markers, the sum and the unit that carries it, its gates."""
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    inputs, hidden, gates, every = figure.subplots(4, 1, sharex=True)
+    figure, (inputs, hidden, gates, every) = _stack(4)
     steps = np.arange(len(trace.inputs))
     marked = np.flatnonzero(trace.inputs[:, 1])
     inputs.bar(steps, trace.inputs[:, 0], color=INK, alpha=0.4, width=0.8)
@@ -33,8 +32,7 @@ def adding_trace_picture(trace: AddingTrace) -> Figure:
 
 def reset_trace_picture(trace: ResetTrace) -> Figure:
     """The first four years of the test part: changes, and both units' reset gates."""
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    changes, season, big = figure.subplots(3, 1, sharex=True)
+    figure, (changes, season, big) = _stack(3)
     weeks = np.arange(min(_SHOWN_WEEKS, len(trace.changes)))
     changes.bar(weeks, trace.changes[weeks], color=INK, width=0.9)
     _entitled(changes, "weekly change of CO₂, ppm")
@@ -46,6 +44,15 @@ def reset_trace_picture(trace: ResetTrace) -> Figure:
         _entitled(axes, f"reset gate of unit {unit}, which follows the {best} best")
     big.set_xlabel("week of the test part")
     return _finished(figure)
+
+
+def _stack(rows: int) -> tuple[Figure, list[Axes]]:
+    """Axes under one another, with fixed margins."""
+    height = 0.8 + 1.5 * rows
+    figure = Figure(figsize=(9, height))
+    margins = {"left": 0.07, "right": 0.98, "top": 1 - 0.3 / height, "bottom": 0.5 / height}
+    panels = figure.subplots(rows, 1, sharex=True, gridspec_kw={**margins, "hspace": 0.35})
+    return figure, list(panels)
 
 
 def _draw_gates(axes: Axes, reset: Array, update: Array) -> None:

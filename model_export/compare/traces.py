@@ -206,7 +206,9 @@ def _season_fit(reset: Array, weeks: NDArray[np.int64]) -> tuple[Array, Array]:
     """Share of variance explained [H], and the fitted wave over a year [52, H]."""
     weights, *_ = np.linalg.lstsq(_waves(weeks), reset, rcond=None)
     residual = reset - _waves(weeks) @ weights
-    return 1 - residual.var(0) / reset.var(0), _waves(np.arange(SEASON)) @ weights
+    spread = reset.var(0)
+    left = np.divide(residual.var(0), spread, out=np.ones_like(spread), where=spread > 0)
+    return 1 - left, _waves(np.arange(SEASON)) @ weights
 
 
 def _waves(weeks: NDArray[np.int64]) -> Array:
