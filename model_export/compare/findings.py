@@ -2,29 +2,31 @@
 
 from calendar import month_name
 
-from model_export.compare.traces import AddingTrace, ResetTrace
+from model_export.compare.traces import AddingTrace, GateErrors, ResetTrace
 
 
 def adding_finding(trace: AddingTrace) -> str:
     """What a GRU does with the adding problem; a few lines of Markdown."""
-    run = trace.run
+    run, opening = trace.run, trace.opening_update
     follows = "rises" if trace.correlation > 0 else "falls"
     return "\n".join(
         [
             f"A GRU with reset before, {run.hidden_size} units, length {run.length}, "
             f"seed {run.seed}; figures are of 256 test sequences.",
             "",
-            f"- **Unit {trace.unit} carries the sum.** It {follows} with the running sum of the "
-            f"marked numbers: correlation {trace.correlation:+.3f} over all sequences and steps. "
-            f"A linear regression on all units explains {trace.explained:.1%} of that sum.",
-            f"- **Its update gate** is {trace.update_marked:.3f} on average at a marked step and "
-            f"{trace.update_elsewhere:.3f} at the others. Over all units it is "
-            f"{trace.all_update_marked:.3f} and {trace.all_update_elsewhere:.3f}; "
-            f"{trace.opening_units} of {run.hidden_size} units write more at a marked step.",
-            f"- **Between the two markers** it keeps {trace.kept:.1%} of its state, the product of "
-            "1 − update over the steps between them.",
-            f"- **Its reset gate** is {trace.reset_marked:.3f} at a marked step and "
-            f"{trace.reset_elsewhere:.3f} at the others.",
+            f"- **The sum.** Unit {trace.following_unit} follows the running sum of the marked "
+            f"numbers best: it {follows} with it, correlation {trace.correlation:+.3f} over all "
+            f"sequences and steps. All units together, in a linear regression, explain "
+            f"{trace.explained:.1%} of its variance.",
+            f"- **Update gate.** It is {trace.mean_update.marked:.3f} on average at a marked step "
+            f"and {trace.mean_update.elsewhere:.3f} at the others; {trace.opening_units} of "
+            f"{run.hidden_size} units write more at a marked step. That of unit "
+            f"{trace.opening_unit} opens most: {opening.marked:.3f} and {opening.elsewhere:.3f}.",
+            f"- **Between the two markers** unit {trace.keeping_unit} keeps most of its own state, "
+            f"{trace.most_kept:.1%}: the product of 1 − update over the steps between them.",
+            f"- **Reset gate.** It is {trace.mean_reset.marked:.3f} on average at a marked step "
+            f"and {trace.mean_reset.elsewhere:.3f} at the others.",
+            _frozen(trace.errors, "mean squared error"),
         ]
     )
 
@@ -46,7 +48,16 @@ def reset_finding(trace: ResetTrace) -> str:
             f"last weekly change best: correlation {trace.step_correlation:+.3f}. It is "
             f"{trace.reset_at_big:.3f} on average at the tenth of weeks with the biggest changes "
             f"and {trace.reset_elsewhere:.3f} at the others.",
+            _frozen(trace.errors, "error in ppm"),
         ]
+    )
+
+
+def _frozen(errors: GateErrors, measure: str) -> str:
+    return (
+        f"- **Without a gate that moves.** The {measure} is {errors.trained:.3g}; with the reset "
+        f"gate of every unit held at its mean {errors.reset_frozen:.3g}, with the update gate "
+        f"held at its mean {errors.update_frozen:.3g}."
     )
 
 

@@ -12,18 +12,22 @@ _SHOWN_WEEKS = 208
 
 
 def adding_trace_picture(trace: AddingTrace) -> Figure:
-    """One test sequence: numbers and markers, the sum and the unit that carries it, its gates."""
+    """One test sequence: numbers and markers, the sum and who follows it, gates."""
     figure, (inputs, hidden, gates, every) = _stack(4)
     steps = np.arange(len(trace.inputs))
     marked = np.flatnonzero(trace.inputs[:, 1])
     inputs.bar(steps, trace.inputs[:, 0], color=INK, alpha=0.4, width=0.8)
     inputs.bar(marked, trace.inputs[marked, 0], color=VALIDATION, width=0.8)
     _entitled(inputs, "numbers; the marked ones in colour")
-    hidden.plot(steps, trace.gates.hidden[:, 0, trace.unit], color=TRAINING, label="hidden state")
-    hidden.plot(steps, trace.running_sum, color=VALIDATION, linestyle="--", label="running sum")
-    _entitled(hidden, f"unit {trace.unit}, which carries the sum")
-    _draw_gates(gates, trace.gates.reset[:, 0, trace.unit], trace.gates.update[:, 0, trace.unit])
-    _entitled(gates, f"gates of unit {trace.unit}: update near 1 writes, near 0 keeps")
+    following, opening = trace.following_unit, trace.opening_unit
+    hidden.plot(trace.running_sum, color=VALIDATION, linestyle="--", label="running sum")
+    hidden.plot(trace.decoded, color=TRAINING, label="linear reading of all units")
+    hidden.plot(trace.gates.hidden[:, 0, following], color=INK, label=f"unit {following}")
+    _entitled(hidden, f"the sum so far, and unit {following}, which follows it best")
+    gates.plot(trace.gates.update[:, 0, opening], color=TRAINING, label="update")
+    gates.plot(trace.gates.reset[:, 0, opening], color=VALIDATION, label="reset", linewidth=1)
+    gates.set_ylim(-0.05, 1.05)
+    _entitled(gates, f"gates of unit {opening}: update near 1 writes, near 0 keeps")
     _map(every, trace.gates.update[:, 0])
     _entitled(every, "update gate of every unit (dark 0, bright 1)")
     every.set_xlabel("time step")
@@ -53,12 +57,6 @@ def _stack(rows: int) -> tuple[Figure, list[Axes]]:
     margins = {"left": 0.07, "right": 0.98, "top": 1 - 0.3 / height, "bottom": 0.5 / height}
     panels = figure.subplots(rows, 1, sharex=True, gridspec_kw={**margins, "hspace": 0.35})
     return figure, list(panels)
-
-
-def _draw_gates(axes: Axes, reset: Array, update: Array) -> None:
-    axes.plot(update, color=TRAINING, label="update")
-    axes.plot(reset, color=VALIDATION, label="reset", linewidth=1)
-    axes.set_ylim(-0.05, 1.05)
 
 
 def _map(axes: Axes, gate: Array) -> None:

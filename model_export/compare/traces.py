@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from model_export.compare.cells import Recurrent
+from model_export.compare.frozen import error_when_frozen
 from model_export.compare.problem import Part
 from model_export.compare.problems import problem_of
 from model_export.compare.runs import RunSpec
 from model_export.compare.series import SEASON, Series
+from model_export.compare.training import held_out_error
 from model_export.model.gates import layer_gates
 from model_export.model.layer import GRULayer
 
@@ -34,30 +36,49 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class GateErrors:
+    """Test errors: as trained, and with one gate of every unit held at its mean."""
+
+    trained: float
+    reset_frozen: float
+    update_frozen: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtMarkers:
+    """Mean of a gate at marked steps and at the others."""
+
+    marked: float
+    elsewhere: float
+
+
+@dataclass(frozen=True, slots=True)
 class AddingTrace:
     """What a GRU does with the adding problem, on test sequences.
 
-    `unit` is the hidden unit that follows the running sum of the marked numbers best, with
-    `correlation` over all sequences and steps; `explained` is the share of that sum's variance
-    which all units together give in a linear regression. Updates and resets are means, of `unit`
-    and over all units, at marked steps and at the others; `kept` is the mean share of its state
-    that `unit` keeps from one marker to the next.
+    `following_unit` follows the running sum of the marked numbers best, with `correlation` over
+    all sequences and steps; `explained` is the share of that sum's variance which all units
+    together explain in a linear regression. `opening_unit` is the one whose update gate opens
+    most at a marked step. `most_kept` is the mean share of its state that `keeping_unit`, the
+    best at that, keeps from one marker to the next. `gates`, `inputs` [T, 2], `running_sum` [T]
+    and `decoded` [T], what the regression makes of all units, are those of one sequence.
     """
 
     run: RunSpec
-    unit: int
+    following_unit: int
     correlation: float
     explained: float
-    update_marked: float
-    update_elsewhere: float
-    all_update_marked: float
-    all_update_elsewhere: float
-    reset_marked: float
-    reset_elsewhere: float
-    kept: float
+    opening_unit: int
+    opening_update: AtMarkers
+    mean_update: AtMarkers
+    mean_reset: AtMarkers
     opening_units: int
+    keeping_unit: int
+    most_kept: float
+    errors: GateErrors
     inputs: Array
     running_sum: Array
+    decoded: Array
     gates: Gates
 
 
@@ -67,10 +88,10 @@ class ResetTrace:
 
     `season_unit` is the unit whose reset gate follows the season best: `season_explained` is the
     share of its variance that the yearly wave and its first overtone explain, `lowest_week` and
-    `highest_week` the weeks after the series' first, of 52, where that wave is lowest and highest.
-    `step_unit` is the unit whose reset gate follows the size of the last weekly change best, with
-    `step_correlation`; `reset_at_big` and `reset_elsewhere` are its means at the tenth of steps
-    with the biggest changes and at the others.
+    `highest_week` the weeks after the series' first change, of 52, where that wave is lowest and
+    highest. `step_unit` is the unit whose reset gate follows the size of the last weekly change
+    best, with `step_correlation`; `reset_at_big` and `reset_elsewhere` are its means at the tenth
+    of steps with the biggest changes and at the others.
     """
 
     run: RunSpec
@@ -84,6 +105,7 @@ class ResetTrace:
     step_correlation: float
     reset_at_big: float
     reset_elsewhere: float
+    errors: GateErrors
     changes: Array
     gates: Gates
 
@@ -101,27 +123,30 @@ def gates_over(network: Recurrent, inputs: torch.Tensor) -> Gates:
 
 
 def trace_adding(network: Recurrent, run: RunSpec) -> AddingTrace:
-    """Of a GRU that was trained on the adding problem."""
-    _, sum_before, gates_before = _adding_part(network, run, "validation")
+    """Of a GRU that was trained on the adding problem, at a length of 3 or more."""
+    seen, seen_sum, seen_gates = _adding_part(network, run, "validation")
     inputs, running_sum, gates = _adding_part(network, run, "test")
-    unit = int(np.argmax(np.abs(_correlations(gates_before.hidden, sum_before))))
-    marked = inputs[..., 1] > 0
-    opens = gates.update[marked].mean(0) - gates.update[~marked].mean(0)
+    following = int(np.argmax(np.abs(_correlations(seen_gates.hidden, seen_sum))))
+    opening = int(np.argmax(_opening(seen_gates.update, seen)))
+    keeping = int(np.argmax(_kept_between(seen_gates.update, seen)))
+    weights, *_ = np.linalg.lstsq(_with_one(seen_gates.hidden), seen_sum.ravel(), rcond=None)
+    decoded = (_with_one(gates.hidden) @ weights).reshape(running_sum.shape)
     return AddingTrace(
         run=run,
-        unit=unit,
-        correlation=float(_correlations(gates.hidden, running_sum)[unit]),
-        explained=_explained_elsewhere(gates_before.hidden, sum_before, gates.hidden, running_sum),
-        update_marked=float(gates.update[marked][:, unit].mean()),
-        update_elsewhere=float(gates.update[~marked][:, unit].mean()),
-        all_update_marked=float(gates.update[marked].mean()),
-        all_update_elsewhere=float(gates.update[~marked].mean()),
-        reset_marked=float(gates.reset[marked][:, unit].mean()),
-        reset_elsewhere=float(gates.reset[~marked][:, unit].mean()),
-        kept=_kept_between(gates.update[..., unit], marked),
-        opening_units=int((opens > 0).sum()),
+        following_unit=following,
+        correlation=float(_correlations(gates.hidden, running_sum)[following]),
+        explained=float(1 - (running_sum - decoded).var() / running_sum.var()),
+        opening_unit=opening,
+        opening_update=_at_markers(gates.update[..., [opening]], inputs),
+        mean_update=_at_markers(gates.update, inputs),
+        mean_reset=_at_markers(gates.reset, inputs),
+        opening_units=int((_opening(gates.update, inputs) > 0).sum()),
+        keeping_unit=keeping,
+        most_kept=float(_kept_between(gates.update, inputs)[keeping]),
+        errors=_gate_errors(network, run),
         inputs=inputs[:, 0],
         running_sum=running_sum[:, 0],
+        decoded=decoded[:, 0],
         gates=Gates(*(gate[:, :1] for gate in _parts(gates))),
     )
 
@@ -150,6 +175,7 @@ def trace_resets(network: Recurrent, run: RunSpec) -> ResetTrace:
         step_correlation=float(_correlations(reset[late], sizes)[step_unit]),
         reset_at_big=float(reset[late][big, step_unit].mean()),
         reset_elsewhere=float(reset[late][~big, step_unit].mean()),
+        errors=_gate_errors(network, run),
         changes=changes[late],
         gates=Gates(*(gate[late] for gate in _parts(gates))),
     )
@@ -183,23 +209,39 @@ def _correlations(units: Array, target: Array) -> Array:
     return correlations
 
 
-def _explained_elsewhere(units: Array, target: Array, new_units: Array, new_target: Array) -> float:
-    """R² on new sequences of the linear regression of target on all units."""
-    weights, *_ = np.linalg.lstsq(_with_one(units), target.ravel(), rcond=None)
-    residual = new_target.ravel() - _with_one(new_units) @ weights
-    return float(1 - residual.var() / new_target.var())
-
-
 def _with_one(units: Array) -> Array:
     flat = units.reshape(-1, units.shape[-1])
     return np.column_stack([flat, np.ones(len(flat))])
 
 
-def _kept_between(update: Array, marked: NDArray[np.bool_]) -> float:
-    """Mean over sequences of the product of 1 − update between the markers, of [T, B] each."""
-    past_first = marked.cumsum(0) == 1
-    between = past_first & ~marked
-    return float(np.where(between, 1 - update, 1.0).prod(0).mean())
+def _at_markers(gate: Array, inputs: Array) -> AtMarkers:
+    """Of a gate [T, B, U] on inputs [T, B, 2]."""
+    marked = inputs[..., 1] > 0
+    return AtMarkers(float(gate[marked].mean()), float(gate[~marked].mean()))
+
+
+def _opening(update: Array, inputs: Array) -> Array:
+    """[H]: how much more each unit writes at a marked step than at the others."""
+    marked = inputs[..., 1] > 0
+    opening: Array = update[marked].mean(0) - update[~marked].mean(0)
+    return opening
+
+
+def _kept_between(update: Array, inputs: Array) -> Array:
+    """[H]: mean over sequences of the product of 1 − update over the steps between the markers."""
+    marked = inputs[..., 1] > 0
+    between = (marked.cumsum(0) == 1) & ~marked
+    kept: Array = np.where(between[..., None], 1 - update, 1.0).prod(0).mean(0)
+    return kept
+
+
+def _gate_errors(network: Recurrent, run: RunSpec) -> GateErrors:
+    problem = problem_of(run.problem, run.length)
+    return GateErrors(
+        held_out_error(network, problem, "test"),
+        error_when_frozen(network, problem, "reset"),
+        error_when_frozen(network, problem, "update"),
+    )
 
 
 def _season_fit(reset: Array, weeks: NDArray[np.int64]) -> tuple[Array, Array]:

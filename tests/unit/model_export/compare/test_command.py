@@ -47,7 +47,7 @@ def test_a_solved_run_is_traced(tmp_path: Path) -> None:
     result = compare(tmp_path, "--budget", "quick", *arguments)
     assert result.exit_code == 0, result.output
     assert "gru_before 8, learning rate 0.01, seed 0: solved after" in result.output
-    assert "carries the sum" in (tmp_path / "traces.md").read_text("utf-8")
+    assert "follows the running sum" in (tmp_path / "traces.md").read_text("utf-8")
     assert (tmp_path / "trace-adding.svg").stat().st_size < 150_000
     assert "1 of 1" in (tmp_path / "table.md").read_text("utf-8")
 

@@ -7,6 +7,7 @@ import torch
 from model_export.compare.adding import Adding
 from model_export.compare.cells import Recurrent
 from model_export.compare.findings import adding_finding, reset_finding
+from model_export.compare.frozen import states_with
 from model_export.compare.runs import RunSpec
 from model_export.compare.traces import AddingTrace, gates_over, trace_adding, trace_resets
 from model_export.model.layer import GRULayer
@@ -41,25 +42,35 @@ def adding() -> AddingTrace:
         _, keep, candidate = layer.weight_ih.chunk(3)
         keep[CARRIER, 1] = -2 * FAR
         candidate[CARRIER, 0] = 0.1
+        network.head.weight.zero_()
+        network.head.weight[0, CARRIER] = 10.0
+        network.head.bias.zero_()
         layer.weight_hh.chunk(3)[2][CARRIER, CARRIER] = 1.0
     return trace_adding(network, ADDING)
 
 
 def test_the_unit_that_carries_the_sum_is_found(adding: AddingTrace) -> None:
-    assert adding.unit == CARRIER
+    assert adding.following_unit == adding.opening_unit == CARRIER
     assert adding.correlation > 0.999
     assert adding.explained > 0.999
     assert adding.opening_units == 1
-    assert adding.update_marked == pytest.approx(1)
-    assert adding.update_elsewhere == pytest.approx(0, abs=1e-6)
-    assert adding.all_update_marked == pytest.approx(1 / ADDING.hidden_size)
-    assert adding.kept == pytest.approx(1)
-    assert adding.reset_marked == pytest.approx(1)
+    assert adding.opening_update.marked == pytest.approx(1)
+    assert adding.opening_update.elsewhere == pytest.approx(0, abs=1e-6)
+    assert adding.mean_update.marked == pytest.approx(1 / ADDING.hidden_size)
+    assert adding.mean_reset.marked == pytest.approx(1)
+    assert adding.most_kept == pytest.approx(1)
     marked = adding.inputs[:, 1] > 0
     assert adding.running_sum[-1] == pytest.approx(adding.inputs[marked, 0].sum())
+    np.testing.assert_allclose(adding.decoded, adding.running_sum, atol=0.02)
     said = adding_finding(adding)
-    assert f"Unit {CARRIER} carries the sum" in said
-    assert "keeps 100.0%" in said
+    assert f"Unit {CARRIER} follows the running sum" in said
+    assert f"That of unit {CARRIER} opens most: 1.000 and 0.000" in said
+
+
+def test_only_the_gate_that_does_something_is_missed(adding: AddingTrace) -> None:
+    assert adding.errors.trained < 0.001
+    assert adding.errors.reset_frozen == pytest.approx(adding.errors.trained, rel=1e-3)
+    assert adding.errors.update_frozen > 0.1
 
 
 def test_what_is_kept_is_between_the_markers() -> None:
@@ -71,7 +82,20 @@ def test_what_is_kept_is_between_the_markers() -> None:
     trace = trace_adding(network, ADDING)
     markers = Adding(ADDING.length).held_out("test").inputs[:, :256, 1].numpy()
     gaps = [np.diff(np.flatnonzero(column))[0] - 1 for column in markers.T]
-    assert trace.kept == pytest.approx(np.mean(0.9 ** np.array(gaps)), rel=1e-4)
+    assert trace.most_kept == pytest.approx(np.mean(0.9 ** np.array(gaps)), rel=1e-4)
+
+
+def test_a_gate_that_is_set_to_what_it_was_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network = Recurrent("gru_before", 2, 4, 1, 1.0)
+    layer = network.layer
+    assert isinstance(layer, GRULayer)
+    inputs = torch.randn(6, 3, 2)
+    hidden, _ = network.advance(inputs, network.initial_state(3))
+    torch.testing.assert_close(states_with(layer, inputs, {}), hidden)
+    written = states_with(layer, inputs, {"update": torch.ones(4), "reset": torch.zeros(4)})
+    candidate = torch.tanh(inputs @ layer.weight_ih[8:].T + layer.bias_ih[8:])
+    torch.testing.assert_close(written, candidate)
 
 
 def test_the_reset_gate_that_follows_the_season_is_found() -> None:
