@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from model_export.compare.cells import LABELS, CellName
@@ -42,8 +43,10 @@ def gradient_picture(study: Study, name: ProblemName) -> Figure:
                     relative = relative_gradients(runs, trained=trained)
                     _band(axes, contestant.cell, np.arange(relative.shape[1]), relative)
             axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel("lag: steps before the last one")
             axes.set_title(f"length {length}, {'trained' if trained else 'at start'}", fontsize=9)
+        row[1].sharey(row[0])
         row[0].set_ylabel("gradient norm, relative to lag 0")
     return _finished(figure, panels, f"{TITLES[name]}: how far a gradient reaches")
 
@@ -79,7 +82,7 @@ def solved_picture(study: Study, names: Sequence[ProblemName]) -> Figure:
                 _solved_line(axes, study, same_cell, offset)
             axes.set(ylim=(-0.05, 1.12), xlabel="length")
             axes.set_title(f"{TITLES[name]}, {SIZED[sizing]}", fontsize=9)
-        row[0].set_ylabel("share of seeds that solved it")
+        row[0].set_ylabel("share of seeds that solved")
     return _finished(figure, panels, "")
 
 
@@ -135,7 +138,9 @@ def _finished(figure: Figure, panels: Sequence[Sequence[Axes]], title: str) -> F
         axes.grid(alpha=0.2)
         axes.title.set_color(INK)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(
+        handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=8, labelcolor=INK
+    )
     if title:
         figure.suptitle(title, fontsize=10, color=INK)
     return figure

@@ -73,5 +73,8 @@ def _finished(figure: Figure) -> Figure:
     for axes in figure.axes:
         plain(axes)
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
+            legend = axes.legend(
+                frameon=False, fontsize=8, labelcolor=INK, ncols=3, loc="lower right"
+            )
+            legend.set_bbox_to_anchor((0, 1, 1, 0), axes.transAxes)
     return figure
