@@ -18,7 +18,7 @@ _PLANS: Mapping[BudgetName, Plan] = {
         hidden_size=16,
     ),
     "full": Plan(
-        lengths={"adding": (25, 50, 100, 200), "copy": (10, 25, 50, 100), "co2": (13, 52)},
+        lengths={"adding": (25, 50, 100, 200), "copy": (10, 25, 50), "co2": (13, 52)},
         seeds=3,
         steps={"adding": 1000, "copy": 1000, "co2": 400},
         learning_rates=(0.001, 0.003, 0.01, 0.03),
