@@ -8,6 +8,8 @@ REPOSITORY ?= models
 SOAK_FLAGS ?=
 # For example BENCH_FLAGS="--rounds 3 --rows single_step".
 BENCH_FLAGS ?=
+# For example COMPARE_FLAGS="--budget quick --out /tmp/compare".
+COMPARE_FLAGS ?=
 PORT ?= 8000
 
 VENV := .venv
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth soak docs clean
+.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth compare soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +64,9 @@ bench-peers: setup ## Make the environments of the servers to compare with (2 GB
 
 bench-growth: setup ## Measure how figures grow with sessions, time steps, width and connections
 	$(BIN)/python -m benchmarks.growth $(BENCH_FLAGS)
+
+compare: setup ## Compare a plain RNN, an LSTM and a GRU on problems that need memory (an hour or two; resumes)
+	$(BIN)/python -m model_export compare $(COMPARE_FLAGS)
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
 	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from model_export.commands.compare import compare
 from model_export.commands.demos import demos
 from model_export.commands.import_checkpoint import import_checkpoint
 from model_export.commands.import_keras import import_keras
@@ -60,5 +61,6 @@ for _command in (
     import_onnx,
     import_keras,
     import_checkpoint,
+    compare,
 ):
     main.add_command(_needing_all(_command))
