@@ -1,7 +1,6 @@
 """The commands of `python -m model_export`, and how they fail."""
 
 from functools import wraps
-from typing import Any
 
 import click
 
@@ -44,7 +43,7 @@ def _needing_all(command: click.Command) -> click.Command:
     assert run is not None
 
     @wraps(run)
-    def checked(*arguments: object, **options: object) -> Any:
+    def checked(*arguments: object, **options: object) -> object:
         if (line := what_to_install()) is not None:
             raise click.ClickException(line)
         return run(*arguments, **options)
