@@ -65,7 +65,7 @@ bench-peers: setup ## Make the environments of the servers to compare with (2 GB
 bench-growth: setup ## Measure how figures grow with sessions, time steps, width and connections
 	$(BIN)/python -m benchmarks.growth $(BENCH_FLAGS)
 
-compare: setup ## Compare a plain RNN, an LSTM and a GRU on problems that need memory (an hour or two; resumes)
+compare: setup ## Compare a plain RNN, an LSTM and a GRU on problems that need memory (about an hour; resumes)
 	$(BIN)/python -m model_export compare $(COMPARE_FLAGS)
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures

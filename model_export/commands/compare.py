@@ -46,7 +46,7 @@ def _lengths(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     "--budget",
     type=click.Choice(["quick", "full"]),
     default="full",
-    help="quick: a minute or two on one core. full: an hour or two.",
+    help="quick: a minute or two on one core. full: about an hour.",
 )
 @click.option("--problems", callback=_problems, default=",".join(_PROBLEMS), help="Some of these.")
 @click.option("--lengths", callback=_lengths, help="a,b,… for every problem [default: by budget]")

@@ -1,4 +1,4 @@
-"""How much is trained: minutes for a first look, or hours for figures to lean on."""
+"""How much is trained: minutes for a first look, or an hour for figures to lean on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

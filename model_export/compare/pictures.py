@@ -41,7 +41,8 @@ def gradient_picture(study: Study, name: ProblemName) -> Figure:
             for contestant in study.contestants(name, length, "hidden"):
                 if runs := study.finished(contestant):
                     relative = relative_gradients(runs, trained=trained)
-                    _band(axes, contestant.cell, np.arange(relative.shape[1]), relative)
+                    lags = _shown_lags(relative.shape[1])
+                    _band(axes, contestant.cell, lags, relative[:, lags])
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel("lag: steps before the last one")
@@ -84,6 +85,11 @@ def solved_picture(study: Study, names: Sequence[ProblemName]) -> Figure:
             axes.set_title(f"{TITLES[name]}, {SIZED[sizing]}", fontsize=9)
         row[0].set_ylabel("share of seeds that solved")
     return _finished(figure, panels, "")
+
+
+def _shown_lags(steps: int) -> NDArray[np.int64]:
+    """About a hundred, both ends among them: more only make a file bigger."""
+    return np.unique(np.linspace(0, steps - 1, min(steps, 100)).astype(np.int64))
 
 
 def _solved_line(axes: Axes, study: Study, contestants: Sequence[Contestant], offset: int) -> None:
