@@ -9,13 +9,10 @@ DEMOS: dict[str, Recipe] = {
     for recipe in (
         CharactersRecipe(
             name="characters",
-            data="stdlib",
-            reset="after",
-            hidden_size=256,
+            data="documents",
+            hidden_size=96,
             schedule="cosine",
-            learning_rate=4e-3,
-            epochs=8,
-            batch_size=32,
+            epochs=6,
         ),
         ForecastRecipe(
             name="neuron",
@@ -23,6 +20,7 @@ DEMOS: dict[str, Recipe] = {
             time="ms",
             targets=("potential",),
             quantiles=(0.1, 0.5, 0.9),
+            reset="after",
             level_shift=0,
             hidden_size=32,
             learning_rate=0.01,
