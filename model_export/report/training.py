@@ -26,6 +26,7 @@ class Contest:
     """A score with everyone who was measured by it, the best first."""
 
     title: str
+    better: str
     entrants: list[Entrant]
     verdict: str
 
@@ -56,15 +57,18 @@ def _contest(score: Score) -> Contest:
         Entrant(name, value, value / worst, is_model=False)
         for name, value in score.baselines.items()
     ]
-    entrants.sort(key=lambda entrant: entrant.score)
+    entrants.sort(key=lambda entrant: entrant.score, reverse=score.better == "higher")
     unit = "" if score.unit == "1" or score.unit in score.metric else f" [{score.unit}]"
-    return Contest(score.metric + unit, entrants, _verdict(score))
+    return Contest(score.metric + unit, score.better, entrants, _verdict(score))
 
 
 def _verdict(score: Score) -> str:
-    if not score.baselines:
+    rival = score.best_baseline
+    if rival is None:
         return "There is no baseline to compare with."
-    rival, best = min(score.baselines.items(), key=lambda item: item[1])
+    best = score.baselines[rival]
     if score.beats_baselines:
-        return f"The model wins: {1 - score.model / best:.0%} below {rival}, the best baseline."
+        side = "below" if score.better == "lower" else "above"
+        ahead = f"{abs(1 - score.model / best):.0%} " if best else ""
+        return f"The model wins: {ahead}{side} {rival}, the best baseline."
     return f"The model does not win: {rival} reaches {best:.4g}."
