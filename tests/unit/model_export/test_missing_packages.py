@@ -11,7 +11,7 @@ import pytest
 from model_export.__main__ import NEEDED
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
-MODULES = {"onnx-ir": "onnx_ir", "pytorch-ignite": "ignite"}
+MODULES = {"onnx-ir": "onnx_ir", "pytorch-ignite": "ignite", "scikit-learn": "sklearn"}
 """Where a package's name is not that of its module."""
 
 WITHOUT = """
@@ -48,7 +48,7 @@ def run_without(missing: str, *arguments: str) -> subprocess.CompletedProcess[st
         [],
         ["--help"],
         ["train", "--help"],
-        ["train", "--task", "characters", "--data", "text.txt", "--name", "a"],
+        ["train", "characters", "--data", "text.txt", "--name", "a"],
         ["demos"],
         ["verify", "models/a/1"],
         ["quantize", "models/a/1"],
