@@ -238,7 +238,7 @@ def test_a_higher_score_that_gets_lower_is_refused() -> None:
 
     compare_scores(scores(0.5), scores(0.9), 0.01)
     compare_scores(scores(0.5), scores(0.496), 0.01)
-    with pytest.raises(ModelRefused, match="goes from 0.5 to 0.49, which is more than 1.0% worse"):
+    with pytest.raises(ModelRefused, match=r"from 0\.5 to 0\.49, which is more than 1\.0% worse"):
         compare_scores(scores(0.5), scores(0.49), 0.01)
 
 

@@ -1,11 +1,12 @@
 """Recipes: as options of the command, as files, as records; wrong values by the option's name."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 import annotated_types as bounds
 import click
 import pytest
+from click.core import ParameterSource
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,26 +24,23 @@ NAMES = st.text("abc äß\"'\\=#[]", min_size=1, max_size=8).map(str.strip).filt
 """Of columns. A comma in one has no place on a command line, and one in a recipe file."""
 
 
-def values_of(field: FieldInfo, kind: Any) -> st.SearchStrategy[Any]:
+def values_of(field: FieldInfo, kind: object) -> st.SearchStrategy[object]:
     """Anything that a field takes."""
     choices = [one for one in get_args(kind) if one is not type(None)]
-    origin = get_origin(kind)
-    if origin is Literal:
+    if get_origin(kind) is Literal:
         return st.sampled_from(choices)
-    if origin is tuple:
-        if choices[0] is float:
-            return st.just(field.default)
-        return st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple)
+    if get_origin(kind) is tuple:
+        names = st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple)
+        return names if choices[0] is str else st.just(field.default)
     if choices:
         return values_of(field, choices[0])
-    if kind is bool:
-        return st.booleans()
-    if kind is str:
-        return WORDS
     least = next((one.ge for one in field.metadata if isinstance(one, bounds.Ge)), 0)
-    if kind is int:
-        return st.integers(int(str(least)), 10**6)
-    return st.floats(1e-6, 0.99)
+    return {
+        bool: st.booleans(),
+        str: WORDS,
+        int: st.integers(int(str(least)), 10**6),
+        float: st.floats(1e-6, 0.99),
+    }[kind]
 
 
 @st.composite
@@ -61,7 +59,11 @@ def parsed(task: str, *arguments: str) -> Recipe:
     command = train_group.commands[task]
     with click.Context(command, info_name=task) as context:
         command.parse_args(context, list(arguments))
-        values = {key: context.params[key] for key in RECIPES[task].model_fields if key != "task"}
+        values = {
+            key: context.params[key]
+            for key in RECIPES[task].model_fields.keys() - {"task"}
+            if context.get_parameter_source(key) is not ParameterSource.DEFAULT
+        }
     return RECIPES[task].of(values)
 
 
