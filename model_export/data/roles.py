@@ -1,6 +1,6 @@
 """Which column of a frame is what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,7 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
         role: tuple(c for c in _in_named_order(frame, roles) if reasons[c.name].role == role)
         for role in ("target", "known", "input")
     }
-    _refuse_nothing(frame, by_role["target"], wording)
+    _refuse_nothing(frame, by_role["target"], wording, reasons)
     for columns in by_role.values():
         for column in columns:
             _refuse_unusable(frame, column, wording)
@@ -230,12 +230,17 @@ def _counts_rows(column: Column, within: NDArray[np.bool_]) -> float:
     return float(steps[0]) if same else 0.0
 
 
-def _refuse_nothing(frame: Frame, targets: tuple[Column, ...], wording: Wording) -> None:
+def _refuse_nothing(
+    frame: Frame, targets: tuple[Column, ...], wording: Wording, reasons: Mapping[str, Reason]
+) -> None:
     if targets:
         return
     kinds = ", ".join(f"{column.name!r} ({column.kind})" for column in frame.columns[:10])
     spaces = len(frame.columns) == 1 and " " in frame.columns[0].name
     way_out = "; where spaces separate cells: --delimiter ' '" if spaces else ""
+    for column in frame.columns:
+        if reasons[column.name].why.startswith(_COUNTS):
+            way_out = f"; column {column.name!r} {reasons[column.name].why}"
     raise DataError(
         f"{frame.origin} has no column of numbers {wording.purpose}; there are {kinds}{way_out}"
     )

@@ -28,6 +28,7 @@ class Contest:
     """A score with everyone who was measured by it, the best first."""
 
     title: str
+    better: str
     entrants: list[Entrant]
     verdict: str
 
@@ -66,7 +67,7 @@ def _contest(score: Score) -> Contest:
         for name, value in score.baselines.items()
     ]
     entrants.sort(key=lambda entrant: entrant.score, reverse=score.better == "higher")
-    return Contest(_title(score), entrants, _verdict(score))
+    return Contest(_title(score), score.better, entrants, _verdict(score))
 
 
 def _title(score: Score) -> str:
@@ -75,17 +76,16 @@ def _title(score: Score) -> str:
     seeds = ""
     if len(score.seeds) > 1:
         seeds = f", {len(score.seeds)} seeds {spread(score.seeds)}"
-    return f"{score.metric}{unit}{seeds}, {score.better} is better"
+    return f"{score.metric}{unit}{seeds}"
 
 
 def _verdict(score: Score) -> str:
-    if not score.baselines:
-        return "There is no baseline to compare with."
     rival = score.best_baseline
-    assert rival is not None
+    if rival is None:
+        return "There is no baseline to compare with."
     best = score.baselines[rival]
-    if not score.beats_baselines:
-        return f"The model does not win: {rival} reaches {best:.4g}, the model {score.model:.4g}."
-    apart = abs(1 - score.model / best) if best else 1.0
-    side = "below" if score.better == "lower" else "above"
-    return f"The model wins: {apart:.0%} {side} {rival}, the best simple model."
+    if score.beats_baselines:
+        side = "below" if score.better == "lower" else "above"
+        ahead = f"{abs(1 - score.model / best):.0%} " if best else ""
+        return f"The model wins: {ahead}{side} {rival}, the best baseline."
+    return f"The model does not win: {rival} reaches {best:.4g}."

@@ -336,6 +336,7 @@ def test_units_fit_the_columns() -> None:
     task = task_of(table_of(TWO, known=1), units=("V",))
     assert isinstance(task.input, Values)
     assert (task.input.units, task.input.known_ahead) == (("V", "V"), ("b",))
+    assert task_of(table_of(TWO), units=()).output.units == ("", "")
     with pytest.raises(RecipeError, match="3 units for 2 columns"):
         task_of(table_of(TWO), units=("V", "A", "W"))
 
