@@ -10,6 +10,10 @@ SOAK_FLAGS ?=
 BENCH_FLAGS ?=
 # For example COMPARE_FLAGS="--budget quick --out /tmp/compare".
 COMPARE_FLAGS ?=
+# The folder of the data sets that docs/figures.md names, and for example
+# FIGURES_FLAGS="--only jsb-chorales".
+DATA ?= data
+FIGURES_FLAGS ?=
 PORT ?= 8000
 
 VENV := .venv
@@ -17,7 +21,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth compare soak docs clean
+.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth compare figures soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +71,8 @@ bench-growth: setup ## Measure how figures grow with sessions, time steps, width
 
 compare: setup ## Compare a plain RNN, an LSTM and a GRU on problems that need memory (about an hour; resumes)
 	$(BIN)/python -m model_export compare $(COMPARE_FLAGS)
+figures: setup ## Train by every recipe in recipes/ on the public data in DATA, and keep scores, curves and pictures
+	$(BIN)/python -m benchmarks.figures $(DATA) $(FIGURES_FLAGS)
 
 soak: setup ## Break Redis and services under load for minutes: nothing lost, nothing twice; prints figures
 	$(BIN)/python -m tests.faults.soak $(SOAK_FLAGS)

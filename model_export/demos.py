@@ -10,9 +10,10 @@ DEMOS: dict[str, Recipe] = {
         CharactersRecipe(
             name="characters",
             data="documents",
-            hidden_size=96,
+            hidden_size=128,
+            learning_rate=8e-3,
             schedule="cosine",
-            epochs=6,
+            epochs=10,
         ),
         ForecastRecipe(
             name="neuron",

@@ -14,7 +14,15 @@ from service.bundle.folders import read_version, versions_in
 from service.bundle.manifest import WEIGHTS_FILE, Manifest
 from service.errors import GatewiseError
 
-_OF_THE_NETWORK = ("reset", "hidden_size", "layers", "embedding", "quantiles", "missing")
+_OF_THE_NETWORK = (
+    "reset",
+    "hidden_size",
+    "layers",
+    "embedding",
+    "input_gain",
+    "quantiles",
+    "missing",
+)
 """Options that a model which goes on cannot change."""
 
 

@@ -58,9 +58,7 @@ def _station(random: Random, depth: int, closing: str) -> Iterator[str]:
 def _sensor(random: Random, depth: int, closing: str) -> Iterator[str]:
     kind = _one(random, tuple(_KINDS))
     unit, decimals = _KINDS[kind]
-    values = ", ".join(
-        f"{random.random() * 40:.{decimals}f}" for _ in range(1 + _below(random, 3))
-    )
+    values = ", ".join(f"{random.random() * 40:.{decimals}f}" for _ in range(1 + _below(random, 3)))
     yield f"{_indent(depth)}{{"
     yield f'{_indent(depth + 1)}"kind": "{kind}",'
     yield f'{_indent(depth + 1)}"values": [{values}],'

@@ -12,6 +12,12 @@ class MultilabelRecipe(Recipe):
 
     task: Literal["multilabel"] = "multilabel"
     data: str = Field(description="A .mat or .npz file of piano rolls, in three parts.")
+    input_gain: float = Field(
+        4.0,
+        gt=0,
+        description="What labels are multiplied by for the layers, after division by their common "
+        "standard deviation.",
+    )
     hidden_size: int = Field(200, ge=1, description="Width of each layer.")
     dropout: float = Field(0.3, ge=0, lt=1, description="After each layer, while training.")
     epochs: int = Field(100, ge=1, description="At most so many; early stopping may end sooner.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -46,8 +47,10 @@ class Multilabel:
         width = len(rolls.names)
         self.input = Values(names=rolls.names, units=("",) * width)
         self.output = Labels(names=rolls.names)
+        # Few labels are on at a time, and layers that see little but zeros learn slowly.
+        scale = _spread(rolls.train) / recipe.input_gain
         self.config = NetworkConfig(
-            front=ValuesFront((0.0,) * width, (1.0,) * width),
+            front=ValuesFront((0.0,) * width, (scale,) * width),
             head=LabelsHead(width),
             hidden_sizes=recipe.hidden_sizes,
             reset=recipe.reset,
@@ -119,6 +122,14 @@ class Multilabel:
             },
         )
         return (score,)
+
+
+def _spread(rolls: Sequence[NDArray[np.float32]]) -> float:
+    """Standard deviation of all labels together, 1 where they never change.
+
+    It is one for all: divided by its own, a rare label would outweigh the others.
+    """
+    return float(np.concatenate(rolls).std(dtype=np.float64)) or 1.0
 
 
 def _nats(network: Predictor, sequences: Sequence[Tensor]) -> float:

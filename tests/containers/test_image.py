@@ -147,7 +147,10 @@ def test_trains_and_verifies(images: dict[str, str], demo_repository: Path) -> N
     printed = docker(
         *("run", "--rm", "--network", "none", *hardened),
         *("--volume", f"{demo_repository}:/demos:ro", "--entrypoint", "sh", images["train"]),
-        *("-ec", f"{make}; {train} {small}; {verify}; python -m model_export verify /demos/neuron/1"),
+        *(
+            "-ec",
+            f"{make}; {train} {small}; {verify}; python -m model_export verify /demos/neuron/1",
+        ),
     )
     assert "published /models/levels/1" in printed
 

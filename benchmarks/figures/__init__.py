@@ -1,0 +1,1 @@
+"""Figures of models trained on public data, by the recipes in recipes/: `make figures`."""
