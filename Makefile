@@ -8,6 +8,8 @@ REPOSITORY ?= models
 SOAK_FLAGS ?=
 # For example BENCH_FLAGS="--rounds 3 --rows single_step".
 BENCH_FLAGS ?=
+# For example COMPARE_FLAGS="--budget quick --out /tmp/compare".
+COMPARE_FLAGS ?=
 # The folder of the data sets that docs/figures.md names, and for example
 # FIGURES_FLAGS="--only jsb-chorales".
 DATA ?= data
@@ -19,7 +21,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth figures soak docs clean
+.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth compare figures soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,7 +31,7 @@ setup: $(READY) ## Make the environment in .venv with pinned dependencies
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gatewise needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --constraint constraints.txt --editable '.[train,dev]'
+	$(BIN)/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[train,dev]'
 	@touch $@
 
 models: setup ## Train the demo models that the repository lacks (under 3 minutes)
@@ -67,6 +69,8 @@ bench-peers: setup ## Make the environments of the servers to compare with (2 GB
 bench-growth: setup ## Measure how figures grow with sessions, time steps, width and connections
 	$(BIN)/python -m benchmarks.growth $(BENCH_FLAGS)
 
+compare: setup ## Compare a plain RNN, an LSTM and a GRU on problems that need memory (about an hour; resumes)
+	$(BIN)/python -m model_export compare $(COMPARE_FLAGS)
 figures: setup ## Train by every recipe in recipes/ on the public data in DATA, and keep scores, curves and pictures
 	$(BIN)/python -m benchmarks.figures $(DATA) $(FIGURES_FLAGS)
 

@@ -1,7 +1,10 @@
 """The commands of `python -m model_export`, and how they fail."""
 
+from functools import wraps
+
 import click
 
+from model_export.commands.compare import compare
 from model_export.commands.demos import demos
 from model_export.commands.import_checkpoint import import_checkpoint
 from model_export.commands.import_keras import import_keras
@@ -10,6 +13,7 @@ from model_export.commands.quantize import quantize
 from model_export.commands.train import train_group
 from model_export.commands.verify import verify
 from model_export.errors import ModelExportError
+from model_export.needed import what_to_install
 
 
 class _Group(click.Group):
@@ -29,10 +33,33 @@ def main() -> None:
     """Train GRU models, import those of others, and check them."""
 
 
-main.add_command(train_group)
-main.add_command(demos)
-main.add_command(verify)
-main.add_command(quantize)
-main.add_command(import_onnx)
-main.add_command(import_keras)
-main.add_command(import_checkpoint)
+def _needing_all(command: click.Command) -> click.Command:
+    """The command, which runs only where everything is installed; its help is there anyway."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _needing_all(one)
+        return command
+    run = command.callback
+    assert run is not None
+
+    @wraps(run)
+    def checked(*arguments: object, **options: object) -> object:
+        if (line := what_to_install()) is not None:
+            raise click.ClickException(line)
+        return run(*arguments, **options)
+
+    command.callback = checked
+    return command
+
+
+for _command in (
+    train_group,
+    demos,
+    verify,
+    quantize,
+    import_onnx,
+    import_keras,
+    import_checkpoint,
+    compare,
+):
+    main.add_command(_needing_all(_command))

@@ -9,22 +9,24 @@ DEMOS: dict[str, Recipe] = {
     for recipe in (
         CharactersRecipe(
             name="characters",
-            data="pydoc",
+            data="documents",
             hidden_size=128,
-            dropout=0.1,
-            epochs=7,
-            decay=0.7,
+            learning_rate=8e-3,
+            schedule="cosine",
+            epochs=10,
         ),
         ForecastRecipe(
-            name="co2",
-            data="co2",
+            name="neuron",
+            data="membrane",
+            time="ms",
+            targets=("potential",),
+            quantiles=(0.1, 0.5, 0.9),
             reset="after",
+            level_shift=0,
             hidden_size=32,
-            layers=2,
-            epochs=24,
             learning_rate=0.01,
             decay=0.9,
-            batch_size=16,
+            epochs=20,
         ),
     )
 }

@@ -1,13 +1,11 @@
-"""Running a network over data as a caller streams it, and showing its scores."""
+"""Running a network over data as a caller streams it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from service.bundle.manifest import Score
 
 CHUNK = 1024
 
@@ -53,21 +51,3 @@ def stream(network: Predictor, inputs: Tensor) -> Iterator[Tensor]:
     """The outputs of `walk`."""
     for output, _ in walk(network, inputs):
         yield output
-
-
-def score_table(scores: Iterable[Score]) -> str:
-    """One line for each score: the model, then its baselines."""
-    lines = []
-    for score in scores:
-        figures = {"model": score.model} | score.baselines
-        columns = "   ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        spread = f"   (seeds: {_spread(score.seeds)})" if len(score.seeds) > 1 else ""
-        better = "" if score.better == "lower" else "   higher is better"
-        unit = f" [{score.unit}]" if score.unit else ""
-        lines.append(f"{score.metric + unit:28}{columns}{spread}{better}")
-    return "\n".join(lines)
-
-
-def _spread(figures: tuple[float, ...]) -> str:
-    values = torch.tensor(figures, dtype=torch.float64)
-    return f"{values.mean():.4g} ± {values.std():.2g}"

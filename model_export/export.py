@@ -70,6 +70,8 @@ def _name(graph: ir.Graph) -> None:
     for node in graph:
         if (node.domain, node.op_type) == (DOMAIN, FILL_FORWARD):
             node.name = "values"
+    for value in graph.initializers.values():
+        value.name = str(value.name).removeprefix("network.")
 
 
 class _WholeSequence(nn.Module):

@@ -1,12 +1,17 @@
 """Small models with random weights, ready for the real export (`model_export.package.publish`)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from model_export.model.config import (
+    Front,
+    Head,
+    LabelsHead,
     NetworkConfig,
+    QuantilesHead,
     ResidualHead,
     SoftmaxHead,
     TokensFront,
@@ -15,7 +20,16 @@ from model_export.model.config import (
 from model_export.model.network import Network
 from model_export.trained import Curve, TrainedModel
 from service.bundle.manifest import Provenance, Reset
-from service.bundle.signatures import Probabilities, Tokens, Values
+from service.bundle.signatures import (
+    Classes,
+    InputSignature,
+    Labels,
+    OutputSignature,
+    Probabilities,
+    Quantiles,
+    Tokens,
+    Values,
+)
 
 VOCABULARY = tuple("abcdefgh .")
 VALUE_NAMES = ("temperature", "pressure", "humidity")
@@ -81,6 +95,83 @@ def tokens_model(
         curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
         sample=np.random.default_rng(seed).integers(0, size, 64),
     )
+
+
+def kind_of_model(
+    name: str,
+    front: Front,
+    head: Head,
+    given: InputSignature,
+    answered: OutputSignature,
+    *,
+    reset: Reset = "before",
+    hidden_sizes: tuple[int, ...] = (4, 3),
+) -> TrainedModel:
+    """Any kind of network with random weights; a number in ten is missing where some may be."""
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    if isinstance(front, TokensFront):
+        sample = random.integers(0, front.size, 64)
+    else:
+        sample = random.normal(front.mean, front.scale, (64, front.width)).astype(np.float32)
+        if front.fill is not None:
+            sample[random.random(sample.shape) < 0.1] = np.nan
+    return TrainedModel(
+        network=Network(NetworkConfig(front, head, hidden_sizes, reset)),
+        name=name,
+        task="forecast",
+        input=given,
+        output=answered,
+        scores=(),
+        baselines=(),
+        provenance=PROVENANCE,
+        curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
+        sample=sample,
+    )
+
+
+def models_of_every_kind() -> list[TrainedModel]:
+    """What training publishes besides `served_models`."""
+    mean, scale = (20.0, 1000.0, 0.5), (5.0, 10.0, 0.25)
+    front = ValuesFront(mean, scale)
+    values = Values(names=VALUE_NAMES, units=("°C", "hPa", "1"))
+    gaps = values.model_copy(update={"missing": True})
+    two = Values(names=VALUE_NAMES[:2], units=("°C", "hPa"))
+    levels = (0.1, 0.5, 0.9)
+    quantiles = Quantiles(names=two.names, units=two.units, levels=levels)
+    steps = (1.0, 2.0)
+    notes = Values(names=("C4", "E4", "G4"), units=("", "", ""))
+    rolls = ValuesFront((0.0,) * 3, (1.0,) * 3)
+    return [
+        kind_of_model("last", replace(front, fill="last"), ResidualHead(steps), gaps, two),
+        kind_of_model("expected", replace(front, fill="forecast"), ResidualHead(steps), gaps, two),
+        kind_of_model(
+            "expected-quantiles",
+            replace(front, fill="forecast"),
+            QuantilesHead(steps, levels),
+            gaps,
+            quantiles,
+            reset="after",
+            hidden_sizes=(4,),
+        ),
+        kind_of_model("quantiles", front, QuantilesHead(steps, levels), values, quantiles),
+        kind_of_model("labels", rolls, LabelsHead(3), notes, Labels(names=notes.names)),
+        kind_of_model(
+            "classes",
+            replace(front, fill="last"),
+            SoftmaxHead(2),
+            gaps,
+            Classes(names=("calm", "storm")),
+            reset="after",
+        ),
+        kind_of_model(
+            "items",
+            TokensFront(10, 4),
+            SoftmaxHead(10),
+            Tokens(size=10, vocabulary=tuple(f"item {one}" for one in range(10)), token="item"),
+            Probabilities(width=10),
+        ),
+    ]
 
 
 def plain_report(file: Path, *_: object) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from model_export.evaluate import score_table
 from model_export.recipes.recipe import Recipe
+from model_export.score_table import score_table
 from service.bundle.manifest import Score
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

@@ -39,7 +39,11 @@ def _recipe_file(recipe: type[Recipe]) -> Decorator:
         task = recipe.model_fields["task"].default
         if values.pop("task", task) != task:
             raise click.BadParameter(f"{file} is a recipe of another task than {task}")
-        context.default_map = {known[key]: _as_text(value) for key, value in values.items()}
+        # Lists as they are: a name may be empty, or have a comma.
+        context.default_map = {
+            known[key]: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
+        }
 
     return click.option(
         "--recipe",
@@ -49,10 +53,6 @@ def _recipe_file(recipe: type[Recipe]) -> Decorator:
         callback=as_defaults,
         help="A TOML file with values of the options below; what is given beside it wins.",
     )
-
-
-def _as_text(value: object) -> object:
-    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _option(key: str, field: FieldInfo) -> Decorator:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Literal
 
+import numpy as np
+
 from model_export.data.frame import Column
 
 Role = Literal["target", "known", "input", "time", "series", "session", "item", "label", "left out"]
@@ -46,8 +48,13 @@ def _range(column: Column) -> tuple[str | None, str | None]:
     if column.kind == "text":
         return None, f"{values.n_unique()} different"
     if column.kind == "time":
-        return str(values.min())[:TO_THE_MINUTE], str(values.max())[:TO_THE_MINUTE]
+        ticks = values.to_physical().to_numpy()
+        return _moment(ticks.min()), _moment(ticks.max())
     return _short(values.min()), _short(values.max())
+
+
+def _moment(tick: int) -> str:
+    return str(np.datetime64(int(tick), "us"))[:TO_THE_MINUTE].replace("T", " ")
 
 
 def _short(value: object) -> str:

@@ -35,14 +35,13 @@ class Marks:
 
 
 _PLAIN = Marks()
-_POINTS_GROUP = Marks(",", ".")
 _ALL = (
     _PLAIN,
     Marks(".", ","),
     Marks(".", " "),
     Marks(".", "'"),
     Marks(",", None),
-    _POINTS_GROUP,
+    Marks(",", "."),
     Marks(",", " "),
     Marks(",", "'"),
 )
@@ -98,8 +97,6 @@ def find_marks(
     unclear = _unclear_columns(cells, points=delimiter == ";" or chosen)
     if not unclear.width:
         return candidates[0]
-    if not chosen and delimiter != ";" and not _groups_by_points(unclear):
-        candidates = [marks for marks in candidates if marks != _POINTS_GROUP]
     if cells.width == 1 and options.thousands is None:
         candidates = [marks for marks in candidates if marks.thousands != " "]
     best = _most_read(unclear, candidates)
@@ -147,11 +144,6 @@ def _with_any(cells: pl.DataFrame, marks: str) -> pl.DataFrame:
         (pl.all().str.contains(marks) & pl.all().str.contains(_ANY_NUMBER)).any()
     ).row(0)
     return cells.select(name for name, any_ in zip(cells.columns, found, strict=True) if any_)
-
-
-def _groups_by_points(cells: pl.DataFrame) -> bool:
-    """Whether a number says that its points group digits: 1.234.567 or 1.234,5."""
-    return _with_any(cells, r"\..*[.,]").width > 0
 
 
 def _most_read(cells: pl.DataFrame, candidates: list[Marks]) -> list[Marks]:

@@ -1,6 +1,6 @@
 """Which column of a frame is what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,10 @@ _FEWEST_COUNTED = 8
 class SeriesRoles:
     """Names of columns.
 
-    `time` orders the rows; None takes the only column of times, if there is one. `series` tells
-    several series of one file apart. `targets` are forecast; None takes all columns of numbers that
-    have no other role. `inputs` are measured with the targets and unknown ahead of now; `known` are
-    known ahead, such as the calendar or a price.
+    `time` orders the rows; None takes the only column of times, or else the only one that counts
+    the rows, if there is one. `series` tells several series of one file apart. `targets` are
+    forecast; None takes all columns of numbers that have no other role. `inputs` are measured with
+    the targets and unknown ahead of now; `known` are known ahead, such as the calendar or a price.
     """
 
     time: str | None = None
@@ -114,7 +114,7 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
         role: tuple(c for c in _in_named_order(frame, roles) if reasons[c.name].role == role)
         for role in ("target", "known", "input")
     }
-    _refuse_nothing(frame, by_role["target"], wording)
+    _refuse_nothing(frame, by_role["target"], wording, reasons)
     for columns in by_role.values():
         for column in columns:
             _refuse_unusable(frame, column, wording)
@@ -162,7 +162,8 @@ def _time_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -
 def _counting_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -> Column | None:
     within = _within_series(frame, roles)
     free = [column for column in frame.columns if column.name not in reasons and column.numeric]
-    counting = [column for column in free if _counts_rows(column, within) > 0]
+    rises = [(column, _counts_rows(column, within)) for column in free]
+    counting = [c for c, rise in rises if rise > 0 or (rise < 0 and roles.targets is None)]
     if len(counting) != 1:
         return None
     reasons[counting[0].name] = Reason("time", f"{_COUNTS}: taken as the time")
@@ -229,12 +230,17 @@ def _counts_rows(column: Column, within: NDArray[np.bool_]) -> float:
     return float(steps[0]) if same else 0.0
 
 
-def _refuse_nothing(frame: Frame, targets: tuple[Column, ...], wording: Wording) -> None:
+def _refuse_nothing(
+    frame: Frame, targets: tuple[Column, ...], wording: Wording, reasons: Mapping[str, Reason]
+) -> None:
     if targets:
         return
     kinds = ", ".join(f"{column.name!r} ({column.kind})" for column in frame.columns[:10])
     spaces = len(frame.columns) == 1 and " " in frame.columns[0].name
     way_out = "; where spaces separate cells: --delimiter ' '" if spaces else ""
+    for column in frame.columns:
+        if reasons[column.name].why.startswith(_COUNTS):
+            way_out = f"; column {column.name!r} {reasons[column.name].why}"
     raise DataError(
         f"{frame.origin} has no column of numbers {wording.purpose}; there are {kinds}{way_out}"
     )

@@ -8,11 +8,14 @@ from pydoc_data.topics import topics
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.data.documents import documents
 from model_export.data.source import Source, decode, digest, read_bytes
 from model_export.errors import DataError
 
 PYDOC = "pydoc"
 STDLIB = "stdlib"
+DOCUMENTS = "documents"
+_DOCUMENTS_LENGTH = 500_000
 _PACKAGES = ("asyncio", "email", "http", "json")
 
 
@@ -30,8 +33,8 @@ class Text:
 
 
 def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
-    """The UTF-8 file `data`, or built-in data: "stdlib", the source of some of Python's packages,
-    or "pydoc", its documentation.
+    """The UTF-8 file `data`, or built-in data: "documents", nested ones from a random grammar,
+    "stdlib", the source of some of Python's packages, "pydoc", its documentation.
 
     With a `vocabulary` ids are those that characters have there. Raises DataError where the file
     cannot be read, is not UTF-8, or has a character that the vocabulary lacks.
@@ -41,6 +44,10 @@ def load_text(data: str, vocabulary: tuple[str, ...] | None = None) -> Text:
         return _encode(
             text, Source("pydoc_data.topics, sorted and joined", digest(text.encode())), vocabulary
         )
+    if data == DOCUMENTS:
+        text = documents(_DOCUMENTS_LENGTH)
+        description = "nested documents from a random grammar, computed"
+        return _encode(text, Source(description, digest(text.encode())), vocabulary)
     if data == STDLIB:
         text = _source_code()
         description = f"the source of Python's {', '.join(_PACKAGES)}"

@@ -35,7 +35,7 @@ def record(network: Network, inputs: Tensor, state: Tensor) -> Recording:
         assert isinstance(layer, GRULayer)
         hidden = layer_states.transpose(0, 1)
         before = torch.cat([h0.unsqueeze(0), hidden[:-1]])
-        per_layer.append(_layer_gates(layer, x, before))
+        per_layer.append(layer_gates(layer, x, before))
         x = hidden
     reset, update, candidate = (
         torch.cat(gate, dim=-1).transpose(0, 1) for gate in zip(*per_layer, strict=True)
@@ -53,7 +53,7 @@ def _seen(network: Network, x: Tensor, state: Tensor, states: Tensor) -> Tensor:
     return front.features(x, torch.where(x.isnan(), before, front(x)))
 
 
-def _layer_gates(layer: GRULayer, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def layer_gates(layer: GRULayer, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """reset, update, candidate [T, B, H] for inputs x [T, B, I] and the states before each step."""
     from_input = x @ layer.weight_ih.T + layer.bias_ih
     from_hidden = hidden @ layer.weight_hh.T + layer.bias_hh

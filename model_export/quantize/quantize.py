@@ -119,7 +119,7 @@ def _measured(
     scores: tuple[Score, ...] = ()
     if manifest.scores and not options.unscored:
         scores = held_out_scores(engine, manifest, options.data)
-        _compare(manifest.scores, scores, options.largest_score_loss)
+        compare_scores(manifest.scores, scores, options.largest_score_loss)
     differences = golden_differences(engine)
     worst = _MARGIN * max(deviations)
     quantization = Quantization(
@@ -134,9 +134,12 @@ def _measured(
     return manifest.model_copy(update={"scores": scores, "quantization": quantization})
 
 
-def _compare(before: tuple[Score, ...], after: tuple[Score, ...], largest: float) -> None:
+def compare_scores(before: tuple[Score, ...], after: tuple[Score, ...], largest: float) -> None:
+    """Raises ModelRefused where a score got worse by more than the share `largest`."""
     for old, new in zip(before, after, strict=True):
-        if not new.model <= old.model * (1 + largest):
+        # Not `new.is_better`: a score that is no number is refused too.
+        lost = new.model - old.model if old.better == "lower" else old.model - new.model
+        if not lost <= largest * abs(old.model):
             raise ModelRefused(
                 f"{old.metric} on the held-out data goes from {old.model:.4g} to {new.model:.4g}, "
                 f"which is more than {largest:.1%} worse; serve it in float32"

@@ -12,7 +12,8 @@ class CharactersRecipe(Recipe):
 
     task: Literal["characters"] = "characters"
     data: str = Field(
-        description="A UTF-8 text, or built-in data: stdlib (Python's own source) or pydoc."
+        description="A UTF-8 text, or built-in data: documents (from a random grammar), stdlib "
+        "(source of Python's own library) or pydoc (its documentation)."
     )
     embedding: int = Field(32, ge=1, description="Width of a character's vector.")
     split: Shares = Field(

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
 from model_export.report.section import Section
 from service.bundle.manifest import Manifest
-from service.bundle.signatures import Tokens, Values
+from service.bundle.signatures import InputSignature, Tokens, Values
+from service.bundle.signatures.signature import with_units
 from service.engine.engine import Engine, Gates
 
 STEPS = 120
@@ -60,7 +61,13 @@ class Picture:
 def gates_section(engine: Engine, sample: NDArray[Any], data: str) -> Section:
     """Pictures of all layers on a sample, [T, F] or [T]."""
     pictures = list(gate_pictures(engine, sample))
-    shown = {"gate_pictures": pictures, "ink": INK, "steps": min(STEPS, len(sample)), "data": data}
+    shown = {
+        "gate_pictures": pictures,
+        "ink": INK,
+        "steps": min(STEPS, len(sample)),
+        "data": data,
+        "items": _items(engine.manifest.input, sample[:STEPS]),
+    }
     return Section("gates.html", shown)
 
 
@@ -158,8 +165,9 @@ def _draw_series(
     assert isinstance(manifest.input, Values)
     steps = np.arange(len(inputs))
     axes.plot(steps, inputs[:, column], color=TRAINING, linewidth=1.3, label="input")
-    if isinstance(manifest.output, Values) and manifest.output.names == manifest.input.names:
-        predicted = outputs[:-1, column]
+    fed = {one.name: one.column for one in manifest.output.fed_columns if one.unit is not None}
+    if manifest.input.names[column] in fed:
+        predicted = outputs[:-1, fed[manifest.input.names[column]]]
         label = "predicted one step before"
         axes.plot(steps[1:], predicted, color=VALIDATION, linewidth=1.0, label=label)
     plain(axes)
@@ -168,12 +176,22 @@ def _draw_series(
         legend.set_bbox_to_anchor((0, 1, 1, 0), axes.transAxes)
     name, unit = manifest.input.names[column], manifest.input.units[column]
     left, _, top, _ = _edges(axes)
-    return Label(name if unit == "1" else f"{name} [{unit}]", left, top - 6, 9, "start")
+    return Label(with_units([name], [unit]), left, top - 6, 9, "start")
+
+
+def _items(signature: InputSignature, tokens: NDArray[Any]) -> list[str]:
+    """Names of items, which are too long to stand above their columns."""
+    if not isinstance(signature, Tokens) or signature.token != "item":
+        return []
+    words = signature.vocabulary or tuple(str(token) for token in range(signature.size))
+    return [words[token] for token in tokens]
 
 
 def _spelt(axes: Axes, signature: Tokens, tokens: NDArray[Any]) -> list[Label]:
     """The text above the first map, each character over its column."""
     axes.set_axis_off()
+    if signature.token == "item":
+        return []
     words = signature.vocabulary or tuple(str(token) for token in range(signature.size))
     texts = ["".join(map(_visible, words[token])) for token in tokens]
     left, right, _, bottom = _edges(axes)

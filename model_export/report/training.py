@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from model_export.report.figures import as_data_address, best_epoch, learning_curve
 from model_export.report.gate_pictures import gates_section
+from model_export.report.residuals import residual_sections
 from model_export.report.section import Section
+from model_export.score_table import spread
 from model_export.trained import TrainedModel
 from service.bundle.manifest import Score
 from service.engine.engine import Engine
@@ -26,6 +28,7 @@ class Contest:
     """A score with everyone who was measured by it, the best first."""
 
     title: str
+    better: str
     entrants: list[Entrant]
     verdict: str
 
@@ -33,7 +36,13 @@ class Contest:
 def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Section]]:
     def sections(engine: Engine) -> Sequence[Section]:
         return (
-            Section("scores.html", {"contests": [_contest(score) for score in trained.scores]}),
+            Section(
+                "scores.html",
+                {
+                    "contests": [_contest(score) for score in trained.scores],
+                    "baselines": trained.baselines,
+                },
+            ),
             Section(
                 "curves.html",
                 {
@@ -43,6 +52,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                     "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
                 },
             ),
+            *residual_sections(engine, trained.sample),
             gates_section(engine, trained.sample, "the held-out data"),
         )
 
@@ -56,15 +66,26 @@ def _contest(score: Score) -> Contest:
         Entrant(name, value, value / worst, is_model=False)
         for name, value in score.baselines.items()
     ]
-    entrants.sort(key=lambda entrant: entrant.score)
-    unit = "" if score.unit == "1" or score.unit in score.metric else f" [{score.unit}]"
-    return Contest(score.metric + unit, entrants, _verdict(score))
+    entrants.sort(key=lambda entrant: entrant.score, reverse=score.better == "higher")
+    return Contest(_title(score), score.better, entrants, _verdict(score))
+
+
+def _title(score: Score) -> str:
+    has_unit = score.unit not in ("", "1") and score.unit not in score.metric
+    unit = f" [{score.unit}]" if has_unit else ""
+    seeds = ""
+    if len(score.seeds) > 1:
+        seeds = f", {len(score.seeds)} seeds {spread(score.seeds)}"
+    return f"{score.metric}{unit}{seeds}"
 
 
 def _verdict(score: Score) -> str:
-    if not score.baselines:
+    rival = score.best_baseline
+    if rival is None:
         return "There is no baseline to compare with."
-    rival, best = min(score.baselines.items(), key=lambda item: item[1])
+    best = score.baselines[rival]
     if score.beats_baselines:
-        return f"The model wins: {1 - score.model / best:.0%} below {rival}, the best baseline."
+        side = "below" if score.better == "lower" else "above"
+        ahead = f"{abs(1 - score.model / best):.0%} " if best else ""
+        return f"The model wins: {ahead}{side} {rival}, the best baseline."
     return f"The model does not win: {rival} reaches {best:.4g}."

@@ -253,14 +253,24 @@ class _Moments:
     def of(cls, training: list[NDArray[np.float64]], names: tuple[str, ...]) -> "_Moments":
         """Raises DataError for a column that never changes there."""
         rows = np.concatenate(training)
-        steps = np.concatenate([np.diff(one, axis=0) for one in training])
-        for name, column, ways in zip(names, rows.T, steps.T, strict=True):
-            if np.isnan(ways).all() or not min(np.nanstd(column), np.nanstd(ways)) > 0:
+        steps = np.array([_step(training, column) for column in range(rows.shape[1])])
+        for name, column, step in zip(names, rows.T, steps, strict=True):
+            if not min(np.nanstd(column), step) > 0:
                 raise DataError(
                     f"column {name!r} never changes, or always alike, in the training part; leave "
                     "it out by naming the others in --targets"
                 )
-        return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), np.nanstd(steps, axis=0))
+        return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps)
+
+
+def _step(training: list[NDArray[np.float64]], column: int) -> float:
+    """Standard deviation of the steps from each measurement to the next; 0 where there is none.
+
+    A column may be measured so rarely that no two rows in a row have it.
+    """
+    measured = [one[~np.isnan(one[:, column]), column] for one in training]
+    steps = np.concatenate([np.diff(one) for one in measured])
+    return float(steps.std()) if len(steps) else 0.0
 
 
 def _scale_ahead(
@@ -269,8 +279,12 @@ def _scale_ahead(
     """How far each target is, [horizon, K], from what it was 1, 2, … steps before."""
     scales = []
     for ahead in range(1, horizon + 1):
-        ways = [one[ahead:, :targets] - one[:-ahead, :targets] for one in training]
-        scales.append(np.maximum(np.nanstd(np.concatenate(ways), axis=0), step))
+        ways = np.concatenate([one[ahead:, :targets] - one[:-ahead, :targets] for one in training])
+        # Of a column that is measured rarely there may be no two values so far apart.
+        seen = ~np.isnan(ways).all(axis=0)
+        scale = step[:targets].copy()
+        scale[seen] = np.maximum(np.nanstd(ways[:, seen], axis=0), scale[seen])
+        scales.append(scale)
     return np.array(scales)
 
 

@@ -25,7 +25,9 @@ def repairs(recipe: TableRecipe, missing: Missing) -> Repairs:
 
 
 def units_of(units: tuple[str, ...], width: int) -> tuple[str, ...]:
-    """One for each of `width` columns. Raises RecipeError."""
+    """One for each of `width` columns; none are empty ones. Raises RecipeError."""
+    if not units:
+        return ("",) * width
     if len(units) == 1:
         return units * width
     if len(units) != width:

@@ -49,7 +49,7 @@ class Reader:
 
     def begin(self, session_id: str) -> None:
         """A session with one step."""
-        begun = f'{{"model": "co2", "session_id": "{session_id}"}}'
+        begun = f'{{"model": "neuron", "session_id": "{session_id}"}}'
         self.type(f"curl -sf localhost:8000/v1/sessions -d '{begun}'")
         self.type(STEP.format(session_id))
 

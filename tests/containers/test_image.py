@@ -85,7 +85,7 @@ def test_steps_a_session_with_nothing_allowed(image: str, demo_repository: Path)
     with container(image, demo_repository) as (name, url):
         wait_until_ready(name, url)
         with httpx.Client(base_url=url) as client:
-            client.post("/v1/sessions", json={"model": "co2", "session_id": "one"})
+            client.post("/v1/sessions", json={"model": "neuron", "session_id": "one"})
             done = client.post("/v1/sessions/one/steps", json={"inputs": [[371.2]]})
         assert (done.status_code, done.json()["step"]) == (200, 1)
         status = docker("exec", name, "cat", "/proc/1/status")
@@ -124,7 +124,7 @@ def test_sigterm_drains_and_ends_with_status_0(image: str, demo_repository: Path
         wait_until(
             lambda: not is_ready(url), lambda: "it is still ready after SIGTERM", PATIENCE_SECONDS
         )
-        served = httpx.post(f"{url}/v1/sessions", json={"model": "co2"})
+        served = httpx.post(f"{url}/v1/sessions", json={"model": "neuron"})
         assert served.status_code == 201, "it serves on while balancers move away"
         assert docker("wait", name) == "0"
 
@@ -147,7 +147,10 @@ def test_trains_and_verifies(images: dict[str, str], demo_repository: Path) -> N
     printed = docker(
         *("run", "--rm", "--network", "none", *hardened),
         *("--volume", f"{demo_repository}:/demos:ro", "--entrypoint", "sh", images["train"]),
-        *("-ec", f"{make}; {train} {small}; {verify}; python -m model_export verify /demos/co2/1"),
+        *(
+            "-ec",
+            f"{make}; {train} {small}; {verify}; python -m model_export verify /demos/neuron/1",
+        ),
     )
     assert "published /models/levels/1" in printed
 

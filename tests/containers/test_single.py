@@ -25,7 +25,7 @@ def test_only_this_machine_reaches_it(single: Stack) -> None:
 
 def test_sessions_outlive_the_container(single: Stack) -> None:
     run(
-        'curl -sf localhost:8000/v1/sessions -d \'{"model": "co2", "session_id": "kept"}\'',
+        'curl -sf localhost:8000/v1/sessions -d \'{"model": "neuron", "session_id": "kept"}\'',
         single.url,
     )
     step = "curl -sf localhost:8000/v1/sessions/kept/steps -d '{\"inputs\": [[371.2]]}'"

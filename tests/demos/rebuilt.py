@@ -8,8 +8,13 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from model_export.model.config import ResidualHead, SoftmaxHead, TokensFront, ValuesFront
-from model_export.model.config import NetworkConfig
+from model_export.model.config import (
+    NetworkConfig,
+    ResidualHead,
+    SoftmaxHead,
+    TokensFront,
+    ValuesFront,
+)
 from model_export.model.network import Network
 from service.bundle.bundle import Bundle
 from service.bundle.signatures import Tokens

@@ -29,7 +29,7 @@ def apart(found: NDArray[Any], expected: NDArray[Any]) -> float:
     return deviation(found, expected, scale_of(expected, floor=1.0))
 
 
-@pytest.fixture(params=["characters", "co2"])
+@pytest.fixture(params=["characters", "neuron"])
 def bundle(request: pytest.FixtureRequest, demo_repository: Path) -> Bundle:
     folders = [
         folder for folder in version_folders(demo_repository) if folder.parent.name == request.param

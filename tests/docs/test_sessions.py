@@ -27,7 +27,7 @@ def demo_service(
 
 def test_examples_answer_what_is_shown(demo_service: ServiceProcess) -> None:
     examples = examples_of(DOCUMENT)
-    assert len(examples) == 6
+    assert len(examples) == 8
     printed = [run(example.command, demo_service.url) for example in examples]
     for example, found in zip(examples, printed, strict=True):
         read = events_in if example.shown.startswith("event: ") else as_json

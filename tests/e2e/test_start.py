@@ -60,7 +60,7 @@ def test_the_printed_curl_lines_work_as_printed(demo_repository: Path, tmp_path:
         said = service.log()
         lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
         assert len(lines) == 2
-        for line, model in zip(lines, ("characters", "co2"), strict=True):
+        for line, model in zip(lines, ("characters", "neuron"), strict=True):
             answer = json.loads(run(line, service.url))
             assert answer["model"] == model
             assert answer["sequences"][0]["gates"]["layers"]

@@ -99,7 +99,10 @@ def test_one_bad_record_concerns_no_other(service: ServiceProcess) -> None:
     assert [found[number].step for number in range(5)] == [2, 0, 0, 0, 2]
     problems = {number: record.problem for number, record in found.items() if record.problem}
     assert problems[1]["errors"] == [
-        {"path": "$.inputs[1][2]", "message": "expected a finite number"}
+        {
+            "path": "$.inputs[1][2]",
+            "message": "expected a number: this model was trained without missing values",
+        }
     ]
     assert problems[2]["errors"][0]["path"] == "$.handle"
     assert (problems[3]["code"], problems[3]["step"]) == ("step_conflict", 2)

@@ -443,6 +443,6 @@ def test_versions_that_cannot_be_compared(copy: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("model_export.publish.write_report", plain_report)
     publish_trained(tokens_model("tide"), copy, candidate=True)
     said = models(copy, "default", "tide", "4", "--compare", "--yes", status=1)
-    assert "the input of one is temperature in °C, " in said
-    assert "of the other 10 tokens" in said
+    assert "the input of one is temperature [°C], " in said
+    assert "of the other 10 characters" in said
     assert "default 2" in models(copy, "list", "tide")

@@ -179,9 +179,9 @@ def check_units(names: Sequence[str], units: Sequence[str]) -> None:
 
 
 def with_units(names: Sequence[str], units: Sequence[str]) -> str:
-    """In words; the unit "1" goes without saying."""
+    """In words; no unit, or the unit "1", goes without saying."""
     pairs = zip(names, units, strict=True)
-    return ", ".join(name if unit == "1" else f"{name} [{unit}]" for name, unit in pairs)
+    return ", ".join(name if unit in ("", "1") else f"{name} [{unit}]" for name, unit in pairs)
 
 
 def check_distinct(names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from service.metrics.exposition import ModelInfo, render
 
 router = APIRouter(tags=["health"])
 
-_EXAMPLE = '# TYPE gatewise_steps_total counter\ngatewise_steps_total{model="co2"} 3.0\n'
+_EXAMPLE = '# TYPE gatewise_steps_total counter\ngatewise_steps_total{model="neuron"} 3.0\n'
 
 
 @router.head("/health/live", include_in_schema=False)

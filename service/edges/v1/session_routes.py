@@ -26,7 +26,7 @@ _POSITION: TypeAdapter[Position] = TypeAdapter(Position)
     "",
     status_code=201,
     responses=gives(SessionAnswer, 400, 403, 404, 409, 410, 413, 422, 503, status=201),
-    openapi_extra=takes(SessionBody, {"model": "co2"}, KEYED),
+    openapi_extra=takes(SessionBody, {"model": "neuron"}, KEYED),
 )
 async def create_session(
     request: Request, response: Response, context: Ctx, asked: Asked

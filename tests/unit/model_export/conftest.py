@@ -11,14 +11,11 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
     import_module("ignite.handlers")
 
-from model_export import training_loop
-
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Threads cost tiny networks more than they save, most of all on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(training_loop, "THREADS", 1)
     yield
     torch.set_num_threads(threads)

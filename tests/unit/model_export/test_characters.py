@@ -9,19 +9,20 @@ import torch
 
 from model_export.errors import DataError
 from model_export.model.network import Network
-from model_export.recipe import Recipe, recipe_for
+from model_export.recipes.characters import CharactersRecipe
 from model_export.tasks.characters import Characters
+from model_export.tasks.task import Batch
 
-RECIPE = recipe_for(
-    "characters", "-", "tiny", hidden_size=8, embedding=4, batch_size=3, time_steps=5
+RECIPE = CharactersRecipe(
+    data="-", name="tiny", hidden_size=8, embedding=4, batch_size=3, time_steps=5
 )
 
 
-def task(folder: Path, recipe: Recipe = RECIPE, length: int = 600) -> Characters:
+def task(folder: Path, length: int = 600) -> Characters:
     letters = np.random.default_rng(0).choice(list("abcd"), length)
     path = folder / "letters.txt"
     path.write_text("".join(letters))
-    return Characters.load(Recipe(**{**recipe.to_dict(), "data": str(path)}))
+    return Characters.load(RECIPE.model_copy(update={"data": str(path)}))
 
 
 def test_targets_are_the_next_characters_and_rows_go_on(tmp_path: Path) -> None:
@@ -66,16 +67,23 @@ def test_the_score_is_that_of_the_held_out_tail_read_in_one_go(tmp_path: Path) -
     (score,) = characters.test_scores(network)
     part = characters._tokens[characters.split.train :]
     with torch.no_grad():
-        logits, _ = network.eval().scores(part[None, :-1], network.initial_state(1))
+        logits = network.eval().scored(part[None, :-1], network.initial_state(1)).scores
     tail = characters.split.total - characters.split.validation
     nats = torch.nn.functional.cross_entropy(logits[0, -tail:], part[-tail:])
     assert score.model == pytest.approx(nats.item() / math.log(2), rel=1e-5)
     assert characters.held_out == f"the last {tail} of 600 characters"
 
 
-def test_the_loss_is_in_bits(tmp_path: Path) -> None:
-    uniform = task(tmp_path).loss(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.int64))
+def test_the_loss_is_in_bits_and_hands_on_the_last_state(tmp_path: Path) -> None:
+    characters = task(tmp_path)
+    network = Network(characters.config)
+    torch.nn.init.zeros_(network.head.weight)
+    torch.nn.init.zeros_(network.head.bias)
+    batch = Batch(torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64))
+    state = torch.rand(2, 8)
+    uniform, after = characters.loss(network, batch, state)
     assert uniform.item() == pytest.approx(2.0)
+    torch.testing.assert_close(after, network(batch.input, state)[1][:, -1])
 
 
 def test_too_short_a_text_is_refused(tmp_path: Path) -> None:

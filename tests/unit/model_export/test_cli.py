@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 from model_export.command_line import main
 from model_export.demos import DEMOS
 from model_export.errors import CheckpointError
-from model_export.recipe import Recipe
+from model_export.recipes.characters import CharactersRecipe
+from model_export.recipes.recipe import Recipe
+from model_export.recipes.registry import RECIPES
 from model_export.trained import TrainedModel
 from service.bundle.manifest import Score
 
@@ -41,6 +43,21 @@ def run(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments, *places])
 
 
+def test_what_is_read_can_be_seen_before_training(
+    tmp_path: Path, published: list[TrainedModel]
+) -> None:
+    data = text_file(tmp_path)
+    result = run(
+        tmp_path, "train", "characters", "--data", data, "--name", "x", "--dry-run", *QUICK
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (
+        "text.txt: 380 characters, 7 different ones\nheld out: the last 38 of 380 characters\n"
+    )
+    assert not (tmp_path / "runs").exists()
+    assert not published
+
+
 def text_file(folder: Path) -> str:
     path = folder / "text.txt"
     path.write_text("to be or not to be " * 20)
@@ -51,7 +68,7 @@ def test_training_prints_the_scores_and_publishes(
     tmp_path: Path, published: list[TrainedModel]
 ) -> None:
     data = text_file(tmp_path)
-    arguments = ["train", "--task", "characters", "--data", data, "--name", "hamlet", *QUICK]
+    arguments = ["train", "characters", "--data", data, "--name", "hamlet", *QUICK]
     result = run(tmp_path, *arguments)
     assert result.exit_code == 0, result.output
     assert "bits/char" in result.stdout
@@ -80,19 +97,19 @@ def test_what_loses_against_a_baseline_is_a_candidate(
 ) -> None:
     flags, beaten, is_candidate = case
     monkeypatch.setattr(Score, "beats_baselines", property(lambda _: beaten))
-    arguments = ["train", "--task", "characters", "--data", text_file(tmp_path), "--name", "x"]
+    arguments = ["train", "characters", "--data", text_file(tmp_path), "--name", "x"]
     result = run(tmp_path, *arguments, *QUICK, *flags)
     assert result.exit_code == 0, result.output
     assert candidates == [is_candidate]
     assert (f"models default x 1 --repository {tmp_path}" in result.stdout) == is_candidate
-    assert ("a baseline does as well" in result.stderr) == (not beaten)
+    assert ("does as well or better" in result.stderr) == (not beaten)
     assert len(published) == 1
 
 
 def test_a_candidate_that_is_forced_is_a_contradiction(
     tmp_path: Path, published: list[TrainedModel]
 ) -> None:
-    arguments = ["train", "--task", "characters", "--data", "pydoc", "--name", "x"]
+    arguments = ["train", "characters", "--data", "pydoc", "--name", "x"]
     result = run(tmp_path, *arguments, "--candidate", "--force")
     assert result.exit_code == 2
     assert "contradict each other" in result.stderr
@@ -112,7 +129,7 @@ def test_failures_are_one_line_and_status_1(
 ) -> None:
     data = text_file(tmp_path)
     options = [data if option == "TEXT" else option for option in options]
-    result = run(tmp_path, "train", "--task", "characters", "--name", "x", *QUICK, *options)
+    result = run(tmp_path, "train", "characters", "--name", "x", *QUICK, *options)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
     assert message in result.stderr
@@ -124,20 +141,34 @@ def test_failures_are_one_line_and_status_1(
 def test_names_that_no_bundle_may_have_are_refused_before_training(
     name: str, tmp_path: Path, published: list[TrainedModel]
 ) -> None:
-    arguments = ["train", "--task", "characters", "--data", "pydoc", "--name", name]
+    arguments = ["train", "characters", "--data", "pydoc", "--name", name]
     result = run(tmp_path, *arguments)
     assert result.exit_code == 2
     assert "Invalid value for '--name'" in result.stderr
     assert not published
 
 
-@pytest.mark.parametrize("command", ["train", "demos"])
+@pytest.mark.parametrize("command", ["demos", *(f"train {task}" for task in RECIPES)])
 def test_every_command_has_help(command: str) -> None:
-    result = CliRunner().invoke(main, [command, "--help"])
+    result = CliRunner().invoke(main, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert "--repository" in result.stdout
 
 
+def test_the_tasks_are_commands() -> None:
+    result = CliRunner().invoke(main, ["train", "--help"])
+    assert all(task in result.stdout for task in RECIPES)
+
+
+@pytest.fixture
+def two_demos(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(DEMOS):
+        monkeypatch.delitem(DEMOS, name)
+    for name in ("first", "second"):
+        monkeypatch.setitem(DEMOS, name, CharactersRecipe(name=name, data="pydoc"))
+
+
+@pytest.mark.usefixtures("two_demos")
 def test_demos_are_trained_where_they_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,15 +178,16 @@ def test_demos_are_trained_where_they_are_missing(
         made.append(recipe.name)
 
     monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
-    (tmp_path / "models" / "co2" / "1").mkdir(parents=True)
-    (tmp_path / "models" / "co2" / "1" / "manifest.json").touch()
-    (tmp_path / "models" / "characters").mkdir()
+    (tmp_path / "models" / "first" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "first" / "1" / "manifest.json").touch()
+    (tmp_path / "models" / "second").mkdir()
     result = run(tmp_path, "demos")
     assert result.exit_code == 0
-    assert made == [name for name in DEMOS if name != "co2"]
-    assert "co2 is there already" in result.stdout
+    assert made == ["second"]
+    assert "first is there already" in result.stdout
 
 
+@pytest.mark.usefixtures("two_demos")
 def test_demos_go_on_where_they_stopped_and_begin_anew_where_they_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

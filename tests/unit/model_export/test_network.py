@@ -8,16 +8,21 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from model_export.model.network import (
-    Network,
+from model_export.model.config import (
+    LabelsHead,
     NetworkConfig,
+    QuantilesHead,
     ResidualHead,
     SoftmaxHead,
     TokensFront,
     ValuesFront,
 )
+from model_export.model.head import Quantiles
+from model_export.model.network import Network
 from model_export.model.operator import ONNX_TRANSLATION
 from service.bundle.manifest import Reset
 
@@ -28,6 +33,12 @@ VALUES = NetworkConfig(
     reset="after",
 )
 TOKENS = NetworkConfig(TokensFront(7, 4), SoftmaxHead(7), hidden_sizes=(6,), dropout=0.5)
+LEVELS = (0.05, 0.25, 0.5, 0.9)
+QUANTILES = NetworkConfig(
+    VALUES.front, QuantilesHead(scale=(0.5,), levels=LEVELS), hidden_sizes=(4,)
+)
+LABELS = NetworkConfig(VALUES.front, LabelsHead(3), hidden_sizes=(4,))
+ALL = [VALUES, TOKENS, QUANTILES, LABELS]
 
 
 def network(config: NetworkConfig) -> Network:
@@ -41,14 +52,14 @@ def inputs(config: NetworkConfig, batch: int, time: int) -> Tensor:
     return torch.randn(batch, time, config.front.width)
 
 
-@pytest.mark.parametrize("config", [VALUES, TOKENS])
+@pytest.mark.parametrize("config", ALL)
 def test_shapes(config: NetworkConfig) -> None:
     output, states = network(config)(inputs(config, 3, 5), torch.zeros(3, config.state_size))
     assert output.shape == (3, 5, config.head.width)
     assert states.shape == (3, 5, config.state_size)
 
 
-@pytest.mark.parametrize("config", [VALUES, TOKENS])
+@pytest.mark.parametrize("config", ALL)
 def test_going_on_from_a_state_equals_never_having_stopped(config: NetworkConfig) -> None:
     model, x = network(config), inputs(config, 2, 7)
     output, states = model(x, model.initial_state(2))
@@ -85,9 +96,52 @@ def test_layers_see_normalised_values() -> None:
 def test_token_outputs_are_the_softmax_of_the_scores() -> None:
     model, x = network(TOKENS), inputs(TOKENS, 2, 3)
     output, _ = model(x, model.initial_state(2))
-    scores, _ = model.scores(x, model.initial_state(2))
+    scores = model.scored(x, model.initial_state(2)).scores
     torch.testing.assert_close(output.sum(-1), torch.ones(2, 3))
     torch.testing.assert_close(output.log().diff(dim=-1), scores.diff(dim=-1))
+
+
+def test_labels_do_not_exclude_one_another() -> None:
+    model, x = network(LABELS), inputs(LABELS, 2, 3)
+    output, _ = model(x, model.initial_state(2))
+    scores = model.scored(x, model.initial_state(2)).scores
+    torch.testing.assert_close(output, 1 / (1 + (-scores).exp()))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**16), size=st.sampled_from([0.1, 3.0, 30.0]), targets=st.integers(1, 2)
+)
+def test_quantiles_never_cross(seed: int, size: float, targets: int) -> None:
+    torch.manual_seed(seed)
+    head = QuantilesHead(scale=(0.5, 4.0)[:targets], levels=LEVELS)
+    model = Network(NetworkConfig(VALUES.front, head, hidden_sizes=(4,)))
+    torch.nn.init.normal_(model.head.weight, std=size)
+    torch.nn.init.normal_(model.head.bias, std=size)
+    x = 10 * torch.randn(3, 5, 2)
+    output, _ = model(x, model.initial_state(3))
+    ways = output.view(3, 5, targets, len(LEVELS)).diff(dim=-1)
+    assert (ways >= 0).all()
+    assert ways.max() > 0
+
+
+def test_the_median_is_what_a_residual_head_would_say() -> None:
+    """The first rows of the head are the medians'; the levels of a target lie side by side."""
+    config = NetworkConfig(
+        VALUES.front, QuantilesHead(scale=(0.5, 4.0), levels=LEVELS), hidden_sizes=(3, 5)
+    )
+    model, x = network(config), inputs(config, 2, 6)
+    plain = network(NetworkConfig(VALUES.front, VALUES.head, hidden_sizes=(3, 5)))
+    plain.layers.load_state_dict(model.layers.state_dict())
+    with torch.no_grad():
+        plain.head.weight.copy_(model.head.weight[:2])
+        plain.head.bias.copy_(model.head.bias[:2])
+    expected, _ = plain(x, plain.initial_state(2))
+    scored = model.scored(x, model.initial_state(2))
+    output = model.head.outputs(scored.scores, scored.base)
+    torch.testing.assert_close(output[..., [2, 6]], expected)
+    assert isinstance(model.head, Quantiles)
+    torch.testing.assert_close(model.head.median(scored.scores), scored.scores[..., [2, 6]])
 
 
 def test_dropout_acts_in_training_and_never_on_the_states_of_the_last_layer() -> None:
@@ -103,6 +157,11 @@ def test_a_config_that_makes_no_sense_is_refused() -> None:
         NetworkConfig(TokensFront(3, 2), SoftmaxHead(3), hidden_sizes=())
     with pytest.raises(ValueError, match="residual head"):
         NetworkConfig(TokensFront(3, 2), ResidualHead((1.0,)), hidden_sizes=(4,))
+    with pytest.raises(ValueError, match="residual head"):
+        NetworkConfig(ValuesFront((0.0,), (1.0,)), ResidualHead((1.0, 1.0)), hidden_sizes=(4,))
+    with pytest.raises(ValueError, match="only a forecast can take the place"):
+        filling = ValuesFront((0.0,), (1.0,), fill="forecast")
+        NetworkConfig(filling, SoftmaxHead(2), hidden_sizes=(4,))
 
 
 @pytest.mark.parametrize("reset", ["before", "after"])

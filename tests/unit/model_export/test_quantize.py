@@ -22,14 +22,15 @@ from model_export.model.network import Network
 from model_export.package import publish_trained
 from model_export.quantize.blocks import BLOCK_SIZE, in_blocks
 from model_export.quantize.graphs import quantized_step, rounded_sequence
-from model_export.recipe import recipe_for
+from model_export.quantize.quantize import compare_scores
+from model_export.recipes.characters import CharactersRecipe
 from model_export.tasks.registry import load_task
 from model_export.trained import Curve, TrainedModel
 from model_export.verify.verify import verify
 from service.bundle.bundle import Bundle, read_bundle, sha256_of
 from service.bundle.desired import read_desired
 from service.bundle.folders import read_repository
-from service.bundle.manifest import Reset
+from service.bundle.manifest import Reset, Score
 from service.engine.engine import Engine
 from service.engine.golden import TOLERANCE
 from service.engine.provider import Provider
@@ -169,8 +170,8 @@ def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hamlet")
     text = folder / "text.txt"
     text.write_text("to be or not to be " * 30)
-    recipe = recipe_for(
-        "characters", str(text), "hamlet", hidden_size=SIZE, batch_size=2, time_steps=5
+    recipe = CharactersRecipe(
+        data=str(text), name="hamlet", hidden_size=SIZE, batch_size=2, time_steps=5
     )
     task = load_task(recipe)
     torch.manual_seed(0)
@@ -185,6 +186,7 @@ def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input=task.input,
         output=task.output,
         scores=task.test_scores(network),
+        baselines=task.baselines,
         provenance=provenance,
         curve=Curve("loss", (1.0,), (1.0,)),
         sample=task.sample,
@@ -228,6 +230,16 @@ def test_a_score_that_gets_worse_is_refused(scored: Path) -> None:
     change_manifest(scored, f'"model": {score}', f'"model": {0.9 * score}')
     assert "bits/char on the held-out data goes from" in refused(scored)
     quantized(scored, "--max-score-loss", "0.2")
+
+
+def test_a_higher_score_that_gets_lower_is_refused() -> None:
+    def scores(recall: float) -> tuple[Score, ...]:
+        return (Score(metric="recall@20", unit="", model=recall, baselines={}, better="higher"),)
+
+    compare_scores(scores(0.5), scores(0.9), 0.01)
+    compare_scores(scores(0.5), scores(0.496), 0.01)
+    with pytest.raises(ModelRefused, match=r"from 0\.5 to 0\.49, which is more than 1\.0% worse"):
+        compare_scores(scores(0.5), scores(0.49), 0.01)
 
 
 def test_without_its_data_it_is_refused_or_unscored(scored: Path) -> None:

@@ -84,6 +84,13 @@ def test_says_what_the_model_is_and_who_wins(tmp_path: Path) -> None:
         scores=(
             Score(metric="MAE", unit="°C", model=0.75, baselines={"naive": 1.0, "season": 3.0}),
             Score(metric="RMSE", unit="hPa", model=2.0, baselines={"naive": 1.25}),
+            Score(
+                metric="recall@20",
+                unit="",
+                model=0.75,
+                baselines={"popular": 0.5, "co-occurrence": 0.6},
+                better="higher",
+            ),
         ),
         curve=CURVE,
         provenance=PROVENANCE.model_copy(
@@ -96,6 +103,7 @@ def test_says_what_the_model_is_and_who_wins(tmp_path: Path) -> None:
         *("weather", "forecast", "after: ", "6 + 4 units", f"{parameters:,}"),
         *("temperature [°C], pressure [hPa], humidity", "0.0125", "0" * 64),
         *("MAE [°C]", "25% below naive", "The model does not win: naive reaches 1.25"),
+        *("recall@20, higher is better", "25% above co-occurrence", "RMSE [hPa], lower is better"),
         *("<b>measured & kept</b>", "epoch 2 of 3", "lowest validation loss, 2.5"),
         *("2 checks passed", "Worst deviation 9e-06", "update of layer 1"),
     ):
@@ -152,7 +160,7 @@ def test_a_chinese_text_from_training_to_report(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。\n" * 30, "utf-8")
     command = (
-        *("train", "--task", "characters", "--data", str(text), "--name", "qianziwen"),
+        *("train", "characters", "--data", str(text), "--name", "qianziwen"),
         *("--hidden-size", "4", "--epochs", "1", "--batch-size", "2", "--time-steps", "5"),
         *("--runs", str(tmp_path / "runs"), "--repository", str(tmp_path / "models")),
     )

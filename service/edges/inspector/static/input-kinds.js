@@ -22,7 +22,8 @@ export function inputKindOf(model) {
   if (model.input.kind === "values") {
     return valuesKind(model.input);
   }
-  return model.input.vocabulary ? charactersKind(model.input.vocabulary) : IDS;
+  const isText = model.input.vocabulary && model.input.token !== "item";
+  return isText ? charactersKind(model.input.vocabulary) : IDS;
 }
 
 function charactersKind(vocabulary) {

@@ -38,6 +38,7 @@ def fault(frame: Frame, name: str) -> str:
         ("a|b\n1|2\n", {"a": [1], "b": [2]}),
         ('a,b\n"1,234.5",5\n"2,345",6\n', {"a": [1234.5, 2345], "b": [5, 6]}),
         ("a;b\n1.234,5;2\n1.234;3\n", {"a": [1234.5, 1234], "b": [2, 3]}),
+        ("a\tb\n1.234\t1,5\n", {"a": [1234], "b": [1.5]}),
         ("a;b\n1 234,5;2\n", {"a": [1234.5], "b": [2]}),
         ("a;b\n1\u202f234;2\n", {"a": [1234], "b": [2]}),
         ("a;b\n12'345'678.5;2\n", {"a": [12345678.5], "b": [2]}),
@@ -171,6 +172,13 @@ def test_a_column_that_is_nearly_numbers_or_times_says_which_cell_is_not(
     assert message in fault(read_frame(write(content)), "a")
 
 
+def test_spaces_between_the_cells_do_not_group_thousands(write: WriteFile) -> None:
+    frame = read_frame(write("a b\n100 200\n300 400\n"))
+    assert "'100 200' is a number with" in fault(frame, "a b")
+    grouped = read_frame(write("a\n100 200\n300 400\n"), ReadOptions(thousands=" "))
+    assert values(grouped) == {"a": [100200, 300400]}
+
+
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
@@ -185,6 +193,7 @@ def test_a_column_that_is_nearly_numbers_or_times_says_which_cell_is_not(
         (["2020-03-29T01:30+01:00", "2020-03-29T03:30+02:00"],
          [datetime(2020, 3, 29, 0, 30), datetime(2020, 3, 29, 1, 30)]),
         (["2020/01/05", ""], [datetime(2020, 1, 5), None]),
+        (["2020-01-01T00:00-05:30"], [datetime(2020, 1, 1, 5, 30)]),
     ],
 )  # fmt: skip
 def test_times_as_people_write_them(

@@ -216,6 +216,19 @@ def test_a_count_that_starts_again_with_every_series_is_the_time(write: WriteFil
     assert (table.targets, table.step) == (("a",), "1")
 
 
+def test_a_count_that_falls_shows_that_the_newest_come_first(write: WriteFile) -> None:
+    path = write(rows(*(f"{9 - at},{(3 * at) % 7}" for at in range(10)), header="id,a"))
+    assert "line 3: 8 comes after 9; rows that go back in time: 9; --order sort" in refused(path)
+    [series] = load_series(path, repairs=Repairs(order="sort")).series
+    assert series.lines.tolist() == [*range(11, 1, -1)]
+    assert load_series(path, roles=SeriesRoles(targets=("a",))).series[0].lines[0] == 2
+
+
+def test_years_before_people_counted_them_are_told(write: WriteFile) -> None:
+    path = write(rows(*(f"0000-01-{day:02d},{day % 3}" for day in range(1, 8))))
+    assert "0000-01-01 … 0000-01-07" in report_table(load_series(path))
+
+
 def test_text_in_the_place_of_the_time_is_refused(write: WriteFile) -> None:
     path = write(rows("Jan 1 2020,1", "Jan 2 2020,3", "Jan 3 2020,2", "Jan 4 2020,2"))
     assert "line 2, column 'time': 'Jan 1 2020' is not read as a time; --time-format" in refused(
