@@ -18,12 +18,6 @@ class MultilabelRecipe(Recipe):
         description="What labels are multiplied by for the layers, after division by their common "
         "standard deviation.",
     )
-    transpose: int = Field(
-        0,
-        ge=0,
-        description="Training sequences are moved up or down at random, by at most so many labels "
-        "and where none is lost: for labels in an order, such as keys.",
-    )
     hidden_size: int = Field(200, ge=1, description="Width of each layer.")
     dropout: float = Field(0.3, ge=0, lt=1, description="After each layer, while training.")
     epochs: int = Field(100, ge=1, description="At most so many; early stopping may end sooner.")

@@ -98,19 +98,7 @@ class Multilabel:
     def batches(self) -> Iterator[Batch]:
         lengths = torch.tensor([len(one) for one in self._train])
         for chosen in shuffled(lengths, self._recipe.batch_size):
-            yield next_steps([self._moved(self._train[index]) for index in chosen.tolist()])
-
-    def _moved(self, roll: Tensor) -> Tensor:
-        """The same up or down by a random number of labels among those that lose none."""
-        most = self._recipe.transpose
-        if not most:
-            return roll
-        used = roll.any(0).nonzero()
-        if not len(used):
-            return roll
-        down = min(most, int(used[0]))
-        up = min(most, roll.shape[1] - 1 - int(used[-1]))
-        return roll.roll(int(torch.randint(-down, up + 1, ())), dims=1)
+            yield next_steps([self._train[index] for index in chosen.tolist()])
 
     def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
         scored = network.scored(batch.input, state)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from model_export.model.config import ValuesFront
 from model_export.recipes.multilabel import MultilabelRecipe
@@ -40,17 +39,3 @@ def test_labels_that_never_change_are_only_multiplied(tmp_path: Path) -> None:
     front = task_of(np.zeros((10, 3)), tmp_path, input_gain=2).config.front
     assert isinstance(front, ValuesFront)
     assert front.scale == (0.5,) * 3
-
-
-def test_sequences_are_moved_as_far_as_no_label_is_lost(tmp_path: Path) -> None:
-    roll = np.zeros((20, 8))
-    roll[:, [1, 3]] = np.random.default_rng(0).integers(0, 2, (20, 2))
-    roll[[0, 10]] = [0, 1, 0, 1, 0, 0, 0, 0]
-    task = task_of(roll, tmp_path, transpose=3)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        moved = [row.numpy() for _ in range(50) for row in next(task.batches()).input]
-    halves = [roll[:9], roll[10:19]]
-    wanted = [np.roll(half, by, axis=1) for by in (-1, 0, 1, 2, 3) for half in halves]
-    found = {row.tobytes() for row in moved}
-    assert found == {one.astype(np.float32).tobytes() for one in wanted}
