@@ -55,22 +55,26 @@ def alarms(scores: Array, threshold: float) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """At a threshold: for each window whether it is flagged, and the alarms outside of all."""
+    """At a threshold: how many steps into each window the score is above it for the first time,
+    None where it never is, and the alarms outside of all windows."""
 
     threshold: float
-    flagged: tuple[bool, ...]
+    flagged_after: tuple[int | None, ...]
     false_alarms: int
 
 
 def detection(scores: Array, windows: Sequence[Window], threshold: float) -> Detection:
-    """A window is flagged where any of its steps is above the threshold. An alarm that begins
-    outside of all windows is false."""
-    flagged = tuple(bool((scores[a : b + 1] > threshold).any()) for a, b in windows)
+    """An alarm that begins outside of all windows is false."""
+    after = tuple(_first(scores[first : last + 1] > threshold) for first, last in windows)
     begun = alarms(scores, threshold)
     inside = np.zeros(len(scores), np.bool_)
     for first, last in windows:
         inside[first : last + 1] = True
-    return Detection(threshold, flagged, int((~inside[begun]).sum()))
+    return Detection(threshold, after, int((~inside[begun]).sum()))
+
+
+def _first(above: NDArray[np.bool_]) -> int | None:
+    return int(above.argmax()) if above.any() else None
 
 
 def all_flagged(scores: Array, windows: Sequence[Window]) -> Detection:

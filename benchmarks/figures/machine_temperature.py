@@ -109,4 +109,5 @@ def _windows(times: NDArray[np.datetime64], file: Path) -> tuple[Window, ...]:
 
 
 def _plain(one: Detection) -> dict[str, Any]:
-    return asdict(one) | {"threshold": round(float(one.threshold), 3), "flagged": [*one.flagged]}
+    rounded = round(float(one.threshold), 3)
+    return asdict(one) | {"threshold": rounded, "flagged_after": [*one.flagged_after]}

@@ -61,11 +61,11 @@ def test_steps_close_together_are_one_alarm() -> None:
     assert alarms(scores, 5).tolist() == []
 
 
-def test_alarms_within_a_window_are_true_and_others_false() -> None:
+def test_windows_say_when_they_are_flagged_and_alarms_outside_are_false() -> None:
     scores = np.zeros(1000)
     scores[[100, 300, 305, 700]] = [3, 5, 6, 4]
     found = detection(scores, [(290, 310), (600, 650), (690, 700)], 2)
-    assert found.flagged == (True, False, True)
+    assert found.flagged_after == (10, None, 10)
     assert found.false_alarms == 1
     assert detection(scores, [(290, 310)], 4.5).false_alarms == 0
 
@@ -74,7 +74,7 @@ def test_all_windows_are_flagged_at_the_weakest_of_their_highest_scores() -> Non
     scores = np.zeros(1000)
     scores[[100, 300, 500, 700]] = [3, 5, 3.5, 4]
     found = all_flagged(scores, [(290, 310), (690, 710)])
-    assert found.flagged == (True, True)
+    assert found.flagged_after == (10, 10)
     assert found.threshold == pytest.approx(4)
     assert found.false_alarms == 0
     assert all_flagged(scores, [(90, 110)]).false_alarms == 3

@@ -18,6 +18,6 @@ def test_only_rows_that_were_not_learnt_from_count() -> None:
     assert said["windows"] == [["2014-01-11T09:10", "2014-01-11T10:50"]]
     found = said["detectors"]["model"]
     assert [one["threshold"] for one in found] == [*THRESHOLDS, 3.5]
-    assert [one["flagged"] for one in found[:3]] == [[True], [True], [False]]
+    assert [one["flagged_after"] for one in found[:3]] == [[10], [10], [None]]
     assert [one["false_alarms"] for one in found] == [1, 0, 0, 0, 0, 0]
-    assert found[-1]["flagged"] == [True]
+    assert found[-1]["flagged_after"] == [10]
