@@ -91,7 +91,7 @@ def test_forecasts_of_several_series(options: dict[str, object]) -> None:
     first[::9, 0] = np.nan if "missing" in options else first[::9, 0]
     task = forecasts(first, second, **options)
     ends = [one.split.validation for one in task._parts]
-    assert ends[0] < 102, "the second begins later"
+    assert ends[0] != 102, "the second has a say in it"
     others = [one.copy() for one in (first, second)]
     for one, end in zip(others, ends, strict=True):
         one[end:] = 5 * one[end:] - 1000
