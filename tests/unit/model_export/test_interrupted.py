@@ -51,11 +51,11 @@ def test_it_says_how_to_go_on_and_ends_with_the_same_weights(
     tmp_path: Path, published: list[TrainedModel]
 ) -> None:
     recipe = tmp_path / "recipe.toml"
-    options = {"epochs": 3, "hidden_size": 48, "layers": 1, "patience": 9}
+    options = {"epochs": 3, "hidden_size": 32, "layers": 1, "patience": 9}
     recipe.write_text(small_recipe("characters", tmp_path, **options).to_toml(), "utf-8")
     # Long epochs, so that the signal comes in the middle of the second.
     text = tmp_path / "characters.csv"
-    text.write_text(text.read_text() * 10)
+    text.write_text(text.read_text() * 6)
     program = (sys.executable, "-W", "ignore", "-m", "model_export")
     interrupted = subprocess.Popen(
         [*program, *command(tmp_path, "b")], stdout=PIPE, stderr=PIPE, text=True
