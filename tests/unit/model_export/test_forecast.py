@@ -105,8 +105,8 @@ def test_scores_at_the_first_the_middle_and_the_last_step() -> None:
     together = [np.abs(WAVE[origins + step] - WAVE[origins]).mean() for step in range(1, 7)]
     expected = np.mean(together) / WAVE[:84].std()
     assert scores["MAE, steps 1–6"].model == pytest.approx(expected, rel=1e-4)
-    step = scores["MAE, step 6"]
-    assert step.baselines["persistence"] == pytest.approx(step.model, rel=1e-6)
+    last = scores["MAE, step 6"]
+    assert last.baselines["persistence"] == pytest.approx(last.model, rel=1e-6)
 
 
 def test_many_targets_are_scored_together() -> None:

@@ -35,12 +35,13 @@ def values_of(field: FieldInfo, kind: object) -> st.SearchStrategy[object]:
     if choices:
         return values_of(field, choices[0])
     least = next((one.ge for one in field.metadata if isinstance(one, bounds.Ge)), 0)
-    return {
+    by_kind: dict[object, st.SearchStrategy[object]] = {
         bool: st.booleans(),
         str: WORDS,
         int: st.integers(int(str(least)), 10**6),
         float: st.floats(1e-6, 0.99),
-    }[kind]
+    }
+    return by_kind[kind]
 
 
 @st.composite
