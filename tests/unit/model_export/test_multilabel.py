@@ -13,8 +13,10 @@ from model_export.tasks.multilabel import Multilabel
 def task_of(roll: np.ndarray, folder: Path) -> Multilabel:
     """A roll [N, L] as all three parts, each of two sequences."""
     half = [len(roll) // 2, len(roll) - len(roll) // 2]
-    parts = dict.fromkeys(("train", "valid", "test"), roll)
-    np.savez(folder / "roll.npz", **parts, **{f"{part}_lengths": half for part in parts})
+    arrays = {}
+    for part in ("train", "valid", "test"):
+        arrays |= {part: roll, f"{part}_lengths": np.array(half)}
+    np.savez(folder / "roll.npz", allow_pickle=False, **arrays)
     data = str(folder / "roll.npz")
     return Multilabel.load(MultilabelRecipe(name="labels", data=data, input_gain=2))
 
