@@ -13,7 +13,7 @@ from model_export.tasks.multilabel import Multilabel
 def task_of(roll: np.ndarray, folder: Path) -> Multilabel:
     """A roll [N, L] as all three parts, each of two sequences."""
     half = [len(roll) // 2, len(roll) - len(roll) // 2]
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for part in ("train", "valid", "test"):
         arrays |= {part: roll, f"{part}_lengths": np.array(half)}
     np.savez(folder / "roll.npz", allow_pickle=False, **arrays)
