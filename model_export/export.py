@@ -70,7 +70,6 @@ def _name(graph: ir.Graph) -> None:
     for node in graph:
         if (node.domain, node.op_type) == (DOMAIN, FILL_FORWARD):
             node.name = "values"
-    # A new name is a new key.
     for value in list(graph.initializers.values()):
         value.name = str(value.name).removeprefix("network.")
 

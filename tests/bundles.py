@@ -105,7 +105,7 @@ def kind_of_model(
     answered: OutputSignature,
     *,
     reset: Reset = "before",
-    hidden_sizes: tuple[int, ...] = (4, 3),
+    hidden_sizes: tuple[int, ...] = (4,),
 ) -> TrainedModel:
     """Any kind of network with random weights; a number in ten is missing where some may be."""
     torch.manual_seed(0)
@@ -143,16 +143,16 @@ def models_of_every_kind() -> list[TrainedModel]:
     notes = Values(names=("C4", "E4", "G4"), units=("", "", ""))
     rolls = ValuesFront((0.0,) * 3, (1.0,) * 3)
     return [
-        kind_of_model("last", replace(front, fill="last"), ResidualHead(steps), gaps, two),
-        kind_of_model("expected", replace(front, fill="forecast"), ResidualHead(steps), gaps, two),
         kind_of_model(
-            "expected-quantiles",
+            "last", replace(front, fill="last"), ResidualHead(steps), gaps, two, hidden_sizes=(4, 3)
+        ),
+        kind_of_model(
+            "expected",
             replace(front, fill="forecast"),
             QuantilesHead(steps, levels),
             gaps,
             quantiles,
             reset="after",
-            hidden_sizes=(4,),
         ),
         kind_of_model("quantiles", front, QuantilesHead(steps, levels), values, quantiles),
         kind_of_model("labels", rolls, LabelsHead(3), notes, Labels(names=notes.names)),
@@ -165,11 +165,11 @@ def models_of_every_kind() -> list[TrainedModel]:
             reset="after",
         ),
         kind_of_model(
-            "items",
+            "classes-of-items",
             TokensFront(10, 4),
-            SoftmaxHead(10),
+            SoftmaxHead(3),
             Tokens(size=10, vocabulary=tuple(f"item {one}" for one in range(10)), token="item"),
-            Probabilities(width=10),
+            Classes(names=tuple("abc")),
         ),
     ]
 

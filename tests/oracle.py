@@ -108,6 +108,7 @@ class Oracle:
         }
         config = network.config
         self._front, self._head = config.front.kind, config.head.kind
+        self._levels = getattr(config.head, "levels", ())
         self.hidden_sizes = config.hidden_sizes
         self._layers = [
             torch_layer(self._parameters, f"layers.{index}.", reset=config.reset)
@@ -143,12 +144,29 @@ class Oracle:
         return (inputs.astype(np.float64) - mean) / scale
 
     def _output(self, h: Array, inputs: NDArray[Any]) -> Array:
-        """softmax(V h + c), or input + scale ⊙ (V h + c)."""
+        """softmax(V h + c), input + scale ⊙ (V h + c), or quantiles around that."""
         scores = h @ self._parameters["head.weight"].T + self._parameters["head.bias"]
         if self._head == "softmax":
             powers = np.exp(scores - scores.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-        return inputs.astype(np.float64) + self._parameters["head.scale"] * scores
+        values, scale = inputs.astype(np.float64), self._parameters["head.scale"]
+        if self._head == "quantiles":
+            return self._quantiles(scores, values, scale)
+        return values + scale * scores
+
+    def _quantiles(self, scores: Array, values: Array, scale: Array) -> Array:
+        """The median of each target, and from it level by level softplus of a score away."""
+        count, middle = len(self._levels), self._levels.index(0.5)
+        targets = len(scale)
+        ways = np.log1p(np.exp(scores[:, targets:])).reshape(-1, targets, count - 1)
+        found = np.empty((len(scores), targets, count))
+        found[:, :, middle] = scores[:, :targets]
+        for level in range(middle + 1, count):
+            found[:, :, level] = found[:, :, level - 1] + ways[:, :, level - 1]
+        for level in reversed(range(middle)):
+            found[:, :, level] = found[:, :, level + 1] - ways[:, :, level]
+        found = values[:, :targets, None] + scale[:, None] * found
+        return found.reshape(len(scores), -1)
 
 
 def torch_layer(

@@ -81,7 +81,10 @@ class Recipe(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            option = str(first["loc"][0]).replace("_", "-") if first["loc"] else "the options"
+            if not first["loc"]:
+                # Of several options together; the message names them.
+                raise RecipeError(first["msg"].removeprefix("Value error, ")) from None
+            option = str(first["loc"][0]).replace("_", "-")
             raise RecipeError(f"--{option}: {first['msg']}") from None
 
 

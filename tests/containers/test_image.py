@@ -140,8 +140,8 @@ def test_trains_and_verifies(images: dict[str, str], demo_repository: Path) -> N
     """One epoch on a small table, in the hardened image that trains; the result is verified."""
     rows = "\n".join(["level", *(str(10 + number % 7) for number in range(400))])
     make = f"printf '{rows}\n' >/tmp/levels.csv".replace("\n", "\\n")
-    train = "python -m model_export train --task forecast --data /tmp/levels.csv --name levels"
-    small = "--repository /models --runs /runs --hidden-size 4 --epochs 1"
+    train = "python -m model_export train forecast --data /tmp/levels.csv --name levels"
+    small = "--repository /models --runs /runs --hidden-size 4 --epochs 1 --time-steps 32"
     verify = "python -m model_export verify /models/levels/1"
     hardened = [word for word in HARDENED if word not in ("--memory", "512m")]
     printed = docker(

@@ -12,6 +12,7 @@ from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.tasks.forecast import Forecast
 from model_export.tasks.series_parts import divided
+from model_export.tasks.task import Batch
 from service.bundle.signatures import Quantiles, Values
 from tests.unit.model_export.small_data import table_of
 
@@ -105,8 +106,8 @@ def test_scores_at_the_first_the_middle_and_the_last_step() -> None:
     together = [np.abs(WAVE[origins + step] - WAVE[origins]).mean() for step in range(1, 7)]
     expected = np.mean(together) / WAVE[:84].std()
     assert scores["MAE, steps 1–6"].model == pytest.approx(expected, rel=1e-4)
-    step = scores["MAE, step 6"]
-    assert step.baselines["persistence"] == pytest.approx(step.model, rel=1e-6)
+    last = scores["MAE, step 6"]
+    assert last.baselines["persistence"] == pytest.approx(last.model, rel=1e-6)
 
 
 def test_many_targets_are_scored_together() -> None:
@@ -235,6 +236,28 @@ def test_the_loss_of_own_outputs_fed_back() -> None:
     ]
     expected = (single**2).mean() + (np.array(ahead) ** 2).mean()
     assert loss.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_rollouts_of_training_know_the_rows_that_are_known_ahead() -> None:
+    """A changed b[t + k] changes what is fed back with the forecast for t + k, up to the last one,
+    which nothing is fed back after."""
+    task = task_of(table_of(known_steps(), known=1), horizon=3, level_shift=0.0, season=None)
+    network = Network(task.config)
+    batch = next(task.batches())
+
+    def loss(row: int, change: float) -> float:
+        assert batch.ahead is not None
+        ahead = batch.ahead.clone()
+        ahead[:, row, 1] += change
+        torch.manual_seed(2)
+        assert 11 in torch.randint(6, 12, (4,)), "one begins at the last row of the window"
+        torch.manual_seed(2)
+        moved = Batch(batch.input, batch.target, ahead=ahead)
+        return task.loss(network, moved, network.initial_state(3))[0].item()
+
+    assert loss(0, 100) != loss(0, 0)
+    assert loss(1, 100) != loss(1, 0)
+    assert loss(2, 100) == loss(2, 0)
 
 
 def test_the_state_comes_through_all_data_before_the_test_part() -> None:

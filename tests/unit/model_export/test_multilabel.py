@@ -10,25 +10,20 @@ from model_export.recipes.multilabel import MultilabelRecipe
 from model_export.tasks.multilabel import Multilabel
 
 
-def task_of(roll: np.ndarray, folder: Path, **options: object) -> Multilabel:
+def task_of(roll: np.ndarray, folder: Path) -> Multilabel:
     """A roll [N, L] as all three parts, each of two sequences."""
     half = [len(roll) // 2, len(roll) - len(roll) // 2]
-    np.savez(
-        folder / "roll.npz",
-        train=roll,
-        valid=roll,
-        test=roll,
-        train_lengths=half,
-        valid_lengths=half,
-        test_lengths=half,
-    )
+    arrays: dict[str, np.ndarray] = {}
+    for part in ("train", "valid", "test"):
+        arrays |= {part: roll, f"{part}_lengths": np.array(half)}
+    np.savez(folder / "roll.npz", allow_pickle=False, **arrays)
     data = str(folder / "roll.npz")
-    return Multilabel.load(MultilabelRecipe.of({"name": "labels", "data": data, **options}))
+    return Multilabel.load(MultilabelRecipe(name="labels", data=data, input_gain=2))
 
 
 def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path: Path) -> None:
     roll = (np.random.default_rng(0).random((50, 5)) < [0.02, 0.1, 0.1, 0.1, 0.4]).astype(float)
-    front = task_of(roll, tmp_path, input_gain=2).config.front
+    front = task_of(roll, tmp_path).config.front
     assert isinstance(front, ValuesFront)
     share = roll.mean()
     assert front.scale == pytest.approx([np.sqrt(share * (1 - share)) / 2] * 5)
@@ -36,6 +31,6 @@ def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path
 
 
 def test_labels_that_never_change_are_only_multiplied(tmp_path: Path) -> None:
-    front = task_of(np.zeros((10, 3)), tmp_path, input_gain=2).config.front
+    front = task_of(np.zeros((10, 3)), tmp_path).config.front
     assert isinstance(front, ValuesFront)
     assert front.scale == (0.5,) * 3

@@ -35,12 +35,13 @@ def values_of(field: FieldInfo, kind: object) -> st.SearchStrategy[object]:
     if choices:
         return values_of(field, choices[0])
     least = next((one.ge for one in field.metadata if isinstance(one, bounds.Ge)), 0)
-    return {
+    by_kind: dict[object, st.SearchStrategy[object]] = {
         bool: st.booleans(),
         str: WORDS,
         int: st.integers(int(str(least)), 10**6),
         float: st.floats(1e-6, 0.99),
-    }[kind]
+    }
+    return by_kind[kind]
 
 
 @st.composite
@@ -139,10 +140,14 @@ def test_a_recipe_file_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("task", "arguments", "message"),
     [
-        ("forecast", ["--quantiles", "0.1,0.9"], "--quantiles: ascending, between 0 and 1"),
-        ("forecast", ["--quantiles", "0.5,0.1"], "--quantiles: ascending, between 0 and 1"),
-        ("forecast", ["--quantiles", "0.5,1"], "--quantiles: ascending, between 0 and 1"),
-        ("forecast", ["--horizon", "2", "--inputs", "a"], "a horizon of 2 needs the future of a"),
+        ("forecast", ["--quantiles", "0.1,0.9"], "Error: --quantiles: ascending, between 0 and 1"),
+        ("forecast", ["--quantiles", "0.5,0.1"], "Error: --quantiles: ascending, between 0 and 1"),
+        ("forecast", ["--quantiles", "0.5,1"], "Error: --quantiles: ascending, between 0 and 1"),
+        (
+            "forecast",
+            ["--horizon", "2", "--inputs", "a"],
+            "Error: a horizon of 2 needs the future of a",
+        ),
         ("forecast", ["--split", "0.5,0.5"], "--split: "),
         ("forecast", ["--split", "a,b,c"], "'--split': 'a,b,c' is no list of numbers"),
         ("forecast", ["--missing", "zero"], "'--missing': 'zero' is not one of"),

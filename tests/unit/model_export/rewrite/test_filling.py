@@ -1,5 +1,7 @@
 """`FillForward` written out: as a step with its segment of the state, and over whole sequences."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +17,7 @@ from model_export.rewrite.rules.filling import DOMAIN, FILL_FORWARD
 from tests.oracle import assert_agrees, run_layer
 from tests.unit.model_export.gru_models import FIRST, INPUTS, Float32, finished, run
 
-NAN = np.float32(np.nan)
+NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def stepped(graphs: Graphs, x: Float32, state: Float32) -> tuple[Float32, Float3
     return np.stack(outputs, axis=1), state
 
 
-def rows(*columns: list[float]) -> Float32:
+def rows(*columns: Sequence[float]) -> Float32:
     """[1, T, 3] of the values of every column."""
     return np.array(columns, np.float32).T[None]
 
