@@ -4,7 +4,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from model_export.recipes.recipe import Recipe, Shares
+from model_export.recipes.recipe import (
+    BatchSize,
+    Decay,
+    Epochs,
+    HiddenSize,
+    Patience,
+    Recipe,
+    Shares,
+)
 
 
 class CharactersRecipe(Recipe):
@@ -21,8 +29,8 @@ class CharactersRecipe(Recipe):
         description="Training, validation and test part, first to last: shares, or characters.",
     )
     time_steps: int = Field(64, ge=1, description="Steps that gradients go back in time.")
-    hidden_size: int = Field(256, ge=1, description="Width of each layer.")
-    epochs: int = Field(8, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(3, ge=1, description="Epochs to wait for a better validation loss.")
-    decay: float = Field(0.7, gt=0, le=1, description="Factor of the exponential schedule.")
-    batch_size: int = Field(64, ge=1, description="Rows of text that are read side by side.")
+    hidden_size: HiddenSize = 256
+    epochs: Epochs = 8
+    patience: Patience = 3
+    decay: Decay = 0.7
+    batch_size: BatchSize = 64

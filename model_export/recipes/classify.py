@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from model_export.recipes.recipe import Shares
+from model_export.recipes.recipe import Decay, Epochs, HiddenSize, Patience, Shares
 from model_export.recipes.table import TableRecipe
 
 
@@ -26,7 +26,7 @@ class ClassifyRecipe(TableRecipe):
         (0.7, 0.15, 0.15),
         description="Training, validation and test sequences, drawn evenly of each label.",
     )
-    hidden_size: int = Field(64, ge=1, description="Width of each layer.")
-    epochs: int = Field(40, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(8, ge=1, description="Epochs to wait for a better validation loss.")
-    decay: float = Field(0.95, gt=0, le=1, description="Factor of the exponential schedule.")
+    hidden_size: HiddenSize = 64
+    epochs: Epochs = 40
+    patience: Patience = 8
+    decay: Decay = 0.95

@@ -4,7 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from model_export.recipes.recipe import Recipe, Shares
+from model_export.recipes.recipe import (
+    BatchSize,
+    Decay,
+    Dropout,
+    Epochs,
+    HiddenSize,
+    Patience,
+    Recipe,
+    Shares,
+)
 
 
 class EventsRecipe(Recipe):
@@ -27,9 +36,9 @@ class EventsRecipe(Recipe):
     split: Shares = Field(
         (0.8, 0.1, 0.1), description="Training, validation and test sessions by their start."
     )
-    hidden_size: int = Field(128, ge=1, description="Width of each layer.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="After each layer, while training.")
-    epochs: int = Field(20, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(3, ge=1, description="Epochs to wait for a better validation loss.")
-    decay: float = Field(0.85, gt=0, le=1, description="Factor of the exponential schedule.")
-    batch_size: int = Field(64, ge=1, description="Sessions in a batch.")
+    hidden_size: HiddenSize = 128
+    dropout: Dropout = 0.2
+    epochs: Epochs = 20
+    patience: Patience = 3
+    decay: Decay = 0.85
+    batch_size: BatchSize = 64

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from model_export.recipes.recipe import Shares
+from model_export.recipes.recipe import Decay, Epochs, HiddenSize, Patience, Shares
 from model_export.recipes.table import Missing, TableRecipe
 
 
@@ -50,10 +50,10 @@ class ForecastRecipe(TableRecipe):
         description="Training, validation and test part, oldest first: shares, or rows.",
     )
     time_steps: int = Field(128, ge=2, description="Steps that gradients go back in time.")
-    hidden_size: int = Field(32, ge=1, description="Width of each layer.")
-    epochs: int = Field(30, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(8, ge=1, description="Epochs to wait for a better validation loss.")
-    decay: float = Field(0.95, gt=0, le=1, description="Factor of the exponential schedule.")
+    hidden_size: HiddenSize = 32
+    epochs: Epochs = 30
+    patience: Patience = 8
+    decay: Decay = 0.95
 
     @model_validator(mode="after")
     def _quantiles_have_a_median(self) -> Self:

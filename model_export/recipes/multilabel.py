@@ -4,7 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from model_export.recipes.recipe import Recipe
+from model_export.recipes.recipe import (
+    BatchSize,
+    Decay,
+    Dropout,
+    Epochs,
+    HiddenSize,
+    LearningRate,
+    Patience,
+    Recipe,
+)
 
 
 class MultilabelRecipe(Recipe):
@@ -18,10 +27,10 @@ class MultilabelRecipe(Recipe):
         description="What labels are multiplied by for the layers, after division by their common "
         "standard deviation.",
     )
-    hidden_size: int = Field(200, ge=1, description="Width of each layer.")
-    dropout: float = Field(0.3, ge=0, lt=1, description="After each layer, while training.")
-    epochs: int = Field(100, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(10, ge=1, description="Epochs to wait for a better validation loss.")
-    learning_rate: float = Field(2e-3, gt=0, description="Of AdamW, in the first epoch.")
-    decay: float = Field(0.97, gt=0, le=1, description="Factor of the exponential schedule.")
-    batch_size: int = Field(16, ge=1, description="Sequences in a batch.")
+    hidden_size: HiddenSize = 200
+    dropout: Dropout = 0.3
+    epochs: Epochs = 100
+    patience: Patience = 10
+    learning_rate: LearningRate = 2e-3
+    decay: Decay = 0.97
+    batch_size: BatchSize = 16

@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,15 @@ from service.bundle.manifest import Reset
 
 Schedule = Literal["constant", "exponential", "cosine"]
 Shares = tuple[float, float, float]
+
+HiddenSize = Annotated[int, Field(ge=1, description="Width of each layer.")]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="After each layer, while training.")]
+Epochs = Annotated[int, Field(ge=1, description="At most so many; early stopping may end sooner.")]
+Patience = Annotated[int, Field(ge=1, description="Epochs to wait for a better validation loss.")]
+LearningRate = Annotated[float, Field(gt=0, description="Of AdamW, in the first epoch.")]
+Decay = Annotated[float, Field(gt=0, le=1, description="Factor of the exponential schedule.")]
+BatchSize = Annotated[int, Field(ge=1, description="Sequences, or windows, in a batch.")]
+"""Options that tasks share and give defaults of their own."""
 
 
 class Recipe(BaseModel):
@@ -29,19 +38,19 @@ class Recipe(BaseModel):
     data: str
 
     reset: Reset = Field("before", description="Where the reset gate acts.")
-    hidden_size: int = Field(64, ge=1, description="Width of each layer.")
+    hidden_size: HiddenSize = 64
     layers: int = Field(1, ge=1, description="Stacked GRU layers.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="After each layer, while training.")
-    epochs: int = Field(10, ge=1, description="At most so many; early stopping may end sooner.")
-    patience: int = Field(5, ge=1, description="Epochs to wait for a better validation loss.")
-    learning_rate: float = Field(5e-3, gt=0, description="Of AdamW, in the first epoch.")
+    dropout: Dropout = 0.0
+    epochs: Epochs = 10
+    patience: Patience = 5
+    learning_rate: LearningRate = 5e-3
     schedule: Schedule = Field(
         "exponential", description="How the learning rate falls from epoch to epoch."
     )
-    decay: float = Field(0.9, gt=0, le=1, description="Factor of the exponential schedule.")
+    decay: Decay = 0.9
     weight_decay: float = Field(0.0, ge=0, description="Of AdamW.")
     gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to it.")
-    batch_size: int = Field(32, ge=1, description="Sequences, or windows, in a batch.")
+    batch_size: BatchSize = 32
     seed: int = Field(0, ge=0, description="Of the first run.")
     seeds: int = Field(
         1, ge=1, description="Runs, each from a seed of its own; the best validation loss wins."
