@@ -75,8 +75,8 @@ def _name(graph: ir.Graph) -> None:
 
 
 class _WholeSequence(nn.Module):
-    inputs: tuple[str, ...] = ("input", "state")
-    outputs: tuple[str, ...] = ("output", "states")
+    inputs = ("input", "state")
+    outputs = ("output", "states")
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -89,21 +89,22 @@ class _WholeSequence(nn.Module):
     # Two and three, since an exporter may take a dimension of one for a constant.
 
     def example(self) -> tuple[Tensor, ...]:
-        return _example_input(self.network, batch=2, time=3), self._hidden(2)
+        return _example_input(self.network, batch=2, time=3), _example_state(self.network, batch=2)
 
     def open_axes(self) -> tuple[dict[int, Dim], ...]:
         batch = Dim("batch")
         return {0: batch, 1: Dim("time")}, {0: batch}
 
-    def _hidden(self, batch: int) -> Tensor:
-        return torch.zeros(batch, self.network.config.hidden_size)
 
+class _SingleStep(nn.Module):
+    inputs = ("input", "state", "expected")
+    outputs = ("output", "states", "next_expected")
 
-class _SingleStep(_WholeSequence):
-    inputs = (*_WholeSequence.inputs, "expected")
-    outputs = (*_WholeSequence.outputs, "next_expected")
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, inputs: Tensor, state: Tensor, expected: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         front = self.network.front
@@ -115,13 +116,19 @@ class _SingleStep(_WholeSequence):
         return outputs.transpose(0, 1), states.transpose(0, 1), following
 
     def example(self) -> tuple[Tensor, ...]:
-        config = self.network.config
-        expected = torch.zeros(2, config.front.carried)
-        return _example_input(self.network, batch=2, time=1), self._hidden(2), expected
+        return (
+            _example_input(self.network, batch=2, time=1),
+            _example_state(self.network, batch=2),
+            torch.zeros(2, self.network.config.front.carried),
+        )
 
     def open_axes(self) -> tuple[dict[int, Dim], ...]:
         batch = Dim("batch")
         return {0: batch}, {0: batch}, {0: batch}
+
+
+def _example_state(network: Network, *, batch: int) -> Tensor:
+    return torch.zeros(batch, network.config.hidden_size)
 
 
 def _example_input(network: Network, *, batch: int, time: int) -> Tensor:

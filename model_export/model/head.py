@@ -4,6 +4,8 @@ A head gives `scores`, which a loss is made for, and from them `outputs`. `base`
 came in, without gaps, which a forecast adds to.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,12 +13,12 @@ from torch.nn import functional
 from model_export.model.config import Head, LabelsHead, QuantilesHead, ResidualHead, SoftmaxHead
 
 
-class HeadModule(nn.Linear):
+class HeadModule(nn.Linear, ABC):
     """V h + c."""
 
+    @abstractmethod
     def outputs(self, scores: Tensor, base: Tensor, /) -> Tensor:
         """In the caller's units, or probabilities, [..., O]; `base` is [..., F]."""
-        raise NotImplementedError
 
 
 class Residual(HeadModule):

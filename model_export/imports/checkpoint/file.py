@@ -213,7 +213,8 @@ def _quiet() -> Iterator[None]:
 def _read_safetensors(file: Path) -> Mapping[str, torch.Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            names = opened.keys()
+            tensors = {name: opened.get_tensor(name) for name in names}
             # Of tensors that share their storage only one is written; the others are named here.
             for name, same in (opened.metadata() or {}).items():
                 if same in tensors and name not in tensors:

@@ -148,7 +148,7 @@ class Output(Signature):
         return [("probabilities", "", slice(None))]
 
     def say(self, output: NDArray[np.float32], taken: Input) -> object:
-        """Of one step's output [O], for the field `beside`."""
+        """Of one step's output [O], for the field `beside`; a kind without one is never asked."""
         raise NotImplementedError
 
     def chooser(self, sampling: Sampling) -> Choose:

@@ -93,7 +93,7 @@ def _write_rolls(file: Path, test: Callable[[str], str]) -> None:
         if part == "test":
             rows = np.vectorize(lambda cell: int(test(str(cell))))(rows)
         arrays |= {part: rows, f"{part}_lengths": lengths}
-    np.savez(file, **arrays)  # type: ignore[arg-type]
+    np.savez(file, allow_pickle=False, **arrays)
 
 
 _TEXTS = {

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model_export.data.series import Table
 from model_export.errors import DataError, RecipeError
+from model_export.model.config import ValuesFront
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.tasks.forecast import Forecast
@@ -281,8 +282,9 @@ def test_the_validation_loss_of_persistence_is_the_mean_square_of_the_scaled_ste
 def test_moments_are_those_of_the_training_part() -> None:
     front = task_of(table_of(TWO, ONE[:60].repeat(2, axis=1))).config.front
     rows = np.concatenate([TWO[:84], ONE[:42].repeat(2, axis=1)])
-    np.testing.assert_allclose(front.mean, rows.mean(0))  # type: ignore[union-attr]
-    np.testing.assert_allclose(front.scale, rows.std(0))  # type: ignore[union-attr]
+    assert isinstance(front, ValuesFront)
+    np.testing.assert_allclose(front.mean, rows.mean(0))
+    np.testing.assert_allclose(front.scale, rows.std(0))
 
 
 def test_series_with_times_are_cut_at_common_times() -> None:

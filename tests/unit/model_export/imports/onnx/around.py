@@ -1,6 +1,7 @@
 """One GRU node with something before and something behind it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from model_export.rewrite.builder import Attribute
 from tests.unit.model_export.gru_models import FIRST, INPUTS
 
 Shape = Sequence[int | str | None]
@@ -51,6 +53,8 @@ def around(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
-def node(op_type: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:  # noqa: ANN401
+def node(op_type: str, inputs: str, output: str, **attributes: Attribute) -> onnx.NodeProto:
     """A node that bears the name of its output; `inputs` are separated by spaces."""
-    return helper.make_node(op_type, inputs.split(" "), [output], output, **attributes)
+    made = helper.make_node(op_type, inputs.split(" "), [output], output)
+    made.attribute.extend(starmap(helper.make_attribute, attributes.items()))
+    return made
