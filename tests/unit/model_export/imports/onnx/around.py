@@ -53,8 +53,10 @@ def around(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
-def node(op_type: str, inputs: str, output: str, **attributes: Attribute) -> onnx.NodeProto:
+def node(
+    op_type: str, inputs: str, output: str, domain: str | None = None, **attributes: Attribute
+) -> onnx.NodeProto:
     """A node that bears the name of its output; `inputs` are separated by spaces."""
-    made = helper.make_node(op_type, inputs.split(" "), [output], output)
+    made = helper.make_node(op_type, inputs.split(" "), [output], output, domain=domain)
     made.attribute.extend(starmap(helper.make_attribute, attributes.items()))
     return made
