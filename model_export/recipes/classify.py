@@ -24,7 +24,8 @@ class ClassifyRecipe(TableRecipe):
     )
     split: Shares = Field(
         (0.7, 0.15, 0.15),
-        description="Training, validation and test sequences, drawn evenly of each label.",
+        description="Training, validation and test part: shares, by the names of sequences, or "
+        "numbers of sequences of each label.",
     )
     hidden_size: HiddenSize = 64
     epochs: Epochs = 40

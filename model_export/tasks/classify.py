@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -25,23 +26,21 @@ from model_export.evaluate import Predictor, evaluating
 from model_export.model.config import NetworkConfig, SoftmaxHead, ValuesFront
 from model_export.model.network import Network
 from model_export.recipes.classify import ClassifyRecipe
+from model_export.recipes.recipe import Shares
 from model_export.tasks.losses import bits_of
-from model_export.tasks.reading import read_options, repairs, units_of
-from model_export.tasks.sequences import padded, shuffled
-from model_export.tasks.split import split_of
-from model_export.tasks.task import Batch, mean_of
+from model_export.tasks.reading import fill_of, read_options, repairs, units_of
+from model_export.tasks.sequences import answered, in_turn, padded, shuffled
+from model_export.tasks.split import parts_of
+from model_export.tasks.task import Batch, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Classes, Values
-
-_SPLIT_SEED = 0
-"""The same sequences are held out for every seed of a training run."""
 
 
 class Classify:
     """Whole sequences in random batches; the label is asked for after every step.
 
-    What came first says little: step t of T counts t / T. Sequences are divided at random, each
-    label alike.
+    What came first says little: step t of T counts t / T. Which part a sequence belongs to follows
+    from its name, so that none changes sides when more data comes.
     """
 
     loss_name = "bits per label, later steps counting more"
@@ -67,7 +66,7 @@ class Classify:
             front=ValuesFront(
                 tuple(mean.tolist()),
                 tuple(scale.tolist()),
-                fill=None if recipe.missing == "refuse" else recipe.missing,
+                fill=fill_of(recipe.missing),
             ),
             head=SoftmaxHead(len(data.labels)),
             hidden_sizes=recipe.hidden_sizes,
@@ -87,7 +86,7 @@ class Classify:
 
     @property
     def held_out(self) -> str:
-        return f"{len(self._parts[2])} of {len(self._sequences)} sequences, each label alike"
+        return f"{len(self._parts[2])} of {len(self._sequences)} sequences, by their names"
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -127,42 +126,39 @@ class Classify:
         return mean_of(bits_of(scored.scores, targets), batch.counts), scored.states[:, -1]
 
     def validation_loss(self, network: Network) -> float:
-        """Nats of the label after the last step."""
-        found, targets = self._answers(network, self._parts[1])
-        return log_loss(found, targets)
+        total = count = 0.0
+        for chosen in in_turn(self._parts[1].tolist()):
+            batch = self._batch(chosen)
+            assert batch.counts is not None
+            with evaluating(network):
+                loss, _ = self.loss(
+                    network, batch.to(self._recipe.device), network.initial_state(len(chosen))
+                )
+            weight = float(batch.counts.sum())
+            total, count = total + float(loss) * weight, count + weight
+        return total / count
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """Of the label after the last step."""
-        found, targets = self._answers(network, self._parts[2])
-        sequences = [self._data.sequences[index] for index in self._parts[2]]
-        answers = {"model": found} | {one.name: one.predict(sequences) for one in self._simple}
-        return tuple(
-            Score(
-                metric=name,
-                unit=unit,
-                model=figures.pop("model"),
-                baselines=figures,
-                better="higher" if name == "accuracy" else "lower",
-                headline=name == "accuracy",
-            )
-            for name, unit, measure in (
-                ("accuracy", "", accuracy),
-                ("log loss", "nat", log_loss),
-            )
-            for figures in [{who: measure(one, targets) for who, one in answers.items()}]
+        part = self._parts[2]
+        sequences = [self._data.sequences[index] for index in part]
+        answers = {one.name: one.predict(sequences) for one in self._simple}
+        answers["model"] = self._answers(network, part)
+        right = {who: accuracy(one, self._data.targets[part]) for who, one in answers.items()}
+        loss = {who: log_loss(one, self._data.targets[part]) for who, one in answers.items()}
+        return (
+            score_of("accuracy", "", right, better="higher"),
+            score_of("log loss", "nat", loss, headline=False),
         )
 
-    def _answers(
-        self, network: Predictor, part: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Probabilities [n, C] after the last step of each sequence, and the labels [n]."""
+    def _answers(self, network: Predictor, part: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities [n, C] after the last step of each sequence."""
         found = []
-        for index in part.tolist():
-            state = network.initial_state(1)
-            with evaluating(network):
-                outputs, _ = network(self._sequences[index][None].to(state.device), state)
-            found.append(outputs[0, -1].double().cpu().numpy())
-        return np.array(found), self._data.targets[part]
+        for outputs, batch in answered(network, map(self._batch, in_turn(part.tolist()))):
+            assert batch.counts is not None
+            last = (batch.counts > 0).sum(1) - 1
+            found.append(outputs[torch.arange(len(last)), last].double().numpy())
+        return np.concatenate(found)
 
     def _batch(self, chosen: Sequence[int]) -> Batch:
         together, lasts = padded([self._sequences[index] for index in chosen])
@@ -172,18 +168,35 @@ class Classify:
 
 
 def _divided(data: LabelledSequences, recipe: ClassifyRecipe) -> tuple[NDArray[np.int64], ...]:
-    """Indexes of the training, validation and test sequences. Raises DataError, RecipeError."""
-    random = np.random.default_rng(_SPLIT_SEED)
+    """Indexes of the training, validation and test sequences, with some of each label in each.
+
+    Shares are those of the numbers that names are hashed to; whole numbers of sequences are taken
+    of each label in the order of these. Raises DataError, RecipeError.
+    """
+    places = np.array([_place_of(name) for name in data.names])
     parts: list[list[NDArray[np.int64]]] = [[], [], []]
     for label, name in enumerate(data.labels):
-        indexes = random.permutation(np.flatnonzero(data.targets == label))
-        split = split_of(len(indexes), recipe.split, f"sequences of {name!r}")
-        found = np.split(indexes, [split.train, split.validation, split.total])[:3]
+        indexes = np.flatnonzero(data.targets == label)
+        indexes = indexes[places[indexes].argsort(kind="stable")]
+        found = np.split(indexes, _ends(places[indexes], recipe.split, name))[:3]
         if not all(map(len, found)):
             raise DataError(
-                f"{data.source.description}: {len(indexes)} sequences of label {name!r} are too "
-                "few for a training, a validation and a test part"
+                f"{data.source.description}: {len(indexes)} sequences of label {name!r} leave a "
+                "part without any; give --split as three numbers of sequences of each label"
             )
         for part, some in zip(parts, found, strict=True):
             part.append(some)
     return tuple(np.sort(np.concatenate(part)) for part in parts)
+
+
+def _ends(places: NDArray[np.float64], shares: Shares, label: str) -> list[int]:
+    """Where the parts of one label end, its places in order."""
+    split = parts_of(len(places), shares, f"sequences of {label!r}")
+    if max(shares) > 1:
+        return [split.train, split.validation, split.total]
+    return [int(end) for end in np.searchsorted(places, np.cumsum(shares))]
+
+
+def _place_of(name: str) -> float:
+    """A number from 0 to 1 that is as good as random, and always the same for a name."""
+    return int.from_bytes(sha256(name.encode()).digest()[:6]) / 2**48

@@ -17,19 +17,17 @@ from model_export.data.events import OTHER, EventLog, EventRoles, load_events
 from model_export.data.frame import ReadOptions
 from model_export.data.source import Source
 from model_export.errors import DataError
-from model_export.evaluate import Predictor, evaluating
+from model_export.evaluate import Predictor
 from model_export.model.config import NetworkConfig, SoftmaxHead, TokensFront
 from model_export.model.network import Network
 from model_export.recipes.events import EventsRecipe
 from model_export.tasks.losses import bits_of
-from model_export.tasks.sequences import next_steps, shuffled
+from model_export.tasks.sequences import answered, in_turn, next_steps, shuffled
 from model_export.tasks.split import split_of
-from model_export.tasks.task import Batch, mean_of
+from model_export.tasks.task import Batch, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Probabilities, Tokens
 
-_AT_ONCE = 256
-"""Sessions that are scored together."""
 _SAMPLE = 512
 
 
@@ -122,7 +120,7 @@ class Events:
             chosen = probabilities[torch.arange(len(targets)), targets].double()
             bits -= float(chosen.log2().sum())
             count += len(targets)
-        return bits / max(count, 1)
+        return bits / count
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """Recall and mean reciprocal rank of every item but the first of a session. `(other)` is no
@@ -132,16 +130,15 @@ class Events:
         found = {"model": self._ranks(network, unknown)}
         for one in self._simple:
             found[one.name] = ranks_of(one.predict, sessions, self.input.size, unknown)
+        measures = {"recall": recall, "MRR": mean_reciprocal_rank}
         return tuple(
-            Score(
-                metric=f"{name}@{at}",
-                unit="",
-                model=figures.pop("model"),
-                baselines=figures,
+            score_of(
+                f"{name}@{at}",
+                "",
+                {who: measure(ranked, at) for who, ranked in found.items()},
                 better="higher",
             )
-            for name, measure in (("recall", recall), ("MRR", mean_reciprocal_rank))
-            for figures in [{who: measure(ranked, at) for who, ranked in found.items()}]
+            for name, measure in measures.items()
         )
 
     def _ranks(self, network: Predictor, unknown: int | None) -> NDArray[np.float64]:
@@ -160,10 +157,6 @@ class Events:
 
 def _predicted(network: Predictor, sessions: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
     """Probabilities [n, V] of the next item and what it was [n], session after session."""
-    for begin in range(0, len(sessions), _AT_ONCE):
-        batch = next_steps(sessions[begin : begin + _AT_ONCE])
+    for outputs, batch in answered(network, map(next_steps, in_turn(sessions))):
         assert batch.counts is not None
-        state = network.initial_state(len(batch.input))
-        with evaluating(network):
-            outputs, _ = network(batch.input.to(state.device), state)
-        yield outputs.cpu()[batch.counts], batch.target[batch.counts]
+        yield outputs[batch.counts], batch.target[batch.counts]

@@ -1,6 +1,6 @@
 """The next values of some columns of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model_export.baselines.season import estimated_season
-from model_export.baselines.windows import SeriesData
+from model_export.baselines.windows import SeriesData, future, origins_of
 from model_export.data.series import SeriesRoles, Table, load_series, report_table
 from model_export.data.source import Source
 from model_export.errors import DataError
@@ -20,7 +20,7 @@ from model_export.model.head import Quantiles as QuantilesModule
 from model_export.model.head import Residual
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
-from model_export.tasks.reading import read_options, repairs, units_of
+from model_export.tasks.reading import fill_of, read_options, repairs, units_of
 from model_export.tasks.roll import Feedback, roll
 from model_export.tasks.series_parts import divided
 from model_export.tasks.series_scores import SeriesScores
@@ -50,10 +50,10 @@ class Forecast:
         self._parts = divided(table, recipe.split)
         self._targets, self._known = len(table.targets), len(table.known)
         self._longest = recipe.time_steps + recipe.horizon
-        self._names = [one.name for one in table.series]
         self._check_length()
+        self._check_origins()
         training = [one.values[: one.split.train] for one in self._parts]
-        self._moments = _Moments.of(training, (*table.targets, *table.known, *table.inputs))
+        self._moments = _Moments.of(training, _options_of(table))
         self._series = [torch.from_numpy(one.values.astype(np.float32)) for one in self._parts]
         step = self._moments.step[: self._targets]
         self._step = torch.tensor(step, dtype=torch.float32)
@@ -63,7 +63,8 @@ class Forecast:
         shift = _level_shift(training, self._moments.scale, recipe.level_shift)
         shift[self._targets :] = 0
         self._shift = torch.from_numpy(shift)
-        season = recipe.season or estimated_season(training[0][:, : self._targets])
+        longest = max(training, key=len)[:, : self._targets]
+        season = recipe.season or estimated_season(longest)
         self._data = SeriesData(self._parts, self._targets, self._known, recipe.horizon, season)
         units = units_of(recipe.units, self._moments.mean.shape[0])
         self.input = Values(
@@ -97,7 +98,15 @@ class Forecast:
 
     @property
     def read(self) -> tuple[str, ...]:
-        return tuple(report_table(self._table).splitlines())
+        return (*report_table(self._table).splitlines(), *self._too_short())
+
+    def _too_short(self) -> Iterator[str]:
+        for series, part in zip(self._table.series, self._parts, strict=True):
+            if part.split.train <= self._longest:
+                yield (
+                    f"- series {series.name!r} has {part.split.train} rows to train on, fewer than "
+                    f"a window of {self._longest + 1}: it is scored, not trained on"
+                )
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -207,12 +216,11 @@ class Forecast:
 
     def _network(self) -> NetworkConfig:
         recipe, step = self._recipe, tuple(self._step.tolist())
-        missing = recipe.missing
         return NetworkConfig(
             front=ValuesFront(
                 tuple(self._moments.mean.tolist()),
                 tuple(self._moments.scale.tolist()),
-                fill=None if missing == "refuse" else missing,
+                fill=fill_of(recipe.missing),
             ),
             head=QuantilesHead(step, recipe.quantiles) if recipe.quantiles else ResidualHead(step),
             hidden_sizes=recipe.hidden_sizes,
@@ -224,6 +232,29 @@ class Forecast:
         levels = self._recipe.quantiles or (0.5,)
         middle, count = levels.index(0.5), len(levels)
         return Feedback(tuple(range(middle, count * self._targets, count)))
+
+    def _check_origins(self) -> None:
+        """There must be something to score in the validation and in the test part."""
+        horizon, targets = self._recipe.horizon, len(self._table.targets)
+        for name in ("validation", "test"):
+            spans = [
+                (one.split.train, one.split.validation)
+                if name == "validation"
+                else (one.split.validation, one.split.total)
+                for one in self._parts
+            ]
+            if not any(
+                (
+                    ~np.isnan(
+                        future(one.values, origins_of(*span, horizon), horizon)[..., :targets]
+                    )
+                ).any()
+                for one, span in zip(self._parts, spans, strict=True)
+            ):
+                raise DataError(
+                    f"{self.source.description}: the {name} part has no {horizon} rows in a row "
+                    "with a value to score; lower --horizon, or give it more by --split"
+                )
 
     def _check_length(self) -> None:
         trained = max(one.split.train for one in self._parts)
@@ -241,6 +272,12 @@ def read_table(recipe: ForecastRecipe) -> Table:
     return load_series(recipe.data, read_options(recipe), roles, repairs(recipe, recipe.missing))
 
 
+def _options_of(table: Table) -> dict[str, str]:
+    """Of every column, in their order, the option that names it."""
+    options = {"--targets": table.targets, "--known": table.known, "--inputs": table.inputs}
+    return {name: option for option, names in options.items() for name in names}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
     """Of every column in the training parts: mean, standard deviation, and that of its steps."""
@@ -250,15 +287,15 @@ class _Moments:
     step: NDArray[np.float64]
 
     @classmethod
-    def of(cls, training: list[NDArray[np.float64]], names: tuple[str, ...]) -> "_Moments":
-        """Raises DataError for a column that never changes there."""
+    def of(cls, training: list[NDArray[np.float64]], options: Mapping[str, str]) -> "_Moments":
+        """`options` say which one names a column. Raises DataError for one that is constant."""
         rows = np.concatenate(training)
         steps = np.array([_step(training, column) for column in range(rows.shape[1])])
-        for name, column, step in zip(names, rows.T, steps, strict=True):
+        for (name, option), column, step in zip(options.items(), rows.T, steps, strict=True):
             if not min(np.nanstd(column), step) > 0:
                 raise DataError(
-                    f"column {name!r} never changes, or always alike, in the training part; leave "
-                    "it out by naming the others in --targets"
+                    f"column {name!r} is constant in the training part, or changes by the same "
+                    f"amount in every row; leave it out by naming the others in {option}"
                 )
         return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps)
 
@@ -279,11 +316,13 @@ def _scale_ahead(
     """How far each target is, [horizon, K], from what it was 1, 2, … steps before."""
     scales = []
     for ahead in range(1, horizon + 1):
-        ways = np.concatenate([one[ahead:, :targets] - one[:-ahead, :targets] for one in training])
+        changes = np.concatenate(
+            [one[ahead:, :targets] - one[:-ahead, :targets] for one in training]
+        )
         # Of a column that is measured rarely there may be no two values so far apart.
-        seen = ~np.isnan(ways).all(axis=0)
+        seen = ~np.isnan(changes).all(axis=0)
         scale = step[:targets].copy()
-        scale[seen] = np.maximum(np.nanstd(ways[:, seen], axis=0), scale[seen])
+        scale[seen] = np.maximum(np.nanstd(changes[:, seen], axis=0), scale[seen])
         scales.append(scale)
     return np.array(scales)
 

@@ -14,12 +14,13 @@ from model_export.baselines.baseline import Baseline
 from model_export.baselines.labels import LabelModel, label_models, nats_per_step
 from model_export.data.rolls import Rolls, load_rolls
 from model_export.data.source import Source
-from model_export.evaluate import Predictor, evaluating
+from model_export.errors import DataError
+from model_export.evaluate import Predictor
 from model_export.model.config import LabelsHead, NetworkConfig, ValuesFront
 from model_export.model.network import Network
 from model_export.recipes.multilabel import MultilabelRecipe
-from model_export.tasks.sequences import next_steps, shuffled
-from model_export.tasks.task import Batch, mean_of
+from model_export.tasks.sequences import answered, in_turn, next_steps, shuffled
+from model_export.tasks.task import Batch, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Labels, Values
 
@@ -43,6 +44,10 @@ class Multilabel:
             [torch.from_numpy(one) for one in part if len(one) > 1]
             for part in (rolls.train, rolls.validation, rolls.test)
         )
+        if not all(self._all_parts):
+            raise DataError(
+                f"{rolls.source.description}: every part needs a sequence of two steps or more"
+            )
         self._rolls = rolls
         width = len(rolls.names)
         self.input = Values(names=rolls.names, units=("",) * width)
@@ -113,15 +118,8 @@ class Multilabel:
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """Negative log-likelihood of a step: summed over labels, mean over all steps but the first
         of a sequence."""
-        score = Score(
-            metric="NLL/step",
-            unit="nat",
-            model=_nats(network, self._test),
-            baselines={
-                one.name: nats_per_step(one.predict, self._rolls.test) for one in self._simple
-            },
-        )
-        return (score,)
+        figures = {one.name: nats_per_step(one.predict, self._rolls.test) for one in self._simple}
+        return (score_of("NLL/step", "nat", figures | {"model": _nats(network, self._test)}),)
 
 
 def _spread(rolls: Sequence[NDArray[np.float32]]) -> float:
@@ -134,12 +132,10 @@ def _spread(rolls: Sequence[NDArray[np.float32]]) -> float:
 
 def _nats(network: Predictor, sequences: Sequence[Tensor]) -> float:
     total = count = 0.0
-    for one in sequences:
-        state = network.initial_state(1)
-        with evaluating(network):
-            outputs, _ = network(one[None, :-1].to(state.device), state)
-        probabilities = outputs[0].double().cpu()
-        happened = torch.where(one[1:] > 0, probabilities, 1 - probabilities)
+    for outputs, batch in answered(network, map(next_steps, in_turn(sequences))):
+        assert batch.counts is not None
+        probabilities, on = outputs[batch.counts].double(), batch.target[batch.counts] > 0
+        happened = torch.where(on, probabilities, 1 - probabilities)
         total -= float(happened.clamp(min=_LEAST).log().sum())
-        count += len(one) - 1
-    return total / max(count, 1)
+        count += len(on)
+    return total / count

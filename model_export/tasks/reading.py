@@ -3,6 +3,7 @@
 from model_export.data.frame import ReadOptions
 from model_export.data.series import Repairs
 from model_export.errors import RecipeError
+from model_export.model.config import Fill
 from model_export.recipes.table import Missing, TableRecipe
 
 
@@ -22,6 +23,10 @@ def repairs(recipe: TableRecipe, missing: Missing) -> Repairs:
         recipe.constant,
         recipe.short,
     )
+
+
+def fill_of(missing: Missing) -> Fill | None:
+    return None if missing == "refuse" else missing
 
 
 def units_of(units: tuple[str, ...], width: int) -> tuple[str, ...]:

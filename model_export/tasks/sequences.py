@@ -1,13 +1,18 @@
 """Whole sequences of different lengths, side by side in batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from model_export.evaluate import Predictor, evaluating
 from model_export.tasks.task import Batch
 
+Thing = TypeVar("Thing")
+
+_SCORED_TOGETHER = 128
 _LONGEST_SHARE = 50
 """So many batches are sorted by length together, so that little of each is padding."""
 
@@ -29,6 +34,21 @@ def shuffled(lengths: Tensor, batch_size: int) -> Iterator[Tensor]:
         batches += torch.split(by_length, batch_size)
     for index in torch.randperm(len(batches)).tolist():
         yield batches[index]
+
+
+def answered(network: Predictor, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
+    """What a network answers to whole sequences, [B, T, O] on the CPU, batch by batch."""
+    for batch in batches:
+        state = network.initial_state(len(batch.input))
+        with evaluating(network):
+            outputs, _ = network(batch.input.to(state.device), state)
+        yield outputs.cpu(), batch
+
+
+def in_turn(sequences: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
+    """So many at once as are scored together."""
+    for begin in range(0, len(sequences), _SCORED_TOGETHER):
+        yield sequences[begin : begin + _SCORED_TOGETHER]
 
 
 def next_steps(sequences: Sequence[Tensor]) -> Batch:

@@ -1,6 +1,5 @@
 """Series divided in time, as arrays that a network runs over."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from model_export.baselines.windows import SplitSeries
 from model_export.data.series import Series, Table
 from model_export.data.source import Split
 from model_export.recipes.recipe import Shares
-from model_export.tasks.split import split_of
+from model_export.tasks.split import parts_of, split_of
 
 
 def divided(table: Table, shares: Shares) -> tuple[SplitSeries, ...]:
@@ -21,7 +20,9 @@ def divided(table: Table, shares: Shares) -> tuple[SplitSeries, ...]:
     Several series with times are all cut at the same two times, so that no series is learnt from
     when another is already tested; otherwise each is cut by its own rows. Raises RecipeError.
     """
-    splits = [split_of(len(one.values), shares, "rows") for one in table.series]
+    # Of several series one may have no rows in a part.
+    parts = split_of if len(table.series) == 1 else parts_of
+    splits = [parts(len(one.values), shares, "rows") for one in table.series]
     if (
         len(table.series) > 1
         and max(shares) <= 1
@@ -49,32 +50,24 @@ def _at_common_times(series: tuple[Series, ...], shares: Shares) -> list[Split]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of every series that end at `ends` and are asked about from `starts` on.
+    """Some rows of every series, [B, T, F]; shorter ones are padded at their end.
 
-    `inputs` [B, T, F] begin with up to `before` rows ahead of the part, from which a network gets
-    its state; shorter ones are padded at their end.
+    `first` is the row of each series that its inputs begin with.
     """
 
     inputs: Tensor
     first: tuple[int, ...]
-    """Of each series, the row that `inputs` begin with."""
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-
-    @property
-    def starts_and_ends(self) -> Iterator[tuple[int, int]]:
-        return zip(self.starts, self.ends, strict=True)
 
     @classmethod
     def of(
         cls, values: list[NDArray[np.float64]], spans: list[tuple[int, int]], before: int
     ) -> "Part":
-        """For rows [start, end) of each series."""
+        """Rows [start, end) of each series, and up to `before` ahead of them, from which a network
+        gets its state."""
         first = tuple(max(0, start - before) for start, _ in spans)
         rows = [one[begin:end] for one, begin, (_, end) in zip(values, first, spans, strict=True)]
         longest = max(map(len, rows))
         padded = np.zeros((len(rows), longest, values[0].shape[1]), np.float32)
         for index, one in enumerate(rows):
             padded[index, : len(one)] = one
-        starts, ends = zip(*spans, strict=True)
-        return cls(torch.from_numpy(padded), first, starts, ends)
+        return cls(torch.from_numpy(padded), first)

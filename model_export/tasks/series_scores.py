@@ -15,10 +15,12 @@ from model_export.baselines.windows import Origins, SeriesData, future, origins_
 from model_export.evaluate import Predictor, evaluating, walk
 from model_export.tasks.roll import Feedback, roll
 from model_export.tasks.series_parts import Part
+from model_export.tasks.task import score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Quantiles, Values
 
 Array = NDArray[np.float64]
+Span = tuple[int, int]
 
 _BEFORE = 1000
 """Rows ahead of the validation part that a network gets its state from, at every epoch."""
@@ -32,9 +34,10 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Of one series: outputs [n, O] for its rows, and what follows from some `origins` [m]:
+    """Of one series: outputs [n, O] for some `rows`, and what follows from some `origins` [m]:
     `ahead` [m, h, O]."""
 
+    rows: slice
     outputs: Array
     origins: Origins
     ahead: Array
@@ -57,33 +60,35 @@ class SeriesScores:
         return forecasters(self._data)
 
     @property
+    def _validation(self) -> list[Span]:
+        return [(one.split.train, one.split.validation) for one in self._data.series]
+
+    @property
+    def _test(self) -> list[Span]:
+        return [(one.split.validation, one.split.total) for one in self._data.series]
+
+    @property
     def baselines(self) -> tuple[str, ...]:
         return tuple(one.description for one in self._simple)
 
     def validation_errors(self, network: Predictor) -> tuple[Tensor, Tensor]:
         """Forecast − truth: one step ahead [n, O], and of some origins up to the horizon
         [m, h, O], without any for a horizon of 1. NaN where the truth is missing."""
-        spans = [(one.split.train, one.split.validation) for one in self._data.series]
-        errors, ahead = [], []
-        for index, run in self._runs(network, spans, _BEFORE, _VALIDATION_ORIGINS):
-            values, (start, end) = self._data.series[index].values, spans[index]
-            errors.append(run.outputs - self._repeated(values[start:end]))
-            truth = future(values, run.origins, self._data.horizon)
-            ahead.append(run.ahead - self._repeated(truth))
-        if self._data.horizon == 1:
-            ahead = [one[:0] for one in ahead]
+        horizon, width = self._data.horizon, self._output.width
+        errors, ahead = [], [np.zeros((0, horizon, width))]
+        for index, run in self._runs(network, self._validation, _BEFORE, _VALIDATION_ORIGINS):
+            values = self._data.series[index].values
+            errors.append(run.outputs - self._repeated(values[run.rows]))
+            if horizon > 1:
+                ahead.append(run.ahead - self._repeated(future(values, run.origins, horizon)))
         return torch.from_numpy(np.concatenate(errors)), torch.from_numpy(np.concatenate(ahead))
 
     def of(self, network: Predictor) -> tuple[Score, ...]:
         """Beside persistence, seasonal naive and ridge regression, at the same origins."""
-        spans = [(one.split.validation, one.split.total) for one in self._data.series]
         truths: list[Array] = []
         found: dict[str, list[Array]] = {}
-        for index, run in self._runs(network, spans, None, _TEST_ORIGINS):
-            series = self._data.series[index]
-            truths.append(
-                future(series.values, run.origins, self._data.horizon)[..., : self._targets]
-            )
+        for index, run in self._runs(network, self._test, None, _TEST_ORIGINS):
+            truths.append(self._truth(index, run.origins))
             found.setdefault("model", []).append(run.ahead)
             for one in self._simple:
                 found.setdefault(one.name, []).append(one.predict(index, run.origins))
@@ -115,7 +120,7 @@ class SeriesScores:
         for metric, power in (("MAE", 1), ("MSE", 2)):
             figures = {name: _mean(np.abs(one) ** power) for name, one in scaled.items()}
             unit = "standard deviations" if power == 1 else "variances"
-            yield _score(metric + steps, unit, figures, headline=True)
+            yield score_of(metric + steps, unit, figures)
 
     def _named(
         self, off: Mapping[str, Array], step: int, target: int, *, headline: bool
@@ -128,20 +133,34 @@ class SeriesScores:
                 for name, one in off.items()
             }
             unit = self._output.units[target]
-            yield _score(metric + of + at, unit, figures, headline=headline)
+            yield score_of(metric + of + at, unit, figures, headline=headline)
 
     def _pinball(self, truth: Array, model: Array, off: Mapping[str, Array]) -> Score:
         """Twice the pinball loss over all levels, in standard deviations: at the median alone it is
-        the absolute error. A baseline's quantiles are its value plus those of its own errors."""
+        the absolute error. A baseline's quantiles are its value plus those of its own errors on
+        the validation part."""
         assert isinstance(self._output, Quantiles)
         levels = np.array(self._output.levels)
         figures = {"model": self._pinball_of(truth, model.reshape(*truth.shape, -1), levels)}
-        for name, errors in off.items():
-            if name != "model":
-                around = np.moveaxis(np.nanquantile(-errors, levels, axis=0), 0, -1)
-                forecast = (errors + truth)[..., None] + around
-                figures[name] = self._pinball_of(truth, forecast, levels)
-        return _score("pinball loss", "standard deviations", figures, headline=True)
+        for one in self._simple:
+            around = np.moveaxis(np.nanquantile(self._residuals(one), levels, axis=0), 0, -1)
+            forecast = (off[one.name] + truth)[..., None] + around
+            figures[one.name] = self._pinball_of(truth, forecast, levels)
+        return score_of("pinball loss", "standard deviations", figures)
+
+    def _residuals(self, simple: Baseline[Forecast]) -> Array:
+        """Truth − forecast of a simple model from the validation part's origins, [m, h, K]."""
+        horizon, parts = self._data.horizon, []
+        for index, (start, end) in enumerate(self._validation):
+            origins = origins_of(start, end, horizon)
+            if len(origins):
+                parts.append(self._truth(index, origins) - simple.predict(index, origins))
+        return np.concatenate(parts)
+
+    def _truth(self, index: int, origins: Origins) -> Array:
+        """The targets [m, h, K] behind some origins of a series."""
+        values = self._data.series[index].values
+        return future(values, origins, self._data.horizon)[..., : self._targets]
 
     def _pinball_of(self, truth: Array, forecast: Array, levels: Array) -> float:
         """For truth [n, h, K] and forecasts [n, h, K, Q]."""
@@ -151,26 +170,28 @@ class SeriesScores:
     def _runs(
         self,
         network: Predictor,
-        spans: list[tuple[int, int]],
+        spans: list[Span],
         before: int | None,
         most: int,
     ) -> Iterator[tuple[int, _Run]]:
-        """Each series' outputs for its rows [start, end), and forecasts from at most so many
-        origins of all series together."""
-        values = [one.values for one in self._data.series]
-        # What is expected at a row comes with the row before it.
-        asked = [(max(start - 1, 0), end - 1) for start, end in spans]
+        """Outputs for the rows [start, end) of each series that has some, and forecasts from at
+        most so many origins of all series together."""
+        # What is expected at a row comes with the row before it, so that nobody expects the first.
+        rows = {index: slice(max(start, 1), end) for index, (start, end) in enumerate(spans)}
+        rows = {index: one for index, one in rows.items() if one.start < one.stop}
+        values = [self._data.series[index].values for index in rows]
+        asked = [(one.start - 1, one.stop - 1) for one in rows.values()]
         part = Part.of(values, asked, max(end for _, end in spans) if before is None else before)
-        origins = [origins_of(start, end, self._data.horizon) for start, end in spans]
+        origins = [origins_of(one.start, one.stop, self._data.horizon) for one in rows.values()]
         apart = max(1, -(-sum(map(len, origins)) // most)) if self._data.horizon > 1 else 1
         origins = [one[::apart] for one in origins]
         outputs, states = _collected(network, part, origins)
-        for index, (start, _) in enumerate(part.starts_and_ends):
-            begun = start - part.first[index]
-            shown = outputs[index, begun : part.ends[index] - part.first[index]]
-            first = outputs[index, torch.from_numpy(origins[index] - part.first[index])]
-            ahead = self._rolled(network, index, origins[index], first, states[index])
-            yield index, _Run(shown.double().numpy(), origins[index], ahead)
+        for at, (index, one) in enumerate(rows.items()):
+            begun = part.first[at]
+            shown = outputs[at, one.start - 1 - begun : one.stop - 1 - begun]
+            first = outputs[at, torch.from_numpy(origins[at] - begun)]
+            ahead = self._rolled(network, index, origins[at], first, states[at])
+            yield index, _Run(one, shown.double().numpy(), origins[at], ahead)
 
     def _rolled(
         self,
@@ -181,17 +202,18 @@ class SeriesScores:
         states: Tensor,
     ) -> Array:
         """Outputs [m, h, O] of a series, of which `first` [m, O] are those at the origins."""
-        values = self._data.series[index].values
-        if self._data.horizon == 1:
-            return first.unsqueeze(1).double().numpy()
-        known = future(values, origins, self._data.horizon)[:, :-1, self._targets :]
-        rows = torch.from_numpy(known.astype(np.float32))
-        made = []
+        values, horizon = self._data.series[index].values, self._data.horizon
+        if horizon == 1 or not len(origins):
+            return first.unsqueeze(1).expand(-1, horizon, -1).double().numpy()
+        known = future(values, origins, horizon)[:, :-1, self._targets :]
+        device = network.initial_state(1).device
+        given = (first, states, torch.from_numpy(known.astype(np.float32)))
+        pieces = (torch.split(one.to(device), _AT_ONCE) for one in given)
         with evaluating(network):
-            for piece in torch.split(torch.arange(len(origins)), _AT_ONCE):
-                state = states[piece]
-                made.append(roll(network, self._feedback, first[piece], state, rows[piece]))
-        return torch.cat(made).double().numpy() if made else np.zeros((0, self._data.horizon, 1))
+            made = [
+                roll(network, self._feedback, *piece).cpu() for piece in zip(*pieces, strict=True)
+            ]
+        return torch.cat(made).double().numpy()
 
     def _medians(self, outputs: Array) -> Array:
         return outputs[..., list(self._feedback.columns)]
@@ -219,10 +241,3 @@ def _collected(
 
 def _mean(errors: Array) -> float:
     return float(np.nanmean(errors))
-
-
-def _score(metric: str, unit: str, figures: dict[str, float], *, headline: bool) -> Score:
-    rest = {name: value for name, value in figures.items() if name != "model"}
-    return Score(
-        metric=metric, unit=unit, model=figures["model"], baselines=rest, headline=headline
-    )

@@ -1,5 +1,7 @@
 """How data is divided: training, validation and test part, each a share or a number."""
 
+from itertools import pairwise
+
 from model_export.data.source import Split
 from model_export.errors import RecipeError
 from model_export.recipes.recipe import Shares
@@ -8,8 +10,19 @@ from model_export.recipes.recipe import Shares
 def split_of(total: int, shares: Shares, of: str) -> Split:
     """The parts of `total` things (`of` names them), one behind the other.
 
-    `shares` add up to at most one, or are whole numbers of things. Raises RecipeError.
+    `shares` add up to at most one, or are whole numbers of things. Raises RecipeError, also where
+    a part has nothing.
     """
+    split = parts_of(total, shares, of)
+    ends = (0, split.train, split.validation, split.total)
+    for name, (begin, end) in zip(("training", "validation", "test"), pairwise(ends), strict=True):
+        if begin == end:
+            raise RecipeError(f"--split {_said(shares)}: the {name} part of {total} {of} has none")
+    return split
+
+
+def parts_of(total: int, shares: Shares, of: str) -> Split:
+    """As `split_of`, where a part may have nothing."""
     if min(shares) <= 0:
         raise RecipeError(f"--split {_said(shares)}: every part needs some of the data")
     train, validation, test = shares

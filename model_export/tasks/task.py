@@ -1,8 +1,8 @@
 """What the training loop asks of a task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -83,6 +83,26 @@ class Task(Protocol):
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """The network beside its baselines on the test part."""
+
+
+def score_of(
+    metric: str,
+    unit: str,
+    figures: Mapping[str, float],
+    *,
+    better: Literal["lower", "higher"] = "lower",
+    headline: bool = True,
+) -> Score:
+    """From the figure of the "model" and those of the simple models beside it, by name."""
+    simple = {name: figure for name, figure in figures.items() if name != "model"}
+    return Score(
+        metric=metric,
+        unit=unit,
+        model=figures["model"],
+        baselines=simple,
+        better=better,
+        headline=headline,
+    )
 
 
 def mean_of(losses: Tensor, counts: Tensor | None) -> Tensor:

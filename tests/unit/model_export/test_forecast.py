@@ -347,7 +347,7 @@ def test_the_season_is_estimated_unless_given() -> None:
 def test_a_column_that_never_changes_is_refused() -> None:
     values = TWO.copy()
     values[:84, 1] = 5
-    with pytest.raises(DataError, match=r"column 'b' never changes.*--targets"):
+    with pytest.raises(DataError, match=r"column 'b' is constant.*--targets"):
         task_of(table_of(values))
 
 
