@@ -370,3 +370,58 @@ def test_what_comes_out_has_the_names_and_units_of_the_targets() -> None:
     task = task_of(table_of(TWO, inputs=1), units=("V", "A"), quantiles=(0.1, 0.5))
     assert task.output == Quantiles(names=("a",), units=("V",), levels=(0.1, 0.5))
     assert task.config.head.width == 2
+
+
+@pytest.mark.parametrize("horizon", [1, 4])
+@pytest.mark.parametrize("starts", ["2020-04-02", "2020-04-22"], ids=["validation", "test"])
+def test_a_series_that_begins_after_the_training_part_is_scored_from_its_second_row_on(
+    starts: str, horizon: int
+) -> None:
+    """Nobody expects its first row; and no row is compared with another one's forecast."""
+    table = table_of(TWO, 10 * TWO[:10], starts=("2020-01-01", starts))
+    task = task_of(table, horizon=horizon)
+    network = persistent(task)
+    parts = divided(table, RECIPE.split)
+    step = np.diff(parts[0].values[: parts[0].split.train], axis=0).std(0)
+    assert parts[1].split.train == 0
+    errors = [
+        np.diff(part.values[max(part.split.train - 1, 0) : part.split.validation], axis=0)
+        for part in parts
+    ]
+    loss = np.concatenate([one for one in errors if len(one)])
+    if horizon == 1:
+        expected = ((loss / step) ** 2).mean()
+        assert task.validation_loss(network) == pytest.approx(expected, rel=1e-3)
+    assert all(np.isfinite(score.model) for score in task.test_scores(network))
+
+
+def test_the_quantiles_of_a_simple_model_come_from_the_validation_part() -> None:
+    """Those of its errors on the test part would know what is asked."""
+    changed = TWO.copy()
+    changed[102:] += np.random.default_rng(1).normal(0, 50, (18, 2))
+    found = []
+    for values in (TWO, changed):
+        scores = task_of(table_of(values), quantiles=(0.1, 0.5, 0.9))._scores
+        persistence = scores._simple[0]
+        found.append(scores._residuals(persistence))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": (0.95, 0.001, 0.049)}, "the validation part of 120 rows has none"),
+        ({"horizon": 19}, "the validation part has no 19 rows in a row with a value to score"),
+    ],
+)
+def test_a_part_with_nothing_to_score_is_refused_before_training(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises((DataError, RecipeError), match=message):
+        task_of(table_of(TWO), **options)
+
+
+def test_series_that_are_too_short_for_a_window_are_named() -> None:
+    told = task_of(table_of(ONE, ONE[:15])).read
+    assert [line for line in told if "fewer than a window of 14" in line]
+    assert not [line for line in task_of(table_of(ONE)).read if "fewer than" in line]
