@@ -86,9 +86,8 @@ class _WholeSequence(nn.Module):
         outputs, states = self.network(inputs, state)
         return outputs, states
 
-    # Two and three, since an exporter may take a dimension of one for a constant.
-
     def example(self) -> tuple[Tensor, ...]:
+        # Two and three, since an exporter may take a dimension of one for a constant.
         return _example_input(self.network, batch=2, time=3), _example_state(self.network, batch=2)
 
     def open_axes(self) -> tuple[dict[int, Dim], ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from model_export.trained import Curve
 
 RECIPE_FILE = "recipe.toml"
 CURVES_FILE = "curves.csv"
+_TENSORBOARD = "tensorboard"
 
 
 class History:
@@ -60,9 +62,12 @@ class History:
 class CurveFiles:
     """Writes the curves after every epoch: as CSV, and for TensorBoard where it is installed."""
 
-    def __init__(self, run: Path, history: History) -> None:
+    def __init__(self, run: Path, history: History, *, anew: bool) -> None:
         self._file = run / CURVES_FILE
         self._history = history
+        if anew:
+            # TensorBoard would draw the curves of both runs into one.
+            shutil.rmtree(run / _TENSORBOARD, ignore_errors=True)
         self._board = _tensorboard(run)
 
     def __call__(self, _: Engine) -> None:
@@ -81,6 +86,15 @@ class CurveFiles:
                 self._board.writer.add_scalar(name, figures[-1], history.epochs)
             self._board.writer.flush()
 
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def folder_of(recipe: Recipe, run: Path) -> Path:
+    """Where a seed's checkpoint and curves are."""
+    return run if recipe.seeds == 1 else run / f"seed-{recipe.seed}"
+
 
 def write_recipe(recipe: Recipe, run: Path) -> None:
     """So that `--recipe` can do the same again."""
@@ -92,4 +106,4 @@ def _tensorboard(run: Path) -> TensorboardLogger | None:
     """None where TensorBoard is not installed."""
     if find_spec("tensorboard") is None:
         return None
-    return TensorboardLogger(log_dir=str(run / "tensorboard"))
+    return TensorboardLogger(log_dir=str(run / _TENSORBOARD))

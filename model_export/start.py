@@ -9,6 +9,7 @@ from torch import Tensor
 
 from model_export.errors import TrainingError
 from model_export.recipes.recipe import Recipe
+from model_export.tasks.registry import load_task
 from model_export.tasks.task import Task
 from service.bundle.folders import read_version, versions_in
 from service.bundle.manifest import WEIGHTS_FILE, Manifest
@@ -34,10 +35,6 @@ class Start:
     weights: dict[str, Tensor]
 
     @property
-    def vocabulary(self) -> tuple[str, ...] | None:
-        return getattr(self.manifest.input, "vocabulary", None)
-
-    @property
     def name(self) -> str:
         return f"{self.manifest.name}/{self.manifest.version}"
 
@@ -55,8 +52,8 @@ def load_start(repository: Path, name: str) -> Start:
         raise TrainingError(f"--from {name}: {error}") from error
     if WEIGHTS_FILE not in bundle.manifest.files:
         raise TrainingError(
-            f"--from {name}: {bundle.folder} has no {WEIGHTS_FILE}: it was imported, or published "
-            "by an older release; train it anew"
+            f"--from {name}: {bundle.folder} has no {WEIGHTS_FILE}: it was imported, quantised, or "
+            "published by an older release; go on from another version, or train it anew"
         )
     try:
         weights = safetensors.torch.load_file(bundle.folder / WEIGHTS_FILE)
@@ -65,7 +62,26 @@ def load_start(repository: Path, name: str) -> Start:
     return Start(bundle.manifest, weights)
 
 
-def with_network_of(recipe: Recipe, start: Start) -> Recipe:
+def begun(recipe: Recipe, repository: Path | None) -> tuple[Recipe, Task, dict[str, Tensor] | None]:
+    """What training begins with: the recipe, its task with the data read, and the weights of the
+    model that it goes on from, if it does. Raises DataError, RecipeError, TrainingError."""
+    if recipe.start is None:
+        return recipe, load_task(recipe), None
+    if repository is None:
+        raise TrainingError(f"--from {recipe.start}: there is no repository to find it in")
+    start = load_start(repository, recipe.start)
+    recipe = _with_network_of(recipe, start)
+    task = load_task(recipe, vocabulary=vocabulary_of(start.manifest))
+    _check_signatures(task, start)
+    return recipe, task, start.weights
+
+
+def vocabulary_of(manifest: Manifest) -> tuple[str, ...] | None:
+    """What the tokens of a model are called; None where it has none."""
+    return getattr(manifest.input, "vocabulary", None)
+
+
+def _with_network_of(recipe: Recipe, start: Start) -> Recipe:
     """The recipe with the network of the model that it goes on from. Raises TrainingError where
     it asks for another one."""
     provenance = start.manifest.provenance
@@ -84,7 +100,7 @@ def with_network_of(recipe: Recipe, start: Start) -> Recipe:
     return type(recipe).of(asked | kept | {"from": start.name})
 
 
-def checked(task: Task, start: Start) -> None:
+def _check_signatures(task: Task, start: Start) -> None:
     """Raises TrainingError where the data does not have the columns of the model."""
     if task.input != start.manifest.input or task.output != start.manifest.output:
         raise TrainingError(

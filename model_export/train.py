@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from model_export.errors import TrainingError
+from model_export.checkpoint import CHECKPOINT_FILE, has_checkpoint
+from model_export.errors import CheckpointError, TrainingError
 from model_export.model.network import Network
 from model_export.recipes.recipe import Recipe
-from model_export.run_folder import write_recipe
-from model_export.start import Start, checked, with_network_of
-from model_export.tasks.registry import load_task
+from model_export.run_folder import folder_of, write_recipe
+from model_export.start import begun
 from model_export.tasks.task import Task
 from model_export.trained import Curve, TrainedModel
-from model_export.training_loop import fit
+from model_export.training_loop import Weights, fit
 from service.bundle.manifest import Provenance, Score
 
 _RECORDED = (
@@ -32,6 +32,7 @@ _RECORDED = (
 class _Outcome:
     """Of one seed."""
 
+    seed: int
     network: Network
     curve: Curve
 
@@ -45,7 +46,7 @@ def train(
     runs: Path,
     *,
     created_at: str,
-    start: Start | None = None,
+    repository: Path | None = None,
     resume: bool = False,
     say: Callable[[str], object] = lambda _: None,
     progress: bool = False,
@@ -53,23 +54,24 @@ def train(
     """Trains in `runs/<name>/` and scores the best epoch's weights on the held-out part.
 
     Of several seeds, each in a folder of its own, the one with the best validation loss is the
-    model; the scores keep those of all. `say` is told what was read. `created_at` is an ISO 8601
-    time. Raises DataError,
-    RecipeError or TrainingError.
+    model; the scores keep those of all. A recipe that goes on from a published model finds it in
+    `repository`. `say` is told what was read. `created_at` is an ISO 8601 time. Raises DataError,
+    RecipeError or TrainingError, which is a CheckpointError where a run cannot be resumed.
     """
-    if start is not None:
-        recipe = with_network_of(recipe, start)
-    task = load_task(recipe, vocabulary=None if start is None else start.vocabulary)
-    if start is not None:
-        checked(task, start)
+    recipe, task, weights = begun(recipe, repository)
     for line in (*task.read, *task.baselines):
         say(line)
     run = runs / recipe.name
-    write_recipe(recipe, run)
+    if resume:
+        _check_resumable(recipe, run)
+    else:
+        write_recipe(recipe, run)
     outcomes = [
-        _of_seed(task, one, run, start=start, resume=resume, progress=progress)
+        _of_seed(task, one, run, weights=weights, resume=resume, progress=progress)
         for one in _seeds(recipe)
     ]
+    # What is resumed may have been given more epochs.
+    write_recipe(recipe, run)
     best = min(outcomes, key=lambda one: one.validation)
     return TrainedModel(
         network=best.network,
@@ -79,7 +81,7 @@ def train(
         output=task.output,
         scores=_scores(task, outcomes, outcomes.index(best)),
         baselines=task.baselines,
-        provenance=_provenance(task, recipe, created_at),
+        provenance=_provenance(task, recipe, best.seed, created_at),
         curve=best.curve,
         sample=task.sample,
     )
@@ -91,17 +93,22 @@ def _seeds(recipe: Recipe) -> list[Recipe]:
     ]
 
 
+def _check_resumable(recipe: Recipe, run: Path) -> None:
+    """Of several seeds some may not have got to a checkpoint yet. Raises CheckpointError."""
+    folders = [folder_of(one, run) for one in _seeds(recipe)]
+    if not any(map(has_checkpoint, folders)):
+        raise CheckpointError(f"nothing to resume: there is no {folders[0] / CHECKPOINT_FILE}")
+
+
 def _of_seed(
-    task: Task, recipe: Recipe, run: Path, *, start: Start | None, resume: bool, progress: bool
+    task: Task, recipe: Recipe, run: Path, *, weights: Weights | None, resume: bool, progress: bool
 ) -> _Outcome:
-    folder = run if recipe.seeds == 1 else run / f"seed-{recipe.seed}"
-    # Of several seeds some may not have begun yet.
-    resume = resume and (recipe.seeds == 1 or folder.exists())
-    weights = None if start is None else start.weights
+    folder = folder_of(recipe, run)
+    resume = resume and has_checkpoint(folder)
     network, curve = fit(task, recipe, folder, weights=weights, resume=resume, progress=progress)
     if not curve.validation:
         raise TrainingError("no epoch was trained")
-    return _Outcome(network, curve)
+    return _Outcome(recipe.seed, network, curve)
 
 
 def _scores(task: Task, outcomes: list[_Outcome], best: int) -> tuple[Score, ...]:
@@ -114,14 +121,14 @@ def _scores(task: Task, outcomes: list[_Outcome], best: int) -> tuple[Score, ...
     )
 
 
-def _provenance(task: Task, recipe: Recipe, created_at: str) -> Provenance:
+def _provenance(task: Task, recipe: Recipe, seed: int, created_at: str) -> Provenance:
     versions = {package: version(package) for package in _RECORDED}
     return Provenance(
         created_at=created_at,
         data=task.source.description,
         data_sha256=task.source.sha256,
         held_out=task.held_out,
-        seed=recipe.seed,
+        seed=seed,
         versions={"python": platform.python_version()} | versions,
         hyperparameters=recipe.to_dict(),
     )

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,9 @@ def fit(
         if resume:
             load_checkpoint(loop.parts, run)
         save_every_epoch(loop.trainer, loop.parts, run)
-        loop.trainer.add_event_handler(Events.EPOCH_COMPLETED, CurveFiles(run, loop.history))
-        loop.run()
+        with closing(CurveFiles(run, loop.history, anew=not resume)) as curves:
+            loop.trainer.add_event_handler(Events.EPOCH_COMPLETED, curves)
+            loop.run()
     loop.network.load_state_dict(loop.history.best_weights)
     return loop.network.cpu().eval(), loop.history.curve(task.loss_name)
 

@@ -51,17 +51,21 @@ def make_model(
     # torch takes seconds to import: not for --help.
     from model_export.checkpoint import has_checkpoint
     from model_export.package import publish_trained
-    from model_export.start import load_start
     from model_export.train import train
 
     run = runs / recipe.name
-    if not resume and has_checkpoint(run):
+    if not resume and any(map(has_checkpoint, (run, *run.glob("seed-*")))):
         click.echo(f"starting anew: the checkpoint in {run} is replaced")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    start = None if recipe.start is None else load_start(repository, recipe.start)
     try:
         trained = train(
-            recipe, runs, created_at=now, start=start, resume=resume, say=click.echo, progress=True
+            recipe,
+            runs,
+            created_at=now,
+            repository=repository,
+            resume=resume,
+            say=click.echo,
+            progress=True,
         )
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; the same command with --resume goes on from {run}", err=True)

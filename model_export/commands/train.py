@@ -36,7 +36,7 @@ def _command_of(task: str, recipe: type[Recipe]) -> click.Command:
             raise click.UsageError("--candidate and --force contradict each other")
         made = recipe.of(_given(options) | {"task": task})
         if dry_run:
-            _say_what_is_read(made)
+            _say_what_is_read(made, repository)
             return
         make_model(
             made,
@@ -81,11 +81,11 @@ def _given(options: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _say_what_is_read(recipe: Recipe) -> None:
+def _say_what_is_read(recipe: Recipe, repository: Path) -> None:
     # polars and torch take a while to import: not for --help.
-    from model_export.tasks.registry import load_task
+    from model_export.start import begun
 
-    task = load_task(recipe)
+    _, task, _ = begun(recipe, repository)
     for line in task.read:
         click.echo(line)
     click.echo(f"held out: {task.held_out}")

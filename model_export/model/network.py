@@ -55,7 +55,7 @@ class Network(nn.Module):
         return self.head.outputs(scored.scores, scored.base), scored.states
 
     def scored(self, inputs: Tensor, state: Tensor) -> Scored:
-        """As `forward`, with V h + c in place of the output: logits, or the scaled residual."""
+        """As `forward`, with the scores of the head in place of the output: see `head.py`."""
         x = inputs.transpose(0, 1)  # time-major once, for all layers
         front = self.front
         if not isinstance(front, ValuesModule) or front.fill is None:

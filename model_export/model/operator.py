@@ -15,6 +15,7 @@ from torch import Tensor
 
 from model_export.convention import TORCH_BLOCKS_IN_ONNX_ORDER
 from model_export.model.recurrence import GRUWeights, gru_reset_after, gru_reset_before
+from model_export.rewrite.rules.filling import DOMAIN, FILL_FORWARD
 
 OnnxValue: TypeAlias = Any
 """A tensor while a graph is written; onnxscript has no one type for it."""
@@ -74,10 +75,6 @@ def _gru_in_onnx(
     return op.Squeeze(states, _integers(1))
 
 
-DOMAIN = "gatewise"
-"""Of operators that are no ONNX: the rewriter writes them out, in each graph in its own way."""
-
-
 def fill_forward(x: Tensor, before: Tensor) -> Tensor:
     """x [T, B, F] with the last number for every NaN, or `before` [B, F] where none came."""
     if torch.compiler.is_exporting():
@@ -101,9 +98,9 @@ def _(x: Tensor) -> Tensor:
 
 _FILL_FORWARD = Op(
     Opset(DOMAIN, 1),
-    "FillForward",
+    FILL_FORWARD,
     OpSchema(
-        "FillForward",
+        FILL_FORWARD,
         DOMAIN,
         1,
         inputs=[OpSchema.FormalParameter("x", "T")],

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from model_export.errors import DataError, RecipeError
 from model_export.recipes.registry import recipe_of
+from model_export.start import vocabulary_of
 from model_export.tasks.registry import load_task
 from service.bundle.manifest import Manifest, Score
 from service.engine.engine import Engine
@@ -52,8 +53,8 @@ def held_out_scores(engine: Engine, manifest: Manifest, data: str | None) -> tup
             f"the manifest's hyperparameters are no recipe of this release: {error}; --unscored "
             "does without the scores"
         ) from None
-    task = load_task(recipe)
-    if task.source.sha256 != provenance.data_sha256:
+    task = load_task(recipe, vocabulary=vocabulary_of(manifest))
+    if task.source.sha256 != provenance.data_sha256 or task.input != manifest.input:
         raise DataError(f"{recipe.data} is not the data that the model was trained on")
     return task.test_scores(StepByStep(engine))
 

@@ -1,1 +1,1 @@
-"""What is learnt from which windows: characters, forecasts."""
+"""What is learnt from which data, and how well it was learnt: one object for each task."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from model_export.rewrite.writer import Writer
 
 DOMAIN = "gatewise"
+"""Of operators that are no ONNX, which are written out in each graph in its own way."""
 FILL_FORWARD = "FillForward"
 
 

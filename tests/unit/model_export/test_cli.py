@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner, Result
 
+from model_export.checkpoint import CHECKPOINT_FILE
 from model_export.command_line import main
 from model_export.demos import DEMOS
 from model_export.errors import CheckpointError
@@ -161,29 +162,30 @@ def test_the_tasks_are_commands() -> None:
 
 
 @pytest.fixture
-def two_demos(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_demos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two demos in place of the real ones; the repository holds the first of them."""
     for name in list(DEMOS):
         monkeypatch.delitem(DEMOS, name)
     for name in ("first", "second"):
         monkeypatch.setitem(DEMOS, name, CharactersRecipe(name=name, data="pydoc"))
+    (tmp_path / "models" / "first" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "first" / "1" / "manifest.json").touch()
+    (tmp_path / "models" / "second").mkdir()
 
 
 @pytest.mark.usefixtures("two_demos")
 def test_demos_are_trained_where_they_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
+    made: list[tuple[str, bool]] = []
 
-    def make_model(recipe: Recipe, **_: object) -> None:
-        made.append(recipe.name)
+    def make_model(recipe: Recipe, *, resume: bool, **_: object) -> None:
+        made.append((recipe.name, resume))
 
     monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
-    (tmp_path / "models" / "first" / "1").mkdir(parents=True)
-    (tmp_path / "models" / "first" / "1" / "manifest.json").touch()
-    (tmp_path / "models" / "second").mkdir()
     result = run(tmp_path, "demos")
     assert result.exit_code == 0
-    assert made == ["second"]
+    assert made == [("second", False)]
     assert "first is there already" in result.stdout
 
 
@@ -195,9 +197,22 @@ def test_demos_go_on_where_they_stopped_and_begin_anew_where_they_cannot(
 
     def make_model(_: Recipe, *, resume: bool, **__: object) -> None:
         tried.append(resume)
-        if resume and len(tried) > 1:
+        if resume:
             raise CheckpointError("the checkpoint is of another run")
 
     monkeypatch.setattr("model_export.commands.demos.make_model", make_model)
+    run_folder = tmp_path / "runs" / "second"
+    run_folder.mkdir(parents=True)
+    (run_folder / CHECKPOINT_FILE).touch()
     assert run(tmp_path, "demos").exit_code == 0
-    assert tried == [True, True, False], "the first one goes on, the second begins anew"
+    assert tried == [True, False]
+
+
+@pytest.mark.usefixtures("two_demos")
+def test_demos_side_by_side_say_which_failed(tmp_path: Path) -> None:
+    """The processes do not know the demos of this test."""
+    (tmp_path / "models" / "first" / "1" / "manifest.json").unlink()
+    result = run(tmp_path, "demos")
+    assert result.exit_code == 1
+    assert "second: Error" in result.stdout
+    assert result.stderr == "Error: training failed: first, second\n"

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
+from model_export.recipes.registry import RECIPES
 from model_export.tasks.forecast import Forecast
 from model_export.tasks.registry import load_task
 from model_export.tasks.task import Batch, Task
 from tests.unit.model_export.small_data import (
-    TASKS,
     changed,
     small_recipe,
     table_of,
@@ -74,7 +74,7 @@ def test_other_numbers_in_the_test_part_of_labelled_sequences(tmp_path: Path) ->
 
 
 def test_every_task_is_looked_at() -> None:
-    assert {*OTHERS, "classify"} == set(TASKS)
+    assert {*OTHERS, "classify"} == RECIPES.keys()
 
 
 def forecasts(*values: NDArray[np.float64], **options: object) -> Forecast:

@@ -57,7 +57,7 @@ def run_python(script: str, missing: str, *arguments: str) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("missing", [",".join(NEEDED), "torch", "onnx_ir", "matplotlib"])
+@pytest.mark.parametrize("missing", [",".join(NEEDED), "torch"])
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -166,14 +166,17 @@ def test_refused_above_the_bound(large: Path) -> None:
 
 @pytest.fixture(scope="module")
 def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A character model with random weights, scored on `text.txt` beside the repository."""
+    """A character model with random weights, scored on `text.txt` beside the repository.
+
+    It has the vocabulary of another model that it went on from, not that of the text.
+    """
     folder = tmp_path_factory.mktemp("hamlet")
     text = folder / "text.txt"
     text.write_text("to be or not to be " * 30)
     recipe = CharactersRecipe(
         data=str(text), name="hamlet", hidden_size=SIZE, batch_size=2, time_steps=5
     )
-    task = load_task(recipe)
+    task = load_task(recipe, vocabulary=(*"uqtrsnoeb ", "z"))
     torch.manual_seed(0)
     network = Network(task.config)
     provenance = PROVENANCE.model_copy(
@@ -246,7 +249,7 @@ def test_without_its_data_it_is_refused_or_unscored(scored: Path) -> None:
     text = scored.parents[2] / "text.txt"
     moved = text.rename(text.with_name("moved.txt"))
     assert "cannot read" in refused(scored)
-    text.write_text("that is the question " * 30)
+    text.write_text("set on one stone " * 30)
     assert "is not the data that the model was trained on" in refused(scored)
     assert quantized(scored, "--data", str(moved)).manifest.scores
     unscored = quantized(scored, "--unscored")

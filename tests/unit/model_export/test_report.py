@@ -22,7 +22,7 @@ from service.bundle.manifest import Score
 from service.bundle.signatures import Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
-from tests.bundles import PROVENANCE, tokens_model, values_model
+from tests.bundles import PROVENANCE, VALUE_NAMES, tokens_model, values_model
 
 CURVE = Curve("squared error", training=(3.0, 2.0, 1.0), validation=(3.1, 2.5, 2.75))
 CHECKS = [Check("output of step 0", 2e-7), Check("update of layer 1", 9e-6)]
@@ -36,7 +36,7 @@ class Page(HTMLParser):
         self.text = ""
         self.labels: list[str] = []
         self.pictures: list[str] = []
-        self.fetched: list[str] = []
+        self.linked: list[str] = []
         self.within = ""
         self.tags: set[str] = set()
         self.feed(source)
@@ -49,7 +49,7 @@ class Page(HTMLParser):
         for name, value in attrs:
             assert not name.startswith("on")
             if name in ("src", "href"):
-                (self.pictures if tag in ("img", "image") else self.fetched).append(value or "")
+                (self.pictures if tag in ("img", "image") else self.linked).append(value or "")
 
     def handle_endtag(self, _: str) -> None:
         self.within = ""
@@ -114,12 +114,13 @@ def test_says_what_the_model_is_and_who_wins(tmp_path: Path) -> None:
 def test_needs_nothing_but_itself(tmp_path: Path) -> None:
     trained = values_model("weather", hidden_sizes=(6, 4))
     page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
-    assert page.fetched == []
-    assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
+    assert page.linked == ["data:,"], "an icon of nothing, so that no browser asks for one"
+    assert page.tags.isdisjoint({"script", "iframe", "object"})
     assert "url(" not in page.text
-    curve, *layers = [png_size(picture) for picture in page.pictures]
-    assert len(layers) == 2
-    assert all(width > height > 100 for width, height in [curve])
+    curve, *residuals = [png_size(picture) for picture in page.pictures][:-2]
+    layers = [png_size(picture) for picture in page.pictures][-2:]
+    assert len(residuals) == len(VALUE_NAMES)
+    assert all(width > height > 100 for width, height in (curve, *residuals))
     assert all(width > 1000 and height > 400 for width, height in layers)
 
 

@@ -265,6 +265,7 @@ def test_of_several_seeds_the_better_validation_loss_wins(tmp_path: Path) -> Non
     losses = [min(one.curve.validation) for one in alone]
     assert losses[0] != losses[1]
     best = alone[losses.index(min(losses))]
+    assert both.provenance.seed == best.provenance.seed
     assert_same((both.network, both.curve), (best.network, best.curve))
     for score, first, second, of_best in zip(
         both.scores, alone[0].scores, alone[1].scores, best.scores, strict=True
@@ -276,22 +277,37 @@ def test_of_several_seeds_the_better_validation_loss_wins(tmp_path: Path) -> Non
     assert all((folder / CHECKPOINT_FILE).exists() for folder in folders)
 
 
+@pytest.mark.parametrize("epoch", [3, 4], ids=["before a checkpoint", "behind one"])
 def test_several_seeds_go_on_where_they_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the middle of the second of them; a third has not begun."""
+    """In the second of them; a third has not begun."""
     recipe = small_recipe("forecast", tmp_path, seeds=3, epochs=2)
     whole = train(recipe, tmp_path / "a", created_at="now")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         task = load_task(recipe)
-        patch.setattr("model_export.train.load_task", lambda *_, **__: task)
-        interrupt(patch, task, epoch=4)
+        patch.setattr("model_export.start.load_task", lambda *_, **__: task)
+        interrupt(patch, task, epoch=epoch)
         train(recipe, tmp_path / "b", created_at="now")
     runs = sorted(path.name for path in (tmp_path / "b" / "tiny").glob("seed-*"))
     assert runs == ["seed-0", "seed-1"]
     resumed = train(recipe, tmp_path / "b", created_at="now", resume=True)
     assert_same((whole.network, whole.curve), (resumed.network, resumed.curve))
     assert resumed.scores == whole.scores
+
+
+def test_no_seed_has_begun(tmp_path: Path) -> None:
+    recipe = small_recipe("forecast", tmp_path, seeds=2)
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(recipe, tmp_path, created_at="now", resume=True)
+
+
+def test_a_run_that_cannot_be_resumed_keeps_its_recipe(tmp_path: Path) -> None:
+    recipe = small_recipe("forecast", tmp_path, epochs=1)
+    train(recipe, tmp_path, created_at="now")
+    with pytest.raises(CheckpointError, match="the checkpoint is of another run"):
+        train(changed(recipe, hidden_size=3), tmp_path, created_at="now", resume=True)
+    assert (tmp_path / "tiny" / RECIPE_FILE).read_text("utf-8") == recipe.to_toml()
 
 
 def test_training_learns(tmp_path: Path) -> None:
