@@ -83,7 +83,7 @@ def train(
         baselines=task.baselines,
         provenance=_provenance(task, recipe, best.seed, created_at),
         curve=best.curve,
-        sample=task.sample,
+        samples=task.samples,
     )
 
 

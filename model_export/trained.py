@@ -1,5 +1,6 @@
 """What training hands over to export."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +25,8 @@ class Curve:
 class TrainedModel:
     """A trained network with everything its bundle says about it.
 
-    `baselines` says of each simple model what was chosen for it. `sample` is a real held-out
-    sequence, [T, F] float32 or [T] int64: the golden vectors and the gate pictures of the report
-    are made from it.
+    `baselines` says of each simple model what was chosen for it. `samples` are real held-out
+    sequences, [T, F] float32 or [T] int64, by the names of their series.
     """
 
     network: Network
@@ -38,7 +38,12 @@ class TrainedModel:
     baselines: tuple[str, ...]
     provenance: Provenance
     curve: Curve
-    sample: NDArray[Any]
+    samples: Mapping[str, NDArray[Any]]
+
+    @property
+    def sample(self) -> NDArray[Any]:
+        """The first: what the golden vectors and the gate pictures of the report are made from."""
+        return next(iter(self.samples.values()))
 
 
 def sample_batch(trained: TrainedModel, *, batch: int, time: int) -> NDArray[Any]:

@@ -67,7 +67,7 @@ def values_model(
         baselines=(),
         provenance=PROVENANCE,
         curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
-        sample=sample.astype(np.float32),
+        samples={"": sample.astype(np.float32)},
     )
 
 
@@ -93,7 +93,7 @@ def tokens_model(
         baselines=(),
         provenance=PROVENANCE,
         curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
-        sample=np.random.default_rng(seed).integers(0, size, 64),
+        samples={"": np.random.default_rng(seed).integers(0, size, 64)},
     )
 
 
@@ -126,7 +126,7 @@ def kind_of_model(
         baselines=(),
         provenance=PROVENANCE,
         curve=Curve("loss", (1.0, 0.5), (1.1, 0.6)),
-        sample=sample,
+        samples={"": sample},
     )
 
 

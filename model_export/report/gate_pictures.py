@@ -29,7 +29,9 @@ _MAPS = (
     ("candidate", "RdBu_r", -1.0, "what would be written"),
     ("hidden", "RdBu_r", -1.0, "the state that came out"),
 )
-_MOST_SERIES = 3
+_MOST_SERIES = 12
+_SERIES_HEIGHT, _TEXT_HEIGHT = 0.9, 0.25
+"""Inches."""
 _SPACES = {" ": "␣", "\n": "↵", "\t": "⇥"}
 _CONTROL_PICTURES = 0x2400
 _POINTS = 72
@@ -61,12 +63,15 @@ class Picture:
 def gates_section(engine: Engine, sample: NDArray[Any], data: str) -> Section:
     """Pictures of all layers on a sample, [T, F] or [T]."""
     pictures = list(gate_pictures(engine, sample))
+    drawn = _drawn_columns(engine.manifest.input, sample[:STEPS])
     shown = {
         "gate_pictures": pictures,
         "ink": INK,
         "steps": min(STEPS, len(sample)),
         "data": data,
         "items": _items(engine.manifest.input, sample[:STEPS]),
+        "drawn": len(drawn),
+        "columns": engine.manifest.input.width,
     }
     return Section("gates.html", shown)
 
@@ -88,7 +93,9 @@ def _picture(
 ) -> Picture:
     layer = manifest.layers[index]
     map_height = min(2.6, max(1.3, layer.width / 50))
-    heights = [*_strip_heights(manifest), *[map_height] * len(_MAPS)]
+    drawn = _drawn_columns(manifest.input, inputs)
+    above = [_SERIES_HEIGHT] * len(drawn) or [_TEXT_HEIGHT]
+    heights = [*above, *[map_height] * len(_MAPS)]
     figure, rows = _stack(heights)
     strips, maps = rows[: -len(_MAPS)], rows[-len(_MAPS) :]
     if isinstance(manifest.input, Tokens):
@@ -96,8 +103,12 @@ def _picture(
     else:
         labels = [
             _draw_series(axes, manifest, column, inputs, outputs)
-            for column, axes in enumerate(strips)
+            for column, axes in zip(drawn, strips, strict=True)
         ]
+        legend = strips[0].legend(
+            labelcolor=INK, frameon=False, fontsize=8, ncols=2, loc="lower right"
+        )
+        legend.set_bbox_to_anchor((0, 1, 1, 0), strips[0].transAxes)
     for axes, (name, colours, low, meaning) in zip(maps, _MAPS, strict=True):
         _draw_map(axes, gates[name][:, layer.span], colours, low)
         axes.set_title(f"{name}: {meaning}", fontsize=9, loc="left", color=INK)
@@ -129,11 +140,15 @@ def _stack(heights: list[float]) -> tuple[Figure, list[Axes]]:
     return figure, list(rows)
 
 
-def _strip_heights(manifest: Manifest) -> list[float]:
-    """Inches of what stands above the maps: one line of text, or some of the series."""
-    if isinstance(manifest.input, Tokens):
-        return [0.25]
-    return [0.9] * min(manifest.input.width, _MOST_SERIES)
+def _drawn_columns(signature: InputSignature, inputs: NDArray[Any]) -> list[int]:
+    """What stands above the maps: of many columns, the first that move. None for tokens."""
+    if isinstance(signature, Tokens):
+        return []
+    columns = list(range(signature.width))
+    if len(columns) > _MOST_SERIES:
+        moving = (inputs[1:] != inputs[:-1]).any(axis=0)
+        columns = [column for column in columns if moving[column]] or columns
+    return columns[:_MOST_SERIES]
 
 
 def _draw_map(axes: Axes, gate: NDArray[np.float32], colours: str, low: float) -> None:
@@ -171,9 +186,6 @@ def _draw_series(
         label = "predicted one step before"
         axes.plot(steps[1:], predicted, color=VALIDATION, linewidth=1.0, label=label)
     plain(axes)
-    if column == 0:
-        legend = axes.legend(labelcolor=INK, frameon=False, fontsize=8, ncols=2, loc="lower right")
-        legend.set_bbox_to_anchor((0, 1, 1, 0), axes.transAxes)
     name, unit = manifest.input.names[column], manifest.input.units[column]
     left, _, top, _ = _edges(axes)
     return Label(with_units([name], [unit]), left, top - 6, 9, "start")

@@ -1,7 +1,9 @@
 """How far forecasts were off, step after step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, product
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ from numpy.typing import NDArray
 
 from model_export.report.figures import INK, TRAINING, VALIDATION, as_data_address, plain
 from model_export.report.section import Section
+from service.bundle.signatures.signature import with_units
 from service.engine.engine import Engine
 
 _MOST = 12
-"""Targets that are drawn."""
+"""Pictures that are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +30,40 @@ class Residuals:
     correlation: str | None
 
 
-def residual_sections(engine: Engine, sample: NDArray[Any]) -> Sequence[Section]:
-    """For a sample [T, F] of a model that forecasts some of its inputs; none for any other."""
+def residual_sections(engine: Engine, samples: Mapping[str, NDArray[Any]]) -> Sequence[Section]:
+    """For samples [T, F], by the names of their series, of a model that forecasts some of its
+    inputs; none for any other."""
     manifest = engine.manifest
     names = [name for name, _ in manifest.input.columns]
     fed = [one for one in manifest.output.fed_columns if one.unit is not None and one.name in names]
-    if not fed or sample.ndim != 2 or len(sample) < 3:
+    long_enough = {name: rows for name, rows in samples.items() if len(rows) > 2}
+    if not fed or not long_enough:
         return ()
-    outputs, _ = engine.sequence(sample[np.newaxis], engine.initial_states(1))
-    found = [
-        _residuals(
-            one.name, one.unit or "", sample[1:, names.index(one.name)], outputs[0, :-1, one.column]
-        )
-        for one in fed[:_MOST]
-    ]
-    content = {"residuals": found, "steps": len(sample), "left_out": max(0, len(fed) - _MOST)}
+    drawn = list(product(long_enough, fed))[:_MOST]
+    found = []
+    for series, columns in groupby(drawn, key=itemgetter(0)):
+        rows = samples[series]
+        outputs, _ = engine.sequence(rows[np.newaxis], engine.initial_states(1))
+        for _, one in columns:
+            title = f"{series}: {one.name}" if series else one.name
+            truth, forecast = rows[1:, names.index(one.name)], outputs[0, :-1, one.column]
+            found.append(_residuals(with_units([title], [one.unit or ""]), truth, forecast))
+    content = {
+        "residuals": found,
+        "steps": max(map(len, long_enough.values())),
+        "left_out": len(samples) * len(fed) - len(drawn),
+    }
     return (Section("residuals.html", content),)
 
 
-def _residuals(
-    name: str, unit: str, truth: NDArray[np.float32], forecast: NDArray[np.float32]
-) -> Residuals:
+def _residuals(title: str, truth: NDArray[np.float32], forecast: NDArray[np.float32]) -> Residuals:
     off = (truth - forecast).astype(np.float64)
     seen = off[~np.isnan(off)]
     pairs = np.stack([off[:-1], off[1:]])
     pairs = pairs[:, ~np.isnan(pairs).any(axis=0)]
     varies = pairs.shape[1] > 2 and min(pairs.std(axis=1)) > 0
     return Residuals(
-        title=f"{name} [{unit}]" if unit else name,
+        title=title,
         picture=as_data_address(_picture(truth, forecast, off)),
         mean=f"{seen.mean():.3g}" if len(seen) else "unknown",
         deviation=f"{seen.std():.3g}" if len(seen) else "unknown",

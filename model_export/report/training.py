@@ -52,7 +52,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                     "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
                 },
             ),
-            *residual_sections(engine, trained.sample),
+            *residual_sections(engine, trained.samples),
             gates_section(engine, trained.sample, "the held-out data"),
         )
 

@@ -1,6 +1,6 @@
 """The next character of a text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -82,9 +82,9 @@ class Characters:
         return f"the last {count} of {self.split.total} characters"
 
     @property
-    def sample(self) -> NDArray[Any]:
+    def samples(self) -> Mapping[str, NDArray[Any]]:
         tokens: NDArray[Any] = self._tokens[self.split.validation :][:_SAMPLE].numpy()
-        return tokens
+        return {"": tokens}
 
     @property
     def epoch_length(self) -> int:

@@ -1,6 +1,6 @@
 """The label of a whole sequence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -105,10 +105,10 @@ class Classify:
         return tuple(one.description for one in self._simple)
 
     @property
-    def sample(self) -> NDArray[Any]:
+    def samples(self) -> Mapping[str, NDArray[Any]]:
         longest = max(self._parts[2], key=lambda index: len(self._sequences[index]))
         rows: NDArray[Any] = self._sequences[longest].numpy()
-        return rows
+        return {"": rows}
 
     @property
     def epoch_length(self) -> int:

@@ -1,6 +1,6 @@
 """The next item of a session, from those before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -97,9 +97,9 @@ class Events:
         return tuple(one.description for one in self._simple)
 
     @property
-    def sample(self) -> NDArray[Any]:
+    def samples(self) -> Mapping[str, NDArray[Any]]:
         rows: NDArray[Any] = np.concatenate(self._log.sessions[self.split.validation :])[:_SAMPLE]
-        return rows
+        return {"": rows}
 
     @property
     def epoch_length(self) -> int:

@@ -113,10 +113,12 @@ class Forecast:
         return self._scores.baselines
 
     @property
-    def sample(self) -> NDArray[Any]:
-        part = max(self._parts, key=lambda one: one.split.total - one.split.validation)
-        rows: NDArray[Any] = part.values[part.split.validation :][:_SAMPLE].astype(np.float32)
-        return rows
+    def samples(self) -> Mapping[str, NDArray[Any]]:
+        held_out = {
+            series.name: part.values[part.split.validation :][:_SAMPLE].astype(np.float32)
+            for series, part in zip(self._table.series, self._parts, strict=True)
+        }
+        return dict(sorted(held_out.items(), key=lambda item: -len(item[1])))
 
     @property
     def epoch_length(self) -> int:

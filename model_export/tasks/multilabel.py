@@ -1,6 +1,6 @@
 """Which labels are on at the next step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -92,9 +92,9 @@ class Multilabel:
         return tuple(one.description for one in self._simple)
 
     @property
-    def sample(self) -> NDArray[Any]:
+    def samples(self) -> Mapping[str, NDArray[Any]]:
         rows: NDArray[Any] = max(self._test, key=len).numpy()
-        return rows
+        return {"": rows}
 
     @property
     def epoch_length(self) -> int:

@@ -65,8 +65,9 @@ class Task(Protocol):
         """The simple models that it is scored beside, and what was chosen for them."""
 
     @property
-    def sample(self) -> NDArray[Any]:
-        """The beginning of the test part, [T, F] float32 or [T] int64."""
+    def samples(self) -> Mapping[str, NDArray[Any]]:
+        """The beginning of the test part, [T, F] float32 or [T] int64; of several series one each,
+        by their names, the longest first."""
 
     @property
     def epoch_length(self) -> int:

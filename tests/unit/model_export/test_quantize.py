@@ -192,7 +192,7 @@ def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         baselines=task.baselines,
         provenance=provenance,
         curve=Curve("loss", (1.0,), (1.0,)),
-        sample=task.sample,
+        samples=task.samples,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model_export.publish.write_report", plain_report)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from model_export.command_line import main
+from model_export.model.config import LabelsHead, ValuesFront
 from model_export.package import publish_trained
 from model_export.report.figures import best_epoch
 from model_export.report.page import write_report
@@ -19,10 +20,10 @@ from model_export.trained import Curve, TrainedModel
 from model_export.verify.check import Check
 from service.bundle.bundle import read_bundle
 from service.bundle.manifest import Score
-from service.bundle.signatures import Tokens, Values
+from service.bundle.signatures import Labels, Tokens, Values
 from service.engine.engine import Engine
 from service.engine.provider import Provider
-from tests.bundles import PROVENANCE, VALUE_NAMES, tokens_model, values_model
+from tests.bundles import PROVENANCE, VALUE_NAMES, kind_of_model, tokens_model, values_model
 
 CURVE = Curve("squared error", training=(3.0, 2.0, 1.0), validation=(3.1, 2.5, 2.75))
 CHECKS = [Check("output of step 0", 2e-7), Check("update of layer 1", 9e-6)]
@@ -157,6 +158,31 @@ def test_shows_the_names_of_series_themselves(tmp_path: Path) -> None:
     assert "i" not in page.tags
 
 
+def test_shows_the_residuals_of_every_series(tmp_path: Path) -> None:
+    plain = values_model("weather")
+    rows = plain.sample
+    trained = replace(plain, samples={"north": rows, "south": rows[:50], "short": rows[:2]})
+    page = report_on(trained, engine_of(plain, tmp_path), tmp_path)
+    residuals = page.text[page.text.index("Residuals over time") : page.text.index("Gates on")]
+    for series in ("north", "south"):
+        for column in ("temperature [°C]", "pressure [hPa]", "humidity"):
+            assert f"{series}: {column}\n" in residuals
+    assert "short" not in residuals
+    assert "3 more are not drawn" in residuals
+
+
+def test_of_many_columns_those_that_move_are_shown(tmp_path: Path) -> None:
+    names = tuple(f"key {at}" for at in range(30))
+    trained = kind_of_model(
+        *("rolls", ValuesFront((0.0,) * 30, (1.0,) * 30), LabelsHead(30)),
+        *(Values(names=names, units=("",) * 30), Labels(names=names)),
+    )
+    trained.sample[:, :20] = 0
+    page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
+    assert page.labels == list(names[20:])
+    assert "the first 10 of 30 inputs that move" in page.text
+
+
 def test_a_chinese_text_from_training_to_report(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。\n" * 30, "utf-8")
@@ -183,5 +209,5 @@ def test_takes_samples_of_any_length(tmp_path: Path, length: int) -> None:
     trained = values_model("weather")
     engine = engine_of(trained, tmp_path)
     sample = trained.sample.repeat(10, axis=0)[:length]
-    page = report_on(replace(trained, sample=sample), engine, tmp_path)
+    page = report_on(replace(trained, samples={"": sample}), engine, tmp_path)
     assert f"The first {min(length, 120)} time steps" in page.text
