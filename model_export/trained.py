@@ -20,6 +20,11 @@ class Curve:
     training: tuple[float, ...]
     validation: tuple[float, ...]
 
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, with the lowest validation loss: the first of equals."""
+        return min(range(len(self.validation)), key=self.validation.__getitem__) + 1
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:

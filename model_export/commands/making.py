@@ -1,15 +1,18 @@
 """What the commands that make a model have in common: train, show the scores, publish."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from model_export.recipes.recipe import Recipe
 from model_export.score_table import score_table
-from service.bundle.manifest import Score
+from model_export.verdict import why_not_better, wins
+
+if TYPE_CHECKING:
+    from model_export.trained import TrainedModel
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -72,24 +75,25 @@ def make_model(
         raise
     click.echo(f"held out: {trained.provenance.held_out}")
     click.echo(score_table(trained.scores))
-    loses = _say_who_wins(trained.scores)
-    candidate = candidate or (loses and not force)
+    if not wins(trained.scores):
+        _say_who_wins(trained)
+        candidate = candidate or not force
     folder = publish_trained(trained, repository, candidate=candidate)
     say_published(folder, candidate=candidate)
 
 
-def _say_who_wins(scores: Iterable[Score]) -> bool:
-    """Whether a simple model does as well by any score that decides."""
-    lost = [score for score in scores if score.headline and not score.beats_baselines]
-    for score in lost:
+def _say_who_wins(trained: "TrainedModel") -> None:
+    """Of a model that loses by a score that decides."""
+    for score in trained.scores:
         rival = score.best_baseline
-        assert rival is not None
+        if not score.headline or score.beats_baselines or rival is None:
+            continue
         click.echo(
             f"warning: {rival} does as well or better: {score.metric} "
             f"{score.baselines[rival]:.4g}, this model {score.model:.4g}",
             err=True,
         )
-    return bool(lost)
+    click.echo(f"why: {why_not_better(trained.curve)}", err=True)
 
 
 def say_published(folder: Path, *, candidate: bool) -> None:

@@ -44,7 +44,7 @@ def learning_curve(curve: Curve) -> Figure:
     _line(axes, curve.training, "training", TRAINING)
     _line(axes, curve.validation, "validation", VALIDATION)
     if curve.validation:
-        best = best_epoch(curve)
+        best = curve.best_epoch
         axes.axvline(best, color=INK, linewidth=0.8, linestyle=":")
         axes.plot([best], [curve.validation[best - 1]], "o", color=VALIDATION, label="best")
     axes.set_xlabel("epoch", fontsize=8)
@@ -54,11 +54,6 @@ def learning_curve(curve: Curve) -> Figure:
     plain(axes)
     axes.legend(labelcolor=INK, frameon=False, fontsize=8)
     return figure
-
-
-def best_epoch(curve: Curve) -> int:
-    """The epoch, counted from 1, with the lowest validation loss."""
-    return min(range(len(curve.validation)), key=curve.validation.__getitem__) + 1
 
 
 def _line(axes: Axes, losses: tuple[float, ...], label: str, colour: str) -> None:

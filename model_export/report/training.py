@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from model_export.report.figures import as_data_address, best_epoch, learning_curve
+from model_export.report.figures import as_data_address, learning_curve
 from model_export.report.gate_pictures import gates_section
 from model_export.report.residuals import residual_sections
 from model_export.report.section import Section
 from model_export.score_table import spread
 from model_export.trained import TrainedModel
+from model_export.verdict import why_not_better, wins
 from service.bundle.manifest import Score
 from service.engine.engine import Engine
 
@@ -41,6 +42,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                 {
                     "contests": [_contest(score) for score in trained.scores],
                     "baselines": trained.baselines,
+                    "why": None if wins(trained.scores) else why_not_better(trained.curve),
                 },
             ),
             Section(
@@ -49,7 +51,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                     "curve": trained.curve,
                     "parameters": sum(one.numel() for one in trained.network.parameters()),
                     "curve_picture": as_data_address(learning_curve(trained.curve)),
-                    "best_epoch": best_epoch(trained.curve) if trained.curve.validation else None,
+                    "best_epoch": trained.curve.best_epoch if trained.curve.validation else None,
                 },
             ),
             *residual_sections(engine, trained.samples),

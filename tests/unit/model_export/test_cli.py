@@ -104,6 +104,7 @@ def test_what_loses_against_a_baseline_is_a_candidate(
     assert candidates == [is_candidate]
     assert (f"models default x 1 --repository {tmp_path}" in result.stdout) == is_candidate
     assert ("does as well or better" in result.stderr) == (not beaten)
+    assert ("why: the validation loss" in result.stderr) == (not beaten)
     assert len(published) == 1
 
 

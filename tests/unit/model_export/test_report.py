@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from model_export.command_line import main
 from model_export.model.config import LabelsHead, ValuesFront
 from model_export.package import publish_trained
-from model_export.report.figures import best_epoch
 from model_export.report.page import write_report
 from model_export.report.training import training_sections
 from model_export.trained import Curve, TrainedModel
@@ -106,6 +105,7 @@ def test_says_what_the_model_is_and_who_wins(tmp_path: Path) -> None:
         *("MAE [°C]", "25% below naive", "The model does not win: naive reaches 1.25"),
         *("recall@20, higher is better", "25% above co-occurrence", "RMSE [hPa], lower is better"),
         *("<b>measured & kept</b>", "epoch 2 of 3", "lowest validation loss, 2.5"),
+        "The validation loss rises after epoch 2 of 3 while the training loss falls",
         *("2 checks passed", "Worst deviation 9e-06", "update of layer 1"),
     ):
         assert said in page.text
@@ -200,8 +200,8 @@ def test_a_chinese_text_from_training_to_report(tmp_path: Path) -> None:
 
 
 def test_best_epoch_is_the_first_of_the_lowest() -> None:
-    assert best_epoch(CURVE) == 2
-    assert best_epoch(Curve("loss", (1.0, 1.0), (0.5, 0.5))) == 1
+    assert CURVE.best_epoch == 2
+    assert Curve("loss", (1.0, 1.0), (0.5, 0.5)).best_epoch == 1
 
 
 @pytest.mark.parametrize("length", [1, 500])
