@@ -70,7 +70,7 @@ class Places:
 
     def moment(self, run: Run, row: int) -> str:
         assert run.ticks is not None
-        return self.time(float(run.ticks[row]))
+        return self.time(run.ticks[row].item())
 
 
 def in_order(run: Run, order: str, places: Places) -> tuple[Run, int]:

@@ -103,8 +103,9 @@ STACKED = [
         (sorted(STACKED), "time,station,a"),
         ([row.replace(",7,", ",x,").replace(",3,", ",y,") for row in STACKED], "time,station,a"),
         ([row.partition(",")[2] for row in STACKED], "station,a"),
+        ([f"{'xy'[row[11] == '3']}{row[12:]}" for row in STACKED], "station,a"),
     ],
-    ids=["blocks", "mixed", "text", "no time"],
+    ids=["blocks", "mixed", "text", "no time", "text, no time"],
 )
 def test_the_id_of_several_series_is_not_taken_for_a_number(
     write: WriteFile, cells: list[str], header: str
@@ -184,6 +185,9 @@ def test_a_part_of_the_date_is_no_target_unasked(write: WriteFile) -> None:
         ([1600000000, 1600000060, 1600000120, 1600000180], "1 minute", "2020-09-13T12:26:40"),
         ([1600000000000, 1600000000500, 1600000001000, 1600000001500], "500 milliseconds",
          "2020-09-13T12:26:40"),
+        ([1600000000000000000 + second * 10**9 for second in range(4)], "1 second",
+         "2020-09-13T12:26:40"),
+        ([1600000000000000000 + at for at in range(4)], "1", None),
         ([20200101, 20200102, 20200103, 20200104], "1 day", "2020-01-01T00:00:00"),
         ([20200101, 20200201, 20200301, 20200401], "1 month", "2020-01-01T00:00:00"),
         ([1990, 1991, 1992, 1993], "1", None),
@@ -198,6 +202,12 @@ def test_numbers_can_be_the_time(
     assert table.step == step
     moments = table.series[0].times
     assert (None if moments is None else str(moments[0])[:19]) == first
+
+
+def test_nanoseconds_that_a_float_does_not_hold_are_told_apart(write: WriteFile) -> None:
+    times = [1600000000000000000 + at for at in (1, 2, 3, 3)]
+    message = refused(write(rows(*(f"{t},1" for t in times), header="t,a")), SeriesRoles(time="t"))
+    assert "line 5: 1600000000000000003 again, as in line 4" in message
 
 
 def test_a_column_that_counts_the_rows_is_the_time(write: WriteFile) -> None:
