@@ -1,9 +1,10 @@
-"""What a training run leaves in its folder besides the checkpoint: its recipe and its curves."""
+"""What a training run leaves in its folder besides the checkpoint: recipe, curves and scores."""
 
 import csv
+import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from torch import Tensor
 from model_export.model.network import Network
 from model_export.recipes.recipe import Recipe
 from model_export.trained import Curve
+from service.bundle.manifest import Score
 
 RECIPE_FILE = "recipe.toml"
 CURVES_FILE = "curves.csv"
+SCORES_FILE = "scores.json"
 _TENSORBOARD = "tensorboard"
 
 
@@ -91,15 +94,35 @@ class CurveFiles:
             self._board.close()
 
 
-def folder_of(recipe: Recipe, run: Path) -> Path:
+def seeds_of(recipe: Recipe) -> range:
+    """Of its runs."""
+    return range(recipe.seed, recipe.seed + recipe.seeds)
+
+
+def folder_of(recipe: Recipe, run: Path, seed: int) -> Path:
     """Where a seed's checkpoint and curves are."""
-    return run if recipe.seeds == 1 else run / f"seed-{recipe.seed}"
+    return run if recipe.seeds == 1 else run / f"seed-{seed}"
 
 
 def write_recipe(recipe: Recipe, run: Path) -> None:
     """So that `--recipe` can do the same again."""
     run.mkdir(parents=True, exist_ok=True)
     (run / RECIPE_FILE).write_text(recipe.to_toml(), "utf-8")
+
+
+def remove_scores(run: Path) -> None:
+    """Those of an earlier training, which one that is interrupted would leave behind."""
+    (run / SCORES_FILE).unlink(missing_ok=True)
+
+
+def write_scores(scores: Iterable[Score], baselines: Iterable[str], run: Path) -> None:
+    """The scores on the test part, and the simple models beside which they were taken."""
+    found = {
+        "scores": [score.model_dump(mode="json") for score in scores],
+        "baselines": list(baselines),
+    }
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (run / SCORES_FILE).write_text(text, "utf-8")
 
 
 def _tensorboard(run: Path) -> TensorboardLogger | None:

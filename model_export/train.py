@@ -10,7 +10,13 @@ from model_export.checkpoint import CHECKPOINT_FILE, has_checkpoint
 from model_export.errors import CheckpointError, TrainingError
 from model_export.model.network import Network
 from model_export.recipes.recipe import Recipe
-from model_export.run_folder import folder_of, write_recipe
+from model_export.run_folder import (
+    folder_of,
+    remove_scores,
+    seeds_of,
+    write_recipe,
+    write_scores,
+)
 from model_export.start import begun
 from model_export.tasks.task import Task
 from model_export.trained import Curve, TrainedModel
@@ -66,20 +72,23 @@ def train(
         _check_resumable(recipe, run)
     else:
         write_recipe(recipe, run)
+        remove_scores(run)
     outcomes = [
-        _of_seed(task, one, run, weights=weights, resume=resume, progress=progress)
-        for one in _seeds(recipe)
+        _of_seed(task, recipe, run, seed, weights=weights, resume=resume, progress=progress)
+        for seed in seeds_of(recipe)
     ]
     # What is resumed may have been given more epochs.
     write_recipe(recipe, run)
     best = min(outcomes, key=lambda one: one.validation)
+    scores = _scores(task, outcomes, outcomes.index(best))
+    write_scores(scores, task.baselines, run)
     return TrainedModel(
         network=best.network,
         name=recipe.name,
         task=recipe.task,
         input=task.input,
         output=task.output,
-        scores=_scores(task, outcomes, outcomes.index(best)),
+        scores=scores,
         baselines=task.baselines,
         provenance=_provenance(task, recipe, best.seed, created_at),
         curve=best.curve,
@@ -87,28 +96,30 @@ def train(
     )
 
 
-def _seeds(recipe: Recipe) -> list[Recipe]:
-    return [
-        recipe.model_copy(update={"seed": recipe.seed + index}) for index in range(recipe.seeds)
-    ]
-
-
 def _check_resumable(recipe: Recipe, run: Path) -> None:
     """Of several seeds some may not have got to a checkpoint yet. Raises CheckpointError."""
-    folders = [folder_of(one, run) for one in _seeds(recipe)]
+    folders = [folder_of(recipe, run, seed) for seed in seeds_of(recipe)]
     if not any(map(has_checkpoint, folders)):
         raise CheckpointError(f"nothing to resume: there is no {folders[0] / CHECKPOINT_FILE}")
 
 
 def _of_seed(
-    task: Task, recipe: Recipe, run: Path, *, weights: Weights | None, resume: bool, progress: bool
+    task: Task,
+    recipe: Recipe,
+    run: Path,
+    seed: int,
+    *,
+    weights: Weights | None,
+    resume: bool,
+    progress: bool,
 ) -> _Outcome:
-    folder = folder_of(recipe, run)
+    folder = folder_of(recipe, run, seed)
     resume = resume and has_checkpoint(folder)
+    recipe = recipe.model_copy(update={"seed": seed})
     network, curve = fit(task, recipe, folder, weights=weights, resume=resume, progress=progress)
     if not curve.validation:
         raise TrainingError("no epoch was trained")
-    return _Outcome(recipe.seed, network, curve)
+    return _Outcome(seed, network, curve)
 
 
 def _scores(task: Task, outcomes: list[_Outcome], best: int) -> tuple[Score, ...]:

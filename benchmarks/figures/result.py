@@ -13,7 +13,9 @@ from typing import Any
 
 from benchmarks.figures.figure import Figure
 from benchmarks.tools.machine import this_machine
-from model_export.run_folder import CURVES_FILE
+from model_export.recipes.recipe import Recipe
+from model_export.recipes.registry import recipe_of
+from model_export.run_folder import CURVES_FILE, SCORES_FILE, folder_of, seeds_of
 from service.bundle.folders import read_version, versions_in
 from service.bundle.manifest import Manifest
 
@@ -52,15 +54,17 @@ def measure(figure: Figure, data: Path, folders: Folders) -> Path:
     options = ["--repository", str(folders.models), "--runs", str(folders.runs)]
     command = ["train", figure.task, "--recipe", str(figure.file), "--data", str(data), *options]
     begun = time.monotonic()
-    printed = _run(command)
+    _run(command)
     seconds = time.monotonic() - begun
     folder = newest_version(folders.models, figure.recipe)
     manifest = read_version(folder).manifest
+    run = folders.runs / figure.recipe
+    result = _result(figure, manifest, seconds, run)
     folders.out.mkdir(parents=True, exist_ok=True)
-    result = _result(figure, manifest, seconds, printed)
     (folders.out / f"{figure.recipe}.json").write_text(_json(result), "utf-8")
-    curves = folders.out / f"{figure.recipe}.csv"
-    _write_curves(folders.runs / figure.recipe, result.seed, curves)
+    assert manifest.provenance is not None
+    recipe = recipe_of(manifest.provenance.hyperparameters)
+    _write_curves(recipe, run, folders.out / f"{figure.recipe}.csv")
     return folder
 
 
@@ -69,24 +73,16 @@ def newest_version(models: Path, name: str) -> Path:
     return models / name / str(versions_in(models / name)[-1])
 
 
-def _run(command: list[str]) -> list[str]:
-    """Shows what the command prints while it runs, and returns its lines."""
-    lines = []
+def _run(command: list[str]) -> None:
+    """What the command prints is shown while it runs."""
     arguments = [sys.executable, "-u", "-m", "model_export", *command]
     print(f"$ {shlex.join(['python', *arguments[2:]])}", flush=True)
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            print(line, end="", flush=True)
-            lines.append(line.rstrip())
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, arguments)
-    return lines
+    subprocess.run(arguments, check=True)
 
 
-def _result(figure: Figure, manifest: Manifest, seconds: float, printed: list[str]) -> Result:
+def _result(figure: Figure, manifest: Manifest, seconds: float, run: Path) -> Result:
     assert manifest.provenance is not None
-    names = {name for score in manifest.scores for name in score.baselines}
+    scored = json.loads((run / SCORES_FILE).read_text("utf-8"))
     return Result(
         command=f"python -m model_export train {figure.task} --recipe recipes/{figure.file.name} "
         f"--data {figure.data}",
@@ -94,8 +90,8 @@ def _result(figure: Figure, manifest: Manifest, seconds: float, printed: list[st
         data_sha256=manifest.provenance.data_sha256,
         held_out=manifest.provenance.held_out,
         seed=manifest.provenance.seed,
-        scores=[score.model_dump(mode="json") for score in manifest.scores],
-        baselines=[line for line in printed if any(line.startswith(name) for name in names)],
+        scores=scored["scores"],
+        baselines=scored["baselines"],
         published=figure.published,
         machine=this_machine().described(),
         versions=manifest.provenance.versions,
@@ -106,16 +102,16 @@ def _json(result: Result) -> str:
     return json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n"
 
 
-def _write_curves(run: Path, seed: int, file: Path) -> None:
-    """The curves of all seeds of a run below one another, the seed in front.
+def _write_curves(recipe: Recipe, run: Path, file: Path) -> None:
+    """The curves of a recipe's seeds below one another, the seed in front.
 
-    Of several seeds each has a folder; a single one has none.
+    The folder may have seeds of an earlier run too.
     """
     rows: list[list[str]] = []
-    for curves in sorted(run.rglob(CURVES_FILE)):
-        name = str(seed) if curves.parent == run else curves.parent.name.removeprefix("seed-")
+    for seed in seeds_of(recipe):
+        curves = folder_of(recipe, run, seed) / CURVES_FILE
         with curves.open(newline="", encoding="utf-8") as stream:
             header, *found = csv.reader(stream)
-        rows += [["seed", *header]] * (not rows) + [[name, *row] for row in found]
+        rows += [["seed", *header]] * (not rows) + [[str(seed), *row] for row in found]
     with file.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)

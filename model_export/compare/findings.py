@@ -2,6 +2,7 @@
 
 from calendar import month_name
 
+from model_export.compare import problem, traces
 from model_export.compare.traces import AddingTrace, GateErrors, ResetTrace
 
 
@@ -12,7 +13,8 @@ def adding_finding(trace: AddingTrace) -> str:
     return "\n".join(
         [
             f"A GRU with reset before, {run.hidden_size} units, length {run.length}, "
-            f"seed {run.seed}; figures are of 256 test sequences.",
+            f"seed {run.seed}; figures are of {traces.SEQUENCES} test sequences, errors of "
+            f"{problem.SEQUENCES['test']:,}.",
             "",
             f"- **The sum.** Unit {trace.following_unit} follows the running sum of the marked "
             f"numbers best: it {follows} with it, correlation {trace.correlation:+.3f} over all "

@@ -13,7 +13,7 @@ Part = Literal["validation", "test"]
 ProblemName = Literal["adding", "copy", "co2"]
 
 _SEEDS: Mapping[Part, int] = {"validation": 1_000_001, "test": 1_000_002}
-_SEQUENCES: Mapping[Part, int] = {"validation": 256, "test": 1024}
+SEQUENCES: Mapping[Part, int] = {"validation": 256, "test": 1024}
 
 
 class Batch(NamedTuple):
@@ -66,7 +66,7 @@ class Problem(Protocol):
 
 def drawn(batch: Callable[[int, torch.Generator], Batch], part: Part) -> Batch:
     """The held-out sequences of a problem that makes its own."""
-    return batch(_SEQUENCES[part], torch.Generator().manual_seed(_SEEDS[part]))
+    return batch(SEQUENCES[part], torch.Generator().manual_seed(_SEEDS[part]))
 
 
 def refuse_length(problem: ProblemName, length: int, least: int, most: int | None = None) -> None:

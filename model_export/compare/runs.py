@@ -12,7 +12,10 @@ from model_export.errors import DataError
 
 
 class RunSpec(BaseModel):
-    """Everything that decides how a run goes; two equal ones are the same run."""
+    """Everything that decides how a run goes; two equal ones are the same run.
+
+    `code` is the digest of what makes it; a run that was kept without one is none of today's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +28,7 @@ class RunSpec(BaseModel):
     steps: int
     batch_size: int
     keep_bias: float
+    code: str = ""
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from model_export.compare.cells import (
     hidden_size_for,
     parameter_count,
 )
+from model_export.compare.code import code_digest
 from model_export.compare.measures import gradient_norms
 from model_export.compare.problem import ProblemName
 from model_export.compare.problems import problem_of
@@ -178,6 +179,7 @@ class Study:
             steps=self.plan.steps[contestant.problem],
             batch_size=self.plan.batch_size,
             keep_bias=self.plan.keep_bias,
+            code=code_digest(),
         )
 
     def _hidden_size(

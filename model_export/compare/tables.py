@@ -37,7 +37,7 @@ def _row(run: Run, purpose: str) -> dict[str, object]:
     far_trained = relative_gradients([run], trained=True)[0, -1]
     return {
         "purpose": purpose,
-        **run.spec.model_dump(),
+        **run.spec.model_dump(exclude={"code"}),
         "parameters": run.parameters,
         "solved_at": "" if run.solved_at is None else run.solved_at,
         "diverged": run.diverged,

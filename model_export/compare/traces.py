@@ -22,7 +22,8 @@ from model_export.model.layer import GRULayer
 
 Array = NDArray[np.float64]
 
-_SEQUENCES = 256
+SEQUENCES = 256
+"""Held-out sequences that gates are looked at on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def _parts(gates: Gates) -> tuple[Array, Array, Array, Array]:
 
 def _adding_part(network: Recurrent, run: RunSpec, part: Part) -> tuple[Array, Array, Gates]:
     """Inputs [T, B, 2], the running sum of marked numbers [T, B], and the gates."""
-    inputs = problem_of(run.problem, run.length).held_out(part).inputs[:, :_SEQUENCES]
+    inputs = problem_of(run.problem, run.length).held_out(part).inputs[:, :SEQUENCES]
     array = inputs.double().numpy()
     return array, array.prod(-1).cumsum(0), gates_over(network, inputs)
 

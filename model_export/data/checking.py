@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from model_export.data.clock import Clock
 from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame
+from model_export.data.outliers import Bounds
 from model_export.data.repairs import (
     MIN_ROWS,
     Places,
     Repairs,
     Run,
     in_order,
-    outliers,
     without_duplicates,
     without_gaps,
 )
@@ -38,38 +38,53 @@ class Layout:
 class Checked:
     """`found` says for each column of the values what was found in it, "" where nothing was.
 
-    `changes` say what was changed in the rows.
+    `changes` say what was changed in the rows. `constant` names the columns to be left out, which
+    have one value, or none, in all series.
     """
 
     runs: tuple[Run, ...]
     step: Step | None
     found: tuple[str, ...]
     changes: tuple[str, ...]
+    constant: frozenset[str]
 
 
-def check(frame: Frame, layout: Layout, repairs: Repairs, min_rows: int = MIN_ROWS) -> Checked:
+BoundsOf = Callable[[list[Run]], list[Bounds]]
+"""The bounds of each of some runs, by those of their rows that are for training."""
+
+
+def check(
+    frame: Frame,
+    layout: Layout,
+    repairs: Repairs,
+    bounds_of: BoundsOf,
+    min_rows: int = MIN_ROWS,
+) -> Checked:
     """Every series in order, at a regular step, with its missing cells as NaN.
 
-    Outliers are looked for first, then the order of time, duplicates, gaps and missing cells, in
-    this order. Raises DataError for what `repairs` refuses.
+    The order of time comes first, then duplicates, gaps, outliers, missing cells and constant
+    columns. Outliers come so late because only regular rows can be divided, and the training part
+    alone says what is far from all others. Raises DataError for what `repairs` refuses.
     """
     places = _places(frame, layout)
     counts: Counter[str] = Counter()
-    everything = _runs(frame, layout)
-    runs = _long_enough(everything, min_rows, repairs, places)
-    counts["short"] = len(everything) - len(runs)
-    runs, found = _without_outliers(runs, repairs, places)
-    runs = _each(runs, counts, "sorted", lambda run: in_order(run, repairs.order, places))
     runs = _each(
-        runs, counts, "surplus", lambda run: without_duplicates(run, repairs.duplicates, places)
+        _runs(frame, layout), counts, "sorted", lambda r: in_order(r, repairs.order, places)
     )
+    runs = _each(
+        runs, counts, "surplus", lambda r: without_duplicates(r, repairs.duplicates, places)
+    )
+    runs = _long_enough(runs, counts, min_rows, repairs, places)
     step = _step(runs, layout)
-    runs = _each(runs, counts, "put in", lambda r: without_gaps(r, step, repairs.gaps, places))
+    runs = _each(runs, counts, "gaps", lambda r: without_gaps(r, step, repairs.gaps, places))
+    runs, found = _without_outliers(runs, counts, bounds_of(runs), repairs, places)
     if repairs.missing == "refuse":
         _refuse_missing(runs, layout, places)
+    constant = _constant_columns(runs, layout, repairs, places)
+    counts["constant"] = len(constant)
     still = _still(runs)
     told = tuple("; ".join(filter(None, texts)) for texts in zip(found, still, strict=True))
-    return Checked(tuple(runs), step, told, _changes(counts, repairs))
+    return Checked(tuple(runs), step, told, _changes(counts, repairs), constant)
 
 
 def _places(frame: Frame, layout: Layout) -> Places:
@@ -103,7 +118,9 @@ def _ids(frame: Frame, series: Column) -> pl.Series:
     return names
 
 
-def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Places) -> list[Run]:
+def _long_enough(
+    runs: list[Run], counts: Counter[str], min_rows: int, repairs: Repairs, places: Places
+) -> list[Run]:
     short = [run for run in runs if len(run.lines) < min_rows]
     if short and (repairs.short == "refuse" or len(short) == len(runs)):
         some = f" ({len(short)} of {len(runs)} series are); --short drop leaves them out"
@@ -112,6 +129,7 @@ def _long_enough(runs: list[Run], min_rows: int, repairs: Repairs, places: Place
             f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, "
             f"at least {min_rows} are needed{way_out}"
         )
+    counts["short"] = len(short)
     return [run for run in runs if len(run.lines) >= min_rows]
 
 
@@ -127,15 +145,20 @@ def _each(
 
 
 def _without_outliers(
-    runs: list[Run], repairs: Repairs, places: Places
+    runs: list[Run],
+    counts: Counter[str],
+    bounds: list[Bounds],
+    repairs: Repairs,
+    places: Places,
 ) -> tuple[list[Run], tuple[str, ...]]:
-    masks = [outliers(run.values) for run in runs]
+    masks = [one.beyond(run.values) for run, one in zip(runs, bounds, strict=True)]
     found = tuple(
-        _outliers_found(runs, [mask[:, column] for mask in masks], column, places)
+        _outliers_found(runs, masks, bounds, column, places)
         for column in range(runs[0].values.shape[1])
     )
     if repairs.outliers == "keep":
         return runs, found
+    counts["outliers"] = sum(int(mask.sum()) for mask in masks)
     bare = [
         replace(run, values=np.where(mask, np.nan, run.values))
         for run, mask in zip(runs, masks, strict=True)
@@ -144,23 +167,30 @@ def _without_outliers(
 
 
 def _outliers_found(
-    runs: list[Run], masks: list[NDArray[np.bool_]], column: int, places: Places
+    runs: list[Run],
+    masks: list[NDArray[np.bool_]],
+    bounds: list[Bounds],
+    column: int,
+    places: Places,
 ) -> str:
-    """How many, and the one that is furthest from its series' median."""
-    count = sum(int(mask.sum()) for mask in masks)
+    """How many, and the one that is furthest from the middle of its series."""
+    count = sum(int(mask[:, column].sum()) for mask in masks)
     if not count:
         return ""
     _, value, line = max(
-        _worst(run, mask, column) for run, mask in zip(runs, masks, strict=True) if mask.any()
+        _worst(run, mask[:, column], one, column)
+        for run, mask, one in zip(runs, masks, bounds, strict=True)
+        if mask[:, column].any()
     )
     return f"outliers: {count}, the worst {value:.6g} in {places.place} {line}"
 
 
-def _worst(run: Run, mask: NDArray[np.bool_], column: int) -> tuple[float, float, int]:
-    values = run.values[:, column]
-    distance = np.where(mask, np.abs(values - np.nanmedian(values)), -1.0)
+def _worst(
+    run: Run, mask: NDArray[np.bool_], bounds: Bounds, column: int
+) -> tuple[float, float, int]:
+    distance = np.where(mask, bounds.distances(run.values)[:, column], -1.0)
     row = int(np.argmax(distance))
-    return float(distance[row]), float(values[row]), int(run.lines[row])
+    return float(distance[row]), float(run.values[row, column]), int(run.lines[row])
 
 
 def _step(runs: list[Run], layout: Layout) -> Step | None:
@@ -192,29 +222,30 @@ def _still(runs: list[Run]) -> Iterator[str]:
 
 def _changes(counts: Counter[str], repairs: Repairs) -> tuple[str, ...]:
     told = {
-        "short": "series of too few rows left out",
         "sorted": "rows that went back in time, sorted",
         "surplus": f"duplicate times, {repairs.duplicates} taken",
-        "put in": "rows of missing values put into gaps",
+        "short": "series of too few rows left out",
+        "gaps": "gaps in time, the rows taken as evenly spaced"
+        if repairs.gaps == "keep"
+        else "rows of missing values put into gaps",
+        "outliers": "outliers made missing",
+        "constant": "columns that never change, left out",
     }
     return tuple(f"{text}: {counts[what]}" for what, text in told.items() if counts[what])
 
 
-def constant_columns(
-    frame: Frame, used: tuple[Column, ...], checked: Checked, repairs: Repairs
-) -> set[str]:
-    """Names of the columns that have one value, or none, in all series.
-
-    Raises DataError for the first of them unless they are to be dropped.
-    """
-    lowest = np.array([np.fmin.reduce(run.values) for run in checked.runs])
-    highest = np.array([np.fmax.reduce(run.values) for run in checked.runs])
+def _constant_columns(
+    runs: list[Run], layout: Layout, repairs: Repairs, places: Places
+) -> frozenset[str]:
+    """Raises DataError for the first of them unless they are to be dropped."""
+    lowest = np.array([np.fmin.reduce(run.values) for run in runs])
+    highest = np.array([np.fmax.reduce(run.values) for run in runs])
     never = ~(np.fmax.reduce(highest) > np.fmin.reduce(lowest))
-    names = [column.name for column, still in zip(used, never, strict=True) if still]
-    if names and repairs.constant == "refuse":
-        values = used[[column.name for column in used].index(names[0])].values.drop_nulls()
+    constant = [column for column, still in zip(layout.used, never, strict=True) if still]
+    if constant and repairs.constant == "refuse":
+        value = constant[0].values.drop_nulls()[0]
         raise DataError(
-            f"{frame.origin}, column {names[0]!r}: always {values[0]:g} (such columns: "
-            f"{len(names)}); --constant drop leaves them out"
+            f"{places.origin}, column {constant[0].name!r}: always {value:g} (such columns: "
+            f"{len(constant)}); --constant drop leaves them out"
         )
-    return set(names)
+    return frozenset(column.name for column in constant)

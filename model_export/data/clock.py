@@ -13,6 +13,7 @@ from model_export.errors import DataError
 _COMPACT_DATES = (19_000_101, 21_001_231)
 _EPOCHS = ((1e8, 1e10, "seconds"), (1e11, 1e13, "milliseconds"), (1e14, 1e16, "microseconds"))
 _MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1}
+_NANOSECONDS = (10**17, 9 * 10**18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Clock:
     def text(self, tick: float) -> str:
         """A tick for people."""
         if not self.dates:
-            return f"{tick:.15g}"
+            return str(tick) if isinstance(tick, int) else f"{tick:.15g}"
         moment = str(np.datetime64(int(tick), "us"))
         return moment.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")
 
@@ -56,7 +57,7 @@ def clock_of(frame: Frame, column: Column) -> Clock:
     if column.kind == "time":
         return Clock(column.values.to_physical().to_numpy(), dates=True)
     if column.kind == "number":
-        return Clock(column.values.to_numpy(), dates=False)
+        return _nanoseconds(column) or Clock(column.values.to_numpy(), dates=False)
     return _counted(column.values)
 
 
@@ -68,6 +69,17 @@ def _refuse_unordered(frame: Frame, column: Column) -> None:
     example = column.texts.drop_nulls()[:1].to_list()
     such = f" such as {example[0]!r}; --time-format reads other forms" if example else ""
     raise DataError(f"{frame.origin}, column {column.name!r}: {column.kind}, not times{such}")
+
+
+def _nanoseconds(column: Column) -> Clock | None:
+    """Since 1970, which a column of float64 does not hold and its cells do."""
+    ticks = column.texts.cast(pl.Int64, strict=False)
+    low, high = _NANOSECONDS
+    if ticks.null_count() or not ticks.is_between(low, high).all():
+        return None
+    if (ticks % 1000 != 0).any():
+        return Clock(ticks.to_numpy(), False, "nanoseconds since 1970")
+    return Clock((ticks // 1000).to_numpy(), True, "nanoseconds since 1970")
 
 
 def _counted(values: pl.Series) -> Clock:

@@ -9,7 +9,7 @@ import polars as pl
 
 from model_export.data.frame import Column, Kind, ReadOptions
 from model_export.data.numbers import Marks, all_decorated, number_columns
-from model_export.data.times import by_format, parse_times
+from model_export.data.times import Fault, by_format, parse_times, too_fine
 
 _MISSING = (
     "", "-", "--", ".", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "nil", "nat"
@@ -50,7 +50,7 @@ def number_column(name: str, values: pl.Series, cells: pl.Series) -> Column:
 
 
 def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
-    if typing.time_format is not None and (times := _formatted(cells, typing.time_format)):
+    if typing.time_format is not None and (times := _formatted(cells, typing.time_format, typing)):
         return times
     if cells.count() and values.null_count() == cells.null_count():
         return number_column(cells.name, values, cells)
@@ -68,12 +68,14 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
     )
 
 
-def _formatted(cells: pl.Series, time_format: str) -> Column | None:
+def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | None:
     """A column whose cells all are of the format, even those that are numbers: 2020013123."""
     present = _without_missing(cells)
     times = by_format(present, time_format)
     if not times.count() or times.null_count() != present.null_count():
         return None
+    if fault := too_fine(present, times):
+        return _faulty_times(cells, fault, typing)
     return Column(cells.name, "time", times.alias(cells.name), cells)
 
 
@@ -97,14 +99,18 @@ def _text(cells: pl.Series, present: pl.Series, typing: _Typing) -> Column:
 
 def _time_column(cells: pl.Series, present: pl.Series, typing: _Typing) -> Column | None:
     times = parse_times(present, typing.time_format)
-    found = times.values.count()
-    if 2 * found <= present.count():
+    if 2 * times.alike <= present.count():
         return None
-    if found < present.count():
+    if times.fault is not None:
+        return _faulty_times(cells, times.fault, typing)
+    if times.values.count() < present.count():
         return _fault(cells, "time", _odd_one_out(present, times.values, typing, "time"))
-    if times.fault:
-        return _fault(cells, "time", f"{_first_place(present, typing)}: {times.fault}")
     return Column(cells.name, "time", times.values.alias(cells.name), cells)
+
+
+def _faulty_times(cells: pl.Series, fault: Fault, typing: _Typing) -> Column:
+    place = f"{typing.where(fault.row)}, column {cells.name!r}"
+    return _fault(cells, "time", f"{place}: {fault.text}")
 
 
 def _truth_column(cells: pl.Series, present: pl.Series) -> Column | None:

@@ -49,7 +49,8 @@ class Rows:
 class _Body:
     """What follows the leading comments and the line `sep=;` that Excel writes.
 
-    `skipped` counts lines before it; `comment` is the last of the leading comments.
+    `skipped` counts lines before it; `comment` is the last of the leading comments, which is in
+    `comment_line`.
     """
 
     origin: str
@@ -57,6 +58,7 @@ class _Body:
     skipped: int
     delimiter: str | None
     comment: str | None
+    comment_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
     body = _body_of(text, origin)
     delimiter = _given_delimiter(options) or body.delimiter or _found_delimiter(body, options)
     header = _header_of(body, delimiter, options)
-    notes = [f"lines before the table, left out: {body.skipped}"] if body.skipped else []
+    notes = list(_notes_on_head(body, header))
     read = _quoted if '"' in body.text or delimiter == " " else _unquoted
     cells, lines = _without_tail(*read(body, delimiter, header, notes), notes)
     if not len(cells):
@@ -87,18 +89,18 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
 
 
 def _body_of(text: str, origin: str) -> _Body:
-    delimiter, comment, skipped, start = None, None, 0, 0
+    delimiter, comment, comment_line, skipped, start = None, None, 0, 0, 0
     for line in io.StringIO(text, newline=""):
         declared = line.strip().lower()
         if skipped == 0 and declared.startswith("sep=") and len(declared) == 5:
             delimiter = declared[-1]
-        elif line.startswith("#"):
-            comment = line.strip()
+        elif line.lstrip().startswith("#"):
+            comment, comment_line = line.strip(), skipped + 1
         elif line.strip():
             break
         skipped += 1
         start += len(line)
-    return _Body(origin, text[start:], skipped, delimiter, comment)
+    return _Body(origin, text[start:], skipped, delimiter, comment, comment_line)
 
 
 def _records(body: _Body, delimiter: str) -> Iterator[Record]:
@@ -173,13 +175,21 @@ def _header_of(body: _Body, delimiter: str, options: ReadOptions) -> _Header:
         return _Header(tuple(f"column {at + 1}" for at in range(len(cells))), None, 0)
     commented = _commented_names(body, delimiter, len(cells))
     if options.header is None and evidence is not None and commented:
-        return _Header(_names(commented, body.origin, body.skipped), body.skipped, 0)
+        return _Header(_names(commented, body.origin, body.comment_line), body.comment_line, 0)
     if options.header is None and evidence is not None:
         raise DataError(
             f"{body.origin}, line {line}: the first row looks like data ({evidence!r}), not like "
             "names of columns; --no-header reads it as data, --header as names"
         )
     return _Header(_names(cells, body.origin, line), line, 1)
+
+
+def _notes_on_head(body: _Body, header: _Header) -> Iterator[str]:
+    commented = header.line is not None and not header.rows
+    if commented:
+        yield f"the names of the columns are those of the comment in line {header.line}"
+    if body.skipped > commented:
+        yield f"lines before the table, left out: {body.skipped - commented}"
 
 
 def _commented_names(body: _Body, delimiter: str, width: int) -> list[str] | None:

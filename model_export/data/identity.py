@@ -25,7 +25,8 @@ def refuse_stacked(
     """Raises DataError where a column without a named role looks like the id of several series.
 
     Either its values come in blocks, one for each: whole numbers that would be forecast, or any
-    column where time goes back between the blocks. Or times repeat, and never within one value.
+    column where time goes back between the blocks or nothing tells the time. Or times repeat, and
+    never within one value.
     """
     given = {name for name, _ in named}
     free = [column for column in frame.columns if column.name not in given]
@@ -49,7 +50,7 @@ def _in_blocks(column: Column, clock: Clock | None, *, forecast: bool) -> bool:
     if not 2 <= blocks <= len(cells) / _SHORTEST_BLOCK or cells.n_unique() != blocks:
         return False
     if clock is None:
-        return column.numeric
+        return True
     return forecast or bool((np.diff(clock.ticks)[joins[1:]] <= 0).any())
 
 
@@ -61,7 +62,11 @@ def _mixed(column: Column, clock: Clock) -> bool:
 
 
 def _message(frame: Frame, column: Column, sign: str) -> str:
-    otherwise = ", or name it in --targets, --known or --inputs" if column.numeric else ""
+    otherwise = (
+        ", or name it in --targets, --known or --inputs"
+        if column.numeric
+        else ", or take it out of the file"
+    )
     values = column.texts.unique(maintain_order=True)
     some = ", ".join(map(repr, values.head(3)))
     return (

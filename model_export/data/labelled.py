@@ -1,16 +1,18 @@
 """Sequences of numbers with one label each, for classification."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from model_export.data.checking import Layout, check, constant_columns
+from model_export.data.checking import Layout, check
 from model_export.data.column_report import ColumnReport, report_of
 from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.outliers import Bounds
 from model_export.data.read import read_frame
-from model_export.data.repairs import Repairs
+from model_export.data.repairs import Repairs, Run
 from model_export.data.roles import SeriesRoles, Wording, assign
 from model_export.data.source import Source
 from model_export.data.telling import described, notes_on, reports
@@ -29,19 +31,33 @@ class LabelRoles:
     inputs: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledSequences:
-    """`sequences` of [N_i, F] float64 (NaN where missing); `targets` [n] int64 index `labels`.
-
-    `names` [n] are the sequences' ids, in the order of their first rows. Labels are sorted, numbers
-    by value.
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelling:
+    """`names` [n] are the sequences' ids, in the order of their first rows; `targets` [n] int64
+    index `labels`, which are sorted, numbers by value.
     """
 
-    inputs: tuple[str, ...]
-    labels: tuple[str, ...]
     names: tuple[str, ...]
-    sequences: tuple[NDArray[np.float64], ...]
+    labels: tuple[str, ...]
     targets: NDArray[np.int64]
+
+
+TrainingSequences = Callable[[Labelling], NDArray[np.int64]]
+"""Indexes of the sequences that are for training."""
+
+
+def all_sequences(labelling: Labelling) -> NDArray[np.int64]:
+    """Of sequences that are not divided."""
+    return np.arange(len(labelling.names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledSequences:
+    """`sequences` of [N_i, F] float64, NaN where missing."""
+
+    inputs: tuple[str, ...]
+    labelling: Labelling
+    sequences: tuple[NDArray[np.float64], ...]
     columns: tuple[ColumnReport, ...]
     source: Source
     notes: tuple[str, ...] = ()
@@ -52,31 +68,43 @@ def load_labelled(
     options: ReadOptions | None = None,
     roles: LabelRoles | None = None,
     repairs: Repairs | None = None,
+    training: TrainingSequences = all_sequences,
 ) -> LabelledSequences:
-    """Raises DataError where a sequence has two labels or none, or a check of series fails."""
-    return labelled_of(read_frame(data, options), roles or LabelRoles(), repairs or Repairs())
+    """Only the sequences for `training` say what is far from all others.
+
+    Raises DataError where a sequence has two labels or none, or a check of series fails.
+    """
+    frame = read_frame(data, options)
+    return labelled_of(frame, roles or LabelRoles(), repairs or Repairs(), training)
 
 
-def labelled_of(frame: Frame, roles: LabelRoles, repairs: Repairs) -> LabelledSequences:
+def labelled_of(
+    frame: Frame, roles: LabelRoles, repairs: Repairs, training: TrainingSequences
+) -> LabelledSequences:
     """As `load_labelled`."""
     series, label = _role(frame, roles.series, "series"), _role(frame, roles.label, "label")
     label_of = _label_of_each(frame, series, label)
-    labels = _labels(frame, label, set(label_of.values()))
+    labels = _labels(frame, label)
     rest = replace(frame, columns=tuple(c for c in frame.columns if c is not label))
     given = assign(rest, SeriesRoles(roles.time, roles.series, roles.inputs), _WORDING)
-    checked = check(rest, Layout(given.clock, given.series, given.used), repairs, min_rows=1)
-    constant = constant_columns(rest, given.used, checked, repairs)
-    kept = [at for at, column in enumerate(given.used) if column.name not in constant]
+    names = tuple(series.texts.unique(maintain_order=True).drop_nulls())
+    targets = np.array([labels.index(label_of[name]) for name in names], np.int64)
+    labelling = Labelling(names, labels, targets)
+
+    def bounds_of(runs: list[Run]) -> list[Bounds]:
+        rows = [runs[index].values for index in training(labelling)]
+        return [Bounds.of(np.concatenate(rows))] * len(runs)
+
+    layout = Layout(given.clock, given.series, given.used)
+    checked = check(rest, layout, repairs, bounds_of, min_rows=1)
+    kept = [at for at, column in enumerate(given.used) if column.name not in checked.constant]
     if not kept:
         raise DataError(f"{frame.origin}: --constant drop leaves no input")
-    names = tuple(run.name for run in checked.runs)
     return LabelledSequences(
         inputs=tuple(given.used[at].name for at in kept),
-        labels=labels,
-        names=names,
+        labelling=labelling,
         sequences=tuple(run.values[:, kept] for run in checked.runs),
-        targets=np.array([labels.index(label_of[name]) for name in names], np.int64),
-        columns=_reports(frame, label, list(reports(rest, given, checked, constant))),
+        columns=_reports(frame, label, list(reports(rest, given, checked))),
         source=described(frame.source, checked.changes),
         notes=(*frame.notes, *notes_on(given.time, given.clock, checked)),
     )
@@ -91,7 +119,7 @@ def _role(frame: Frame, name: str, role: str) -> Column:
 
 def _label_of_each(frame: Frame, series: Column, label: Column) -> dict[str, str]:
     """Raises DataError at the first row whose label is missing, or another one than before."""
-    rows = pl.DataFrame({"series": series.texts, "label": label.texts})
+    rows = pl.DataFrame({"series": series.texts, "label": _label_texts(label)})
     for row in rows["label"].is_null().arg_true()[:1]:
         raise DataError(f"{frame.cell_at(row, label)}: no label")
     first = rows.select(pl.col("label").first().over("series")).to_series()
@@ -105,13 +133,24 @@ def _label_of_each(frame: Frame, series: Column, label: Column) -> dict[str, str
     return dict(zip(rows["series"], rows["label"], strict=True))
 
 
-def _labels(frame: Frame, label: Column, found: set[str]) -> tuple[str, ...]:
-    if len(found) < 2:
+def _label_texts(label: Column) -> pl.Series:
+    """[N], null where missing. Cells of one value, such as 1 and 1.0, are the label that the first
+    of them says."""
+    cells = pl.DataFrame({"text": label.texts, "value": label.values})
+    first = pl.col("text").first().over("value")
+    return cells.select(pl.when(pl.col("value").is_not_null()).then(first)).to_series()
+
+
+def _labels(frame: Frame, label: Column) -> tuple[str, ...]:
+    """In the order of their values."""
+    found = pl.DataFrame({"text": _label_texts(label), "value": label.values})
+    labels = tuple(found.unique("text").sort("value")["text"])
+    if len(labels) < 2:
         raise DataError(
-            f"{frame.origin}, column {label.name!r}: all sequences are {found.pop()!r}; two labels "
+            f"{frame.origin}, column {label.name!r}: all sequences are {labels[0]!r}; two labels "
             "are needed"
         )
-    return tuple(sorted(found, key=float if label.numeric else str))
+    return labels
 
 
 def _reports(frame: Frame, label: Column, others: list[ColumnReport]) -> tuple[ColumnReport, ...]:

@@ -12,7 +12,7 @@ from model_export.data.delimited import read_rows, stripped
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.numbers import find_marks
 from model_export.data.source import Source, decode, digest, read_bytes
-from model_export.data.times import by_format
+from model_export.data.times import TOO_FINE, by_format
 from model_export.errors import DataError, one_line
 
 _PARQUET = b"PAR1"
@@ -101,7 +101,7 @@ def _typed(column: pl.Series, path: str) -> Column:
     if column.dtype.is_numeric():
         return _numbers(column, path)
     if isinstance(column.dtype, pl.Date | pl.Datetime):
-        return Column(column.name, "time", _in_utc(column), column)
+        return _times(column, path)
     fault = (
         f"{path}, column {column.name!r} holds {column.dtype}: neither numbers nor times nor text"
     )
@@ -117,6 +117,18 @@ def _numbers(column: pl.Series, path: str) -> Column:
     row = infinite[0]
     fault = f"{path}, row {row + 1}, column {column.name!r}: {values[row]} is not a finite number"
     return Column(column.name, "text", column.cast(pl.String), column, fault, "number")
+
+
+def _times(column: pl.Series, path: str) -> Column:
+    times = _in_utc(column)
+    if times.n_unique() == column.n_unique():
+        return Column(column.name, "time", times, column)
+    rows = pl.DataFrame({"kept": times, "given": column})
+    first = rows.select(pl.col("given").first().over("kept")).to_series()
+    row = (column != first).arg_true()[0]
+    texts = column.cast(pl.String)
+    fault = f"{path}, row {row + 1}, column {column.name!r}: {texts[row]} {TOO_FINE}"
+    return Column(column.name, "text", texts, column, fault, "time")
 
 
 def _in_utc(times: pl.Series) -> pl.Series:

@@ -15,9 +15,8 @@ MIN_ROWS = 4
 """A series of fewer rows shows no step and nothing to learn."""
 _MOST_INSERTED = 10
 """Rows put into gaps, for each row of the file."""
-_FAR = 10.0
-"""An outlier's distance from the median, in robust standard deviations."""
-_MAD_TO_DEVIATION = 1.4826
+_WIDE = 1.5
+"""Steps between two rows from which there is a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Repairs:
     `gaps`: "missing" puts rows of missing values where the regular step left some out, "keep" takes
     the rows as evenly spaced. `missing`: with "last" and "forecast" missing cells stay NaN, and the
     network puts the last value or its own forecast there. `outliers`: "missing" makes them NaN.
-    `short`: what becomes of series of fewer than `MIN_ROWS` rows.
+    `short`: what becomes of series of fewer than `MIN_ROWS` rows of different times.
     """
 
     order: Literal["refuse", "sort"] = "refuse"
@@ -71,7 +70,7 @@ class Places:
 
     def moment(self, run: Run, row: int) -> str:
         assert run.ticks is not None
-        return self.time(float(run.ticks[row]))
+        return self.time(run.ticks[row].item())
 
 
 def in_order(run: Run, order: str, places: Places) -> tuple[Run, int]:
@@ -121,9 +120,14 @@ def _means(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np
 
 
 def without_gaps(run: Run, step: Step | None, gaps: str, places: Places) -> tuple[Run, int]:
-    """Rows one step apart, and how many steps were left out; times rise."""
-    if run.ticks is None or gaps == "keep" or len(run.ticks) < 2:
+    """Rows one step apart, and how many steps were put in; times rise.
+
+    With `gaps` "keep" the rows as they are, and how many gaps there are between them.
+    """
+    if run.ticks is None or len(run.ticks) < 2:
         return run, 0
+    if gaps == "keep":
+        return run, 0 if step is None else int((step.distances(run.ticks) > _WIDE).sum())
     if step is None:
         raise DataError(
             f"{places.at(run, 1)}: no distance in time is that of more than half of the rows; "
@@ -131,7 +135,7 @@ def without_gaps(run: Run, step: Step | None, gaps: str, places: Places) -> tupl
         )
     distances = step.distances(run.ticks)
     _refuse_off_grid(run, step, distances, places)
-    wide = np.flatnonzero(distances > 1.5)
+    wide = np.flatnonzero(distances > _WIDE)
     if not len(wide):
         return run, 0
     if gaps == "refuse":
@@ -177,23 +181,3 @@ def _filled_out(
     lines[position] = run.lines
     ticks = None if run.ticks is None else step.between(run.ticks, position)
     return Run(run.name, values, ticks, lines), total - len(position)
-
-
-def outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """[N, C]: what is further from its column's median than 10 robust standard deviations.
-
-    The deviation is 1.4826 times the median distance from the median (Hampel 1974). A column that
-    mostly has one value has none, and no outliers.
-    """
-    return np.column_stack([_far_out(column) for column in values.T])
-
-
-def _far_out(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    present = ~np.isnan(values)
-    far = np.zeros(len(values), np.bool_)
-    if not present.any():
-        return far
-    distance = np.abs(values[present] - np.median(values[present]))
-    deviation = _MAD_TO_DEVIATION * np.median(distance)
-    far[present] = (distance > _FAR * deviation) & (deviation > 0)
-    return far

@@ -1,15 +1,17 @@
 """Series of numbers over time: from the columns of a file, by the roles that they have."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_export.data.built_in import NAMES, built_in
-from model_export.data.checking import Layout, check, constant_columns
+from model_export.data.checking import Layout, check
 from model_export.data.column_report import ColumnReport, report_columns
 from model_export.data.counted import counted
 from model_export.data.frame import Frame, ReadOptions
+from model_export.data.outliers import Bounds
 from model_export.data.read import read_frame
 from model_export.data.repairs import MIN_ROWS, Repairs, Run
 from model_export.data.roles import Assignment, SeriesRoles, assign
@@ -66,25 +68,44 @@ class Table:
         return self.targets + self.known + self.inputs
 
 
+TrainingRows = Callable[[Sequence[Series]], Sequence[int]]
+"""How many rows of each series, the first ones, are for training."""
+
+
+def all_rows(series: Sequence[Series]) -> Sequence[int]:
+    """Of series that are not divided."""
+    return [len(one.lines) for one in series]
+
+
 def load_series(
     data: str,
     options: ReadOptions | None = None,
     roles: SeriesRoles | None = None,
     repairs: Repairs | None = None,
+    training: TrainingRows = all_rows,
 ) -> Table:
     """The file `data`, or a built-in record (`built_in.NAMES`), read and checked.
 
-    Raises DataError where the file or its series cannot be used as they are.
+    Only the rows for `training` say what is far from all others. Raises DataError where the file or
+    its series cannot be used as they are.
     """
     frame = built_in(data) if data in NAMES else read_frame(data, options)
-    return series_of(frame, roles or SeriesRoles(), repairs or Repairs())
+    return series_of(frame, roles or SeriesRoles(), repairs or Repairs(), training)
 
 
-def series_of(frame: Frame, roles: SeriesRoles, repairs: Repairs) -> Table:
+def series_of(
+    frame: Frame, roles: SeriesRoles, repairs: Repairs, training: TrainingRows = all_rows
+) -> Table:
     """Raises DataError for what `repairs` refuses, with the line and the option that helps."""
     given = assign(frame, roles)
-    checked = check(frame, Layout(given.clock, given.series, given.used), repairs)
-    constant = constant_columns(frame, given.used, checked, repairs)
+
+    def bounds_of(runs: list[Run]) -> list[Bounds]:
+        every = list(range(len(given.used)))
+        ends = training([_series(run, every, given) for run in runs])
+        return [Bounds.of(run.values[:end]) for run, end in zip(runs, ends, strict=True)]
+
+    checked = check(frame, Layout(given.clock, given.series, given.used), repairs, bounds_of)
+    constant = checked.constant
     if constant >= {column.name for column in given.targets}:
         raise DataError(f"{frame.origin}: --constant drop leaves no target")
     kept = [at for at, column in enumerate(given.used) if column.name not in constant]
@@ -96,7 +117,7 @@ def series_of(frame: Frame, roles: SeriesRoles, repairs: Repairs) -> Table:
         known,
         inputs,
         series=tuple(_series(run, kept, given) for run in checked.runs),
-        columns=tuple(reports(frame, given, checked, constant)),
+        columns=tuple(reports(frame, given, checked)),
         source=described(frame.source, checked.changes),
         step=checked.step.label if checked.step else None,
         notes=(*frame.notes, *notes_on(given.time, given.clock, checked)),

@@ -11,14 +11,12 @@ from model_export.data.roles import Assignment
 from model_export.data.source import Source
 
 
-def reports(
-    frame: Frame, given: Assignment, checked: Checked, constant: set[str]
-) -> Iterator[ColumnReport]:
+def reports(frame: Frame, given: Assignment, checked: Checked) -> Iterator[ColumnReport]:
     """One for every column of the frame, in its order."""
     found = dict(zip((column.name for column in given.used), checked.found, strict=True))
     for column in frame.columns:
         reason = given.reasons[column.name]
-        if column.name in constant:
+        if column.name in checked.constant:
             yield report_of(column, "left out", done="left out", why="never changes")
             continue
         done = "left out" if reason.role == "left out" else "used"

@@ -18,17 +18,35 @@ _YEAR_LAST = r"^(?P<a>\d{1,2})(?P<mark>[-/.])(?P<b>\d{1,2})[-/.](?P<year>\d{4})"
 _LOOKS_LIKE = (re.compile(_YEAR_FIRST), re.compile(_YEAR_LAST))
 _YEAR_MONTH = re.compile(r"^\d{4}[.]\d+$")
 
+_BEYOND_MICROSECONDS = r":\d{2}[.,]\d{6}(\d+)"
+_ONE_FORM = "write all times of the column in one form"
+TOO_FINE = (
+    "and another time differ by less than the microseconds that are kept; write a count of "
+    "nanoseconds in their place"
+)
+
 Order = Literal["day first", "month first"]
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a column of times cannot be read, and the row of the first cell that shows it."""
+
+    row: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Times:
-    """`values` [N] Datetime in microseconds, null where a cell is no time; `fault`: all of them are
-    times and yet cannot be read."""
+    """`values` [N] Datetime in microseconds, null where a cell is no time.
+
+    `alike` counts the cells that look like a time, whatever they mean. With a `fault` the values
+    are not to be used.
+    """
 
     values: pl.Series
-    fault: str | None = None
-    zoned: bool = False
+    alike: int
+    fault: Fault | None = None
 
 
 def looks_like_time(cell: str) -> bool:
@@ -52,26 +70,58 @@ def by_format(cells: pl.Series, time_format: str) -> pl.Series:
 
 
 def parse_times(cells: pl.Series, time_format: str | None) -> Times:
-    """By `time_format` where it fits any cell, else dates as ISO 8601 and as people write them.
+    """By `time_format` where it fits most cells, else dates as ISO 8601 and as people write them.
 
     Days and months are told apart by the column: a "13/01/2020" anywhere, or points ("01.02.2020",
-    the day first); where both readings stay possible, `fault` says so. Offsets from UTC are added
-    up; the clock of a place without its offset is taken as it is.
+    the day first). `fault` says where both readings stay possible, where dates of one column are
+    written in different forms, and where microseconds do not tell times apart. Offsets from UTC are
+    added up; the clock of a place without its offset is taken as it is.
     """
     if time_format is not None:
         given = by_format(cells, time_format)
-        if given.null_count() < len(given):
-            return Times(given)
-    first = _parts(cells, _YEAR_FIRST)
-    if first["year"].null_count() < len(first):
-        return _assembled(first)
-    last = _parts(cells, _YEAR_LAST)
-    order = _order_of(last)
-    return _assembled(_named(last, order or "day first"), ambiguous=order is None)
+        if 2 * given.count() > cells.count():
+            return Times(given, given.count(), too_fine(cells, given))
+    first, last = _parts(cells, _YEAR_FIRST), _parts(cells, _YEAR_LAST)
+    alike = first["year"].count() + last["year"].count()
+    parts = first if first["year"].count() else _named(last, _order_of(last) or "day first")
+    values = _assembled(parts)
+    fault = _of_two_forms(cells, first, last) or _of_two_orders(cells, last) or _half_zoned(parts)
+    return Times(values, alike, fault or too_fine(cells, values))
 
 
 def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:
     return cells.str.extract_groups(pattern).struct.unnest()
+
+
+def _of_two_forms(cells: pl.Series, first: pl.DataFrame, last: pl.DataFrame) -> Fault | None:
+    """Where the year stands now in front and now behind, or the marks between days and months
+    change."""
+    in_front = pl.DataFrame({"year": first["year"], "mark": last["mark"]})
+    forms = in_front.select(
+        pl.when(pl.col("year").is_not_null()).then(pl.lit("year")).otherwise("mark")
+    ).to_series()
+    for form in forms.drop_nulls()[:1]:
+        for row in (forms != form).arg_true()[:1]:
+            one = cells[(forms == form).arg_true()[0]]
+            return Fault(
+                row, f"{cells[row]!r} is written in another form than {one!r}; {_ONE_FORM}"
+            )
+    return None
+
+
+def _of_two_orders(cells: pl.Series, last: pl.DataFrame) -> Fault | None:
+    """Where days and months could change places, or would have to from row to row."""
+    order = _order_of(last)
+    if order is None:
+        return Fault(
+            last["year"].is_not_null().arg_true()[0],
+            "days and months cannot be told apart; --time-format %d/%m/%Y or %m/%d/%Y says which",
+        )
+    if order == "day first":
+        for row in (last["b"].cast(pl.Int32) > 12).arg_true()[:1]:
+            text = f"{cells[row]!r} is no date with the day in front, as the others are"
+            return Fault(row, f"{text}; {_ONE_FORM}")
+    return None
 
 
 def _order_of(parts: pl.DataFrame) -> Order | None:
@@ -89,7 +139,7 @@ def _named(parts: pl.DataFrame, order: Order) -> pl.DataFrame:
     return parts.rename({day: "day", month: "month"})
 
 
-def _assembled(parts: pl.DataFrame, *, ambiguous: bool = False) -> Times:
+def _assembled(parts: pl.DataFrame) -> pl.Series:
     hour = _number("hour") % 12 + 12 * (pl.col("half").str.to_lowercase() == "pm").cast(pl.Int64)
     clock = pl.when(pl.col("half").is_not_null()).then(hour).otherwise(_number("hour"))
     text = pl.format(
@@ -103,8 +153,7 @@ def _assembled(parts: pl.DataFrame, *, ambiguous: bool = False) -> Times:
         pl.col("fraction").fill_null("0").str.pad_end(9, "0"),
     )
     local = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
-    values = parts.select(local - _offset()).to_series()
-    return Times(values, _fault(parts, ambiguous=ambiguous), parts["zone"].null_count() == 0)
+    return parts.select(local - _offset()).to_series()
 
 
 def _number(name: str) -> pl.Expr:
@@ -119,10 +168,26 @@ def _offset() -> pl.Expr:
     return pl.duration(minutes=sign * (60 * hours + minutes))
 
 
-def _fault(parts: pl.DataFrame, *, ambiguous: bool) -> str | None:
-    if ambiguous:
-        return "days and months cannot be told apart; --time-format %d/%m/%Y or %m/%d/%Y says which"
+def _half_zoned(parts: pl.DataFrame) -> Fault | None:
     zones, times = parts["zone"].count(), parts["year"].count()
-    if 0 < zones < times:
-        return f"{zones} of {times} times name a time zone and the others do not"
+    if not 0 < zones < times:
+        return None
+    row = (parts["year"].is_not_null() & parts["zone"].is_null()).arg_true()[0]
+    return Fault(
+        row,
+        f"{zones} of {times} times name a time zone and the others do not; "
+        "name it in all of them or in none",
+    )
+
+
+def too_fine(cells: pl.Series, values: pl.Series) -> Fault | None:
+    """Where times in microseconds are the same, and what cells say beyond these is not."""
+    beyond = cells.str.extract(_BEYOND_MICROSECONDS).str.strip_chars_end("0").fill_null("")
+    if not (beyond != "").any():
+        return None
+    first = pl.DataFrame({"value": values, "beyond": beyond}).select(
+        pl.col("beyond").first().over("value")
+    )
+    for row in (values.is_not_null() & (beyond != first.to_series())).arg_true()[:1]:
+        return Fault(row, f"{cells[row]!r} {TOO_FINE}")
     return None

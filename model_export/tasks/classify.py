@@ -19,7 +19,12 @@ from model_export.baselines.summary import (
     sequence_models,
 )
 from model_export.data.column_report import report_columns
-from model_export.data.labelled import LabelledSequences, LabelRoles, load_labelled
+from model_export.data.labelled import (
+    LabelledSequences,
+    Labelling,
+    LabelRoles,
+    load_labelled,
+)
 from model_export.data.source import Source
 from model_export.errors import DataError
 from model_export.evaluate import Predictor, evaluating
@@ -49,7 +54,9 @@ class Classify:
         self.source: Source = data.source
         self._recipe = recipe
         self._data = data
-        self._parts = _divided(data, recipe)
+        self._targets = data.labelling.targets
+        self._labels = data.labelling.labels
+        self._parts = _divided(data.labelling, recipe)
         self._sequences = [torch.from_numpy(one.astype(np.float32)) for one in data.sequences]
         rows = np.concatenate([data.sequences[index] for index in self._parts[0]])
         mean, scale = np.nanmean(rows, axis=0), np.nanstd(rows, axis=0)
@@ -61,14 +68,14 @@ class Classify:
                 )
         units = units_of(recipe.units, len(data.inputs))
         self.input = Values(names=data.inputs, units=units, missing=recipe.missing != "refuse")
-        self.output = Classes(names=data.labels)
+        self.output = Classes(names=self._labels)
         self.config = NetworkConfig(
             front=ValuesFront(
                 tuple(mean.tolist()),
                 tuple(scale.tolist()),
                 fill=fill_of(recipe.missing),
             ),
-            head=SoftmaxHead(len(data.labels)),
+            head=SoftmaxHead(len(self._labels)),
             hidden_sizes=recipe.hidden_sizes,
             reset=recipe.reset,
             dropout=recipe.dropout,
@@ -80,7 +87,11 @@ class Classify:
         assert recipe.series is not None
         roles = LabelRoles(recipe.series, recipe.label, recipe.time, recipe.inputs)
         data = load_labelled(
-            recipe.data, read_options(recipe), roles, repairs(recipe, recipe.missing)
+            recipe.data,
+            read_options(recipe),
+            roles,
+            repairs(recipe, recipe.missing),
+            lambda labelling: _divided(labelling, recipe)[0],
         )
         return cls(data, recipe)
 
@@ -95,10 +106,10 @@ class Classify:
     @cached_property
     def _simple(self) -> tuple[Baseline[SequenceModel], ...]:
         training, validation, _ = (
-            Labelled([self._data.sequences[index] for index in part], self._data.targets[part])
+            Labelled([self._data.sequences[index] for index in part], self._targets[part])
             for part in self._parts
         )
-        return sequence_models(training, validation, len(self._data.labels))
+        return sequence_models(training, validation, len(self._labels))
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -144,8 +155,8 @@ class Classify:
         sequences = [self._data.sequences[index] for index in part]
         answers = {one.name: one.predict(sequences) for one in self._simple}
         answers["model"] = self._answers(network, part)
-        right = {who: accuracy(one, self._data.targets[part]) for who, one in answers.items()}
-        loss = {who: log_loss(one, self._data.targets[part]) for who, one in answers.items()}
+        right = {who: accuracy(one, self._targets[part]) for who, one in answers.items()}
+        loss = {who: log_loss(one, self._targets[part]) for who, one in answers.items()}
         return (
             score_of("accuracy", "", right, better="higher"),
             score_of("log loss", "nat", loss, headline=False),
@@ -164,10 +175,10 @@ class Classify:
         together, lasts = padded([self._sequences[index] for index in chosen])
         lengths = lasts.sum(1, keepdim=True)
         weights = lasts * torch.arange(1, together.shape[1] + 1) / lengths
-        return Batch(together, torch.from_numpy(self._data.targets[list(chosen)]), counts=weights)
+        return Batch(together, torch.from_numpy(self._targets[list(chosen)]), counts=weights)
 
 
-def _divided(data: LabelledSequences, recipe: ClassifyRecipe) -> tuple[NDArray[np.int64], ...]:
+def _divided(data: Labelling, recipe: ClassifyRecipe) -> tuple[NDArray[np.int64], ...]:
     """Indexes of the training, validation and test sequences, with some of each label in each.
 
     Shares are those of the numbers that names are hashed to; whole numbers of sequences are taken
@@ -181,7 +192,7 @@ def _divided(data: LabelledSequences, recipe: ClassifyRecipe) -> tuple[NDArray[n
         found = np.split(indexes, _ends(places[indexes], recipe.split, name))[:3]
         if not all(map(len, found)):
             raise DataError(
-                f"{data.source.description}: {len(indexes)} sequences of label {name!r} leave a "
+                f"{recipe.data}: {len(indexes)} sequences of label {name!r} leave a "
                 "part without any; give --split as three numbers of sequences of each label"
             )
         for part, some in zip(parts, found, strict=True):

@@ -22,7 +22,7 @@ from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.tasks.reading import fill_of, read_options, repairs, units_of
 from model_export.tasks.roll import Feedback, roll
-from model_export.tasks.series_parts import divided
+from model_export.tasks.series_parts import divided, splits_of
 from model_export.tasks.series_scores import SeriesScores
 from model_export.tasks.task import Batch, mean_of
 from service.bundle.manifest import Score
@@ -269,9 +269,15 @@ class Forecast:
 
 
 def read_table(recipe: ForecastRecipe) -> Table:
-    """The recipe's data with its roles, read and repaired. Raises DataError."""
+    """The recipe's data with its roles, read and repaired. Raises DataError, RecipeError."""
     roles = SeriesRoles(recipe.time, recipe.series, recipe.targets, recipe.inputs, recipe.known)
-    return load_series(recipe.data, read_options(recipe), roles, repairs(recipe, recipe.missing))
+    return load_series(
+        recipe.data,
+        read_options(recipe),
+        roles,
+        repairs(recipe, recipe.missing),
+        lambda series: [one.train for one in splits_of(series, recipe.split)],
+    )
 
 
 def _options_of(table: Table) -> dict[str, str]:

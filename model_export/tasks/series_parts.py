@@ -1,5 +1,6 @@
 """Series divided in time, as arrays that a network runs over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,27 +16,27 @@ from model_export.tasks.split import parts_of, split_of
 
 
 def divided(table: Table, shares: Shares) -> tuple[SplitSeries, ...]:
-    """Every series with its parts.
+    """Every series with its parts. Raises RecipeError."""
+    return tuple(
+        SplitSeries(one.values[: split.total], split)
+        for one, split in zip(table.series, splits_of(table.series, shares), strict=True)
+    )
+
+
+def splits_of(series: Sequence[Series], shares: Shares) -> list[Split]:
+    """Where the parts of each series end.
 
     Several series with times are all cut at the same two times, so that no series is learnt from
     when another is already tested; otherwise each is cut by its own rows. Raises RecipeError.
     """
+    if len(series) > 1 and max(shares) <= 1 and all(one.times is not None for one in series):
+        return _at_common_times(series, shares)
     # Of several series one may have no rows in a part.
-    parts = split_of if len(table.series) == 1 else parts_of
-    splits = [parts(len(one.values), shares, "rows") for one in table.series]
-    if (
-        len(table.series) > 1
-        and max(shares) <= 1
-        and all(s.times is not None for s in table.series)
-    ):
-        splits = _at_common_times(table.series, shares)
-    return tuple(
-        SplitSeries(one.values[: split.total], split)
-        for one, split in zip(table.series, splits, strict=True)
-    )
+    parts = split_of if len(series) == 1 else parts_of
+    return [parts(len(one.values), shares, "rows") for one in series]
 
 
-def _at_common_times(series: tuple[Series, ...], shares: Shares) -> list[Split]:
+def _at_common_times(series: Sequence[Series], shares: Shares) -> list[Split]:
     times = np.sort(np.concatenate([one.times for one in series if one.times is not None]))
     whole = split_of(len(times), shares, "rows")
     cuts = [times[min(end, len(times) - 1)] for end in (whole.train, whole.validation)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_export.data.labelled import LabelledSequences
+from model_export.data.labelled import LabelledSequences, Labelling
 from model_export.data.source import Source
 from model_export.errors import DataError
 from model_export.model.network import Network
@@ -17,19 +17,18 @@ RECIPE = ClassifyRecipe(data="-", name="tiny", hidden_size=3, batch_size=4)
 def sequences(count: int, *, labels: int = 2) -> LabelledSequences:
     """Of 3 to 7 steps of one number, the names n0, n1, …, labels in turn."""
     random = np.random.default_rng(0)
+    names = tuple(f"n{index}" for index in range(count))
     return LabelledSequences(
         inputs=("x",),
-        labels=tuple("abc"[:labels]),
-        names=tuple(f"n{index}" for index in range(count)),
+        labelling=Labelling(names, tuple("abc"[:labels]), np.arange(count) % labels),
         sequences=tuple(random.normal(size=(random.integers(3, 8), 1)) for _ in range(count)),
-        targets=np.arange(count) % labels,
         columns=(),
         source=Source("tiny", "0"),
     )
 
 
 def names_of(task: Classify, part: int) -> set[str]:
-    return {task._data.names[index] for index in task._parts[part]}
+    return {task._data.labelling.names[index] for index in task._parts[part]}
 
 
 def test_a_sequence_keeps_its_part_when_more_come() -> None:
@@ -65,7 +64,7 @@ def test_later_steps_count_more_and_padding_does_not() -> None:
         outputs = network(values, network.initial_state(1))[0].detach()
         for step, probabilities in enumerate(outputs[0], 1):
             share = step / values.shape[1]
-            total -= share * float(probabilities[task._data.targets[index]].log2())
+            total -= share * float(probabilities[task._targets[index]].log2())
             weight += share
     assert float(loss) == pytest.approx(total / weight, rel=1e-5)
 
@@ -80,7 +79,7 @@ def test_the_validation_loss_is_that_of_training_and_the_score_is_of_the_last_st
     for index in test:
         values = torch.from_numpy(task._data.sequences[index].astype(np.float32))[None]
         outputs, _ = network(values, network.initial_state(1))
-        right += int(outputs[0, -1].argmax() == task._data.targets[index])
+        right += int(outputs[0, -1].argmax() == task._targets[index])
     scores = {score.metric: score for score in task.test_scores(network)}
     assert scores["accuracy"].model == pytest.approx(right / len(test))
     assert scores["accuracy"].better == "higher"

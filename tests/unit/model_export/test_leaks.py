@@ -49,6 +49,21 @@ def assert_learns_alike(first: Task, second: Task) -> None:
     assert scores[0] != scores[1], "the test parts are to differ"
 
 
+def test_other_outliers_in_the_test_part(tmp_path: Path) -> None:
+    """Without its say 10.3 is far from all others, with the say of the second one it is not."""
+    recipe = small_recipe("forecast", tmp_path / "a", outliers="missing", missing="last")
+    other = write_data("forecast", tmp_path / "b", test=lambda cell: f"{20 * float(cell):.3f}")
+    for file in (Path(recipe.data), other):
+        lines = file.read_text("utf-8").splitlines()
+        lines[5] = "10.3,0.1"
+        file.write_text("\n".join(lines), "utf-8")
+    first, second = (load_task(changed(recipe, data=str(file))) for file in (recipe.data, other))
+    assert first.config == second.config
+    assert "outliers: 1," in "\n".join(first.read)
+    for one, also in zip(learnt_from(first), learnt_from(second), strict=True):
+        assert torch.equal(one.input.nan_to_num(-1), also.input.nan_to_num(-1))
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_data_in_the_test_part(name: str, tmp_path: Path) -> None:
     recipe = small_recipe(name, tmp_path / "a")

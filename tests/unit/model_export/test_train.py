@@ -1,6 +1,7 @@
 """The training loop: exact resumption, early stopping, what is refused."""
 
 import csv
+import json
 import math
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +17,7 @@ from model_export.errors import CheckpointError, TrainingError
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.recipes.recipe import Recipe
-from model_export.run_folder import CURVES_FILE, RECIPE_FILE
+from model_export.run_folder import CURVES_FILE, RECIPE_FILE, SCORES_FILE
 from model_export.tasks.registry import load_task
 from model_export.tasks.task import Batch, Task
 from model_export.train import train
@@ -253,6 +254,17 @@ def test_a_trained_model_tells_where_it_came_from(any_recipe: Recipe, tmp_path: 
     assert trained.sample.dtype == (np.int64 if is_tokens else np.float32)
     assert set(trained.baselines) < set(said)
     assert all(len(score.baselines) >= 2 for score in trained.scores)
+    kept = json.loads((tmp_path / "tiny" / SCORES_FILE).read_text("utf-8"))
+    assert kept["scores"] == [score.model_dump(mode="json") for score in trained.scores]
+    assert kept["baselines"] == list(trained.baselines)
+
+
+def test_a_run_that_begins_anew_has_no_scores_of_an_earlier_one(tmp_path: Path) -> None:
+    recipe = small_recipe("forecast", tmp_path, epochs=1)
+    train(recipe, tmp_path, created_at="now")
+    with pytest.raises(TrainingError, match="not finite"):
+        train(changed(recipe, learning_rate=1e30, epochs=3), tmp_path, created_at="now")
+    assert not (tmp_path / "tiny" / SCORES_FILE).exists()
 
 
 def test_of_several_seeds_the_better_validation_loss_wins(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.figures import figure as figure_module
 from benchmarks.figures.figure import Figure
 from benchmarks.figures.result import Folders, measure
+from model_export.run_folder import CURVES_FILE
 
 RECIPE = """
 task = "multilabel"
@@ -40,6 +41,9 @@ def test_scores_curves_and_the_command_are_kept(
     out = tmp_path / "out"
     tiny = Figure("tiny", "roll.npz", {"NLL/step": {"GRU": 8.43}})
     folders = Folders(tmp_path / "models", tmp_path / "runs", out)
+    earlier = folders.runs / "tiny" / "seed-7"
+    earlier.mkdir(parents=True)
+    (earlier / CURVES_FILE).write_text("epoch,training,validation,learning_rate\n1,2,3,4\n")
     folder = measure(tiny, tmp_path / "roll.npz", folders)
     assert folder == tmp_path / "models" / "tiny" / "1"
     said = json.loads((out / "tiny.json").read_text("utf-8"))

@@ -67,6 +67,15 @@ def test_a_rerun_makes_nothing_twice(folder: Path) -> None:
     assert (folder / "runs.jsonl").read_bytes() == before
 
 
+def test_runs_of_other_code_are_made_anew(folder: Path, tmp_path: Path) -> None:
+    study = Study(PLAN, folder)
+    run, _ = next(study.runs())
+    assert run.spec.code
+    lines = (folder / "runs.jsonl").read_text()
+    (tmp_path / "runs.jsonl").write_text(lines.replace(run.spec.code, "0123456789abcdef"))
+    assert (Study(PLAN, tmp_path).done, study.done) == (0, study.total)
+
+
 def test_what_is_interrupted_goes_on_with_the_same_numbers(folder: Path, tmp_path: Path) -> None:
     lines = (folder / "runs.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_text("".join(lines[:-3]))

@@ -26,8 +26,9 @@ def table(rows: list[str], header: str = "series,t,x,y,label") -> str:
 
 def test_every_sequence_has_its_rows_and_its_label(write: WriteFile) -> None:
     read = load_labelled(write(table(ROWS)), roles=ROLES, repairs=LAST)
-    assert (read.inputs, read.labels, read.names) == (("x", "y"), ("down", "up"), ("p", "q", "r"))
-    assert read.targets.tolist() == [1, 0, 1]
+    labelling = read.labelling
+    assert (read.inputs, labelling.names) == (("x", "y"), ("p", "q", "r"))
+    assert (labelling.labels, labelling.targets.tolist()) == (("down", "up"), [1, 0, 1])
     expected = [[[5, 2], [3, 9], [6, 4]], [[4, 1], [8, np.nan]], [[7, 3]]]
     for sequence, values in zip(read.sequences, expected, strict=True):
         np.testing.assert_array_equal(sequence, np.array(values))
@@ -38,8 +39,44 @@ def test_inputs_can_be_chosen_and_labels_sort_by_value(write: WriteFile) -> None
     rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
     roles = LabelRoles(time="t", inputs=("x",))
     read = load_labelled(write(table(rows)), roles=roles)
-    assert (read.inputs, read.labels) == (("x",), ("9", "10"))
-    assert read.targets.tolist() == [1, 0, 1]
+    assert (read.inputs, read.labelling.labels) == (("x",), ("9", "10"))
+    assert read.labelling.targets.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("other", ["10.0", "1e1"])
+def test_numbers_of_one_value_are_one_label(write: WriteFile, other: str) -> None:
+    rows = [row.replace("up", "10").replace("down", "9.5") for row in ROWS]
+    rows[3] = rows[3].replace(",10", f",{other}")
+    rows[5] = rows[5].replace(",10", f",{other}")
+    labelling = load_labelled(write(table(rows)), roles=ROLES, repairs=LAST).labelling
+    assert labelling.labels == ("9.5", "10")
+    assert labelling.targets.tolist() == [1, 0, 1]
+
+
+def test_truth_values_of_one_meaning_are_one_label(write: WriteFile) -> None:
+    rows = [row.replace("up", "true").replace("down", "false") for row in ROWS]
+    rows[5] = rows[5].replace("true", "TRUE")
+    labelling = load_labelled(write(table(rows)), roles=ROLES, repairs=LAST).labelling
+    assert labelling.labels == ("false", "true")
+
+
+def test_a_missing_number_is_no_label(write: WriteFile) -> None:
+    rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
+    with pytest.raises(DataError, match="line 8, column 'label': no label"):
+        load_labelled(write(table([*rows, "s,1,1,1,NA"])), roles=ROLES, repairs=LAST)
+
+
+@pytest.mark.parametrize(("training", "missing"), [([0, 1], [0, 0, 8]), ([2], [8, 8, 0])])
+def test_outliers_are_told_by_the_sequences_for_training(
+    write: WriteFile, training: list[int], missing: list[int]
+) -> None:
+    rows = [f"{name},{at},{at % 5},{name}" for name in "pq" for at in range(8)]
+    rows += [f"r,{at},{100 + at % 5},p" for at in range(8)]
+    path, roles = write(table(rows, "series,t,x,label")), LabelRoles(time="t")
+    repairs = Repairs(outliers="missing", missing="last")
+    read = load_labelled(path, None, roles, repairs, lambda _: np.array(training))
+    assert [int(np.isnan(one).sum()) for one in read.sequences] == missing
+    assert f"outliers made missing: {sum(missing)}" in read.notes
 
 
 @pytest.mark.parametrize(

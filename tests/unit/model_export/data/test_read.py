@@ -52,6 +52,7 @@ def fault(frame: Frame, name: str) -> str:
         ("sep=;\na;b\n1;2\n", {"a": [1], "b": [2]}),
         ("# by hand\na,b\n1,2\n# pause\n3,4\n", {"a": [1, 3], "b": [2, 4]}),
         ("# a, b\n1,2\n3,4\n", {"a": [1, 3], "b": [2, 4]}),
+        ("  # by hand, on monday\na,b\n1,2\n", {"a": [1], "b": [2]}),
         ("a,b,\n1,2,\n3,4,\n", {"a": [1, 3], "b": [2, 4], "column 3": [None, None]}),
         ("a,b\n+5,.5\n5.,1E3\n", {"a": [5, 5], "b": [0.5, 1000]}),
         ("a,b\nNA,-\n1,null\nNaN,2\n", {"a": [None, 1, None], "b": [None, None, 2]}),
@@ -161,8 +162,32 @@ def test_options_that_mean_nothing_are_refused(
         (["(5)", "(6)"], "'(5)' is a number with"),
         (["3 kg", "4 kg"], "'3 kg' is a number with"),
         (["2020-01-01", "2020-02-30", "2020-03-01"], "line 3, column 'a': '2020-02-30' is not a t"),
-        (["2020-01-01T00:00Z", "2020-01-02T00:00"], "1 of 2 times name a time zone"),
-        (["01/02/2020", "03/04/2020"], "days and months cannot be told apart; --time-format"),
+        (["", "2020-01-01T00:00Z", "2020-01-02T00:00"], "line 4, column 'a': 1 of 2 times name a"),
+        (
+            ["", "01/02/2020", "03/04/2020"],
+            "line 3, column 'a': days and months cannot be told apart; --time-format %d/%m/%Y or",
+        ),
+        (
+            ["2026-01-02", "02/01/2026", "2026-01-03"],
+            "line 3, column 'a': '02/01/2026' is written in another form than '2026-01-02'; ",
+        ),
+        (
+            ["2026-01-02", "01/13/2026", "01/14/2026"],
+            "line 3, column 'a': '01/13/2026' is written in another form than '2026-01-02'",
+        ),
+        (
+            ["13.01.2026", "14/01/2026"],
+            "line 3, column 'a': '14/01/2026' is written in another form than '13.01.2026'",
+        ),
+        (
+            ["13/01/2026", "01/14/2026", "01/15/2026"],
+            "line 3, column 'a': '01/14/2026' is no date with the day in front, as the others are",
+        ),
+        (
+            ["2026-01-01 00:00:00.0000001", "2026-01-01 00:00:00.0000002"],
+            "line 3, column 'a': '2026-01-01 00:00:00.0000002' and another time differ by less "
+            "than the microseconds that are kept; write a count of nanoseconds in their place",
+        ),
     ],
 )
 def test_a_column_that_is_nearly_numbers_or_times_says_which_cell_is_not(
@@ -194,6 +219,8 @@ def test_spaces_between_the_cells_do_not_group_thousands(write: WriteFile) -> No
          [datetime(2020, 3, 29, 0, 30), datetime(2020, 3, 29, 1, 30)]),
         (["2020/01/05", ""], [datetime(2020, 1, 5), None]),
         (["2020-01-01T00:00-05:30"], [datetime(2020, 1, 1, 5, 30)]),
+        (["2020-01-01 00:00:00.123456789", "2020-01-01 00:00:00.123457"],
+         [datetime(2020, 1, 1, 0, 0, 0, 123456), datetime(2020, 1, 1, 0, 0, 0, 123457)]),
     ],
 )  # fmt: skip
 def test_times_as_people_write_them(
@@ -218,6 +245,18 @@ def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_forma
     assert frame.column("t").values.to_list() == [datetime(2020, 4, 3)]
 
 
+def test_a_time_format_that_fits_some_cells_reads_no_half_column(write: WriteFile) -> None:
+    path = write("t;b\n2020-01-01;1\n02/01/2020;2\n2020-01-03;1\n")
+    frame = read_frame(path, ReadOptions(time_format="%d/%m/%Y"))
+    assert "line 3, column 't': '02/01/2020' is written in another form" in fault(frame, "t")
+
+
+def test_times_of_a_format_are_kept_to_the_microsecond(write: WriteFile) -> None:
+    path = write("t;b\n2020-01-01 00:00:00.0000001;1\n2020-01-01 00:00:00.0000002;2\n")
+    frame = read_frame(path, ReadOptions(time_format="%Y-%m-%d %H:%M:%S.%f"))
+    assert "line 3, column 't': " in fault(frame, "t")
+
+
 def test_a_time_format_that_fits_nowhere_is_refused(write: WriteFile) -> None:
     for time_format in ("%d/%m/%Y", "%Q"):
         with pytest.raises(DataError, match="fits no cell"):
@@ -238,6 +277,15 @@ def test_lines_are_those_of_the_file(write: WriteFile) -> None:
         "lines before the table, left out: 2",
         "comments (#) between the rows, left out: 1",
         "empty rows at the end, left out: 1",
+    )
+
+
+def test_names_that_are_taken_from_a_comment_are_told(write: WriteFile) -> None:
+    frame = read_frame(write("# made\n# a, b\n\n1,2\n3,4\n"))
+    assert frame.names == ("a", "b")
+    assert frame.notes == (
+        "the names of the columns are those of the comment in line 2",
+        "lines before the table, left out: 2",
     )
 
 
@@ -299,6 +347,13 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path) -> None:
     assert "row 2, column 'a': inf is not a finite number" in fault(frame, "a")
     assert "column 'b' holds List(Int64)" in fault(frame, "b")
     assert frame.column("c").values.to_list() == [None, 1]
+
+
+def test_nanoseconds_of_parquet_are_not_lost(tmp_path: Path) -> None:
+    times = pl.Series([0, 1000, 1001]).cast(pl.Datetime("ns"))
+    frame = parquet(tmp_path, pl.DataFrame({"a": times, "b": times[:2].append(times[:1])}))
+    assert "row 3, column 'a': 1970-01-01 00:00:00.000001001 and another time" in fault(frame, "a")
+    assert frame.column("b").kind == "time"
 
 
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:

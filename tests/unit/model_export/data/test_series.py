@@ -103,8 +103,9 @@ STACKED = [
         (sorted(STACKED), "time,station,a"),
         ([row.replace(",7,", ",x,").replace(",3,", ",y,") for row in STACKED], "time,station,a"),
         ([row.partition(",")[2] for row in STACKED], "station,a"),
+        ([f"{'xy'[row[11] == '3']}{row[12:]}" for row in STACKED], "station,a"),
     ],
-    ids=["blocks", "mixed", "text", "no time"],
+    ids=["blocks", "mixed", "text", "no time", "text, no time"],
 )
 def test_the_id_of_several_series_is_not_taken_for_a_number(
     write: WriteFile, cells: list[str], header: str
@@ -184,6 +185,9 @@ def test_a_part_of_the_date_is_no_target_unasked(write: WriteFile) -> None:
         ([1600000000, 1600000060, 1600000120, 1600000180], "1 minute", "2020-09-13T12:26:40"),
         ([1600000000000, 1600000000500, 1600000001000, 1600000001500], "500 milliseconds",
          "2020-09-13T12:26:40"),
+        ([1600000000000000000 + second * 10**9 for second in range(4)], "1 second",
+         "2020-09-13T12:26:40"),
+        ([1600000000000000000 + at for at in range(4)], "1", None),
         ([20200101, 20200102, 20200103, 20200104], "1 day", "2020-01-01T00:00:00"),
         ([20200101, 20200201, 20200301, 20200401], "1 month", "2020-01-01T00:00:00"),
         ([1990, 1991, 1992, 1993], "1", None),
@@ -198,6 +202,12 @@ def test_numbers_can_be_the_time(
     assert table.step == step
     moments = table.series[0].times
     assert (None if moments is None else str(moments[0])[:19]) == first
+
+
+def test_nanoseconds_that_a_float_does_not_hold_are_told_apart(write: WriteFile) -> None:
+    times = [1600000000000000000 + at for at in (1, 2, 3, 3)]
+    message = refused(write(rows(*(f"{t},1" for t in times), header="t,a")), SeriesRoles(time="t"))
+    assert "line 5: 1600000000000000003 again, as in line 4" in message
 
 
 def test_a_column_that_counts_the_rows_is_the_time(write: WriteFile) -> None:
@@ -301,14 +311,13 @@ def test_faults_of_rows_are_refused_by_line(write: WriteFile, content: str, mess
         (DOUBLED, Repairs(duplicates="first"), [1, 2, 5, 3], "duplicate times, first taken: 1"),
         (DOUBLED, Repairs(duplicates="last"), [1, 6, 5, 3], "duplicate times, last taken: 1"),
         (DOUBLED, Repairs(duplicates="mean"), [1, 4, 5, 3], "duplicate times, mean taken: 1"),
-        (GAPPY, Repairs(gaps="keep"), [1, 2, 5, 3, 4], ""),
+        (GAPPY, Repairs(gaps="keep"), [1, 2, 5, 3, 4],
+         "gaps in time, the rows taken as evenly spaced: 1"),
         (GAPPY, Repairs(gaps="missing", missing="last"), [1, 2, 5, NAN, NAN, 3, 4],
          "rows of missing values put into gaps: 2"),
-        (HOLES, Repairs(missing="forecast"), [1, NAN, NAN, 4, 2], ""),
-        (SPIKE, Repairs(), [*(at % 5 for at in range(30)), 999], ""),
         (SPIKE, Repairs(outliers="missing", missing="last"), [*(at % 5 for at in range(30)), NAN],
-         ""),
-        (STILL, Repairs(constant="drop"), [1, 2, 4, 3], ""),
+         "outliers made missing: 1"),
+        (STILL, Repairs(constant="drop"), [1, 2, 4, 3], "columns that never change, left out: 1"),
     ],
 )  # fmt: skip
 def test_repairs_do_what_was_asked_and_say_so(
@@ -316,9 +325,24 @@ def test_repairs_do_what_was_asked_and_say_so(
 ) -> None:
     table = load_series(write(content), repairs=repairs)
     np.testing.assert_array_equal(table.series[0].values[:, 0], expected)
-    assert said in table.source.description
-    assert said in "\n".join(table.notes)
+    assert table.source.description == f"table.csv ({said})"
+    assert said in table.notes
     assert table.targets == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("content", "repairs", "expected"),
+    [
+        (HOLES, Repairs(missing="forecast"), [1, NAN, NAN, 4, 2]),
+        (SPIKE, Repairs(), [*(at % 5 for at in range(30)), 999]),
+    ],
+)
+def test_what_is_kept_is_no_change(
+    write: WriteFile, content: str, repairs: Repairs, expected: list[float]
+) -> None:
+    table = load_series(write(content), repairs=repairs)
+    np.testing.assert_array_equal(table.series[0].values[:, 0], expected)
+    assert (table.source.description, table.notes) == ("table.csv", ())
 
 
 def test_rows_put_into_gaps_have_times_and_no_lines(write: WriteFile) -> None:
@@ -342,6 +366,28 @@ def test_a_gap_that_would_make_millions_of_rows_is_refused(write: WriteFile) -> 
 def test_outliers_are_reported_with_the_worst(write: WriteFile) -> None:
     table = load_series(write(SPIKE))
     assert why(table, "a").endswith("a column of numbers; outliers: 1, the worst 999 in line 32")
+
+
+BLANKED = Repairs(outliers="missing", missing="last")
+
+
+def test_outliers_are_told_by_the_rows_for_training(write: WriteFile) -> None:
+    """The level changes behind the first half: only seen from there is the second far off."""
+    path = write(daily(*[at % 5 for at in range(20)], *[100 + at % 5 for at in range(20)]))
+    half = load_series(path, repairs=BLANKED, training=lambda _: [20])
+    assert np.flatnonzero(np.isnan(half.series[0].values[:, 0])).tolist() == [*range(20, 40)]
+    whole = load_series(path, repairs=BLANKED, training=lambda _: [40])
+    assert not np.isnan(whole.series[0].values).any()
+
+
+def test_a_series_without_rows_for_training_has_no_outliers(write: WriteFile) -> None:
+    cells = [f"{day},{name},{at % 5}" for name in "xy" for at, day in enumerate(DAYS[:9])]
+    cells += [f"{DAYS[9]},x,999", f"{DAYS[9]},y,999"]
+    path = write(rows(*cells, header="time,s,a"))
+    table = load_series(
+        path, roles=SeriesRoles(series="s"), repairs=BLANKED, training=lambda _: [9, 0]
+    )
+    assert [int(np.isnan(one.values).sum()) for one in table.series] == [1, 0]
 
 
 def test_dropping_all_targets_is_refused(write: WriteFile) -> None:
@@ -398,6 +444,14 @@ def test_short_series_can_be_left_out(write: WriteFile) -> None:
     table = load_series(path, roles=roles, repairs=Repairs(short="drop"))
     assert [series.name for series in table.series] == ["x"]
     assert "series of too few rows left out: 1" in table.notes
+
+
+def test_rows_of_one_time_do_not_make_a_series_long_enough(write: WriteFile) -> None:
+    path = write(
+        rows(*(f"{day},{at + 0.5}" for at, day in enumerate(sorted([*DAYS[:3], *DAYS[:3]]))))
+    )
+    message = refused(path, repairs=Repairs(duplicates="first"))
+    assert "the series has 3 rows, at least 4 are needed" in message
 
 
 def test_a_row_without_an_id_is_refused(write: WriteFile) -> None:
