@@ -27,6 +27,7 @@ from service.bundle.signatures import (
 )
 
 NOTES = ("C4", "E4", "G4")
+CLASSES = ("calm", "storm", "rain")
 ITEMS = tuple(f"item {index}" for index in range(10))
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -60,7 +61,7 @@ def make_new_kinds(repository: Path, folder: Path) -> Path:
         change=_sigmoid,
         golden=_as_sigmoid,
     )
-    kinds = Classes(names=("calm", "storm", "rain"))
+    kinds = Classes(names=CLASSES)
     _make(
         repository / "weather", folder / "classes", gaps, kinds, change=_softmax, golden=_as_softmax
     )
