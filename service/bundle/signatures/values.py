@@ -201,4 +201,3 @@ def _as_json(array: NDArray[Any]) -> object:
 
 def _shortest(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(np.float32(value)))
-
