@@ -27,6 +27,7 @@ from service.bundle.signatures import (
 )
 
 NOTES = ("C4", "E4", "G4")
+CLASSES = ("calm", "storm", "rain")
 ITEMS = tuple(f"item {index}" for index in range(10))
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -48,11 +49,11 @@ def make_new_kinds(repository: Path, folder: Path) -> Path:
     )
     one = Values(names=("temperature", "more", "other"), units=("°C", "1", "1"))
     gaps = Values(names=("temperature", "pressure", "humidity"), units=("°C", "hPa", "1"))
-    _make(weather, folder / "quantiles", ahead, quantiles)
-    _make(weather, folder / "exogenous", ahead, one)
+    make_kind(weather, folder / "quantiles", ahead, quantiles)
+    make_kind(weather, folder / "exogenous", ahead, one)
     missing = gaps.model_copy(update={"missing": True})
-    _make(weather, folder / "gaps", missing, gaps, change=_fill_missing)
-    _make(
+    make_kind(weather, folder / "gaps", missing, gaps, change=fill_missing)
+    make_kind(
         repository / "weather",
         folder / "labels",
         notes,
@@ -60,16 +61,16 @@ def make_new_kinds(repository: Path, folder: Path) -> Path:
         change=_sigmoid,
         golden=_as_sigmoid,
     )
-    kinds = Classes(names=("calm", "storm", "rain"))
-    _make(
+    kinds = Classes(names=CLASSES)
+    make_kind(
         repository / "weather", folder / "classes", gaps, kinds, change=_softmax, golden=_as_softmax
     )
     items = Tokens(size=len(ITEMS), vocabulary=ITEMS, token="item")
-    _make(repository / "letters", folder / "items", items, None)
+    make_kind(repository / "letters", folder / "items", items, None)
     return folder
 
 
-def _make(
+def make_kind(
     source: Path,
     target: Path,
     taken: InputSignature,
@@ -78,6 +79,8 @@ def _make(
     change: Change = lambda _: None,
     golden: Golden = lambda output: output,
 ) -> None:
+    """A model with other signatures, its graphs and golden outputs changed; the outputs are as they
+    were where `given` is None."""
     version = target / "1"
     copytree(source / "1", version)
     for name in ("step.onnx", "sequence.onnx"):
@@ -101,7 +104,7 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _fill_missing(graph: onnx.GraphProto) -> None:
+def fill_missing(graph: onnx.GraphProto) -> None:
     """What is missing is what the model takes for its mean."""
     for node in graph.node:
         node.input[:] = ["input/filled" if name == "input" else name for name in node.input]

@@ -309,5 +309,10 @@ def _finite(*arrays: NDArray[np.float32]) -> bool:
 
 
 def _is_large(inputs: NDArray[Any]) -> bool:
-    # Also beside missing values, of which the largest number is none.
-    return inputs.dtype == np.float32 and bool((np.abs(inputs) > LARGE_INPUT).any())
+    if inputs.dtype != np.float32:
+        return False
+    largest, least = inputs.max(), inputs.min()
+    if math.isnan(largest):
+        # Beside missing values, of which neither the largest nor the least number is any.
+        return bool((np.abs(inputs) > LARGE_INPUT).any())
+    return bool(largest > LARGE_INPUT or least < -LARGE_INPUT)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from service.bundle.signatures import InputSignature, OutputSignature, Values
+from service.bundle.signatures import InputSignature, OutputSignature
 
 Reset = Literal["before", "after"]
 """Where the reset gate acts: on h before the product with U_n, or on U_n h + c_n after it."""
@@ -318,7 +318,7 @@ class Manifest(_Record):
     @field_validator("output")
     @classmethod
     def _outputs_come_whole(cls, output: OutputSignature) -> OutputSignature:
-        if isinstance(output, Values) and (output.missing or output.known_ahead):
+        if output.says_of_inputs:
             raise ValueError("`missing` and `known_ahead` are said of inputs")
         return output
 

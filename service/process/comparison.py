@@ -142,7 +142,7 @@ def _read_arrays(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
     if len(sequences) == 0:
         raise InvalidInput.at((file.name, INPUT_ARRAY), "it holds no sequence", "data")
     return [
-        _decoded(sequence, signature, (file.name, INPUT_ARRAY, index))
+        signature.decode(sequence, (file.name, INPUT_ARRAY, index))
         for index, sequence in enumerate(sequences)
     ]
 
@@ -156,42 +156,48 @@ def _read_table(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
         )
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            lines = csv.DictReader(stream)
-            missing = [name for name in names if name not in (lines.fieldnames or ())]
+            lines = csv.reader(stream)
+            head = next(lines, [])
+            missing = [name for name in names if name not in head]
             if missing:
                 raise InvalidInput.at(
                     (file.name,), f"it has no column {', '.join(missing)}", "data"
                 )
-            rows = [_numbers(file, lines.line_num, line, names, signature) for line in lines]
+            numbered = [((file.name, f"line {lines.line_num}"), line) for line in lines]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput.at((file.name,), f"not a CSV file in UTF-8: {error}", "data") from None
+    while numbered and not numbered[-1][1]:
+        numbered.pop()  # an empty line at the end is no time step
+    columns = [(name, head.index(name)) for name in names]
+    rows = [
+        _numbers(_whole(line, len(head), place), columns, signature, place)
+        for place, line in numbered
+    ]
     return [signature.decode(rows, (file.name,))]
 
 
-def _decoded(sequence: NDArray[Any], signature: InputSignature, place: Place) -> NDArray[Any]:
-    if signature.takes_missing and sequence.dtype.kind == "f":
-        return signature.decode(sequence, place)
-    return signature.decode(sequence.tolist(), place)
+def _whole(line: list[str], width: int, place: Place) -> list[str]:
+    """A line as it is. Raises InvalidInput for one that was cut off, or has more than the head."""
+    if len(line) != width:
+        raise InvalidInput.at(place, f"it has {len(line)} cells, the head has {width}", "data")
+    return line
 
 
 def _numbers(
-    file: Path,
-    number: int,
-    line: dict[str, str | None],
-    names: Sequence[str],
+    cells: Sequence[str],
+    columns: Sequence[tuple[str, int]],
     signature: InputSignature,
+    place: Place,
 ) -> list[float | None]:
     """Of one line; an empty cell is a missing value, for a model that takes such."""
     numbers: list[float | None] = []
-    for name in names:
-        cell = line[name] or ""
+    for name, column in columns:
+        cell = cells[column]
         if not cell and signature.takes_missing:
             numbers.append(None)
             continue
         try:
             numbers.append(float(cell))
         except ValueError:
-            raise InvalidInput.at(
-                (file.name, f"line {number}", name), f"{line[name]!r} is not a number", "data"
-            ) from None
+            raise InvalidInput.at((*place, name), f"{cell!r} is not a number", "data") from None
     return numbers

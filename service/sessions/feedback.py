@@ -35,7 +35,8 @@ class Rolled:
 
 
 Rolling = Generator[NDArray[Any], None, Rolled]
-"""Every output that is shown, [O] or a token [], as soon as it is known; then the whole."""
+"""Every output of a rollout, [O] or a token [], or of a forecast those behind the inputs', as soon
+as it is known; then the whole."""
 
 
 def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
@@ -48,8 +49,7 @@ def shape_of_rollout(manifest: Manifest, plan: Plan) -> ResultShape:
     if plan.forecast:
         return ResultShape(np.float32, manifest.output.width, names, size, 1 - plan.steps)
     given = manifest.output
-    width = 1 if given.token_count else given.width
-    return ResultShape(given.shown_dtype, width, names, size, len(plan.inputs) - 1)
+    return ResultShape(given.shown_dtype, given.shown_width, names, size, len(plan.inputs) - 1)
 
 
 def rolling(
@@ -109,15 +109,13 @@ def _rollout(loop: _Loop, begun: Computed) -> Rolling:
 
 def _forecast(loop: _Loop, begun: Computed) -> Rolling:
     """The outputs themselves, those of the inputs too; it leaves the session behind the inputs."""
-    yield from begun.outputs
-    latest, ahead, fed = begun, list[NDArray[np.float32]](), [loop.choose(begun.outputs[-1])]
+    latest, outputs, fed = begun, [begun.outputs], [loop.choose(begun.outputs[-1])]
     while len(fed) < loop.plan.steps:
         latest = loop.step(fed, latest.state, gates=False)
-        ahead.append(latest.outputs[-1])
-        fed.append(loop.choose(ahead[-1]))
-        yield ahead[-1]
-    outputs = np.stack([*begun.outputs, *ahead])
-    result = Result(outputs, begun.gates)
+        outputs.append(latest.outputs)
+        fed.append(loop.choose(latest.outputs[-1]))
+        yield latest.outputs[-1]
+    result = Result(np.concatenate(outputs), begun.gates)
     return Rolled(result, begun.state, begun.outputs[-1], len(begun.outputs))
 
 

@@ -18,7 +18,7 @@ from service.edges.v1.schemas import (
 from tests.e2e.requests import apply_steps, floats, new_session, state_of, weather_inputs
 from tests.e2e.streams import ask, block, open_stream, opened, records
 from tests.e2e.test_rollout_events import roll
-from tests.new_kinds import ITEMS, LEVELS, NOTES
+from tests.new_kinds import CLASSES, ITEMS, LEVELS, NOTES
 from tests.service_process import ServiceProcess, running_service
 
 ROW = [20.0, 1000.0, 0.5]
@@ -155,9 +155,8 @@ def test_labels_have_no_order(client: httpx.Client, field: dict[str, Any]) -> No
 
 def test_classes_say_the_likely_one_after_every_step(client: httpx.Client) -> None:
     stepped = apply_steps(client, new_session(client, "classes"), weather_inputs(3))
-    kinds = ("calm", "storm", "rain")
     for said, output in zip(stepped["likely"], stepped["outputs"], strict=True):
-        assert said == {"class": kinds[int(np.argmax(output))], "probability": max(output)}
+        assert said == {"class": CLASSES[int(np.argmax(output))], "probability": max(output)}
     answer = client.post("/v1/models/classes/sequences", json={"inputs": [weather_inputs(3)]})
     assert [len(one["likely"]) for one in answer.json()["sequences"]] == [3]
 

@@ -1,12 +1,13 @@
 """What a whole sequence is."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from service.bundle.signatures.signature import Input, Output, check_distinct
+from service.bundle.signatures.signature import Input, Output, check_distinct, one_by_one
 
 
 class Classes(Output):
@@ -25,6 +26,10 @@ class Classes(Output):
     @property
     def described(self) -> str:
         return f"probabilities of {self.width} classes"
+
+    @property
+    def compared(self) -> Sequence[tuple[str, str, slice]]:
+        return one_by_one(self.names, [""] * self.width)
 
     def say(self, output: NDArray[np.float32], taken: Input) -> dict[str, Any]:
         """The most likely class."""

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from service.bundle.signatures.sampling import LIKELY, Choose, LabelChooser, Sampling
-from service.bundle.signatures.signature import FedColumn, Input, Output, check_distinct
+from service.bundle.signatures.signature import (
+    FedColumn,
+    Input,
+    Output,
+    check_distinct,
+    one_by_one,
+)
 
 
 class Labels(Output):
@@ -34,6 +40,10 @@ class Labels(Output):
     @property
     def fed_columns(self) -> Sequence[FedColumn]:
         return [FedColumn(name, None, column) for column, name in enumerate(self.names)]
+
+    @property
+    def compared(self) -> Sequence[tuple[str, str, slice]]:
+        return one_by_one(self.names, [""] * self.width)
 
     def say(self, output: NDArray[np.float32], taken: Input) -> list[dict[str, Any]]:
         """The likely labels."""

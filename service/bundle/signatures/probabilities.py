@@ -33,6 +33,14 @@ class Probabilities(Output):
     def token_count(self) -> int:
         return self.width
 
+    @property
+    def shown_width(self) -> int:
+        return 1
+
+    @property
+    def compared(self) -> Sequence[tuple[str, str, slice]]:
+        return [("probabilities", "", slice(None))]
+
     def say(self, output: NDArray[np.float32], taken: Input) -> list[dict[str, Any]]:
         """The most likely next tokens."""
         count = min(TOP_TOKENS, len(output))

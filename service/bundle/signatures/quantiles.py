@@ -12,6 +12,7 @@ from service.bundle.signatures.signature import (
     Output,
     check_distinct,
     check_units,
+    one_by_one,
     with_units,
 )
 
@@ -49,7 +50,7 @@ class Quantiles(Output):
     def compared(self) -> Sequence[tuple[str, str, slice]]:
         pairs = zip(self.names, self.units, strict=True)
         named = [(f"{name} {level}", unit) for name, unit in pairs for level in self.levels]
-        return [(name, unit, slice(at, at + 1)) for at, (name, unit) in enumerate(named)]
+        return one_by_one(*zip(*named, strict=True))
 
     @model_validator(mode="after")
     def _one_unit_each(self) -> Self:

@@ -5,7 +5,7 @@ Letters for shapes are those of `service/bundle/manifest.py`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,11 @@ class Signature(BaseModel, ABC):
     """Of the inputs or the outputs of a model; `width` is how many numbers a time step has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    if TYPE_CHECKING:
+        # Not at run time: of some kinds it is a field, and pydantic lets none hide a property.
+        @property
+        def width(self) -> int: ...
 
     @property
     @abstractmethod
@@ -133,6 +138,16 @@ class Output(Signature):
     """Of what a rollout shows."""
 
     @property
+    def shown_width(self) -> int:
+        """How many numbers a rollout shows of a step."""
+        return self.width
+
+    @property
+    def says_of_inputs(self) -> bool:
+        """Whether it says something that makes sense of inputs alone."""
+        return False
+
+    @property
     def token_count(self) -> int:
         """Of how many tokens the next one is chosen, 0 where none is."""
         return 0
@@ -143,9 +158,9 @@ class Output(Signature):
         return ()
 
     @property
+    @abstractmethod
     def compared(self) -> Sequence[tuple[str, str, slice]]:
         """Names, units and columns of what is compared between two versions."""
-        return [("probabilities", "", slice(None))]
 
     def say(self, output: NDArray[np.float32], taken: Input) -> object:
         """Of one step's output [O], for the field `beside`; a kind without one is never asked."""
@@ -182,6 +197,12 @@ def with_units(names: Sequence[str], units: Sequence[str]) -> str:
     """In words; no unit, or the unit "1", goes without saying."""
     pairs = zip(names, units, strict=True)
     return ", ".join(name if unit in ("", "1") else f"{name} [{unit}]" for name, unit in pairs)
+
+
+def one_by_one(names: Sequence[str], units: Sequence[str]) -> list[tuple[str, str, slice]]:
+    """What is compared where each number of an output is, by itself."""
+    pairs = zip(names, units, strict=True)
+    return [(name, unit, slice(at, at + 1)) for at, (name, unit) in enumerate(pairs)]
 
 
 def check_distinct(names: Sequence[str]) -> None:

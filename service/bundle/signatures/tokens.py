@@ -55,7 +55,10 @@ class Tokens(Input):
 
     def decode(self, value: object, place: Place) -> NDArray[Any]:
         if isinstance(value, np.ndarray):
-            if value.ndim == 1 and not self.wrong(value).any():
+            if value.ndim == 1 and value.dtype.kind not in "iu":
+                found = f"found an array of {value.dtype}"
+                raise InvalidInput.at(place, f"expected token ids, which are integers; {found}")
+            if value.ndim == 1 and len(value) and not self.wrong(value).any():
                 return value.astype(np.int64)
             value = value.tolist()
         if not isinstance(value, list):

@@ -16,6 +16,7 @@ from service.bundle.signatures.signature import (
     Input,
     Output,
     check_units,
+    one_by_one,
     text_refused,
     with_units,
 )
@@ -80,8 +81,12 @@ class Values(Input, Output):
         return [FedColumn(name, unit, at) for at, (name, unit) in enumerate(self.columns)]
 
     @property
+    def says_of_inputs(self) -> bool:
+        return self.missing or bool(self.known_ahead)
+
+    @property
     def compared(self) -> Sequence[tuple[str, str, slice]]:
-        return [(one.name, one.unit or "", _only(one.column)) for one in self.fed_columns]
+        return one_by_one(self.names, self.units)
 
     def decode(self, value: object, place: Place) -> NDArray[Any]:
         if isinstance(value, np.ndarray):
@@ -137,8 +142,8 @@ class Values(Input, Output):
         return {"inputs": shortest}
 
     def _fits(self, array: NDArray[Any]) -> bool:
-        """Whether an array, read from numbers and nulls alone, is a sequence for the model."""
-        if array.shape[1:] != (self.width,):
+        """Whether an array, NaN for null, is a sequence for the model as it is."""
+        if not len(array) or array.shape[1:] != (self.width,) or array.dtype.kind not in "fiu":
             return False
         if self.missing:
             return not (np.abs(array) > FLOAT32_MAX).any()
@@ -196,7 +201,3 @@ def _as_json(array: NDArray[Any]) -> object:
 
 def _shortest(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(np.float32(value)))
-
-
-def _only(column: int) -> slice:
-    return slice(column, column + 1)

@@ -56,6 +56,8 @@ def _described(versions: Versions, engine: Engine, report: str | None) -> dict[s
         "task": manifest.task,
         "input": manifest.input,
         "output": manifest.output,
+        "takes": manifest.input.described,
+        "gives": manifest.output.described,
         "answers": manifest.answers,
         "sessions": manifest.sessions,
         "reason": manifest.reason,

@@ -255,6 +255,8 @@ class VersionAnswer(_Answer):
     task: str
     input: InputSignature
     output: OutputSignature
+    takes: str = Field(description="The inputs in words, for people.")
+    gives: str = Field(description="The outputs in words, for people.")
     answers: Literal["each step", "last step"] = Field(
         description="What an output belongs to: a session answers every step either way."
     )

@@ -76,6 +76,17 @@ def test_outputs_come_one_by_one_and_are_those_of_the_whole(models: Models, name
     assert next(endless).astype(whole.dtype).tobytes() == whole[0].tobytes()
 
 
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_of_a_forecast_only_what_is_ahead_comes_one_by_one(models: Models, horizon: int) -> None:
+    engine = models.default("weather")
+    state = engine.initial_states(1)[0]
+    plan = Plan(engine.example[:3], horizon, False, Sampling(0, 0.0), forecast=True)
+    whole = roll(engine, plan, state).result.outputs
+    one_by_one = list(rolling(engine, plan, state))
+    assert (len(whole), len(one_by_one)) == (2 + horizon, horizon - 1)
+    assert np.array(one_by_one, np.float32).tobytes() == whole[3:].tobytes()
+
+
 @pytest.mark.parametrize("model", ["weather", "letters"])
 @pytest.mark.parametrize("steps", [1, 40, LONG])
 async def test_a_stream_ends_with_the_answer_of_the_whole(

@@ -11,7 +11,8 @@ const MARGIN = 8;
  * @typedef {object} Line
  * @property {string} label
  * @property {"text"|"accent"} ink
- * @property {(trace: import("./trace.js").Trace, step: number) => number|undefined} at
+ * @property {(trace: import("./trace.js").Trace, step: number) => number|undefined} at undefined
+ *   where there is no value, or it is missing
  */
 
 export class Chart {

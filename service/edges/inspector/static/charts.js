@@ -26,7 +26,7 @@ function plain(signature, line) {
 }
 
 function inputLine(index) {
-  return { label: "input", ink: "text", at: (trace, step) => trace.inputs[step]?.[index] };
+  return { label: "input", ink: "text", at: (trace, step) => trace.inputs[step]?.[index] ?? undefined };
 }
 
 function outputLine(index) {

@@ -1,4 +1,4 @@
-/** The three kinds of input a model may take: how to write, read and send each. */
+/** The kinds of input that a model may take: how to write, read and send each. */
 
 import { withUnit } from "./words.js";
 
@@ -22,8 +22,11 @@ export function inputKindOf(model) {
   if (model.input.kind === "values") {
     return valuesKind(model.input);
   }
-  const isText = model.input.vocabulary && model.input.token !== "item";
-  return isText ? charactersKind(model.input.vocabulary) : IDS;
+  const { vocabulary, token } = model.input;
+  if (!vocabulary) {
+    return IDS;
+  }
+  return token === "item" ? itemsKind(vocabulary) : charactersKind(vocabulary);
 }
 
 function charactersKind(vocabulary) {
@@ -52,12 +55,26 @@ const IDS = {
   sequenceBody: (steps) => ({ inputs: [steps] }),
 };
 
-function valuesKind({ names, units }) {
+/** Names may have blanks and commas in them. */
+function itemsKind(vocabulary) {
+  const known = new Set(vocabulary);
+  const idOf = (line) => (known.has(line) ? line : numberOr(line));
+  return {
+    label: "Items",
+    hint: `One time step a line: an item's name, or its id below ${vocabulary.length}.`,
+    parse: (source) => lines(source).map((line) => idOf(line.trim())),
+    write: ({ inputs }) => inputs.map((id) => vocabulary[id]).join("\n"),
+    stepsBody: (steps) => ({ inputs: steps }),
+    sequenceBody: (steps) => ({ inputs: [steps] }),
+  };
+}
+
+function valuesKind({ names, units, missing }) {
   const columns = names.map((name, index) => withUnit(name, units[index]));
   return {
     label: "Numbers",
-    hint: `One time step a line: ${columns.join(", ")}.`,
-    parse: (source) => source.split("\n").filter((line) => line.trim() !== "").map(words),
+    hint: `One time step a line: ${columns.join(", ")}.${missing ? ` "null" is a missing value.` : ""}`,
+    parse: (source) => lines(source).map(cells),
     write: ({ inputs }) => inputs.map((row) => row.map(rounded).join(", ")).join("\n"),
     stepsBody: (steps) => ({ inputs: steps }),
     sequenceBody: (steps) => ({ inputs: [steps] }),
@@ -67,9 +84,23 @@ function valuesKind({ names, units }) {
 /** Numbers where they are numbers; the service says what is wrong with anything else. */
 function words(line) {
   const found = line.split(/[\s,;]+/).filter((word) => word !== "");
-  return found.map((word) => (Number.isFinite(Number(word)) ? Number(word) : word));
+  return found.map(numberOr);
+}
+
+/** Of one line; "null" is a missing value, and so is nothing between two commas. */
+function cells(line) {
+  const found = line.trim().split(/\s*[,;]\s*|\s+/);
+  return found.map((word) => (word === "" || word === "null" ? null : numberOr(word)));
+}
+
+function lines(source) {
+  return source.split("\n").filter((line) => line.trim() !== "");
+}
+
+function numberOr(word) {
+  return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
 }
 
 function rounded(value) {
-  return Number(value.toPrecision(6));
+  return value === null ? "null" : Number(value.toPrecision(6));
 }

@@ -151,7 +151,7 @@ export class Inspector {
     byId("timeline-panel").hidden = false;
     this.#cursor.move({ step });
     this.#timeline.show(trace);
-    this.#text.show(trace);
+    this.#text.show(this.#model, trace);
     this.#read();
   }
 

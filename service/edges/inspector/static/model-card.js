@@ -12,8 +12,8 @@ const RESETS = {
 export function modelCard(model) {
   const facts = [
     ["Task", model.task],
-    ["Input", signature(model.input)],
-    ["Output", signature(model.output)],
+    ["Input", model.takes],
+    ["Output", model.gives],
     ...layers(model),
     ...sessions(model),
     ["Version", `${model.version}, on ${model.provider.replace("ExecutionProvider", "")}`],
@@ -55,20 +55,11 @@ function units({ hidden_size, lanes }) {
   return lanes === 1 ? `${hidden_size}` : `${lanes} × ${hidden_size}`;
 }
 
-function signature(described) {
-  switch (described.kind) {
-    case "values":
-      return described.names.map((name, index) => withUnit(name, described.units[index])).join(", ");
-    case "tokens":
-      return described.vocabulary ? `text, ${described.size} characters` : `${described.size} tokens`;
-    default:
-      return `probabilities of ${described.width} tokens`;
-  }
-}
-
-/** Bars from zero: lower is better, and the shortest wins. */
-function scoreTable({ metric, unit, model, baselines }) {
-  const rows = [["this model", model], ...Object.entries(baselines)].sort((a, b) => a[1] - b[1]);
+/** Bars from zero, the best first. */
+function scoreTable({ metric, unit, model, baselines, better }) {
+  const up = better === "higher" ? -1 : 1;
+  const rows = [["this model", model], ...Object.entries(baselines)];
+  rows.sort((one, other) => up * (one[1] - other[1]));
   const largest = Math.max(...rows.map(([, score]) => score));
   const body = rows.map(([name, score], rank) => {
     const bar = element("span", { className: "bar" });
@@ -83,6 +74,6 @@ function scoreTable({ metric, unit, model, baselines }) {
     );
   });
   const named = metric.includes(unit) ? metric : withUnit(metric, unit);
-  const caption = element("caption", {}, `${named}, held out, lower is better`);
+  const caption = element("caption", {}, `${named}, held out, ${better} is better`);
   return element("table", { className: "scores" }, caption, element("tbody", {}, ...body));
 }

@@ -25,12 +25,15 @@ export class TextStrip {
     });
   }
 
-  /** @param {import("./trace.js").Trace} trace */
-  show(trace) {
+  /**
+   * @param {object} model
+   * @param {import("./trace.js").Trace} trace
+   */
+  show(model, trace) {
     const isText = trace.steps > 0 && !Array.isArray(trace.inputs[0]);
     this.#panel.hidden = !isText;
     this.#trace = isText ? trace : null;
-    this.#marks = isText ? trace.inputs.map(markOf) : [];
+    this.#marks = isText ? trace.inputs.map((input, step) => markOf(model, input, step)) : [];
     this.#text.replaceChildren(...this.#marks);
     this.#colour();
     this.#update();
@@ -79,12 +82,10 @@ export class TextStrip {
   }
 }
 
-function markOf(input, step) {
-  if (typeof input === "number") {
-    return element("span", { className: "token" }, String(input));
-  }
-  const breaks = input === "\n" ? `${glyph(input)}\n` : input;
-  const mark = element("span", {}, breaks);
+function markOf(model, input, step) {
+  const isCharacter = typeof input === "string" && model.input.token !== "item";
+  const breaks = input === "\n" ? `${glyph(input)}\n` : String(input);
+  const mark = element("span", { className: isCharacter ? "" : "token" }, breaks);
   mark.dataset.step = step;
   return mark;
 }
