@@ -47,7 +47,7 @@ def answer_of(api: httpx.Client, model: str, inputs: list[Any]) -> dict[str, Any
     return sequence
 
 
-def percents(likely: dict[str, float]) -> list[tuple[str, float]]:
+def percents(likely: dict[str, float]) -> list[tuple[str, Any]]:
     return [(name, pytest.approx(100 * p, abs=0.51)) for name, p in likely.items()]
 
 
