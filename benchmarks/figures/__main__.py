@@ -2,7 +2,7 @@
 
     python -m benchmarks.figures DATA [--only RECIPE …] [--work FOLDER] [--out FOLDER]
 
-DATA is a folder with the data sets; docs/figures.md says where each comes from.
+DATA is a folder with the data sets; docs/models.md says where each comes from.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def _file(figure: Figure, data: Path, work: Path) -> Path:
         return work / STDLIB_CALLS
     for name in (figure.data, *([WINDOWS] if figure is MACHINE_TEMPERATURE else [])):
         if not (data / name).is_file():
-            sys.exit(f"{data / name} is missing; docs/figures.md says where to get it")
+            sys.exit(f"{data / name} is missing; docs/models.md says where to get it")
     return data / figure.data
 
 
