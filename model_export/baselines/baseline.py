@@ -1,5 +1,6 @@
 """A simple model that has been fitted, and what was chosen for it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,3 +23,11 @@ class Baseline(Generic[Predict]):
     def description(self) -> str:
         """The name and what was chosen, for a report."""
         return f"{self.name} {self.chosen}".rstrip()
+
+
+def best_of(
+    name: str, candidates: Mapping[str, Predict], loss: Callable[[Predict], float]
+) -> Baseline[Predict]:
+    """The candidate, by what is said of its choice, with the lowest loss on the validation part."""
+    chosen = min(candidates, key=lambda text: loss(candidates[text]))
+    return Baseline(name, candidates[chosen], chosen)

@@ -1,12 +1,12 @@
 """The next item of a session without a network: popularity, item-KNN and a Markov chain."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from model_export.baselines.baseline import Baseline
+from model_export.baselines.baseline import Baseline, best_of
 from model_export.baselines.ranking import (
     Items,
     Ranks,
@@ -47,13 +47,13 @@ def item_models(
         f"with back-off {value:g}": _Markov(transitions, value, popularity) for value in _BACK_OFF
     }
 
-    def quality(model: ItemModel) -> float:
-        return mean_reciprocal_rank(ranks_of(model, validation, size, unknown), _K)
+    def loss(model: ItemModel) -> float:
+        return -mean_reciprocal_rank(ranks_of(model, validation, size, unknown), _K)
 
     return (
         Baseline("popularity", popularity),
-        _best("item-KNN", neighbours, quality),
-        _best("Markov", chains, quality),
+        best_of("item-KNN", neighbours, loss),
+        best_of("Markov", chains, loss),
     )
 
 
@@ -111,13 +111,6 @@ class _Markov:
         counts: Scores = self._transitions[last].toarray()
         total = self._totals[last][:, None] + self._weight
         return (counts + self._weight * self._back_off(last)) / total
-
-
-def _best(
-    name: str, candidates: Mapping[str, ItemModel], quality: Callable[[ItemModel], float]
-) -> Baseline[ItemModel]:
-    chosen = max(candidates, key=lambda text: quality(candidates[text]))
-    return Baseline(name, candidates[chosen], chosen)
 
 
 def _joined(sessions: Sessions) -> Items:

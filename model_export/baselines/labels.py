@@ -4,7 +4,7 @@ A roll is [T, L] with 1 where a label is on at a step, as a note is in a piano r
 but the first is predicted from the rows before it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from model_export.baselines.baseline import Baseline
+from model_export.baselines.baseline import Baseline, best_of
 
 Roll = NDArray[np.floating]
 Rolls = Sequence[Roll]
@@ -44,10 +44,14 @@ def label_models(training: Rolls, validation: Rolls) -> tuple[Baseline[LabelMode
         f"on {window} row{'s' * (window > 1)}, C {penalty:g}": _Logistic(training, window, penalty)
         for window, penalty in product(_WINDOWS, _INVERSE_PENALTIES)
     }
+
+    def loss(model: LabelModel) -> float:
+        return nats_per_step(model, validation)
+
     return (
         Baseline("marginal", _Marginal(labels)),
-        _best("repetition", repetitions, validation),
-        _best("logistic regression", regressions, validation),
+        best_of("repetition", repetitions, loss),
+        best_of("logistic regression", regressions, loss),
     )
 
 
@@ -118,13 +122,6 @@ class _Logistic:
         logits = _before(roll, self._window) @ self._weights + self._intercepts
         probabilities: Probabilities = expit(logits)
         return probabilities
-
-
-def _best(
-    name: str, candidates: Mapping[str, LabelModel], validation: Rolls
-) -> Baseline[LabelModel]:
-    chosen = min(candidates, key=lambda text: nats_per_step(candidates[text], validation))
-    return Baseline(name, candidates[chosen], chosen)
 
 
 def _before(roll: Roll, window: int) -> Roll:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from model_export.baselines.baseline import Baseline
+from model_export.baselines.baseline import Baseline, best_of
 
 Sequences = Sequence[NDArray[np.float64]]
 Classes = NDArray[np.int64]
@@ -144,13 +144,13 @@ def _regression(training: Labelled, validation: Labelled, classes: int) -> Basel
         model = LogisticRegression(C=inverse_penalty, max_iter=5000)
         return _Regression(features, model.fit(rows, training.targets), majority, count)
 
-    candidates = {penalty: fitted(penalty) for penalty in _INVERSE_PENALTIES}
-    chosen = min(
-        candidates,
-        key=lambda penalty: log_loss(candidates[penalty](validation.sequences), validation.targets),
-    )
-    text = f"of summaries, C {chosen:g}"
-    return Baseline("logistic regression", candidates[chosen], text)
+    def loss(model: SequenceModel) -> float:
+        return log_loss(model(validation.sequences), validation.targets)
+
+    candidates: dict[str, SequenceModel] = {
+        f"of summaries, C {penalty:g}": fitted(penalty) for penalty in _INVERSE_PENALTIES
+    }
+    return best_of("logistic regression", candidates, loss)
 
 
 def _features(sequences: Sequences) -> NDArray[np.float64]:

@@ -7,10 +7,11 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from statsmodels.datasets import co2
 from torch import Tensor
 
+from model_export.baselines.windows import last_observed
 from model_export.compare.problem import Batch, Part, Traits, refuse_length
+from model_export.data.built_in import built_in
 
 SEASON = 52
 """Weeks."""
@@ -32,7 +33,7 @@ class Series:
         longest = int((len(known) - 1) * _TRAINING) - 1
         refuse_length("co2", length, 2, longest)
         self._observed = torch.from_numpy(~np.isnan(known[1:]))
-        values = filled(known)
+        values = last_observed(known, known[0])
         self._changes = torch.from_numpy(np.diff(values)).float()
         total = len(self._changes)
         self._ends = (int(total * _TRAINING), int(total * _VALIDATION))
@@ -88,19 +89,13 @@ class Series:
 @cache
 def weekly_co2() -> NDArray[np.float64]:
     """[N] ppm at Mauna Loa, a Saturday each from March 1958 to December 2001; NaN where missing."""
-    values: NDArray[np.float64] = co2.load_pandas().data["co2"].to_numpy(np.float64, copy=True)
+    values: NDArray[np.float64] = built_in("co2").column("co2").values.to_numpy()
     return values
-
-
-def filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaps repeat the value before them, which is all that was known then. The first is known."""
-    latest = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
-    return values[latest]
 
 
 def baseline_errors(values: NDArray[np.float64], start: int) -> Mapping[str, float]:
     """Root mean squared errors over the known values from `start` on, in their own unit."""
-    past = filled(values)
+    past = last_observed(values, values[0])
     weeks = np.arange(start, len(values))
     weeks = weeks[~np.isnan(values[weeks])]
     last = past[weeks - 1]

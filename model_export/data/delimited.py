@@ -38,7 +38,6 @@ class Rows:
     `lines` [N] is where each row begins in the file.
     """
 
-    names: tuple[str, ...]
     cells: pl.DataFrame
     lines: NDArray[np.int64]
     delimiter: str
@@ -85,7 +84,7 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
     if not len(cells):
         raise DataError(f"{origin} has {_what_there_is(header)} and no rows")
     cells.columns = list(header.names)
-    return Rows(header.names, cells, lines, delimiter, tuple(notes))
+    return Rows(cells, lines, delimiter, tuple(notes))
 
 
 def _body_of(text: str, origin: str) -> _Body:
@@ -159,13 +158,17 @@ def _first(body: _Body, delimiter: str) -> Record:
 def _fitness(body: _Body, delimiter: str) -> tuple[float, float, int]:
     """Share of rows as wide as the first, share of cells that mean something, width."""
     width = _first_width(body, delimiter)
+    rows = fitting = 0
+    scored: list[str] = []
     try:
-        rows = [cells for _, cells in _records(body, delimiter) if cells]
+        for _, cells in _records(body, delimiter):
+            rows, fitting = rows + bool(cells), fitting + (len(cells) == width)
+            if 1 < rows <= _SCORED_ROWS:
+                scored += cells
     except DataError:
         return -1.0, 0.0, width
-    cells = [cell for row in rows[1:_SCORED_ROWS] for cell in row]
-    meaning = sum(not cell or looks_like_number(cell) or looks_like_time(cell) for cell in cells)
-    return sum(len(row) == width for row in rows) / len(rows), meaning / max(len(cells), 1), width
+    meaning = sum(not cell or looks_like_number(cell) or looks_like_time(cell) for cell in scored)
+    return fitting / rows, meaning / max(len(scored), 1), width
 
 
 def _header_of(body: _Body, delimiter: str, options: ReadOptions) -> _Header:

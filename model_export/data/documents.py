@@ -25,9 +25,9 @@ _WORDS = (
 _DEEPEST = 4
 
 
-def documents(length: int, seed: int = 0) -> str:
+def documents(length: int) -> str:
     """At least `length` characters, whole documents one behind the other."""
-    random, parts, total = Random(seed), list[str](), 0
+    random, parts, total = Random(0), list[str](), 0
     while total < length:
         lines = list(_station(random, depth=0, closing=""))
         parts.append("\n".join(lines) + "\n")

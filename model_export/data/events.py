@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
@@ -65,7 +65,7 @@ def load_events(
     is not in a vocabulary without `OTHER`.
     """
     frame, roles = read_frame(data, options), roles or EventRoles()
-    session, time, item = (_role(frame, roles, field.name) for field in fields(roles))
+    session, time, item = (frame.role(name, role) for role, name in asdict(roles).items())
     clock = clock_of(frame, time)
     names, starts, singles = _sessions(_ids(frame, session), clock.ticks, _ids(frame, item))
     if len(names) < _FEWEST_SESSIONS:
@@ -87,16 +87,6 @@ def load_events(
         frame.source,
         (*frame.notes, *_notes(encoded, other, singles)),
     )
-
-
-def _role(frame: Frame, roles: EventRoles, role: str) -> Column:
-    name = getattr(roles, role)
-    if name not in frame.names:
-        frame_names = ", ".join(frame.names[:20])
-        raise DataError(
-            f"{frame.origin}: no column {name!r}; --{role} names it, one of {frame_names}"
-        )
-    return frame.column(name)
 
 
 def _ids(frame: Frame, column: Column) -> pl.Series:

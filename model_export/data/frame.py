@@ -82,6 +82,15 @@ class Frame:
                 return column
         raise DataError(f"{self.origin}: no column {name!r}; there are {_listed(self.names)}")
 
+    def role(self, name: str, role: str) -> Column:
+        """The column that an option, named like the role, says or would say. Raises DataError."""
+        if name not in self.names:
+            raise DataError(
+                f"{self.origin}: no column {name!r}; --{role} names it, one of "
+                f"{_listed(self.names)}"
+            )
+        return self.column(name)
+
     def at(self, row: int) -> str:
         """The file and line of a row, as messages begin."""
         return f"{self.origin}, {self.place} {self.lines[row]}"

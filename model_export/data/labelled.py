@@ -82,7 +82,7 @@ def labelled_of(
     frame: Frame, roles: LabelRoles, repairs: Repairs, training: TrainingSequences
 ) -> LabelledSequences:
     """As `load_labelled`."""
-    series, label = _role(frame, roles.series, "series"), _role(frame, roles.label, "label")
+    series, label = frame.role(roles.series, "series"), frame.role(roles.label, "label")
     label_of = _label_of_each(frame, series, label)
     labels = _labels(frame, label)
     rest = replace(frame, columns=tuple(c for c in frame.columns if c is not label))
@@ -108,13 +108,6 @@ def labelled_of(
         source=described(frame.source, checked.changes),
         notes=(*frame.notes, *notes_on(given.time, given.clock, checked)),
     )
-
-
-def _role(frame: Frame, name: str, role: str) -> Column:
-    if name not in frame.names:
-        names = ", ".join(frame.names[:20])
-        raise DataError(f"{frame.origin}: no column {name!r}; --{role} names it, one of {names}")
-    return frame.column(name)
 
 
 def _label_of_each(frame: Frame, series: Column, label: Column) -> dict[str, str]:

@@ -129,7 +129,8 @@ def _named(frame: Frame, roles: SeriesRoles) -> dict[str, Reason]:
         frame.column(name)
         if name in reasons:
             raise DataError(
-                f"column {name!r} cannot be {reasons[name].role} and {role}: name it once"
+                f"{frame.origin}: column {name!r} cannot be {reasons[name].role} and {role}; name "
+                "it once"
             )
         reasons[name] = Reason(role, "named")
     return reasons
@@ -153,7 +154,7 @@ def _time_column(frame: Frame, roles: SeriesRoles, reasons: dict[str, Reason]) -
     times = [column for column in free if column.kind == "time"]
     if len(times) > 1:
         names = " or ".join(f"--time {column.name!r}" for column in times)
-        raise DataError(f"{frame.origin} has {len(times)} columns of times: {names}")
+        raise DataError(f"{frame.origin} has {len(times)} columns of times; choose: {names}")
     if times:
         reasons[times[0].name] = Reason("time", "the only column of times")
     return times[0] if times else None
@@ -198,16 +199,21 @@ def _refuse_unnamed_time(frame: Frame, column: Column, wording: Wording, *, time
 
 
 def _refuse_unread_time(frame: Frame, column: Column, wording: Wording) -> None:
-    row = int(column.cells.is_not_null().arg_true()[0])
     raise DataError(
-        f"{frame.cell_at(row, column)}: {column.texts[row]!r} is not read as a time; --time-format "
-        f"says how, or {wording.option} names the columns to use"
+        f"{_first_cell(frame, column)} is not read as a time; --time-format says how, or "
+        f"{wording.option} names the columns to use"
     )
+
+
+def _first_cell(frame: Frame, column: Column) -> str:
+    """The first one that holds something, with its place."""
+    row = int(column.cells.is_not_null().arg_true()[0])
+    return f"{frame.cell_at(row, column)}: {column.texts[row]!r}"
 
 
 def _why_not_numeric(column: Column, wording: Wording) -> str:
     if column.kind == "true or false":
-        return f"true or false; {wording.options} takes it as 1 and 0"
+        return f"true or false; taken as 1 and 0 when named in {wording.options}"
     if column.kind == "time":
         return "not the time that orders the rows"
     return "holds nothing" if column.kind == "empty" else column.fault or "text"
@@ -252,14 +258,14 @@ def _refuse_unusable(frame: Frame, column: Column, wording: Wording) -> None:
     if column.kind == "empty":
         raise DataError(f"{frame.origin}: column {column.name!r} holds no value")
     if column.kind in {"text", "time"}:
-        row = int(column.cells.is_not_null().arg_true()[0])
-        raise DataError(
-            f"{frame.cell_at(row, column)}: {column.texts[row]!r} is {column.kind}, not a number"
-        )
+        raise DataError(f"{_first_cell(frame, column)} is {column.kind}, not a number")
     beyond = (column.values.abs() > _FLOAT32).arg_true()
     if len(beyond):
         row = beyond[0]
-        raise DataError(f"{frame.cell_at(row, column)}: {column.texts[row]} is beyond float32")
+        raise DataError(
+            f"{frame.cell_at(row, column)}: {column.texts[row]} is beyond float32, in which "
+            "networks compute; use a larger unit"
+        )
     large = (column.values.abs() >= 2**53).arg_true()
     if column.numeric and len(large) and column.texts[large[0]].lstrip("+-").isdigit():
         raise DataError(

@@ -23,11 +23,6 @@ class Split:
     validation: int
     total: int
 
-    @classmethod
-    def of(cls, total: int, *, train: float, validation: float) -> "Split":
-        """Shares of `total`; what remains is the test part, the latest data."""
-        return cls(int(total * train), int(total * (train + validation)), total)
-
 
 def read_bytes(path: Path) -> bytes:
     """Raises DataError where the file cannot be read."""

@@ -21,7 +21,7 @@ class HeadModule(nn.Linear, ABC):
         """In the caller's units, or probabilities, [..., O]; `base` is [..., F]."""
 
 
-class Residual(HeadModule):
+class ResidualModule(HeadModule):
     """Scores are the steps that the targets take, in units of `scale` [K]."""
 
     scale: Tensor
@@ -42,7 +42,7 @@ class Residual(HeadModule):
         return base if base.shape[-1] == self._targets else base[..., : self._targets]
 
 
-class Quantiles(HeadModule):
+class QuantilesModule(HeadModule):
     """Scores are quantiles of the steps that the targets take, in units of `scale` [K]."""
 
     scale: Tensor
@@ -69,7 +69,7 @@ class Quantiles(HeadModule):
         return scores[..., self._median :: self.out_features // self._targets]
 
 
-class Softmax(HeadModule):
+class SoftmaxModule(HeadModule):
     def __init__(self, hidden_size: int, config: SoftmaxHead) -> None:
         super().__init__(hidden_size, config.width)
 
@@ -77,7 +77,7 @@ class Softmax(HeadModule):
         return scores.softmax(-1)
 
 
-class Labels(HeadModule):
+class LabelsModule(HeadModule):
     def __init__(self, hidden_size: int, config: LabelsHead) -> None:
         super().__init__(hidden_size, config.width)
 
@@ -88,12 +88,12 @@ class Labels(HeadModule):
 
 def head_module(hidden_size: int, config: Head) -> HeadModule:
     if isinstance(config, ResidualHead):
-        return Residual(hidden_size, config)
+        return ResidualModule(hidden_size, config)
     if isinstance(config, QuantilesHead):
-        return Quantiles(hidden_size, config)
+        return QuantilesModule(hidden_size, config)
     if isinstance(config, LabelsHead):
-        return Labels(hidden_size, config)
-    return Softmax(hidden_size, config)
+        return LabelsModule(hidden_size, config)
+    return SoftmaxModule(hidden_size, config)
 
 
 def _repeat(config: QuantilesHead) -> Tensor:

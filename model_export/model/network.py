@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from model_export.model.config import NetworkConfig, TokensFront
 from model_export.model.front import ValuesModule, front_module
-from model_export.model.head import Quantiles, Residual, head_module
+from model_export.model.head import QuantilesModule, ResidualModule, head_module
 from model_export.model.layer import GRULayer
 
 
@@ -98,7 +98,7 @@ class Network(nn.Module):
         filled = torch.where(x.isnan(), expected.unsqueeze(0), front(x))
         top, states = self._layers(front.features(x, filled), hidden)
         scores = self.head(top)
-        assert isinstance(self.head, Residual | Quantiles)
+        assert isinstance(self.head, ResidualModule | QuantilesModule)
         targets = len(self.head.scale)
         step = self.head.median(scores) * (self.head.scale / front.scale[:targets])
         following = torch.cat([filled[..., :targets] + step, filled[..., targets:]], dim=-1)

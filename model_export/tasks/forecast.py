@@ -16,8 +16,7 @@ from model_export.data.source import Source
 from model_export.errors import DataError
 from model_export.evaluate import Predictor
 from model_export.model.config import NetworkConfig, QuantilesHead, ResidualHead, ValuesFront
-from model_export.model.head import Quantiles as QuantilesModule
-from model_export.model.head import Residual
+from model_export.model.head import QuantilesModule, ResidualModule
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.tasks.reading import fill_of, read_options, repairs, units_of
@@ -146,7 +145,7 @@ class Forecast:
     def loss(self, network: Network, batch: Batch, state: Tensor) -> tuple[Tensor, Tensor]:
         scored = network.scored(batch.input, state)
         targets = self._targets
-        assert isinstance(network.head, Residual | QuantilesModule)
+        assert isinstance(network.head, ResidualModule | QuantilesModule)
         step = network.head.scale
         wanted = (batch.target[..., :targets] - scored.base[..., :targets]) / step
         warm_up = min(_WARM_UP, batch.input.shape[1] // 2)

@@ -3,19 +3,18 @@
 Each is then read with what the message advises.
 """
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from model_export.command_line import main
 
 DAYS = [f"2020-01-{day:02}" for day in range(1, 31)]
-_RANDOM = random.Random(0)
-LEVELS = [f"{_RANDOM.uniform(20, 21):.3f}" for _ in DAYS]
+LEVELS = [f"{level:.3f}" for level in np.random.default_rng(0).uniform(20, 21, len(DAYS))]
 ROWS = [f"{day},{level}" for day, level in zip(DAYS, LEVELS, strict=True)]
 QUICK = ("--hidden-size", "2", "--epochs", "1", "--batch-size", "2", "--time-steps", "4")
 
@@ -26,7 +25,8 @@ def table(rows: Iterable[str], header: str = "time,level") -> str:
 
 def grouped(sign: str, separator: str) -> list[str]:
     """Cells like 1,295: a thousand and more, or one and a bit."""
-    numbers = [f"1{sign}{_RANDOM.randint(100, 999)}" for _ in DAYS]
+    digits = np.random.default_rng(0).integers(100, 1000, len(DAYS))
+    numbers = [f"1{sign}{three}" for three in digits]
     quoted = [f'"{number}"' for number in numbers]
     return [f"{day}{separator}{cell}" for day, cell in zip(DAYS, quoted, strict=True)]
 

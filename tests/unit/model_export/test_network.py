@@ -21,7 +21,7 @@ from model_export.model.config import (
     TokensFront,
     ValuesFront,
 )
-from model_export.model.head import Quantiles
+from model_export.model.head import QuantilesModule
 from model_export.model.network import Network
 from model_export.model.operator import ONNX_TRANSLATION
 from service.bundle.manifest import Reset
@@ -140,7 +140,7 @@ def test_the_median_is_what_a_residual_head_would_say() -> None:
     scored = model.scored(x, model.initial_state(2))
     output = model.head.outputs(scored.scores, scored.base)
     torch.testing.assert_close(output[..., [2, 6]], expected)
-    assert isinstance(model.head, Quantiles)
+    assert isinstance(model.head, QuantilesModule)
     torch.testing.assert_close(model.head.median(scored.scores), scored.scores[..., [2, 6]])
 
 

@@ -30,6 +30,12 @@ def test_pydoc_needs_no_file() -> None:
     assert "pydoc_data.topics" in text.source.description
 
 
+def test_documents_are_the_same_on_every_machine() -> None:
+    """A demo is trained on them, and its scores are in the documentation."""
+    digest = "6df491e9ff2c17be510a12292c83bf1d70d61c4dfd1caea6a151f0814cbea99f"
+    assert load_text("documents").source.sha256 == digest
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(DataError, match=r"cannot read nowhere\.txt: No such file"):
         load_text("nowhere.txt")

@@ -9,15 +9,14 @@ from sklearn.metrics import log_loss
 from model_export.baselines import labels
 from model_export.baselines.labels import label_models, nats_per_step, negative_log_likelihood
 
-RNG = np.random.default_rng(5)
 Roll = NDArray[np.floating]
 
 
-def rolls(*lengths: int, width: int = 4) -> list[Roll]:
+def rolls(rng: np.random.Generator, *lengths: int, width: int = 4) -> list[Roll]:
     """Each label repeats label 0 of two steps before, or is noise; the last one is never on."""
     made = []
     for length in lengths:
-        roll = (RNG.random((length, width)) < 0.3) * 1.0
+        roll = (rng.random((length, width)) < 0.3) * 1.0
         for step in range(2, length):
             roll[step, 1] = roll[step - 2, 0]
         roll[:, -1] = 0
@@ -25,9 +24,9 @@ def rolls(*lengths: int, width: int = 4) -> list[Roll]:
     return made
 
 
-def test_nats_are_summed_over_labels_and_averaged_over_steps() -> None:
-    truth = rolls(6, 9)
-    probabilities = {len(roll): RNG.random((len(roll) - 1, 4)) for roll in truth}
+def test_nats_are_summed_over_labels_and_averaged_over_steps(rng: np.random.Generator) -> None:
+    truth = rolls(rng, 6, 9)
+    probabilities = {len(roll): rng.random((len(roll) - 1, 4)) for roll in truth}
     together = np.concatenate([probabilities[len(roll)] for roll in truth])
     wanted = np.concatenate([roll[1:] for roll in truth])
     expected = sum(
@@ -57,20 +56,22 @@ def test_marginal_and_repetition_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     assert repetition.description == "repetition with a prior of 2 steps"
 
 
-def test_logistic_regression_sees_as_many_rows_as_help() -> None:
-    *_, regression = label_models(rolls(200, 150), rolls(100))
+def test_logistic_regression_sees_as_many_rows_as_help(rng: np.random.Generator) -> None:
+    *_, regression = label_models(rolls(rng, 200, 150), rolls(rng, 100))
     assert regression.chosen.startswith("on 2 rows")
-    test = rolls(100)[0]
+    test = rolls(rng, 100)[0]
     found = regression.predict(test)
     assert ((found[1:, 1] > 0.5) == (test[2:, 1] > 0)).all()
     assert (found[:, 3] < 0.01).all()
     assert (found > 0).all()
 
 
-def test_a_label_is_regressed_as_scikit_learn_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_is_regressed_as_scikit_learn_does(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     monkeypatch.setattr(labels, "_WINDOWS", (2,))
     monkeypatch.setattr(labels, "_INVERSE_PENALTIES", (0.5,))
-    (training,) = rolls(120)
+    (training,) = rolls(rng, 120)
     *_, regression = label_models([training], [])
     padded = np.vstack([np.zeros((1, 4)), training])
     features = np.hstack([padded[1:-1], padded[:-2]])
@@ -79,9 +80,9 @@ def test_a_label_is_regressed_as_scikit_learn_does(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(regression.predict(training)[:, 0], expected, atol=1e-3)
 
 
-def test_no_prediction_depends_on_what_comes_later() -> None:
-    models = label_models(rolls(100, 80), rolls(50))
-    (roll,) = rolls(30)
+def test_no_prediction_depends_on_what_comes_later(rng: np.random.Generator) -> None:
+    models = label_models(rolls(rng, 100, 80), rolls(rng, 50))
+    (roll,) = rolls(rng, 30)
     changed = roll.copy()
     changed[12:] = 1 - changed[12:]
     for model in models:
@@ -90,9 +91,11 @@ def test_no_prediction_depends_on_what_comes_later() -> None:
         np.testing.assert_allclose(before[:12], after[:12], rtol=1e-12)
 
 
-def test_of_too_many_steps_a_random_part_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_steps_a_random_part_is_seen(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     monkeypatch.setattr(labels, "_MOST_STEPS", 150)
-    training, validation = rolls(300), rolls(100)
+    training, validation = rolls(rng, 300), rolls(rng, 100)
     first, again = (label_models(training, validation)[-1] for _ in range(2))
     np.testing.assert_array_equal(first.predict(training[0]), again.predict(training[0]))
     assert nats_per_step(first.predict, validation) < nats_per_step(
@@ -100,8 +103,8 @@ def test_of_too_many_steps_a_random_part_is_seen(monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_rolls_of_one_row_or_none_have_nothing_to_predict() -> None:
-    models = label_models([*rolls(100), np.zeros((0, 4)), np.ones((1, 4))], rolls(50))
+def test_rolls_of_one_row_or_none_have_nothing_to_predict(rng: np.random.Generator) -> None:
+    models = label_models([*rolls(rng, 100), np.zeros((0, 4)), np.ones((1, 4))], rolls(rng, 50))
     for model in models:
         assert model.predict(np.ones((1, 4))).shape == (0, 4)
         assert model.predict(np.ones((0, 4))).shape == (0, 4)

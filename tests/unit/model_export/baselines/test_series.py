@@ -29,7 +29,9 @@ NAN = np.nan
 def data(
     *series: Values, targets: int = 1, known: int = 0, horizon: int = 1, season: int | None = None
 ) -> SeriesData:
-    split = [Split.of(len(values), train=0.6, validation=0.2) for values in series]
+    split = [
+        Split(int(0.6 * len(values)), int(0.8 * len(values)), len(values)) for values in series
+    ]
     parts = tuple(SplitSeries(*pair) for pair in zip(series, split, strict=True))
     return SeriesData(parts, targets, known, horizon, season)
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from model_export.baselines.tokens import KneserNey, Tokens, bits, token_models
 from model_export.data.source import Split
 
-RNG = np.random.default_rng(3)
 SIZE = 5
-TEXT = RNG.integers(0, 4, 1200).cumsum() % SIZE
+TEXT = np.random.default_rng(3).integers(0, 4, 1200).cumsum() % SIZE
 SPLIT = Split(800, 1000, 1200)
 Gram = tuple[int, ...]
 
@@ -65,9 +64,9 @@ def test_every_probability_is_that_of_the_formula(seed: int, size: int, order: i
             assert found[length, position - order] == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_discounts_are_those_of_the_counts_of_counts() -> None:
+def test_the_discounts_are_those_of_the_counts_of_counts(rng: np.random.Generator) -> None:
     """Long enough that the formula applies, and no order falls back on fixed discounts."""
-    train = RNG.choice(30, 4000, p=(weights := 1 / np.arange(1, 31)) / weights.sum())
+    train = rng.choice(30, 4000, p=(weights := 1 / np.arange(1, 31)) / weights.sum())
     found = KneserNey(train, 30, 3).probabilities(train[:60], 2)
     hand = ByHand(train, 30)
     for position in range(2, 60):
@@ -95,8 +94,8 @@ def test_probabilities_sum_to_one(seed: int, length: int, size: int, context: li
         np.testing.assert_allclose(found.sum(0), 1)
 
 
-def test_n_grams_of_a_large_vocabulary_do_not_overflow() -> None:
-    train = RNG.integers(0, 2000, 5000)
+def test_n_grams_of_a_large_vocabulary_do_not_overflow(rng: np.random.Generator) -> None:
+    train = rng.integers(0, 2000, 5000)
     train[-100:] = train[:100]
     found = KneserNey(train, 2000, 6).probabilities(train[-50:], 10)
     assert (found[5] > 0.2).all()
@@ -111,11 +110,11 @@ def test_uniform_and_unigram() -> None:
     assert np.isfinite(bits(models["n-gram"]))
 
 
-def test_the_validation_part_chooses_the_order() -> None:
+def test_the_validation_part_chooses_the_order(rng: np.random.Generator) -> None:
     """Each token repeats the one before the last: three tokens say all, and more no more."""
     tokens = np.tile([0, 1, 2, 1], 300)
-    noise = RNG.integers(0, 3, 1200)
-    tokens = np.where(RNG.random(1200) < 0.1, noise, tokens)
+    noise = rng.integers(0, 3, 1200)
+    tokens = np.where(rng.random(1200) < 0.1, noise, tokens)
     *_, chosen = token_models(tokens, SPLIT, 3)
     orders = KneserNey(tokens[:800], 3, 6).probabilities(tokens[:1000], 800)
     assert chosen.description == f"n-gram of {bits(orders).argmin() + 1} tokens, Kneser-Ney"

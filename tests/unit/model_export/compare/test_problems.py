@@ -8,11 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_export.baselines.windows import last_observed
 from model_export.compare.adding import Adding
 from model_export.compare.copying import ALPHABET, SYMBOLS, Copying
 from model_export.compare.problem import ProblemName
 from model_export.compare.problems import problem_of
-from model_export.compare.series import SEASON, Series, baseline_errors, filled, weekly_co2
+from model_export.compare.series import SEASON, Series, baseline_errors, weekly_co2
 from model_export.errors import TrainingError
 
 LENGTHS = st.integers(2, 40)
@@ -73,11 +74,6 @@ def test_held_out_sequences_are_the_same_for_everybody(name: ProblemName) -> Non
     assert first.inputs.shape != validation.inputs.shape
 
 
-def test_a_gap_repeats_the_value_before_it() -> None:
-    gaps = np.array([1.0, np.nan, np.nan, 4.0, np.nan])
-    np.testing.assert_array_equal(filled(gaps), [1, 1, 1, 4, 4])
-
-
 def test_training_sees_the_training_part_of_the_series_only() -> None:
     series = Series(20)
     start, _ = series.span("validation")
@@ -120,7 +116,7 @@ def test_missing_weeks_are_no_answers() -> None:
 def test_baselines_of_the_series() -> None:
     values = weekly_co2()
     start = len(values) - 30
-    past = filled(values)
+    past = last_observed(values, values[0])
     last, season = [], []
     for week in range(start, len(values)):
         if not np.isnan(values[week]):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.frame import Frame, ReadOptions
 from model_export.data.read import read_frame
 from model_export.errors import DataError
 from tests.unit.model_export.data.conftest import WriteFile
@@ -359,8 +359,3 @@ def test_nanoseconds_of_parquet_are_not_lost(tmp_path: Path) -> None:
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no rows"):
         parquet(tmp_path, pl.DataFrame({"a": pl.Series([], dtype=pl.Float64)}))
-
-
-def test_columns_are_compared_by_identity() -> None:
-    column = Column("a", "number", pl.Series([1.0]), pl.Series(["1"]))
-    assert column != Column("a", "number", pl.Series([1.0]), pl.Series(["1"]))

@@ -149,7 +149,7 @@ def test_roles_that_do_not_fit_are_refused(
 
 def test_two_columns_of_times_are_refused(write: WriteFile) -> None:
     path = write(rows("2020-01-01,2020-01-02,5", header="from,until,a"))
-    assert "has 2 columns of times: --time 'from' or --time 'until'" in refused(path)
+    assert "has 2 columns of times; choose: --time 'from' or --time 'until'" in refused(path)
 
 
 def test_a_faulty_column_is_refused_unless_others_are_chosen(write: WriteFile) -> None:
