@@ -1,6 +1,7 @@
 """Steps as requests, and stores on which they meet rivals and failures."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def holding(*sessions: Session) -> ManualStore:
 
 def request(
     session_id: str,
-    rows: list[list[float]] | None = None,
+    rows: list[Any] | None = None,
     *,
     gates: bool = False,
     key: Key | None = None,
