@@ -210,8 +210,9 @@ class NoOutputYet(SessionError):
     earlier release stored it."""
 
     says = (
-        "session {} has no last output to go on from since it began, or since its state was "
-        "replaced or migrated; send time steps with the request"
+        "session {} has no output to begin from: it has made no step since it was created, got "
+        "another state or version, or was stored by an earlier release. Send time steps with this "
+        "request, or step the session first"
     )
 
 

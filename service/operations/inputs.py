@@ -94,7 +94,7 @@ class TensorBlock:
         if not self._all_usable(signature):
             for index in indexes:
                 _check_numbers(self.tensors[index], signature)
-        return signature.settled(_chosen(self.tensors, indexes))
+        return _chosen(self.tensors, indexes)
 
     def _all_usable(self, signature: InputSignature) -> bool:
         """One look at the whole block: a look at each tensor would cost more than its step."""

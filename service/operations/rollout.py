@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import Manifest
 from service.bundle.signatures.feedback import Feedback, NotFedBackError, feedback_of
-from service.bundle.signatures.sampling import Sampling
+from service.bundle.signatures.sampling import Sampling, ends_with
 from service.errors import Fault, InvalidInput, Place
 from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions
@@ -122,6 +122,12 @@ class Rollout:
         # What is left out as earlier releases wrote it, whose requests are retried here.
         future = () if plan.future is None else (tensor(plan.future),)
         return digest(b"rollout", self.session_id, inputs, self.steps, drawn, gates, at, *future)
+
+    def stopped(self, shown: NDArray[Any], manifest: Manifest) -> bool | None:
+        """Whether one of `stop` ended what was shown [N]; None where the model shows no texts."""
+        if "stop" not in manifest.output.drawn_by or not manifest.input.written(()):
+            return None
+        return ends_with(shown, self._stop(manifest))
 
     def _check_no_key(self) -> None:
         if self.conditions.key is not None:

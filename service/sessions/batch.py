@@ -91,14 +91,19 @@ class Batch:
             ran=ran,
         )
 
-    def moves(self, now: float, *, counts_changes: bool, keeps_output: bool) -> Moves:
+    def moves(self, now: float, *, for_older_release: bool) -> Moves:
         """The sessions as they are after it, alive for another time to live, with their outputs;
-        keyed ones with their receipts. Raises SessionDamaged where those of any cannot be read."""
-        sessions, steps = self.sessions, self.steps
-        changes = [count + 1 for count in sessions.changes] if counts_changes else [0] * len(self)
-        ran = self.results
-        vectors = with_outputs(ran.states, ran.outputs[:, -1]) if keeps_output else ran.states
-        is_wider = vectors.shape[1] != sessions.states.shape[1]
+        keyed ones with their receipts. Raises SessionDamaged where those of any cannot be read.
+
+        An older release knows neither of outputs nor of counted changes.
+        """
+        sessions, steps, ran = self.sessions, self.steps, self.results
+        if for_older_release:
+            changes, vectors = [0] * len(self), ran.states
+        else:
+            changes = [count + 1 for count in sessions.changes]
+            vectors = with_outputs(ran.states, ran.outputs[:, -1])
+        has_other_size = vectors.shape[1] != sessions.states.shape[1]
         moved = replace(
             sessions,
             steps=[step + steps for step in sessions.steps],
@@ -106,7 +111,7 @@ class Batch:
             revisions=fresh_revisions(len(self)),
             expires_at=[now + ttl_seconds for ttl_seconds in sessions.ttl_seconds],
             # A copy of an earlier release's session has no room for the output.
-            copies=[-1] * len(self) if is_wider else sessions.copies,
+            copies=[-1] * len(self) if has_other_size else sessions.copies,
             states=vectors,
         )
         if self.keyed is not None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.batcher.compute import Computed, Row, compute
 from service.bundle.manifest import Manifest
 from service.bundle.signatures.feedback import feedback_of
+from service.bundle.signatures.sampling import ends_with
 from service.engine.engine import Engine, Gates
 from service.errors import InvalidInput
 from service.operations.rollout import Plan
@@ -97,7 +98,7 @@ def _rollout(loop: _Loop, begun: Computed) -> Rolling:
     shown = [loop.choose(begun.outputs[-1])]
     yield shown[-1]
     latest, gates = begun, [begun.gates]
-    while len(shown) < plan.steps and not _stops(shown, plan.sampling.stop):
+    while len(shown) < plan.steps and not ends_with(shown, plan.sampling.stop):
         latest = loop.step(shown, latest.state, gates=plan.gates)
         gates.append(latest.gates)
         shown.append(loop.choose(latest.outputs[-1]))
@@ -152,10 +153,6 @@ def _check_ready(output: NDArray[np.float32], manifest: Manifest) -> None:
             f"this model answers from step {manifest.ready_at} on: there is nothing yet to feed "
             "back; send more steps before",
         )
-
-
-def _stops(shown: Sequence[NDArray[Any]], stop: tuple[tuple[int, ...], ...]) -> bool:
-    return any(tuple(int(one) for one in shown[-len(end) :]) == end for end in stop)
 
 
 def _explained(error: Exception, plan: Plan, shown: int) -> Exception:

@@ -23,7 +23,7 @@ from service.sessions.feedback import Rolling, rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
 from service.sessions.sequences import SLICE_SECONDS, Sequences, slices
-from service.sessions.vectors import Vector, keeps_outputs, output_in, state_of, vector_of
+from service.sessions.vectors import Vector, check_length, keeps_outputs, split, vector_of
 from service.stores.store import Session, Store
 
 
@@ -114,7 +114,7 @@ class Rollouts:
     def _roll(self, request: Fed, session: Session, engine: Engine) -> _Outputs:
         manifest = engine.manifest
         plan = request.plan(manifest, self.limits)
-        state_of(session, manifest)
+        check_length(session, manifest)
         rolled = yield from _rolling(session, engine, plan, session.state)
         if not request.advances(manifest):
             yield _Done(None, Answer.after(session, manifest, rolled.result))
@@ -154,8 +154,7 @@ class Rollouts:
 
 def _rolling(session: Session, engine: Engine, plan: Plan, before: Vector) -> Rolling:
     """From the vector that the session has, or had before. Raises NoOutputYet."""
-    manifest = engine.manifest
-    output = output_in(before, manifest)
+    state, output = split(before, engine.manifest)
     if not len(plan.inputs) and output is None:
         raise NoOutputYet(session.session_id)
-    return rolling(engine, plan, before[: manifest.state_size], output)
+    return rolling(engine, plan, state, output)

@@ -29,7 +29,6 @@ from service.sessions.forming import Forming
 from service.sessions.group import Group
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.sessions.vectors import keeps_outputs
 from service.stores.columns import Moves
 from service.stores.store import Replaced, Store
 
@@ -211,11 +210,7 @@ class Stepper:
         self, group: Group, batch: Batch, now: float, lost: list[int]
     ) -> list[tuple[Batch, Moves]]:
         try:
-            moves = batch.moves(
-                now,
-                counts_changes=self._store.counts_changes,
-                keeps_output=keeps_outputs(self._store),
-            )
+            moves = batch.moves(now, for_older_release=not self._store.counts_changes)
         except SessionDamaged as error:
             if len(batch.positions) == 1:
                 self._fail(group, batch.positions[0], error, lost)

@@ -41,17 +41,22 @@ def is_vector(size: int, manifest: Manifest) -> bool:
     return size in (manifest.state_size, manifest.state_size + manifest.output.width)
 
 
-def state_of(session: Session, manifest: Manifest) -> Vector:
-    """The state [S]. Raises SessionDamaged."""
+def check_length(session: Session, manifest: Manifest) -> None:
+    """Raises SessionDamaged where a session's vector is none of its model's."""
     if not is_vector(len(session.state), manifest):
         raise wrong_length(session, len(session.state), manifest)
-    return session.state[: manifest.state_size]
 
 
-def output_in(vector: Vector, manifest: Manifest) -> Vector | None:
-    """The last output [O], None where there is none yet."""
-    output = vector[manifest.state_size :]
-    return None if not len(output) or np.isnan(output).any() else output
+def state_of(session: Session, manifest: Manifest) -> Vector:
+    """The state [S]. Raises SessionDamaged."""
+    check_length(session, manifest)
+    return split(session.state, manifest)[0]
+
+
+def split(vector: Vector, manifest: Manifest) -> tuple[Vector, Vector | None]:
+    """The state [S] and the last output [O], None where there is none yet."""
+    state, output = vector[: manifest.state_size], vector[manifest.state_size :]
+    return state, None if not len(output) or np.isnan(output).any() else output
 
 
 def wrong_length(session: Session, size: int, manifest: Manifest) -> Exception:

@@ -47,11 +47,11 @@ def answer_of(api: httpx.Client, model: str, inputs: list[Any]) -> dict[str, Any
     return sequence
 
 
-def percents(likely: dict[str, float]) -> list[tuple[str, Any]]:
+def percents(likely: dict[str, float]) -> list[tuple[str, object]]:
     return [(name, pytest.approx(100 * p, abs=0.51)) for name, p in likely.items()]
 
 
-def shown_percents(inspector: InspectorPage) -> list[tuple[str, float]]:
+def shown_percents(inspector: InspectorPage) -> list[tuple[str, object]]:
     return [(name, float(text.split()[0])) for name, text in inspector.next_characters()]
 
 

@@ -169,9 +169,11 @@ def test_items_come_and_go_by_name(client: httpx.Client) -> None:
         assert all(one["item"] == ITEMS[one["token"]] for one in said)
     rolled = rollout(client, session_id, steps=40, seed=1, stop=["item 2"])
     assert rolled["items"] == [ITEMS[token] for token in rolled["tokens"]]
-    assert rolled["stopped"] == (rolled["items"][-1] == "item 2")
+    assert rolled["stopped"] is True
+    assert rolled["items"].index("item 2") == len(rolled["items"]) - 1
     assert rolled["step"] == 2 + len(rolled["items"]) - 1, "it goes on, as text does"
     assert "text" not in rolled
+    assert rollout(client, session_id, steps=3, seed=1, stop=[])["stopped"] is False
     body = {"inputs": ["item 1", "item x"]}
     path, message = fault(client.post(f"/v1/sessions/{session_id}/steps", json=body))
     assert (path, "'item x'" in message) == ("$.inputs[1]", True)

@@ -50,9 +50,17 @@ def shown_in(events: list[Event]) -> list[Any]:
     return [output.output if output.token is None else output.token for output in outputs]
 
 
-@pytest.mark.parametrize("model", ["weather", "letters-deep"])
 @pytest.mark.parametrize(
-    "more", [{}, {"gates": {"steps": "last"}}, {"advance": False}, {"advance": True}], ids=str
+    ("model", "more"),
+    [
+        ("weather", {}),
+        ("weather", {"advance": True}),
+        ("weather", {"gates": {"steps": "last"}}),
+        ("letters-deep", {}),
+        ("letters-deep", {"advance": False}),
+        ("letters-deep", {"gates": {"steps": "last"}}),
+    ],
+    ids=str,
 )
 def test_events_say_what_the_answer_says(
     client: httpx.Client, model: str, more: dict[str, Any]

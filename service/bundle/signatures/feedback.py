@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle.signatures.signature import FedColumn, Input, Output
+from service.bundle.signatures.signature import FedColumn, Input, Output, with_units
 
 Feedback = Callable[[NDArray[Any], NDArray[Any] | None], NDArray[Any]]
 """From what was shown of a step's output, [O] or a token [], and from what is known ahead of the
@@ -62,7 +62,7 @@ def _columns_of(taken: Input, given: Output) -> Feedback:
     there: defaultdict[tuple[str, str | None], deque[FedColumn]] = defaultdict(deque)
     for one in given.fed_columns:
         there[one.name, one.unit].append(one)
-    fed, columns, unfed = list[int](), list[int](), list[str]()
+    fed, columns, unfed = list[int](), list[int](), list[tuple[str, str]]()
     for place, (name, unit) in enumerate(taken.columns):
         found = there[name, unit] or there[name, None]
         if place in known:
@@ -71,10 +71,10 @@ def _columns_of(taken: Input, given: Output) -> Feedback:
             fed.append(place)
             columns.append(found.popleft().column)
         else:
-            unfed.append(f"{name} [{unit}]")
+            unfed.append((name, unit))
     if unfed:
         raise NotFedBackError(
-            f"no outputs of the same name and unit feed {', '.join(unfed)}, and the model was not "
-            "trained with these known ahead"
+            f"no outputs of the same name and unit feed {with_units(*zip(*unfed, strict=True))}, "
+            "and the model was not trained with these known ahead"
         )
     return _Columns(len(names), fed, columns, known)

@@ -58,12 +58,5 @@ class Probabilities(Output):
         tokens = shown.tolist()
         return {"tokens": tokens, **taken.written(tokens)}
 
-    def stopped(self, shown: NDArray[Any], stop: Sequence[str], taken: Input) -> bool | None:
-        tokens = tuple(shown.tolist())
-        if not taken.written(()):
-            return None
-        ends = (taken.encode_stop(end, ()) for end in stop)
-        return any(tokens[-len(end) :] == end for end in ends)
-
     def rolled_one(self, shown: NDArray[Any], taken: Input) -> dict[str, Any]:
         return {"token": int(shown), **taken.token_text(int(shown))}

@@ -1,6 +1,6 @@
 """What comes next: one token, or any number of labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,13 @@ class Sampling:
     temperature: float = 1.0
     top_k: int | None = None
     stop: tuple[tuple[int, ...], ...] = ()
+
+
+def ends_with(
+    shown: Sequence[NDArray[Any]] | NDArray[Any], stop: Sequence[tuple[int, ...]]
+) -> bool:
+    """Whether the tokens that were shown end with one of these sequences."""
+    return any(tuple(int(one) for one in shown[-len(end) :]) == end for end in stop)
 
 
 class Chooser:

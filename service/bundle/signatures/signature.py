@@ -96,10 +96,6 @@ class Input(Signature):
     def all_right(self, tensors: NDArray[Any]) -> bool:
         return not self.wrong(tensors).any()
 
-    def settled(self, tensors: NDArray[Any]) -> NDArray[Any]:
-        """With one bit pattern for what means the same."""
-        return tensors
-
     def token_text(self, token: int) -> Mapping[str, str]:
         """What is said of a token besides its number."""
         return {}
@@ -173,10 +169,6 @@ class Output(Signature):
     def rolled(self, shown: NDArray[Any], taken: Input) -> dict[str, Any]:
         """All that a rollout showed, as fields of its answer."""
         return {"outputs": np.ascontiguousarray(shown)}
-
-    def stopped(self, shown: NDArray[Any], stop: Sequence[str], taken: Input) -> bool | None:
-        """Whether a rollout ended after one of these texts; None where it shows no texts."""
-        return None
 
     def rolled_one(self, shown: NDArray[Any], taken: Input) -> dict[str, Any]:
         """One step that a rollout showed, as fields of an event."""

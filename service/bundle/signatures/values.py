@@ -130,12 +130,6 @@ class Values(Input, Output):
             return True
         return super().all_right(tensors)
 
-    def settled(self, tensors: NDArray[Any]) -> NDArray[Any]:
-        if not self.missing or isfinite(np.vdot(tensors, tensors)):
-            return tensors
-        # A NaN may have any of millions of bit patterns, and a retry another one.
-        return np.where(np.isnan(tensors), np.float32(np.nan), tensors)
-
     def example(self, inputs: NDArray[Any]) -> dict[str, Any]:
         # The shortest decimals that read back as the same float32: 371.2, not 371.20001220703125.
         shortest = [[_shortest(value) for value in row] for row in inputs]

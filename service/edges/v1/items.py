@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -111,8 +110,8 @@ def _all_alike(values: list[Any]) -> tuple[list[str], JsonBlock] | None:
     first = sequences[0]
     if set(map(len, sequences)) != {len(first)} or not first or not _is_row(first[0]):
         return None
-    matrices = _matrices(sequences, len(first), len(first[0]))
-    return None if matrices is None else (session_ids, _json_block(sequences, matrices))
+    block = _json_block(sequences, len(first), len(first[0]))
+    return None if block is None else (session_ids, block)
 
 
 def _in_blocks(session_ids: list[str], inputs: JsonBlock, max_rows: int) -> list[Block]:
@@ -135,9 +134,9 @@ def _blocks_of(items: Sequence[_ItemOrFault], max_rows: int) -> Iterator[Block]:
         while some := list(islice(run, max_rows)):
             indexes, found = [index for index, _ in some], [item for _, item in some]
             sequences = [_rows_of(item) for item in found]
-            matrices = None if shape is None else _matrices(sequences, *shape)
-            if matrices is not None:
-                yield _block(indexes, found, _json_block(sequences, matrices))
+            block = None if shape is None else _json_block(sequences, *shape)
+            if block is not None:
+                yield _block(indexes, found, block)
                 continue
             for index, item in some:
                 yield _block([index], [item], item.inputs)
@@ -247,13 +246,9 @@ def _rows_of(item: _Item) -> list[Any]:
     return item.inputs.rows if isinstance(item.inputs.rows, list) else []
 
 
-def _json_block(sequences: Sequence[list[Any]], matrices: NDArray[np.float32]) -> JsonBlock:
-    return JsonBlock(sequences, matrices, bool(np.isnan(matrices).any()))
-
-
-def _matrices(sequences: Sequence[list[Any]], time: int, width: int) -> NDArray[np.float32] | None:
-    """Inputs as float32 [N, T, F], NaN for null; None where they are not that many finite numbers
-    and nulls each."""
+def _json_block(sequences: Sequence[list[Any]], time: int, width: int) -> JsonBlock | None:
+    """Inputs of N sessions, T time steps of F numbers each; None where they are not that many
+    finite numbers and nulls each."""
     rows = list(chain.from_iterable(sequences))
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
         return None
@@ -269,4 +264,5 @@ def _matrices(sequences: Sequence[list[Any]], time: int, width: int) -> NDArray[
     # What is not finite is null, or it does not pass: JSON may have NaN itself.
     if np.count_nonzero(finite) + nulls < matrix.size:
         return None
-    return matrix.astype(np.float32).reshape(len(sequences), time, width)
+    matrices = matrix.astype(np.float32).reshape(len(sequences), time, width)
+    return JsonBlock(sequences, matrices, missing=nulls > 0)

@@ -76,7 +76,7 @@ class _PerhapsInputs(_Request):
     gates: OptionalGates = None
 
     @model_validator(mode="after")
-    def _one_source_at_most(self) -> Self:
+    def _one_source(self) -> Self:
         if self.inputs is not None and self.text is not None:
             raise ValueError("send either `inputs` or `text`")
         return self
@@ -87,7 +87,8 @@ class _Inputs(_PerhapsInputs):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.inputs is None and self.text is None:
+        # In the place of the other check: pydantic takes the last of one name.
+        if (self.inputs is None) == (self.text is None):
             raise ValueError("send either `inputs` or `text`")
         return self
 

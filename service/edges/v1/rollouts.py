@@ -84,7 +84,7 @@ def _ending(answer: Answer, rollout: Rollout) -> dict[str, Any]:
     manifest = answer.manifest
     if manifest.output.drawn_by:
         ending["seed"] = rollout.drawn_with
-    stopped = manifest.output.stopped(answer.result.outputs, rollout.stop or (), manifest.input)
+    stopped = rollout.stopped(answer.result.outputs, manifest)
     if stopped is not None:
         ending["stopped"] = stopped
     gates = answer.result.gates

@@ -58,8 +58,9 @@ def test_tokens_feed_themselves() -> None:
 @pytest.mark.parametrize(
     ("taken", "given", "named"),
     [
-        (FLOW, Values(names=("flow",), units=("m³/s",)), r"feed rain \[mm\], holiday \[1\]"),
+        (FLOW, Values(names=("flow",), units=("m³/s",)), r"feed rain \[mm\], holiday, and"),
         (FLOW, FLOW.model_copy(update={"units": ("l/s", "mm", "1")}), r"feed flow \[m³/s\]"),
+        (Values(names=("flow",), units=("",)), Labels(names=("rain",)), "feed flow, and"),
         (AHEAD, Labels(names=("rain",)), r"feed flow \[m³/s\]"),
         (AHEAD, Quantiles(names=("rain",), units=("mm",), levels=(0.5,)), "flow"),
         (NOTES, Classes(names=("C4", "E4")), "probabilities of 2 classes"),

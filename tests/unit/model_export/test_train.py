@@ -11,6 +11,7 @@ from typing import IO
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model_export.checkpoint import CHECKPOINT_FILE
 from model_export.errors import CheckpointError, TrainingError
@@ -76,6 +77,19 @@ def test_an_interrupted_run_ends_with_the_very_same_weights(
     rows = [(tmp_path / run / CURVES_FILE).read_text().splitlines() for run in "ab"]
     assert rows[0] == rows[1]
     assert len(rows[0]) == 5
+
+
+def test_tensorboard_shows_the_curves_of_one_run(recipe: Recipe, tmp_path: Path) -> None:
+    """All of one that was resumed, nothing of an earlier one."""
+    fit(load_task(recipe), changed(recipe, seed=7), tmp_path)
+    fit(load_task(recipe), changed(recipe, epochs=2), tmp_path)
+    _, curve = fit(load_task(recipe), recipe, tmp_path, resume=True)
+    shown = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(shown.Tags()["scalars"]) == {"loss/training", "loss/validation", "learning_rate"}
+    for name, losses in (("training", curve.training), ("validation", curve.validation)):
+        events = shown.Scalars(f"loss/{name}")
+        assert [event.step for event in events] == [1, 2, 3, 4]
+        assert [event.value for event in events] == pytest.approx(losses)
 
 
 @pytest.mark.parametrize("missing", ["last", "forecast"])

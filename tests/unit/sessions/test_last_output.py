@@ -19,8 +19,9 @@ from service.repository.models import Models, load_models
 from service.sessions.answers import Answer
 from service.sessions.sessions import Sessions
 from service.stores.store import Session
+from tests.contract.sessions import found_in
 from tests.unit.sessions.serving import serving
-from tests.unit.sessions.steps import ManualStore
+from tests.unit.sessions.steps import ManualStore, answered, holding, request, stepper, weather
 
 ROWS = [[20.0, 1000.0, 0.5], [21.0, 990.0, 0.4]]
 S, WIDTH = 6, 3
@@ -144,14 +145,26 @@ async def test_sessions_of_earlier_releases_go_on(sessions: Sessions, store: Man
     assert (await sessions.state(Get("old"))).step == 7
 
 
-async def test_a_group_of_sessions_of_both_releases(sessions: Sessions, store: ManualStore) -> None:
-    """Also where there are copies of both."""
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_group_of_sessions_of_both_releases(models: Models, *, copied: bool) -> None:
+    """Also where there is a copy of the one that has an output."""
+    empty = np.full(S + WIDTH, np.nan, np.float32)
+    empty[:S] = 0
+    store = holding(weather("a", state=empty))
     earlier(store)
+    run, alone = stepper(models, store).run, stepper(models, holding(found_in(store, "old"))).run
+    if copied:
+        run([request("a", ROWS)])
     for number in range(3):
-        answers = [await one for one in (step(sessions), step(sessions, "old"))]
-        assert [one.step for one in answers] == [2 * number + 2, 2 * number + 5]
-    for name in ("a", "old"):
-        assert (await ahead(sessions, name)).step == (await sessions.get(Get(name))).step
+        begun = found_in(store, "a").step
+        a, old = map(answered, run([request("a", ROWS), request("old", ROWS)]))
+        assert (a.step, old.step) == (begun + 2, 2 * number + 5)
+        same_alone = answered(alone([request("old", ROWS)])[0])
+        np.testing.assert_allclose(old.result.outputs, same_alone.result.outputs, rtol=1e-5)
+        for one in (a, old):
+            kept = found_in(store, one.session_id).state
+            assert len(kept) == S + WIDTH
+            assert same(kept[S:], one.result.outputs[-1])
 
 
 async def test_nothing_is_kept_while_an_older_release_may_read_it(models: Models) -> None:
