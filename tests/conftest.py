@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from hypothesis import settings
 
 from model_export.demos import DEMOS
 from model_export.package import publish_trained
@@ -16,6 +17,10 @@ from tests.bundles import served_models
 from tests.faults.figures import Figures
 from tests.new_kinds import make_new_kinds
 from tests.system_programs import left_out
+
+# A busy machine makes no test fail. The rest is Hypothesis's own profile, of CI or not.
+settings.register_profile("gatewise", settings.default)
+settings.load_profile("gatewise")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from service.engine.engine import Gates
 from tests.numerics.conftest import Case, Run
 from tests.oracle import Trace, assert_agrees
 
-quick = settings(max_examples=12, deadline=None, derandomize=True)
+quick = settings(max_examples=12, derandomize=True)
 batches = st.integers(1, 5)
 lengths = st.integers(1, 40)
 seeds = st.integers(0, 2**32 - 1)

@@ -102,9 +102,7 @@ def check(
     There.place, There.engines, There.max_sessions = place, engines, capacity
     There.networks = {version: Oracle(trained.network) for version, trained in TRAINED.items()}
     There.seen = set()
-    histories = settings(
-        max_examples=examples, stateful_step_count=40, deadline=None, database=None
-    )
+    histories = settings(max_examples=examples, stateful_step_count=40, database=None)
     for number in range(MOST_ROUNDS):
         run_state_machine_as_test(seed(number)(There), settings=histories)
         if There.seen >= wanted:

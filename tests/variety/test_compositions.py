@@ -20,7 +20,6 @@ SECONDS_EACH = 3
 @pytest.mark.timeout(60 + SECONDS_EACH * COUNT)
 @settings(
     max_examples=COUNT,
-    deadline=None,
     database=None,
     print_blob=True,
     phases=[Phase.generate, Phase.shrink],

@@ -41,7 +41,7 @@ def expected(one: Row) -> Trace:
     return oracle.run(one.inputs[np.newaxis], one.state[np.newaxis])
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(mixtures)
 def test_every_row_gets_its_own_answer(
     models: Models, mixture: list[tuple[str, int, bool]]

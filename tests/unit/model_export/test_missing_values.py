@@ -142,7 +142,7 @@ def test_the_median_is_what_a_quantiles_head_takes_for_a_missing_value() -> None
 
 
 @pytest.mark.parametrize("fill", ["last", "forecast"])
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(
     cuts=st.lists(st.integers(1, 11), max_size=4, unique=True).map(sorted),
     gaps=st.sampled_from([0.2, 0.8, 1.0]),

@@ -108,7 +108,7 @@ def test_labels_do_not_exclude_one_another() -> None:
     torch.testing.assert_close(output, 1 / (1 + (-scores).exp()))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(
     seed=st.integers(0, 2**16), size=st.sampled_from([0.1, 3.0, 30.0]), targets=st.integers(1, 2)
 )

@@ -85,7 +85,7 @@ matrices = arrays.arrays(
 )
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(matrices)
 def test_rounding(weights: NDArray[np.float32]) -> None:
     """To the nearest of 255 levels; the other sign is rounded alike."""

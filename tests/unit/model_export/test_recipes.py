@@ -68,7 +68,7 @@ def parsed(task: str, *arguments: str) -> Recipe:
     return RECIPES[task].of(values)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(recipes())
 def test_a_recipe_is_the_same_by_options_by_file_and_as_a_record(recipe: Recipe) -> None:
     assert recipe_of(recipe.to_dict()) == recipe
@@ -83,7 +83,7 @@ def test_a_recipe_is_the_same_by_options_by_file_and_as_a_record(recipe: Recipe)
     assert parsed(recipe.task, *options) == recipe
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(recipe=recipes())
 def test_a_recipe_file_gives_the_same_recipe(
     recipe: Recipe, tmp_path_factory: pytest.TempPathFactory

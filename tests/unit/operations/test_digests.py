@@ -29,7 +29,6 @@ ROWS = st.lists(st.lists(NUMBER, min_size=3, max_size=3), min_size=1, max_size=4
 TEXTS = st.text(st.sampled_from(VOCABULARY), min_size=1, max_size=8)
 
 same_models = settings(
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

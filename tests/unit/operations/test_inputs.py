@@ -53,7 +53,7 @@ def test_text_for_a_model_without_a_vocabulary() -> None:
             signature.encode_text("x", ())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(anything)
 def test_whatever_is_sent_is_an_array_or_a_fault_with_a_path(value: object) -> None:
     for signature, dtype, rank in ((VALUES, np.float32, 2), (TOKENS, np.int64, 1)):
@@ -67,7 +67,7 @@ def test_whatever_is_sent_is_an_array_or_a_fault_with_a_path(value: object) -> N
             assert np.isfinite(found).all()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1))
 def test_every_float32_arrives_with_all_its_bits(numbers: list[float]) -> None:
     found = decode_state(numbers, len(numbers), ())

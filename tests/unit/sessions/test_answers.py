@@ -64,7 +64,7 @@ def bits(result: Result) -> list[tuple[str, tuple[int, ...], bytes]]:
 
 
 @given(shape=shapes, outputs=st.integers(1, 9), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, derandomize=True, database=None)
 def test_what_is_packed_is_unpacked_bit_by_bit(shape: ResultShape, outputs: int, seed: int) -> None:
     result = result_of(shape, outputs, seed)
     content = shape.pack(result)

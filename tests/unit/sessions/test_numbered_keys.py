@@ -270,7 +270,6 @@ tries = st.lists(st.integers(1, 3), min_size=1, max_size=12)
 @given(tries=tries, choices=st.data())
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

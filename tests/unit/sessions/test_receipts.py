@@ -63,7 +63,7 @@ contents = st.tuples(
 
 
 @given(created=st.booleans(), requests=st.lists(contents, max_size=30))
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, derandomize=True, database=None)
 def test_any_requests(created: bool, requests: list[tuple[Kind, int]]) -> None:
     kept = remember(b"", CREATION) if created else b""
     expected = Expected([])

@@ -425,7 +425,7 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestHistories.settings = settings(max_examples=200, stateful_step_count=30)
 
 
 @given(

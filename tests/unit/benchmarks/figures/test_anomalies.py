@@ -31,7 +31,7 @@ def test_the_score_is_the_distance_of_recent_errors_from_usual_ones(at: int) -> 
 
 
 @given(st.integers(PROBATION, 990), st.floats(1, 1e4), st.integers(0, 5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_nothing_is_known_of_later_errors(at: int, factor: float, seed: int) -> None:
     errors = usual_errors(1000, seed)
     changed = errors.copy()

@@ -70,7 +70,7 @@ def test_persistence_is_the_value_observed_last_or_the_training_mean() -> None:
     np.testing.assert_array_equal(found[:, 1], found[:, 0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(season=st.integers(2, 9), horizon=st.integers(1, 25), seed=st.integers(0, 99))
 def test_seasonal_naive_is_exact_on_a_periodic_series(season: int, horizon: int, seed: int) -> None:
     one = np.random.default_rng(seed).normal(size=(season, 2))
@@ -97,7 +97,7 @@ def test_without_a_season_there_is_no_seasonal_naive() -> None:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), gaps=st.booleans(), horizon=st.integers(1, 4))
 def test_no_forecast_depends_on_what_comes_later(seed: int, gaps: bool, horizon: int) -> None:
     rng = np.random.default_rng(seed)

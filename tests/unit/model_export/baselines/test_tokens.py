@@ -49,7 +49,7 @@ class ByHand:
         return (count - d[min(count, 3)]) / total + left * shorter
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 6), order=st.integers(1, 5))
 def test_every_probability_is_that_of_the_formula(seed: int, size: int, order: int) -> None:
     rng = np.random.default_rng(seed)
@@ -75,7 +75,6 @@ def test_the_discounts_are_those_of_the_counts_of_counts(rng: np.random.Generato
         assert found[2, position - 2] == pytest.approx(expected, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     length=st.integers(1, 300),

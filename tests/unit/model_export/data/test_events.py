@@ -128,9 +128,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_event_is_in_its_session(write: WriteFile, events: list[Event]) -> None:
     """By a plain loop: sessions of two or more, each in the order of time and then of the file."""
     expected: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)

@@ -472,9 +472,7 @@ def test_the_report_fits_a_terminal_and_names_every_column(write: WriteFile) -> 
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=4, max_size=20, unique=True))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sorting_restores_any_order(write: WriteFile, seconds: list[int]) -> None:
     """And every value keeps the line where it stood."""
     start = np.datetime64("2020-01-01T00:00:00")

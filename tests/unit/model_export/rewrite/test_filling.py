@@ -94,7 +94,7 @@ def test_step_and_sequence_fill_alike(graphs: Graphs, case: str, begun: bool) ->
     np.testing.assert_array_equal(whole["states"][..., 4:], expected)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     x=arrays.arrays(
         np.float32,

@@ -121,7 +121,7 @@ def heads(draw: st.DrawFn) -> tuple[list[nn.Module], str]:
     return modules, ",".join(words)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(heads(), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_any_chain(
     tmp_path_factory: pytest.TempPathFactory,

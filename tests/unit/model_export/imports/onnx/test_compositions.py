@@ -23,7 +23,6 @@ def test_a_session_answers_as_the_file_or_it_is_refused_by_name() -> None:
 
     @settings(
         max_examples=80,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -88,7 +88,6 @@ def test_bytes_that_changed(imports: LimitedImports, tmp_path: Path) -> None:
 
     @settings(
         max_examples=25,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow],
