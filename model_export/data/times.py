@@ -40,8 +40,8 @@ class Fault:
 class Times:
     """`values` [N] Datetime in microseconds, null where a cell is no time.
 
-    `alike` counts the cells that look like a time, whatever they mean. With a `fault` the values
-    are not to be used.
+    `alike` counts the cells that are a time in one of the forms, whichever that of the column is.
+    With a `fault` the values are not to be used.
     """
 
     values: pl.Series
@@ -82,7 +82,7 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
         if 2 * given.count() > cells.count():
             return Times(given, given.count(), too_fine(cells, given))
     first, last = _parts(cells, _YEAR_FIRST), _parts(cells, _YEAR_LAST)
-    alike = first["year"].count() + last["year"].count()
+    alike = _dates_among(first, last)
     parts = first if first["year"].count() else _named(last, _order_of(last) or "day first")
     values = _assembled(parts)
     fault = _of_two_forms(cells, first, last) or _of_two_orders(cells, last) or _half_zoned(parts)
@@ -91,6 +91,17 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
 
 def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:
     return cells.str.extract_groups(pattern).struct.unnest()
+
+
+def _dates_among(first: pl.DataFrame, last: pl.DataFrame) -> int:
+    """Not the cells that only have the shape of a date: 12-34-5678."""
+    month, day, a, b = (
+        parts[name].cast(pl.Int32)
+        for parts, name in ((first, "month"), (first, "day"), (last, "a"), (last, "b"))
+    )
+    in_front = month.is_between(1, 12) & day.fill_null(1).is_between(1, 31)
+    behind = a.is_between(1, 31) & b.is_between(1, 31) & ((a <= 12) | (b <= 12))
+    return len(in_front.arg_true()) + len(behind.arg_true())
 
 
 def _of_two_forms(cells: pl.Series, first: pl.DataFrame, last: pl.DataFrame) -> Fault | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model_export.compare.code import code_digest
 from model_export.compare.outcomes import errors_by_step, outcome_of, relative_gradients
 from model_export.compare.problems import problem_of
 from model_export.compare.runs import Run
@@ -67,10 +68,19 @@ def test_a_rerun_makes_nothing_twice(folder: Path) -> None:
     assert (folder / "runs.jsonl").read_bytes() == before
 
 
+def test_another_source_or_torch_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {code_digest()}
+    for name, value in (("inspect.getsource", repr), ("torch.__version__", "0")):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, value)
+            digests.add(code_digest.__wrapped__())
+    assert len(digests) == 3
+
+
 def test_runs_of_other_code_are_made_anew(folder: Path, tmp_path: Path) -> None:
     study = Study(PLAN, folder)
     run, _ = next(study.runs())
-    assert run.spec.code
+    assert run.spec.code == code_digest()
     lines = (folder / "runs.jsonl").read_text()
     (tmp_path / "runs.jsonl").write_text(lines.replace(run.spec.code, "0123456789abcdef"))
     assert (Study(PLAN, tmp_path).done, study.done) == (0, study.total)

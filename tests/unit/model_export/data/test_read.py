@@ -263,6 +263,12 @@ def test_a_time_format_that_fits_nowhere_is_refused(write: WriteFile) -> None:
             read_frame(write("t;b\n2020-01-01;1\n"), ReadOptions(time_format=time_format))
 
 
+def test_numbers_in_the_shape_of_dates_are_text(write: WriteFile) -> None:
+    frame = read_frame(write("a,b\n12-34-5678,1234-56-78\n10-45-1234,0815-47-11\n"))
+    assert kinds(frame) == ["text", "text"]
+    assert [column.fault for column in frame.columns] == [None, None]
+
+
 def test_text_stays_text(write: WriteFile) -> None:
     frame = read_frame(write("a,b,c\nNA,12 Main St,007\nUS,7th Ave,008\n,x,9\n"))
     assert kinds(frame) == ["text", "text", "whole number"]
