@@ -139,8 +139,10 @@ class Rollout:
 
     def _check_sampling(self, manifest: Manifest) -> None:
         drawn_by = manifest.output.drawn_by
+        how = f"drawn by {' and '.join(sorted(drawn_by))} alone" if drawn_by else "not drawn"
+        why = f"the outputs of this model are {manifest.output.kind}, which are {how}"
         said = [
-            Fault((name,), f"this model's outputs are {manifest.output.kind}, not drawn by it")
+            Fault((name,), f"leave it out: {why}")
             for name in ("seed", "stop", "temperature", "top_k")
             if getattr(self, name) is not None and name not in drawn_by
         ]

@@ -23,8 +23,8 @@ class Texts(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Columns:
-    """N sessions, none of them finished or marked as fallen back; `states` is float32 [N, S], the
-    others are lists of the fields of `Session`.
+    """N sessions, none of them finished or marked as fallen back; `states` is float32 [N, S], or
+    [N, S + O] with the last outputs, the others are lists of the fields of `Session`.
 
     Only the states are an array: numbers of a few sessions are read and written faster one by one,
     and a store takes them one by one.

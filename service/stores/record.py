@@ -15,7 +15,7 @@ without decoding the rest:
     72  fell_back_from  int64     -1 for none
     80  created_at      float64
     88  ttl_seconds     float64
-    96  state           float32, little-endian
+    96  state           float32, little-endian; the last output behind it, where one is kept
         place           tenant, model and id, see `place.py`
         metadata
         receipts

@@ -32,8 +32,9 @@ class Session:
 
     `step` counts the time steps it has consumed, `changes` every change; 0 where what is stored
     was written by a release that did not count. `revision` is 63 random bits, new with every
-    change, which nothing orders. `state` is float32 [S]. Times are seconds since the epoch.
-    `metadata` (a JSON object), `receipts` and `writers` (what keyed requests left, see
+    change, which nothing orders. `state` is float32 [S], or [S + O] with the last output behind the
+    state (`service/sessions/vectors.py`); to a store it is one vector. Times are seconds since the
+    epoch. `metadata` (a JSON object), `receipts` and `writers` (what keyed requests left, see
     `service/sessions/receipts.py`) and `constants` (inputs of the model that stay the same,
     float32) are bytes that a store keeps and does not read.
 
@@ -156,7 +157,8 @@ class Store(Protocol):
 
     @property
     def counts_changes(self) -> bool:
-        """False while sessions are written for an older release, which does not count changes."""
+        """False while sessions are written for an older release, which neither counts changes nor
+        knows of the last output."""
 
     def now(self) -> float:
         """The only clock for lives of sessions: see `service/stores/clock.py`."""
