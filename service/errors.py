@@ -207,12 +207,12 @@ class SessionContended(SessionError):
 
 class NoOutputYet(SessionError):
     """The session has no last output: it is new, or its state was put in place or migrated, or an
-    earlier release stored it."""
+    earlier release stored it, or its model's outputs are too wide to keep."""
 
     says = (
         "session {} has no output to begin from: it has made no step since it was created, got "
-        "another state or version, or was stored by an earlier release. Send time steps with this "
-        "request, or step the session first"
+        "another state or version, was stored by an earlier release, or has outputs too wide to "
+        "keep. Send time steps with this request"
     )
 
 

@@ -14,9 +14,9 @@ from service.records import record
 from service.sessions.answers import Result, ResultShape, kept_in
 from service.sessions.receipts import Receipt, left_by
 from service.sessions.revisions import fresh_revisions
-from service.sessions.vectors import with_outputs
+from service.sessions.vectors import keeps_outputs, with_outputs
 from service.stores.columns import Columns, Moves, Texts
-from service.stores.store import Session
+from service.stores.store import Session, Store
 
 
 @record
@@ -91,18 +91,16 @@ class Batch:
             ran=ran,
         )
 
-    def moves(self, now: float, *, for_older_release: bool) -> Moves:
-        """The sessions as they are after it, alive for another time to live, with their outputs;
-        keyed ones with their receipts. Raises SessionDamaged where those of any cannot be read.
-
-        An older release knows neither of outputs nor of counted changes.
-        """
+    def moves(self, now: float, store: Store) -> Moves:
+        """The sessions as they are after it and the store keeps them, alive for another time to
+        live; keyed ones with their receipts. Raises SessionDamaged where those of any cannot be
+        read."""
         sessions, steps, ran = self.sessions, self.steps, self.results
-        if for_older_release:
-            changes, vectors = [0] * len(self), ran.states
-        else:
-            changes = [count + 1 for count in sessions.changes]
+        vectors, changes = ran.states, [0] * len(self)
+        if keeps_outputs(store, self.engine.manifest):
             vectors = with_outputs(ran.states, ran.outputs[:, -1])
+        if store.counts_changes:
+            changes = [count + 1 for count in sessions.changes]
         has_other_size = vectors.shape[1] != sessions.states.shape[1]
         moved = replace(
             sessions,

@@ -128,7 +128,7 @@ class Rollouts:
             digest = request.digest(plan, manifest)
             kept = kept_in(shape, rolled.result, session.state, digest)
         step = session.step + rolled.steps
-        keeps = keeps_outputs(self.store)
+        keeps = keeps_outputs(self.store, manifest)
         vector = vector_of(manifest, rolled.state, rolled.output, keeps_output=keeps)
         after = advanced(session, self.store, now, key, kept, step=step, state=vector)
         yield _Done(after, Answer.after(after, manifest, rolled.result))

@@ -335,7 +335,7 @@ class Sessions:
 
     def _vector(self, manifest: Manifest, state: Vector) -> Vector:
         """Of a session that has answered nothing since it was in this state."""
-        return vector_of(manifest, state, keeps_output=keeps_outputs(self._store))
+        return vector_of(manifest, state, keeps_output=keeps_outputs(self._store, manifest))
 
     async def _change(
         self,

@@ -210,7 +210,7 @@ class Stepper:
         self, group: Group, batch: Batch, now: float, lost: list[int]
     ) -> list[tuple[Batch, Moves]]:
         try:
-            moves = batch.moves(now, for_older_release=not self._store.counts_changes)
+            moves = batch.moves(now, self._store)
         except SessionDamaged as error:
             if len(batch.positions) == 1:
                 self._fail(group, batch.positions[0], error, lost)

@@ -1,7 +1,8 @@
 """What a store keeps of a session in its vector: the state, and behind it the last output.
 
 The vector is the state [S] followed by the last output [O], NaN where there is none yet. Sessions
-that an earlier release has stored have S numbers and no output. Nobody outside `service/sessions`
+that an earlier release has stored have S numbers and no output, and so have those of models whose
+outputs are too wide to keep. Nobody outside `service/sessions`
 sees more than the state.
 """
 
@@ -15,9 +16,14 @@ from service.stores.store import Session, Store
 Vector = NDArray[np.float32]
 
 
-def keeps_outputs(store: Store) -> bool:
-    """False while sessions are written for an older release, which knows of no outputs."""
-    return store.counts_changes
+MOST_KEPT = 4096
+"""Numbers of an output that is kept: it is written with every step."""
+
+
+def keeps_outputs(store: Store, manifest: Manifest) -> bool:
+    """False for wide outputs, and while sessions are written for an older release, which knows of
+    no outputs."""
+    return store.counts_changes and manifest.output.width <= MOST_KEPT
 
 
 def vector_of(

@@ -239,3 +239,20 @@ async def test_a_forecast_moves_as_plain_steps_do(sessions: Sessions) -> None:
     one, other = [(await sessions.get(Get(name))).state for name in ("a", "b")]
     np.testing.assert_allclose(one, other, rtol=1e-6)
     assert len(one) == S + WIDTH
+
+
+async def test_outputs_too_wide_are_not_kept(
+    sessions: Sessions, store: ManualStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await step(sessions)
+    before = await ahead(sessions)
+    monkeypatch.setattr("service.sessions.vectors.MOST_KEPT", WIDTH - 1)
+    assert same((await ahead(sessions)).result.outputs, before.result.outputs), "kept by others"
+    await step(sessions)
+    assert found_in(store, "a").state.shape == (S,)
+    await sessions.create(Create("weather", NewSession("b")))
+    assert found_in(store, "b").state.shape == (S,)
+    for session_id in ("a", "b"):
+        with pytest.raises(NoOutputYet, match="too wide"):
+            await ahead(sessions, session_id)
+    await sessions.rollout(Rollout("a", JsonRows(ROWS), 2))
