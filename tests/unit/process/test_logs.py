@@ -9,21 +9,20 @@ import pytest
 
 from service.process import logs
 
-UNWRITABLE = ["half a pair \ud800", {"half": "\udfff"}, 2**70, {1: 2}, object()]
+UNWRITABLE = ["'half a pair \\ud800'", "{'half': '\\udfff'}", "2**70", "{1: 2}", "object()"]
 
 
-@pytest.mark.parametrize("value", UNWRITABLE, ids=str)
+@pytest.mark.parametrize("value", UNWRITABLE)
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_any_value_is_written_somehow(value: object, log_format: str) -> None:
+def test_any_value_is_written_somehow(value: str, log_format: str) -> None:
     code = (
         "import structlog, sys; from service.process import logs; "
         "from service.settings import Settings; "
         f"logs.configure(Settings(log_format={log_format!r})); "
         "structlog.get_logger().warning('said', value=eval(sys.argv[1])); print('goes on')"
     )
-    shown = ascii(value) if type(value) is not object else "object()"
     ran = subprocess.run(
-        [sys.executable, "-c", code, shown], capture_output=True, timeout=30, check=True
+        [sys.executable, "-c", code, value], capture_output=True, timeout=30, check=True
     )
     assert ran.stdout == b"goes on\n"
     assert b"said" in ran.stderr

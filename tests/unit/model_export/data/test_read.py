@@ -108,7 +108,7 @@ def test_options_decide(
         ("a;b\n5;1\n1.234;2\n", "line 3, column 'a': '1.234' may be 1.234 (--decimal .) or 1234 "
          "(--decimal ,)"),
         (b"a\n1\n\xe9\n", "line 3: bad byte 0xe9 at offset 4; save the file as UTF-8"),
-        (gzip.compress(b"a\n1\n"), "compressed with gzip"),
+        (gzip.compress(b"a\n1\n", mtime=0), "compressed with gzip"),
         (b"PK\x03\x04", "an Excel workbook or a ZIP archive: save the sheet as CSV"),
         ("a\n1\n".encode("utf-16"), "UTF-16"),
         ('{"a": [1, 2]}', "JSON"),
