@@ -40,8 +40,8 @@ models: setup ## Train the demo models that the repository lacks (under 3 minute
 run: models ## Train what is missing and serve it on port 8000
 	$(BIN)/python -m service --repository $(REPOSITORY) --port $(PORT) --log-format console
 
-test: models ## Run all tests; says at the end what it left out and how to add it
-	$(BIN)/python -m pytest
+test: models ## Run all tests on all cores; says at the end what it left out and how to add it
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 containers: models ## Build the images and break the compose stacks under load (needs a running Docker; about 9 minutes)
 	$(BIN)/python -m pytest tests/containers

@@ -1,6 +1,5 @@
 """Fixtures that several layers of tests share."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
@@ -63,25 +62,29 @@ def demo_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the very end what a missing program left out, and how to add it."""
+    """Say what tests measured, and at the very end what a missing program left out, and how to add
+    it."""
+    reports = [one for found in terminalreporter.stats.values() for one in found]
+    said = [text for one in reports for name, text in getattr(one, "user_properties", ())]
+    for text in dict.fromkeys(said):
+        terminalreporter.write_line(f"\n{text}")
     for line in left_out(terminalreporter.stats.get("skipped", [])):
         terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints past pytest's capture, for what a test measures."""
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows what a test measures, at the end of all tests: they may run in other processes."""
 
     def write(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{text}\n")
+        request.node.user_properties.append(("said", text))
 
     return write
 
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Iterator[Figures]:
-    """What a run counts; printed when it is over, under the first line of the test's docstring."""
+    """What a run counts; shown under the first line of the test's docstring."""
     counted = Figures()
     yield counted
     title = request.function.__doc__.splitlines()[0]

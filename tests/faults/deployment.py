@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from os import kill
 from pathlib import Path
 from random import Random
@@ -200,7 +200,7 @@ class WorkersOnSqlite(Replicas):
 
     async def _kill_worker(self, random: Random) -> None:
         async with breaking(self.replicas[0].lock, random):
-            worker = random.choice(workers_of(self.replicas[0].pid))
+            worker = await self._worker(random)
             self.figures.fault("kill worker", f"{worker}")
             kill(worker, signal.SIGKILL)
 
@@ -213,12 +213,20 @@ class WorkersOnSqlite(Replicas):
 
     async def _stop_worker(self, fault: str, random: Random, seconds: float) -> None:
         async with breaking(self.replicas[0].lock, random):
-            worker = random.choice(workers_of(self.replicas[0].pid))
+            worker = await self._worker(random)
             self.figures.fault(fault, f"{worker}")
             kill(worker, signal.SIGSTOP)
             await asyncio.sleep(seconds)
-            kill(worker, signal.SIGCONT)
+            # One that was dying when it was chosen is gone by now.
+            with suppress(ProcessLookupError):
+                kill(worker, signal.SIGCONT)
             self.figures.note(f"thawed worker {worker}")
+
+    async def _worker(self, random: Random) -> int:
+        """One that lives. On a busy machine there may be none for a moment."""
+        while not (workers := workers_of(self.replicas[0].pid)):
+            await asyncio.sleep(0.05)
+        return random.choice(workers)
 
     async def _kill_all(self, random: Random) -> None:
         """The supervisor and all workers at once, as the end of a container."""
@@ -298,13 +306,18 @@ async def on_sqlite_with_workers(
 
 
 def workers_of(pid: int) -> list[int]:
-    """The worker processes of a supervisor, without those that only help it."""
+    """The worker processes of a supervisor that live, without those that only help it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [int(child) for child in children if _is_worker(child)]
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # One that has ended and was not waited for yet has no command line any more.
+    return bool(command) and b"resource_tracker" not in command
 
 
 @asynccontextmanager
