@@ -14,6 +14,7 @@ from tests.faults.replica import Replica, quiet_port
 from tests.faults.schedule import Fault
 from tests.redis_server import RedisServer
 from tests.tcp_proxy import Cut, TcpProxy
+from tests.waiting import wait_until
 
 STORE_TIMEOUT_SECONDS = 0.5
 _FLAGS = (
@@ -224,9 +225,14 @@ class WorkersOnSqlite(Replicas):
 
     async def _worker(self, random: Random) -> int:
         """One that lives. On a busy machine there may be none for a moment."""
-        while not (workers := workers_of(self.replicas[0].pid)):
-            await asyncio.sleep(0.05)
-        return random.choice(workers)
+        living: list[int] = []
+
+        def found() -> bool:
+            living.extend(workers_of(self.replicas[0].pid))
+            return bool(living)
+
+        await asyncio.to_thread(wait_until, found, lambda: "no worker lives")
+        return random.choice(living)
 
     async def _kill_all(self, random: Random) -> None:
         """The supervisor and all workers at once, as the end of a container."""
