@@ -18,7 +18,7 @@ from tests.new_kinds import make_new_kinds
 from tests.system_programs import left_out
 
 # A busy machine makes no test fail. The rest is Hypothesis's own profile, of CI or not.
-settings.register_profile("gatewise", settings.default)
+settings.register_profile("gatewise", settings.default, deadline=None)
 settings.load_profile("gatewise")
 
 
