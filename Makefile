@@ -10,7 +10,7 @@ SOAK_FLAGS ?=
 BENCH_FLAGS ?=
 # For example COMPARE_FLAGS="--budget quick --out /tmp/compare".
 COMPARE_FLAGS ?=
-# The folder of the data sets that docs/figures.md names, and for example
+# The folder of the data sets that docs/models.md names, and for example
 # FIGURES_FLAGS="--only jsb-chorales".
 DATA ?= data
 FIGURES_FLAGS ?=
