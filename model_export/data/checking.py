@@ -66,7 +66,7 @@ def check(
     columns. Outliers come so late because only regular rows can be divided, and the training part
     alone says what is far from all others. Raises DataError for what `repairs` refuses.
     """
-    places = _places(frame, layout)
+    places = places_of(frame, layout)
     counts: Counter[str] = Counter()
     runs = _each(
         _runs(frame, layout), counts, "sorted", lambda r: in_order(r, repairs.order, places)
@@ -87,7 +87,8 @@ def check(
     return Checked(tuple(runs), step, told, _changes(counts, repairs), constant)
 
 
-def _places(frame: Frame, layout: Layout) -> Places:
+def places_of(frame: Frame, layout: Layout) -> Places:
+    """How messages on the runs of a frame name their places."""
     time = str if layout.clock is None else layout.clock.text
     return Places(frame.origin, frame.place, time, several=layout.series is not None)
 

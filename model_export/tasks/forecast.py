@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model_export.baselines.season import estimated_season
 from model_export.baselines.windows import SeriesData, future, origins_of
+from model_export.data.precision import step_spread
 from model_export.data.series import SeriesRoles, Table, load_series, report_table
 from model_export.data.source import Source
 from model_export.errors import DataError
@@ -297,7 +298,7 @@ class _Moments:
     def of(cls, training: list[NDArray[np.float64]], options: Mapping[str, str]) -> "_Moments":
         """`options` say which one names a column. Raises DataError for one that is constant."""
         rows = np.concatenate(training)
-        steps = np.array([_step(training, column) for column in range(rows.shape[1])])
+        steps = np.array([step_spread(training, column) for column in range(rows.shape[1])])
         for (name, option), column, step in zip(options.items(), rows.T, steps, strict=True):
             if not min(np.nanstd(column), step) > 0:
                 raise DataError(
@@ -305,16 +306,6 @@ class _Moments:
                     f"amount in every row; leave it out by naming the others in {option}"
                 )
         return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps)
-
-
-def _step(training: list[NDArray[np.float64]], column: int) -> float:
-    """Standard deviation of the steps from each measurement to the next; 0 where there is none.
-
-    A column may be measured so rarely that no two rows in a row have it.
-    """
-    measured = [one[~np.isnan(one[:, column]), column] for one in training]
-    steps = np.concatenate([np.diff(one) for one in measured])
-    return float(steps.std()) if len(steps) else 0.0
 
 
 def _scale_ahead(

@@ -254,6 +254,32 @@ def test_numbers_beyond_float32_are_refused(write: WriteFile) -> None:
     assert "line 4, column 'a': -4e38 is beyond float32" in refused(path)
 
 
+METER = [0, 0.25, 1, 1.75, 2, 2.5, 3.25]
+
+
+@pytest.mark.parametrize("offset", [12345678, -1e9])
+def test_values_far_larger_than_their_changes_are_refused(write: WriteFile, offset: float) -> None:
+    """Float32 has whole numbers alone there, or every 64th."""
+    message = refused(write(daily(*(offset + value for value in METER))))
+    assert "column 'a': " in message
+    assert "is too large for what the column changes by" in message
+    assert "steps from row to row vary by 0.224" in message
+
+
+@pytest.mark.parametrize("roles", [None, SeriesRoles(targets=("b",), inputs=("a",))])
+def test_values_are_not_too_large_where_steps_are_or_nothing_is_forecast(
+    write: WriteFile, roles: SeriesRoles | None
+) -> None:
+    scale = 1 if roles else 1000
+    cells = [f"{12345678 + scale * value},{value}" for value in METER]
+    load_series(write(daily(*cells, header="time,a,b")), roles=roles)
+
+
+def test_the_ends_of_a_narrow_range_can_be_told_apart(write: WriteFile) -> None:
+    path = write(daily("100001.5,1", "100003.5,2", "100002,3", "100001.5,5", header="time,a,b"))
+    assert "100001.5 … 100003.5" in report_table(load_series(path))
+
+
 def test_a_table_cut_by_spaces_is_refused_with_the_way_out(write: WriteFile) -> None:
     path = write("day a\nx 1\ny 2\n")
     assert refused(path).endswith("where spaces separate cells: --delimiter ' '")
