@@ -18,7 +18,7 @@ from model_export.data.series import (
 from model_export.errors import DataError
 from tests.unit.model_export.data.conftest import WriteFile
 
-DAYS = [str(date(2020, 1, 1) + timedelta(days=day)) for day in range(40)]
+DAYS = [str(date(2020, 1, 1) + timedelta(days=day)) for day in range(60)]
 NAN = np.nan
 
 
@@ -391,10 +391,38 @@ def test_a_gap_that_would_make_millions_of_rows_is_refused(write: WriteFile) -> 
 
 def test_outliers_are_reported_with_the_worst(write: WriteFile) -> None:
     table = load_series(write(SPIKE))
-    assert why(table, "a").endswith("a column of numbers; outliers: 1, the worst 999 in line 32")
+    assert why(table, "a").endswith(
+        "a column of numbers; outliers: 1, the worst 999 in line 32; 999 (1 row) looks like a code "
+        "for no value"
+    )
 
 
 BLANKED = Repairs(outliers="missing", missing="last")
+WAVE = [20 + (7 * at) % 11 for at in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "kept"),
+    [
+        ([*WAVE, *[-99] * 3], "-99 (3 rows) looks like a code", 30),
+        ([*WAVE, *[99.9] * 20, 500], "outliers: 21, the worst 500 in line 52; 99.9 (20 rows)", 30),
+        ([*WAVE, *[32767] * 4], "32767 (4 rows) looks like a code", 30),
+        ([*(3 * at for at in WAVE), *[61, 99] * 3], "", 36),
+        ([*WAVE, *[-15] * 3], "", 33),
+        ([*WAVE, *[900 + at for at in range(5)]], "", 35),
+        ([5, 6] * 15 + [9.9], "outliers: 1", 30),
+        ([5] * 30 + [99, 5, 999], "", 33),
+    ],
+    ids=["-99", "many and a spike", "16 bits", "within", "no code", "on and off", "one", "still"],
+)
+def test_codes_for_no_value_are_outliers_and_a_second_state_is_none(
+    write: WriteFile, values: list[float], told: str, kept: int
+) -> None:
+    path = write(daily(*values))
+    assert told in why(load_series(path), "a")
+    assert ("outliers" in why(load_series(path), "a")) == bool(told)
+    [series] = load_series(path, repairs=BLANKED).series
+    assert int((~np.isnan(series.values)).sum()) == kept
 
 
 def test_outliers_are_told_by_the_rows_for_training(write: WriteFile) -> None:
