@@ -190,6 +190,13 @@ def test_a_part_of_the_date_is_no_target_unasked(write: WriteFile) -> None:
         ([1600000000000000000 + at for at in range(4)], "1", None),
         ([20200101, 20200102, 20200103, 20200104], "1 day", "2020-01-01T00:00:00"),
         ([20200101, 20200201, 20200301, 20200401], "1 month", "2020-01-01T00:00:00"),
+        ([202001, 202002, 202003, 202004], "1 month", "2020-01-01T00:00:00"),
+        ([2020013122, 2020013123, 2020020100, 2020020101], "1 hour", "2020-01-31T22:00:00"),
+        ([202001312358, 202001312359, 202002010000, 202002010001], "1 minute",
+         "2020-01-31T23:58:00"),
+        ([20200131235959, 20200201000000, 20200201000001, 20200201000002], "1 second",
+         "2020-01-31T23:59:59"),
+        ([*range(200001, 200020)], "1", None),
         ([1990, 1991, 1992, 1993], "1", None),
         ([0.1, 0.2, 0.3, 0.4], "0.1", None),
     ],
@@ -202,6 +209,13 @@ def test_numbers_can_be_the_time(
     assert table.step == step
     moments = table.series[0].times
     assert (None if moments is None else str(moments[0])[:19]) == first
+
+
+def test_a_number_that_is_no_date_among_dates_is_refused(write: WriteFile) -> None:
+    times = [202001312358, 202001312359, 202001312400, 202002010000]
+    path = write(rows(*(f"{time},1" for time in times), header="t,a"))
+    message = "line 4, column 't': '202001312400' is no time written as 200001312359, and 3 of 4"
+    assert message in refused(path, SeriesRoles(time="t"))
 
 
 def test_nanoseconds_that_a_float_does_not_hold_are_told_apart(write: WriteFile) -> None:
