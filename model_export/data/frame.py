@@ -36,7 +36,8 @@ class Column:
     number and true or false are Float64, whole number Int64, time Datetime in microseconds (UTC
     where the file names a zone), text String. `cells` [N] are what the file says, null where that
     is nothing. `fault` says what keeps a column of numbers or times from being one; such a column
-    has the kind text, and `nearly` is what it would be.
+    has the kind text, and `nearly` is what it would be. `numbers` counts the cells of a text that
+    are numbers.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     cells: pl.Series
     fault: str | None = None
     nearly: Literal["number", "time"] | None = None
+    numbers: int = 0
 
     @property
     def numeric(self) -> bool:

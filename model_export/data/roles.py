@@ -216,6 +216,8 @@ def _why_not_numeric(column: Column, wording: Wording) -> str:
         return f"true or false; taken as 1 and 0 when named in {wording.options}"
     if column.kind == "time":
         return "not the time that orders the rows"
+    if column.numbers and not column.fault:
+        return f"text; {column.numbers} of {column.cells.count()} cells are numbers"
     return "holds nothing" if column.kind == "empty" else column.fault or "text"
 
 

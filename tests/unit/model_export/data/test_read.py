@@ -153,14 +153,25 @@ def test_options_that_mean_nothing_are_refused(
         (["1", "x", "3", "4"], "line 3, column 'a': 'x' is not a finite number, and 3 of 4"),
         (["inf", "2", "3"], "line 2, column 'a': 'inf' is not a finite number"),
         (["1", "2", "1e999"], "line 4, column 'a': '1e999' is not a finite number"),
-        (["2.5", "4,5", "6.5"], "line 3, column 'a': '4,5' is not a finite number"),
+        (
+            ["2.5", "4,5", "6.5"],
+            "'4,5' is not a finite number with '.' as the decimal mark, and 2 of 3 cells are; corr",
+        ),
+        (["4.5", "off", "off", "off", "off"], "'off' is not a finite number, and 1 of 5 cells are"),
         (["5%", "6%"], "line 2, column 'a': '5%' is a number with a sign, a unit"),
         (["", "$5", "$6"], "line 3, column 'a': '$5' is a number with"),
         (["5 €", "6 €"], "'5 €' is a number with"),
         (["USD 5", "USD 6"], "'USD 5' is a number with"),
         (["0x10", "0x1f"], "'0x10' is a number with"),
         (["(5)", "(6)"], "'(5)' is a number with"),
-        (["3 kg", "4 kg"], "'3 kg' is a number with"),
+        (["3 kg", "4 kg"], "'3 kg' is a number with a sign, a unit or other marks; write plain"),
+        (
+            ["１０２５.８", "１０２６.１"],
+            "'１０２５.８' is a number with a sign, a unit or other marks",
+        ),
+        (["- 12.5", "- 7"], "'- 12.5' is a number with a sign"),
+        (["12±1", "13 +/- 0.5"], "'12±1' is a number with a sign"),
+        (["1.2D+03", "1.3d4"], "'1.2D+03' is a number with a sign"),
         (["2020-01-01", "2020-02-30", "2020-03-01"], "line 3, column 'a': '2020-02-30' is not a t"),
         (["", "2020-01-01T00:00Z", "2020-01-02T00:00"], "line 4, column 'a': 1 of 2 times name a"),
         (
@@ -195,6 +206,16 @@ def test_a_column_that_is_nearly_numbers_or_times_says_which_cell_is_not(
 ) -> None:
     content = "a;b\n" + "".join(f"{cell};1\n" for cell in cells)
     assert message in fault(read_frame(write(content)), "a")
+
+
+def test_a_column_with_other_marks_than_the_rest_is_named(write: WriteFile) -> None:
+    frame = read_frame(write("a;b\n1,25;2.5\n1,75;3.5\n1,5;4.5\n"), ReadOptions(decimal="."))
+    assert fault(frame, "a").partition(": ")[2] == (
+        "'1,25' is a number with other marks than '.' as the decimal mark; write all numbers of "
+        "the file alike, or name the marks with --decimal and --thousands"
+    )
+    frame = read_frame(write("a,b\n1025.8,1\n"), ReadOptions(thousands="."))
+    assert "than ',' as the decimal mark and '.' between thousands; " in fault(frame, "a")
 
 
 def test_spaces_between_the_cells_do_not_group_thousands(write: WriteFile) -> None:

@@ -161,6 +161,12 @@ def test_a_faulty_column_is_refused_unless_others_are_chosen(write: WriteFile) -
     assert "'x' is not a finite number" in why(table, "b")
 
 
+def test_a_text_with_few_numbers_in_it_says_how_many(write: WriteFile) -> None:
+    cells = [f"{at % 4},{word}" for at, word in enumerate(["off", "on", "3", "on", "off", "on"])]
+    table = load_series(write(daily(*cells, header="time,a,b")))
+    assert why(table, "b") == "left out: left out: text; 1 of 6 cells are numbers"
+
+
 def test_faulty_times_are_refused_whatever_is_chosen(write: WriteFile) -> None:
     path = write(rows("2020-01-01,1", "2020-02-30,2", "2020-03-01,4"))
     assert "'2020-02-30' is not a time" in refused(path, SeriesRoles(targets=("a",)))
