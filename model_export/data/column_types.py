@@ -9,7 +9,7 @@ import polars as pl
 
 from model_export.data.frame import Column, Kind, ReadOptions
 from model_export.data.numbers import Marks, all_decorated, marked_otherwise, number_columns
-from model_export.data.times import Fault, by_format, parse_times, too_fine
+from model_export.data.times import Fault, by_format, fault_of_format, parse_times
 
 _MISSING = (
     "", "-", "--", ".", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "nil", "nat"
@@ -56,7 +56,7 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
         return times
     if cells.count() and values.null_count() == cells.null_count():
         return number_column(cells.name, values, cells)
-    present = _without_missing(cells)
+    present = without_missing(cells)
     if not present.count():
         return Column(cells.name, "empty", present, cells)
     if values.null_count() == present.null_count():
@@ -72,16 +72,17 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
 
 def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | None:
     """A column whose cells all are of the format, even those that are numbers: 2020013123."""
-    present = _without_missing(cells)
+    present = without_missing(cells)
     times = by_format(present, time_format)
     if not times.count() or times.null_count() != present.null_count():
         return None
-    if fault := too_fine(present, times):
+    if fault := fault_of_format(present, times, time_format):
         return _faulty_times(cells, fault, typing)
     return Column(cells.name, "time", times.alias(cells.name), cells)
 
 
-def _without_missing(cells: pl.Series) -> pl.Series:
+def without_missing(cells: pl.Series) -> pl.Series:
+    """Cells [N] as String, null where they say that there is no number or time."""
     cell = pl.col("cell")
     named = cell.str.to_lowercase().is_in(_MISSING)
     frame = cells.alias("cell").to_frame()

@@ -26,6 +26,9 @@ TOO_FINE = (
     "nanoseconds in their place"
 )
 
+_ZONES = ("UTC", "GMT", "Z")
+"""Names in the place of %Z that say how far from UTC a clock is: not at all."""
+
 Order = Literal["day first", "month first"]
 
 
@@ -70,6 +73,27 @@ def by_format(cells: pl.Series, time_format: str) -> pl.Series:
     return parsed
 
 
+def fault_of_format(cells: pl.Series, times: pl.Series, time_format: str) -> Fault | None:
+    """What keeps `times`, of cells by their format, from being used."""
+    return _of_named_zones(cells, times, time_format) or too_fine(cells, times)
+
+
+def _of_named_zones(cells: pl.Series, times: pl.Series, time_format: str) -> Fault | None:
+    """%Z fits any name, and moves no time."""
+    if "%Z" not in time_format:
+        return None
+    left = times.is_not_null()
+    for zone in _ZONES:
+        left &= by_format(cells, time_format.replace("%Z", zone)).is_null()
+    for row in left.arg_true()[:1]:
+        return Fault(
+            row,
+            f"{cells[row]!r} names a time zone, and names other than UTC, GMT and Z do not say how "
+            "far from UTC its clock is; write an offset such as +01:00, and %z in --time-format",
+        )
+    return None
+
+
 def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     """By `time_format` where it fits most cells, else dates as ISO 8601 and as people write them.
 
@@ -81,7 +105,7 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     if time_format is not None:
         given = by_format(cells, time_format)
         if 2 * given.count() > cells.count():
-            return Times(given, given.count(), too_fine(cells, given))
+            return Times(given, given.count(), fault_of_format(cells, given, time_format))
     dates = cells.set(cells.str.contains(_FRACTION.pattern).fill_null(value=False), None)
     first, last = _parts(dates, _YEAR_FIRST), _parts(dates, _YEAR_LAST)
     alike = _dates_among(first, last)

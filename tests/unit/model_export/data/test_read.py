@@ -259,6 +259,7 @@ def test_times_as_people_write_them(
         ("Apr 3, 20 00.00", "%b %d, %y %H.%M"),
         ("2020040300", "%Y%m%d%H"),
         ("2020-04-03T02:00:00.000 +0200", "%Y-%m-%dT%H:%M:%S.%f %z"),
+        ("2020-04-03 00:00 GMT", "%Y-%m-%d %H:%M %Z"),
     ],
 )
 def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_format: str) -> None:
@@ -266,10 +267,17 @@ def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_forma
     assert frame.column("t").values.to_list() == [datetime(2020, 4, 3)]
 
 
-def test_a_time_format_that_fits_some_cells_reads_no_half_column(write: WriteFile) -> None:
-    path = write("t;b\n2020-01-01;1\n02/01/2020;2\n2020-01-03;1\n")
-    frame = read_frame(path, ReadOptions(time_format="%d/%m/%Y"))
-    assert "line 3, column 't': '02/01/2020' is written in another form" in fault(frame, "t")
+def test_a_time_format_that_fits_some_cells_is_refused(write: WriteFile) -> None:
+    path = write("t;b\n01/02/2020;1\n13/01/2020;2\nNA;2\n13/03/2020;1\n")
+    with pytest.raises(DataError, match="and 1 of 3 cells are") as refused:
+        read_frame(path, ReadOptions(time_format="%m/%d/%Y"))
+    assert "line 3, column 't': '13/01/2020' is not written as" in str(refused.value)
+
+
+def test_a_zone_that_is_but_a_name_is_refused(write: WriteFile) -> None:
+    path = write("t;b\n2020-01-01 00:00 UTC;1\n2020-01-01 01:00 CET;2\n")
+    frame = read_frame(path, ReadOptions(time_format="%Y-%m-%d %H:%M %Z"))
+    assert "line 3, column 't': '2020-01-01 01:00 CET' names a time zone" in fault(frame, "t")
 
 
 def test_times_of_a_format_are_kept_to_the_microsecond(write: WriteFile) -> None:
