@@ -13,6 +13,7 @@ from model_export.data.delimited import read_rows, stripped
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.numbers import find_marks
 from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.data.stray_lines import refuse_stray
 from model_export.data.times import TOO_FINE, by_format
 from model_export.errors import DataError, one_line
 
@@ -55,6 +56,7 @@ def _delimited(text: str, path: str, source: Source, options: ReadOptions) -> Fr
     def where(row: int) -> str:
         return f"{path}, line {rows.lines[row]}"
 
+    refuse_stray(rows.cells, where)
     _refuse_idle_format(path, rows.cells, where, options)
     marks = find_marks(rows.cells, rows.delimiter, where, options)
     columns = tuple(typed_columns(rows.cells, where, marks, options))

@@ -58,6 +58,10 @@ def fault(frame: Frame, name: str) -> str:
         ("a,b\nNA,-\n1,null\nNaN,2\n", {"a": [None, 1, None], "b": [None, None, 2]}),
         ("a,b\n,1\n2,3\n", {"a": [None, 2], "b": [1, 3]}),
         ("a,b\n1,true\n2,FALSE\n", {"a": [1, 2], "b": [1, 0]}),
+        ("a,b\nNA,-\nNA,2\n1,3\n", {"a": [None, None, 1], "b": [None, 2, 3]}),
+        ('"a, b",c\nNA,y\n1,x\n3,z\n', {"a, b": [None, 1, 3], "c": ["y", "x", "z"]}),
+        ("name\nx,1\ny,2\nz,3\n", {"name": ["x,1", "y,2", "z,3"]}),
+        ("a;b\nx;1,5\ny;2,5\nz;3,5\n", {"a": ["x", "y", "z"], "b": [1.5, 2.5, 3.5]}),
         ("a,b\n1,-999\n2,3\n", {"a": [1, 2], "b": [-999, 3]}),
     ],
 )
@@ -99,6 +103,15 @@ def test_options_decide(
         ('a,b\n"x\ny",2\n3,z,4\n', "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n1,"2\n3,4\n', "line 2: a quote is not closed"),
         ('a,b\n1,2\n3,"4"x\n', "line 3: a quote is not closed, or something follows it"),
+        ("Station 4\na,b\n1,2\n3,4\n", "line 1: 'Station 4' looks like a title above the table; "
+         "remove what stands above the names of the columns, or begin it with #"),
+        ("# made\nStation 4\nJanuary, by me\n\na;b\n1;2,5\n3;4\n", "line 2: 'Station 4' looks"),
+        ("Station 4,\na,b\n1,2\n3,4\n", "line 2: 'a', 'b' above numbers look like units, or like "
+         "names below a title; leave one line above the numbers, that of the names"),
+        ("t,a,b\n,kW,NA\n2020-01-01,1,2\n2020-01-02,2,3\n", "line 2: 'kW' above numbers"),
+        ("a,b\n1,2\na,b\n3,4\na,b\n", "line 3: the names of the columns again (such lines: 2)"),
+        ("a,b\n1,2\nSource: me\n", "line 3: 1 cell, the header (line 1) has 2; 'Source: me' looks "
+         "like a note: remove it, or begin it with #"),
         ("1,2\n3,4\n", "line 1: the first row looks like data ('1'), not like names of columns; "
          "--no-header reads it as data, --header as names"),
         ("2020-01-01,x\n2020-01-02,y\n", "looks like data ('2020-01-01')"),
