@@ -1,5 +1,6 @@
 """A column that orders the rows, as numbers that can be subtracted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ _COMPACT = ("200001", "20000131", "2000013123", "200001312359", "20000131235959"
 _COMPACT_YEARS = (1900, 2100)
 _REST = "01000000"
 """What completes the month to a second."""
+_TIME_OF_DAY = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]+)?\s*(?:[AaPp][Mm])?$"
+_DAY = 86_400_000_000
 _EPOCHS = ((1e8, 1e10, "seconds"), (1e11, 1e13, "milliseconds"), (1e14, 1e16, "microseconds"))
 _MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1}
 _NANOSECONDS = (10**17, 9 * 10**18)
@@ -63,6 +66,21 @@ def clock_of(frame: Frame, column: Column) -> Clock:
     if column.kind == "number":
         return _nanoseconds(column) or Clock(column.values.to_numpy(), dates=False)
     return _compact(frame, column) or _counted(column.values)
+
+
+def refuse_split_time(frame: Frame, clock: Clock, time: Column, others: Iterable[Column]) -> None:
+    """Raises DataError where `time` has dates that repeat, and one of `others` times of day."""
+    if not clock.dates or (clock.ticks % _DAY).any():
+        return
+    if len(np.unique(clock.ticks)) == len(clock.ticks):
+        return
+    for column in others:
+        if column.kind == "text" and column.texts.str.contains(_TIME_OF_DAY).all():
+            moment = column.texts.drop_nulls()[0]
+            raise DataError(
+                f"{frame.origin}: {time.name!r} has dates and {column.name!r} times of day; join "
+                f"them in one column, {time.texts[0]} {moment}"
+            )
 
 
 def _refuse_unordered(frame: Frame, column: Column) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.data.clock import Clock, clock_of
+from model_export.data.clock import Clock, clock_of, refuse_split_time
 from model_export.data.column_report import Role
 from model_export.data.frame import Column, Frame
-from model_export.data.identity import refuse_stacked
+from model_export.data.identity import refuse_second_key, refuse_stacked
 from model_export.errors import DataError
 
 _TIME_NAMES = frozenset(
@@ -108,6 +108,10 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
     for column in frame.columns:
         if column.name not in reasons:
             reasons[column.name] = _unnamed(frame, column, roles, wording, time)
+    if clock is not None and time is not None:
+        refuse_split_time(frame, clock, time, _left_out(frame, reasons))
+    if series is not None and clock is not None:
+        refuse_second_key(frame, clock, series, roles.named())
     if series is None:
         refuse_stacked(frame, clock, {n: r.role for n, r in reasons.items()}, roles.named())
     by_role = {
@@ -134,6 +138,10 @@ def _named(frame: Frame, roles: SeriesRoles) -> dict[str, Reason]:
             )
         reasons[name] = Reason(role, "named")
     return reasons
+
+
+def _left_out(frame: Frame, reasons: Mapping[str, Reason]) -> Iterator[Column]:
+    return (column for column in frame.columns if reasons[column.name].role == "left out")
 
 
 def _in_named_order(frame: Frame, roles: SeriesRoles) -> list[Column]:

@@ -116,6 +116,38 @@ def test_the_id_of_several_series_is_not_taken_for_a_number(
     assert "--series station" in message
 
 
+def test_rows_without_an_id_are_counted_where_the_id_is_found(write: WriteFile) -> None:
+    holes = [row.replace(",3,", ",,") for row in STACKED]
+    for cells in (holes, sorted(holes)):
+        message = refused(write(rows(*cells, header="time,station,a")))
+        assert "column 'station' (1 value: '7', …) looks like the id of several" in message
+        assert "; rows without one: 6, the first in line " in message
+
+
+def test_a_second_part_of_the_id_is_named(write: WriteFile) -> None:
+    cells = [f"{line},{row}" for line in "ab" for row in STACKED]
+    path = write(rows(*cells, header="line,time,station,a"))
+    message = refused(path, SeriesRoles(series="station"), Repairs(order="sort"))
+    assert (
+        "column 'line' (2 values: 'a', 'b', …) looks like a second part of the id, for every time "
+        "of a 'station' comes once for each of its values; join 'station' and 'line' in one column "
+        "for --series; if it is no id, take it out of the file"
+    ) in message
+    roles = SeriesRoles(series="line", inputs=("station",))
+    message = refused(path, roles, Repairs(order="sort"))
+    assert message.endswith("6 duplicates; --duplicates first, last or mean")
+
+
+def test_dates_and_times_of_day_in_two_columns_are_refused(write: WriteFile) -> None:
+    cells = [f"{day},{at:02}:00,{at % 3}" for day in DAYS[:2] for at in range(6)]
+    message = refused(write(rows(*cells, header="date,time,a")))
+    assert (
+        "'date' has dates and 'time' times of day; join them in one column, 2020-01-01 00:00"
+    ) in message
+    daily_sunrise = [f"{day},08:{at:02},{at % 3}" for at, day in enumerate(DAYS[:6])]
+    assert load_series(write(rows(*daily_sunrise, header="date,sunrise,a"))).targets == ("a",)
+
+
 def test_a_column_that_looks_like_an_id_can_be_named_as_an_input(write: WriteFile) -> None:
     values = [f"{at // 4},{(3 * at) % 7}" for at in range(12)]
     path = write(daily(*values, header="time,phase,a"))
