@@ -85,13 +85,19 @@ class Frame:
         raise DataError(f"{self.origin}: no column {name!r}; there are {_listed(self.names)}")
 
     def role(self, name: str, role: str) -> Column:
-        """The column that an option, named like the role, says or would say. Raises DataError."""
+        """The column that an option, named like the role, says or would say.
+
+        Raises DataError, also where the column holds what cannot be read at all.
+        """
         if name not in self.names:
             raise DataError(
                 f"{self.origin}: no column {name!r}; --{role} names it, one of "
                 f"{_listed(self.names)}"
             )
-        return self.column(name)
+        column = self.column(name)
+        if column.fault and not column.cells.count():
+            raise DataError(column.fault)
+        return column
 
     def at(self, row: int) -> str:
         """The file and line of a row, as messages begin."""

@@ -104,7 +104,7 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
     reasons = _named(frame, roles)
     time = _time_column(frame, roles, reasons) or _counting_column(frame, roles, reasons)
     clock = None if time is None else clock_of(frame, time)
-    series = None if roles.series is None else frame.column(roles.series)
+    series = None if roles.series is None else frame.role(roles.series, "series")
     for column in frame.columns:
         if column.name not in reasons:
             reasons[column.name] = _unnamed(frame, column, roles, wording, time)

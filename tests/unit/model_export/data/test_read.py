@@ -394,6 +394,8 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path) -> None:
     frame = parquet(tmp_path, table)
     assert "row 2, column 'a': inf is not a finite number" in fault(frame, "a")
     assert "column 'b' holds List(Int64)" in fault(frame, "b")
+    with pytest.raises(DataError, match="column 'b' holds List"):
+        frame.role("b", "item")
     assert frame.column("c").values.to_list() == [None, 1]
 
 
