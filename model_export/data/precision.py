@@ -37,11 +37,17 @@ def refuse_coarse(runs: Sequence[Run], targets: dict[int, str], places: Places) 
         value = float(run.values[row, column])
         spacing = float(np.spacing(np.float32(abs(value))))
         if spacing > _COARSE * spread and spread > _EVEN * _size(series, column):
+            large = abs(value) >= np.finfo(np.float32).tiny
+            how = "large" if large else "small"
+            way_out = (
+                "subtract one number from all values, or write the steps in their place"
+                if large
+                else "use a smaller unit"
+            )
             raise DataError(
-                f"{places.at(run, row)}, column {name!r}: {value:.15g} is too large for what the "
+                f"{places.at(run, row)}, column {name!r}: {value:.15g} is too {how} for what the "
                 f"column changes by: networks compute in float32, whose numbers are {spacing:.3g} "
-                f"apart there, and steps from row to row vary by {spread:.3g}; subtract one number "
-                "from all values, or write the steps in their place"
+                f"apart there, and steps from row to row vary by {spread:.3g}; {way_out}"
             )
 
 

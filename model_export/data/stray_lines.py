@@ -33,7 +33,8 @@ def title_of(text: str, delimiters: Sequence[str]) -> str | None:
 
 def is_note(cells: Sequence[str], width: int) -> bool:
     """Of a row that does not fit a table of `width` columns."""
-    return width > 1 and len(cells) == 1 and not _means_something(cells[0])
+    words = len(cells) == 1 and any(map(str.isalpha, cells[0])) and not _means_something(cells[0])
+    return words and width > 1
 
 
 def refuse_stray(cells: pl.DataFrame, where: Callable[[int], str]) -> None:

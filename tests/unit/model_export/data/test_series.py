@@ -318,6 +318,12 @@ def test_values_far_larger_than_their_changes_are_refused(write: WriteFile, offs
     assert "steps from row to row vary by 0.224" in message
 
 
+def test_values_that_float32_rounds_to_nothing_are_refused(write: WriteFile) -> None:
+    message = refused(write(daily(*(f"{value}e-46" for value in METER))))
+    assert "3.25e-46 is too small" in message
+    assert message.endswith("use a smaller unit")
+
+
 @pytest.mark.parametrize("roles", [None, SeriesRoles(targets=("b",), inputs=("a",))])
 def test_values_are_not_too_large_where_steps_are_or_nothing_is_forecast(
     write: WriteFile, roles: SeriesRoles | None
