@@ -134,6 +134,14 @@ CASES = [
         ((("--no-header",), "30 rows"), (("--header",), "29 rows")),
     ),
     Case(
+        "words among numbers",
+        table([f"{row},{'off' if at % 2 else at}" for at, row in enumerate(ROWS)], "time,level,on"),
+        ", line 3, column 'on'",
+        "'off' is not a finite number, and 15 of 30 cells are; correct it or leave it empty; or "
+        "choose columns with --targets",
+        ((("--targets", "level"), "30 rows, 1 day apart"),),
+    ),
+    Case(
         "days left out",
         table([*ROWS[:7], *ROWS[9:]]),
         ", line 9",
