@@ -66,7 +66,7 @@ def check(
     columns. Outliers come so late because only regular rows can be divided, and the training part
     alone says what is far from all others. Raises DataError for what `repairs` refuses.
     """
-    places = _places(frame, layout)
+    places = places_of(frame, layout)
     counts: Counter[str] = Counter()
     runs = _each(
         _runs(frame, layout), counts, "sorted", lambda r: in_order(r, repairs.order, places)
@@ -87,7 +87,8 @@ def check(
     return Checked(tuple(runs), step, told, _changes(counts, repairs), constant)
 
 
-def _places(frame: Frame, layout: Layout) -> Places:
+def places_of(frame: Frame, layout: Layout) -> Places:
+    """How messages on the runs of a frame name their places."""
     time = str if layout.clock is None else layout.clock.text
     return Places(frame.origin, frame.place, time, several=layout.series is not None)
 
@@ -163,7 +164,7 @@ def _without_outliers(
         replace(run, values=np.where(mask, np.nan, run.values))
         for run, mask in zip(runs, masks, strict=True)
     ]
-    return bare, tuple(text and f"{text}, made missing" for text in found)
+    return bare, tuple(text and f"{text}; made missing" for text in found)
 
 
 def _outliers_found(
@@ -182,7 +183,19 @@ def _outliers_found(
         for run, mask, one in zip(runs, masks, bounds, strict=True)
         if mask[:, column].any()
     )
-    return f"outliers: {count}, the worst {value:.6g} in {places.place} {line}"
+    text = f"outliers: {count}, the worst {value:.6g} in {places.place} {line}"
+    return "; ".join([text, *_codes_found(runs, bounds, column)])
+
+
+def _codes_found(runs: list[Run], bounds: list[Bounds], column: int) -> Iterator[str]:
+    """Each value that seems to stand for none, and how often."""
+    codes = [
+        run.values[one.codes(run.values)[:, column], column]
+        for run, one in zip(runs, bounds, strict=True)
+    ]
+    values, counts = np.unique(np.concatenate(codes), return_counts=True)
+    for value, count in zip(values, counts, strict=True):
+        yield f"{value:.6g} ({counted(int(count), 'row')}) looks like a code for no value"
 
 
 def _worst(

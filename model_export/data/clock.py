@@ -1,5 +1,6 @@
 """A column that orders the rows, as numbers that can be subtracted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,13 @@ from model_export.data.frame import Column, Frame
 from model_export.data.spacing import Ticks
 from model_export.errors import DataError
 
-_COMPACT_DATES = (19_000_101, 21_001_231)
+_COMPACT = ("200001", "20000131", "2000013123", "200001312359", "20000131235959")
+"""Dates and times without marks between their parts, from the month to the second."""
+_COMPACT_YEARS = (1900, 2100)
+_REST = "01000000"
+"""What completes the month to a second."""
+_TIME_OF_DAY = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]+)?\s*(?:[AaPp][Mm])?$"
+_DAY = 86_400_000_000
 _EPOCHS = ((1e8, 1e10, "seconds"), (1e11, 1e13, "milliseconds"), (1e14, 1e16, "microseconds"))
 _MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1}
 _NANOSECONDS = (10**17, 9 * 10**18)
@@ -44,8 +51,8 @@ class Clock:
 def clock_of(frame: Frame, column: Column) -> Clock:
     """Of a column of times or numbers.
 
-    Whole numbers may be dates (20200131) or count from 1970; others count in their own unit. Raises
-    DataError for a column of another kind, and for a missing cell.
+    Whole numbers may be dates (20200131, 202001312359) or count from 1970; others count in their
+    own unit. Raises DataError for a column of another kind, and for a missing cell.
     """
     _refuse_unordered(frame, column)
     missing = column.values.is_null().arg_true()
@@ -58,7 +65,22 @@ def clock_of(frame: Frame, column: Column) -> Clock:
         return Clock(column.values.to_physical().to_numpy(), dates=True)
     if column.kind == "number":
         return _nanoseconds(column) or Clock(column.values.to_numpy(), dates=False)
-    return _counted(column.values)
+    return _compact(frame, column) or _counted(column.values)
+
+
+def refuse_split_time(frame: Frame, clock: Clock, time: Column, others: Iterable[Column]) -> None:
+    """Raises DataError where `time` has dates that repeat, and one of `others` times of day."""
+    if not clock.dates or (clock.ticks % _DAY).any():
+        return
+    if len(np.unique(clock.ticks)) == len(clock.ticks):
+        return
+    for column in others:
+        if column.kind == "text" and column.texts.str.contains(_TIME_OF_DAY).all():
+            moment = column.texts.drop_nulls()[0]
+            raise DataError(
+                f"{frame.origin}: {time.name!r} has dates and {column.name!r} times of day; join "
+                f"them in one column, {time.texts[0]} {moment}"
+            )
 
 
 def _refuse_unordered(frame: Frame, column: Column) -> None:
@@ -82,14 +104,29 @@ def _nanoseconds(column: Column) -> Clock | None:
     return Clock((ticks // 1000).to_numpy(), True, "nanoseconds since 1970")
 
 
+def _compact(frame: Frame, column: Column) -> Clock | None:
+    """Of whole numbers that are the digits of dates. Raises DataError where but a few are not."""
+    for form in _COMPACT:
+        places = 10 ** (len(form) - 4)
+        first, last = (year * places for year in _COMPACT_YEARS)
+        if not column.values.is_between(first, last + places - 1).all():
+            continue
+        digits = column.values.cast(pl.String) + _REST[len(form) - 6 :]
+        moments = digits.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
+        if 2 * moments.count() <= len(moments) or (moments.null_count() and form == _COMPACT[0]):
+            return None  # numbers such as 200013, which a count of rows has too
+        for row in moments.is_null().arg_true()[:1]:
+            raise DataError(
+                f"{frame.cell_at(row, column)}: {column.texts[row]!r} is no time written as "
+                f"{form}, and {moments.count()} of {len(moments)} cells are; correct it"
+            )
+        return Clock(moments.to_physical().to_numpy(), True, f"times written as {form}")
+    return None
+
+
 def _counted(values: pl.Series) -> Clock:
     ticks = values.to_numpy()
     low, high = int(ticks.min()), int(ticks.max())
-    if _COMPACT_DATES[0] <= low and high <= _COMPACT_DATES[1]:
-        dates = values.cast(pl.String).str.to_date("%Y%m%d", strict=False)
-        if not dates.null_count():
-            moments = dates.cast(pl.Datetime("us")).to_physical().to_numpy()
-            return Clock(moments, dates=True, reading="dates written as 20200131")
     for least, most, unit in _EPOCHS:
         if least <= low and high < most:
             return Clock(ticks * _MICROSECONDS[unit], True, f"{unit} since 1970")

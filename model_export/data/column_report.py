@@ -1,5 +1,6 @@
 """What becomes of every column of a file, told before training."""
 
+import math
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Literal
@@ -14,6 +15,7 @@ WIDTH = 100
 _MOST = {"name": 20, "range": 35}
 TO_THE_MINUTE = 16
 _NARROW = 30
+_FEWEST_DIGITS, _MOST_DIGITS = 6, 15
 _HEADINGS = ("column", "role", "type", "range", "missing", "done, and why")
 
 
@@ -50,17 +52,22 @@ def _range(column: Column) -> tuple[str | None, str | None]:
     if column.kind == "time":
         ticks = values.to_physical().to_numpy()
         return _moment(ticks.min()), _moment(ticks.max())
-    return _short(values.min()), _short(values.max())
+    numbers = values.to_numpy()
+    low, high = float(numbers.min()), float(numbers.max())
+    digits = _digits(low, high)
+    return f"{low:.{digits}g}", f"{high:.{digits}g}"
+
+
+def _digits(low: float, high: float) -> int:
+    """As many as show three of what lies between the two."""
+    if not high > low:
+        return _FEWEST_DIGITS
+    before = math.ceil(math.log10(max(abs(low), abs(high)) / (high - low)))
+    return min(max(before + 3, _FEWEST_DIGITS), _MOST_DIGITS)
 
 
 def _moment(tick: int) -> str:
     return str(np.datetime64(int(tick), "us"))[:TO_THE_MINUTE].replace("T", " ")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, int | float):
-        return f"{value:.6g}"
-    return str(value)
 
 
 def report_columns(columns: tuple[ColumnReport, ...], notes: tuple[str, ...] = ()) -> str:

@@ -8,14 +8,16 @@ import numpy as np
 import polars as pl
 
 from model_export.data.frame import Column, Kind, ReadOptions
-from model_export.data.numbers import Marks, all_decorated, number_columns
-from model_export.data.times import Fault, by_format, parse_times, too_fine
+from model_export.data.numbers import Marks, all_decorated, marked_otherwise, number_columns
+from model_export.data.times import Fault, by_format, fault_of_format, parse_times
 
 _MISSING = (
     "", "-", "--", ".", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "none", "nil", "nat"
 )  # fmt: skip
 _TRUTH = ({"true": 1.0, "false": 0.0}, {"yes": 1.0, "no": 0.0})
 _MOST_EXACT = 2.0**53
+_MANY_NUMBERS = 0.2
+"""Share of the cells from which a text that holds numbers may be numbers that hold text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
         return times
     if cells.count() and values.null_count() == cells.null_count():
         return number_column(cells.name, values, cells)
-    present = _without_missing(cells)
+    present = without_missing(cells)
     if not present.count():
         return Column(cells.name, "empty", present, cells)
     if values.null_count() == present.null_count():
@@ -64,22 +66,23 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
     return (
         _time_column(cells, present, typing)
         or _truth_column(cells, present)
-        or _text(cells, present, typing)
+        or _text(cells, present, values, typing)
     )
 
 
 def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | None:
     """A column whose cells all are of the format, even those that are numbers: 2020013123."""
-    present = _without_missing(cells)
+    present = without_missing(cells)
     times = by_format(present, time_format)
     if not times.count() or times.null_count() != present.null_count():
         return None
-    if fault := too_fine(present, times):
+    if fault := fault_of_format(present, times, time_format):
         return _faulty_times(cells, fault, typing)
     return Column(cells.name, "time", times.alias(cells.name), cells)
 
 
-def _without_missing(cells: pl.Series) -> pl.Series:
+def without_missing(cells: pl.Series) -> pl.Series:
+    """Cells [N] as String, null where they say that there is no number or time."""
     cell = pl.col("cell")
     named = cell.str.to_lowercase().is_in(_MISSING)
     frame = cells.alias("cell").to_frame()
@@ -90,11 +93,15 @@ def _fault(cells: pl.Series, nearly: Literal["number", "time"], fault: str) -> C
     return Column(cells.name, "text", cells, cells, fault, nearly)
 
 
-def _text(cells: pl.Series, present: pl.Series, typing: _Typing) -> Column:
-    """Numbers that all have a sign or a unit do not become text unasked."""
-    if not all_decorated(present):
-        return Column(cells.name, "text", cells, cells)
-    return _fault(cells, "number", _decoration(present, typing))
+def _text(cells: pl.Series, present: pl.Series, values: pl.Series, typing: _Typing) -> Column:
+    """Numbers do not become text unasked: neither those that all have a sign or a unit, nor many
+    among words."""
+    numbers = values.count()
+    if numbers >= _MANY_NUMBERS * present.count():
+        return _fault(cells, "number", _odd_one_out(present, values, typing, "finite number"))
+    if all_decorated(present):
+        return _fault(cells, "number", _decoration(present, typing))
+    return Column(cells.name, "text", cells, cells, numbers=numbers)
 
 
 def _time_column(cells: pl.Series, present: pl.Series, typing: _Typing) -> Column | None:
@@ -125,19 +132,21 @@ def _truth_column(cells: pl.Series, present: pl.Series) -> Column | None:
 def _odd_one_out(present: pl.Series, values: pl.Series, typing: _Typing, wanted: str) -> str:
     odd = (present.is_not_null() & values.is_null()).arg_true()
     row = int(odd[0])
+    marks = f" with {typing.marks}" if wanted != "time" and marked_otherwise(present[row]) else ""
     return (
         f"{typing.where(row)}, column {present.name!r}: {present[row]!r} is not a "
-        f"{wanted}, and {values.count()} of {present.count()} cells are; correct it or leave it "
-        "empty"
+        f"{wanted}{marks}, and {values.count()} of {present.count()} cells are; correct it or "
+        "leave it empty"
     )
 
 
 def _decoration(present: pl.Series, typing: _Typing) -> str:
-    return (
-        f"{_first_place(present, typing)}: {present.drop_nulls()[0]!r} is a number with a sign, a "
-        "unit or other marks; write plain numbers"
+    first = int(present.is_not_null().arg_true()[0])
+    marks = (
+        f"other marks than {typing.marks}; write all numbers of the file alike, or name the marks "
+        "with --decimal and --thousands"
+        if marked_otherwise(present[first])
+        else "a sign, a unit or other marks; write plain numbers"
     )
-
-
-def _first_place(present: pl.Series, typing: _Typing) -> str:
-    return f"{typing.where(int(present.is_not_null().arg_true()[0]))}, column {present.name!r}"
+    place = f"{typing.where(first)}, column {present.name!r}"
+    return f"{place}: {present[first]!r} is a number with {marks}"

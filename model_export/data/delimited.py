@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model_export.data.counted import counted
 from model_export.data.frame import ReadOptions
 from model_export.data.numbers import looks_like_number
+from model_export.data.stray_lines import is_note, short, title_of
 from model_export.data.times import looks_like_time
 from model_export.errors import DataError
 
@@ -76,7 +77,9 @@ def read_rows(text: str, origin: str, options: ReadOptions) -> Rows:
     that repeat.
     """
     body = _body_of(text, origin)
-    delimiter = _given_delimiter(options) or body.delimiter or _found_delimiter(body, options)
+    given = _given_delimiter(options) or body.delimiter
+    _refuse_title(body, (given,) if given else DELIMITERS, options)
+    delimiter = given or _found_delimiter(body, options)
     header = _header_of(body, delimiter, options)
     notes = list(_notes_on_head(body, header))
     read = _quoted if '"' in body.text or delimiter == " " else _unquoted
@@ -128,6 +131,15 @@ def _given_delimiter(options: ReadOptions) -> str | None:
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n':
         raise DataError(f"--delimiter is one character that separates cells, not {given!r}")
     return delimiter
+
+
+def _refuse_title(body: _Body, delimiters: tuple[str, ...], options: ReadOptions) -> None:
+    title = None if options.header is not None else title_of(body.text, delimiters)
+    if title is not None:
+        raise DataError(
+            f"{body.origin}, line {body.skipped + 1}: {title} looks like a title above the table; "
+            "remove what stands above the names of the columns, or begin it with #"
+        )
 
 
 def _found_delimiter(body: _Body, options: ReadOptions) -> str:
@@ -283,7 +295,7 @@ def _is_comment(line: int, cells: list[str], header: _Header, body: _Body) -> bo
     if cells and cells[0].startswith("#"):
         return True
     if not _is_blank(cells):
-        raise DataError(_ragged(body.origin, line, len(cells), header))
+        raise DataError(f"{body.origin}, line {line}: {_ragged(cells, header)}")
     return False
 
 
@@ -296,12 +308,13 @@ def _is_blank(cells: list[str]) -> bool:
     return not cells or (len(cells) == 1 and not cells[0].strip())
 
 
-def _ragged(origin: str, line: int, found: int, header: _Header) -> str:
+def _ragged(cells: list[str], header: _Header) -> str:
     expected = f"the header (line {header.line})" if header.line else "the first row"
-    return (
-        f"{origin}, line {line}: {counted(found, 'cell')}, {expected} has {len(header.names)}; "
-        "quote cells that hold the delimiter, or name another one with --delimiter"
-    )
+    width = f"{counted(len(cells), 'cell')}, {expected} has {len(header.names)}"
+    if is_note(cells, len(header.names)):
+        note = short(cells[0].strip())
+        return f"{width}; {note} looks like a note: remove it, or begin it with #"
+    return f"{width}; quote cells that hold the delimiter, or name another one with --delimiter"
 
 
 def _what_there_is(header: _Header) -> str:

@@ -36,7 +36,8 @@ class Column:
     number and true or false are Float64, whole number Int64, time Datetime in microseconds (UTC
     where the file names a zone), text String. `cells` [N] are what the file says, null where that
     is nothing. `fault` says what keeps a column of numbers or times from being one; such a column
-    has the kind text, and `nearly` is what it would be.
+    has the kind text, and `nearly` is what it would be. `numbers` counts the cells of a text that
+    are numbers.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     cells: pl.Series
     fault: str | None = None
     nearly: Literal["number", "time"] | None = None
+    numbers: int = 0
 
     @property
     def numeric(self) -> bool:
@@ -83,13 +85,19 @@ class Frame:
         raise DataError(f"{self.origin}: no column {name!r}; there are {_listed(self.names)}")
 
     def role(self, name: str, role: str) -> Column:
-        """The column that an option, named like the role, says or would say. Raises DataError."""
+        """The column that an option, named like the role, says or would say.
+
+        Raises DataError, also where the column holds what cannot be read at all.
+        """
         if name not in self.names:
             raise DataError(
                 f"{self.origin}: no column {name!r}; --{role} names it, one of "
                 f"{_listed(self.names)}"
             )
-        return self.column(name)
+        column = self.column(name)
+        if column.fault and not column.cells.count():
+            raise DataError(column.fault)
+        return column
 
     def at(self, row: int) -> str:
         """The file and line of a row, as messages begin."""

@@ -21,7 +21,8 @@ _UNIT = r"(?:\s?[^\w\s()]{1,2}|\s[A-Za-zµΩ°%/²³]{1,6})?"
 _MARKS = f"[.,'\u2019]|{_SPACES}"
 _OTHER_MARKS = rf"[,'\u2019]|{_SPACES}|\..*\."
 _DECORATED = (
-    rf"^(?:0[xX][0-9a-fA-F]+|\(?{_CURRENCY}{_SIGN}{_CURRENCY}{_DIGITS}{_EXPONENT}{_UNIT}\)?)$"
+    rf"^(?:0[xX][0-9a-fA-F]+|\(?{_CURRENCY}{_SIGN}\s?{_CURRENCY}{_DIGITS}(?:[dD][-+]?\d+)?"
+    rf"{_EXPONENT}(?:\s?(?:±|\+/?-)\s?{_DIGITS})?{_UNIT}\)?)$"
 )
 _LOOKS_LIKE = re.compile(_ANY_NUMBER)
 
@@ -32,6 +33,11 @@ class Marks:
 
     decimal: str = "."
     thousands: str | None = None
+
+    def __str__(self) -> str:
+        """In words, for messages."""
+        groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
+        return f"{self.decimal!r} as the decimal mark{groups}"
 
 
 _PLAIN = Marks()
@@ -50,6 +56,12 @@ _ALL = (
 def looks_like_number(cell: str) -> bool:
     """In any way of writing numbers."""
     return _LOOKS_LIKE.match(cell.strip()) is not None
+
+
+def marked_otherwise(cell: str) -> bool:
+    """Of a cell that is not a number with the marks of its file: whether it is one with others."""
+    latin = all(sign.isascii() for sign in cell if sign.isdigit())
+    return latin and looks_like_number(cell) and re.search(_MARKS, cell.strip()) is not None
 
 
 def all_decorated(cells: pl.Series) -> bool:

@@ -1,17 +1,19 @@
 """A file becomes a frame, whatever it is."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from polars import selectors as cs
 
-from model_export.data.column_types import number_column, typed_columns
+from model_export.data.column_types import number_column, typed_columns, without_missing
 from model_export.data.delimited import read_rows, stripped
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.numbers import find_marks
 from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.data.stray_lines import refuse_stray
 from model_export.data.times import TOO_FINE, by_format
 from model_export.errors import DataError, one_line
 
@@ -54,18 +56,33 @@ def _delimited(text: str, path: str, source: Source, options: ReadOptions) -> Fr
     def where(row: int) -> str:
         return f"{path}, line {rows.lines[row]}"
 
+    refuse_stray(rows.cells, where)
+    _refuse_idle_format(path, rows.cells, where, options)
     marks = find_marks(rows.cells, rows.delimiter, where, options)
     columns = tuple(typed_columns(rows.cells, where, marks, options))
-    _refuse_idle_format(path, columns, options)
     return Frame(path, "line", columns, rows.lines, source, rows.notes)
 
 
-def _refuse_idle_format(path: str, columns: tuple[Column, ...], options: ReadOptions) -> None:
-    """A format that fits nowhere would leave the order of the rows unknown."""
+def _refuse_idle_format(
+    path: str, cells: pl.DataFrame, where: Callable[[int], str], options: ReadOptions
+) -> None:
+    """A format that fits no whole column would leave the order of the rows unknown."""
     if options.time_format is None:
         return
-    if not any(by_format(column.cells, options.time_format).count() for column in columns):
-        raise DataError(f"{path}: --time-format {options.time_format!r} fits no cell")
+    said = f"--time-format {options.time_format!r}"
+    columns = [without_missing(column) for column in cells.iter_columns()]
+    times = [by_format(column, options.time_format) for column in columns]
+    counts = [column.count() for column in times]
+    if not any(counts):
+        raise DataError(f"{path}: {said} fits no cell")
+    if any(n and n == column.count() for n, column in zip(counts, columns, strict=True)):
+        return
+    best = counts.index(max(counts))
+    row = (columns[best].is_not_null() & times[best].is_null()).arg_true()[0]
+    raise DataError(
+        f"{where(row)}, column {columns[best].name!r}: {columns[best][row]!r} is not written as "
+        f"{said} says, and {counts[best]} of {columns[best].count()} cells are"
+    )
 
 
 def _parquet(content: bytes, path: str, source: Source, options: ReadOptions) -> Frame:
@@ -81,6 +98,7 @@ def _parquet(content: bytes, path: str, source: Source, options: ReadOptions) ->
     def where(row: int) -> str:
         return f"{path}, row {row + 1}"
 
+    _refuse_idle_format(path, texts, where, options)
     marks = find_marks(texts, ",", where, options)
     typed = {column.name: column for column in typed_columns(texts, where, marks, options)}
     columns = tuple(typed.get(c.name) or _typed(c, path) for c in table.iter_columns())

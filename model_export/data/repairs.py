@@ -99,10 +99,11 @@ def without_duplicates(run: Run, duplicates: str, places: Places) -> tuple[Run, 
         return run, 0
     if duplicates == "refuse":
         row = int(np.flatnonzero(np.diff(run.ticks) == 0)[0]) + 1
+        several = "" if places.several else ", or --series if several series are in the file"
         raise DataError(
             f"{places.at(run, row)}: {places.moment(run, row)} again, as in {places.place} "
             f"{run.lines[row - 1]}; {counted(surplus, 'duplicate')}; --duplicates first, last or "
-            "mean, or --series if several series are in the file"
+            f"mean{several}"
         )
     if duplicates == "last":
         return run.picked(np.append(starts[1:], len(run.ticks)) - 1), surplus

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model_export.data.clock import Clock, clock_of
+from model_export.data.clock import Clock, clock_of, refuse_split_time
 from model_export.data.column_report import Role
 from model_export.data.frame import Column, Frame
-from model_export.data.identity import refuse_stacked
+from model_export.data.identity import refuse_second_key, refuse_stacked
 from model_export.errors import DataError
 
 _TIME_NAMES = frozenset(
@@ -104,10 +104,14 @@ def assign(frame: Frame, roles: SeriesRoles, wording: Wording = FORECAST) -> Ass
     reasons = _named(frame, roles)
     time = _time_column(frame, roles, reasons) or _counting_column(frame, roles, reasons)
     clock = None if time is None else clock_of(frame, time)
-    series = None if roles.series is None else frame.column(roles.series)
+    series = None if roles.series is None else frame.role(roles.series, "series")
     for column in frame.columns:
         if column.name not in reasons:
             reasons[column.name] = _unnamed(frame, column, roles, wording, time)
+    if clock is not None and time is not None:
+        refuse_split_time(frame, clock, time, _left_out(frame, reasons))
+    if series is not None and clock is not None:
+        refuse_second_key(frame, clock, series, roles.named())
     if series is None:
         refuse_stacked(frame, clock, {n: r.role for n, r in reasons.items()}, roles.named())
     by_role = {
@@ -134,6 +138,10 @@ def _named(frame: Frame, roles: SeriesRoles) -> dict[str, Reason]:
             )
         reasons[name] = Reason(role, "named")
     return reasons
+
+
+def _left_out(frame: Frame, reasons: Mapping[str, Reason]) -> Iterator[Column]:
+    return (column for column in frame.columns if reasons[column.name].role == "left out")
 
 
 def _in_named_order(frame: Frame, roles: SeriesRoles) -> list[Column]:
@@ -216,6 +224,8 @@ def _why_not_numeric(column: Column, wording: Wording) -> str:
         return f"true or false; taken as 1 and 0 when named in {wording.options}"
     if column.kind == "time":
         return "not the time that orders the rows"
+    if column.numbers and not column.fault:
+        return f"text; {column.numbers} of {column.cells.count()} cells are numbers"
     return "holds nothing" if column.kind == "empty" else column.fault or "text"
 
 

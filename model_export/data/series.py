@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.data.built_in import NAMES, built_in
-from model_export.data.checking import Layout, check
+from model_export.data.checking import Layout, check, places_of
 from model_export.data.column_report import ColumnReport, report_columns
 from model_export.data.counted import counted
 from model_export.data.frame import Frame, ReadOptions
 from model_export.data.outliers import Bounds
+from model_export.data.precision import refuse_coarse
 from model_export.data.read import read_frame
 from model_export.data.repairs import MIN_ROWS, Repairs, Run
 from model_export.data.roles import Assignment, SeriesRoles, assign
@@ -104,10 +105,13 @@ def series_of(
         ends = training([_series(run, every, given) for run in runs])
         return [Bounds.of(run.values[:end]) for run, end in zip(runs, ends, strict=True)]
 
-    checked = check(frame, Layout(given.clock, given.series, given.used), repairs, bounds_of)
+    layout = Layout(given.clock, given.series, given.used)
+    checked = check(frame, layout, repairs, bounds_of)
     constant = checked.constant
     if constant >= {column.name for column in given.targets}:
         raise DataError(f"{frame.origin}: --constant drop leaves no target")
+    names = {at: column.name for at, column in enumerate(given.targets)}
+    refuse_coarse(checked.runs, names, places_of(frame, layout))
     kept = [at for at, column in enumerate(given.used) if column.name not in constant]
     targets, known, inputs = (
         tuple(c.name for c in columns if c.name not in constant) for columns in given.groups

@@ -9,21 +9,25 @@ import polars as pl
 from model_export.errors import DataError, one_line
 
 _CLOCK = (
-    r"(?:(?:[T ]|,\s)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})"
-    r"(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
-    r"\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2}|[+-]\d{2})?$"
+    r"(?:(?:[T ]|,\s)\s*(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
+    r"\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?$"
 )
-_YEAR_FIRST = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})(?:[-/.](?P<day>\d{1,2}))?" + _CLOCK
-_YEAR_LAST = r"^(?P<a>\d{1,2})(?P<mark>[-/.])(?P<b>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK
+_YEAR_FIRST = r"^(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})(?:[-/.](?P<day>[0-9]{1,2}))?" + _CLOCK
+_YEAR_LAST = r"^(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})[-/.](?P<year>[0-9]{4})" + _CLOCK
 _LOOKS_LIKE = (re.compile(_YEAR_FIRST), re.compile(_YEAR_LAST))
-_YEAR_MONTH = re.compile(r"^\d{4}[.]\d+$")
+_FRACTION = re.compile(r"^[0-9]{4}[.][0-9]+$")
+"""A number, though it could be a year and a month."""
 
-_BEYOND_MICROSECONDS = r":\d{2}[.,]\d{6}(\d+)"
+_BEYOND_MICROSECONDS = r":[0-9]{2}[.,][0-9]{6}([0-9]+)"
 _ONE_FORM = "write all times of the column in one form"
 TOO_FINE = (
     "and another time differ by less than the microseconds that are kept; write a count of "
     "nanoseconds in their place"
 )
+
+_ZONES = ("UTC", "GMT", "Z")
+"""Names in the place of %Z that say how far from UTC a clock is: not at all."""
 
 Order = Literal["day first", "month first"]
 
@@ -52,7 +56,7 @@ class Times:
 def looks_like_time(cell: str) -> bool:
     """A date with or without a time of day."""
     bare = cell.strip()
-    return any(form.match(bare) for form in _LOOKS_LIKE) and not _YEAR_MONTH.match(bare)
+    return any(form.match(bare) for form in _LOOKS_LIKE) and not _FRACTION.match(bare)
 
 
 def by_format(cells: pl.Series, time_format: str) -> pl.Series:
@@ -69,6 +73,27 @@ def by_format(cells: pl.Series, time_format: str) -> pl.Series:
     return parsed
 
 
+def fault_of_format(cells: pl.Series, times: pl.Series, time_format: str) -> Fault | None:
+    """What keeps `times`, of cells by their format, from being used."""
+    return _of_named_zones(cells, times, time_format) or too_fine(cells, times)
+
+
+def _of_named_zones(cells: pl.Series, times: pl.Series, time_format: str) -> Fault | None:
+    """%Z fits any name, and moves no time."""
+    if "%Z" not in time_format:
+        return None
+    left = times.is_not_null()
+    for zone in _ZONES:
+        left &= by_format(cells, time_format.replace("%Z", zone)).is_null()
+    for row in left.arg_true()[:1]:
+        return Fault(
+            row,
+            f"{cells[row]!r} names a time zone, and names other than UTC, GMT and Z do not say how "
+            "far from UTC its clock is; write an offset such as +01:00, and %z in --time-format",
+        )
+    return None
+
+
 def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     """By `time_format` where it fits most cells, else dates as ISO 8601 and as people write them.
 
@@ -80,8 +105,9 @@ def parse_times(cells: pl.Series, time_format: str | None) -> Times:
     if time_format is not None:
         given = by_format(cells, time_format)
         if 2 * given.count() > cells.count():
-            return Times(given, given.count(), too_fine(cells, given))
-    first, last = _parts(cells, _YEAR_FIRST), _parts(cells, _YEAR_LAST)
+            return Times(given, given.count(), fault_of_format(cells, given, time_format))
+    dates = cells.set(cells.str.contains(_FRACTION.pattern).fill_null(value=False), None)
+    first, last = _parts(dates, _YEAR_FIRST), _parts(dates, _YEAR_LAST)
     alike = _dates_among(first, last)
     parts = first if first["year"].count() else _named(last, _order_of(last) or "day first")
     values = _assembled(parts)
@@ -173,8 +199,8 @@ def _number(name: str) -> pl.Expr:
 
 def _offset() -> pl.Expr:
     """From UTC; zero for "Z", and where no zone is given."""
-    hours = pl.col("zone").str.extract(r"^[+-](\d{2})").cast(pl.Int64).fill_null(0)
-    minutes = pl.col("zone").str.extract(r"^[+-]\d{2}:?(\d{2})$").cast(pl.Int64).fill_null(0)
+    hours = pl.col("zone").str.extract(r"^[+-]([0-9]{2})").cast(pl.Int64).fill_null(0)
+    minutes = pl.col("zone").str.extract(r"^[+-][0-9]{2}:?([0-9]{2})$").cast(pl.Int64).fill_null(0)
     sign = pl.when(pl.col("zone").str.starts_with("-")).then(-1).otherwise(1)
     return pl.duration(minutes=sign * (60 * hours + minutes))
 

@@ -1,5 +1,6 @@
 """The next values of some columns of a table."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from model_export.baselines.season import estimated_season
 from model_export.baselines.windows import SeriesData, future, origins_of
+from model_export.data.precision import step_spread
 from model_export.data.series import SeriesRoles, Table, load_series, report_table
 from model_export.data.source import Source
 from model_export.errors import DataError
@@ -31,6 +33,8 @@ _SAMPLE = 2048
 _WARM_UP = 8
 """Steps of a window that are not scored: from a zero state nobody can know the trend."""
 _MIN_BATCHES = 20
+_MOST_NAMED = 8
+"""Columns that a message lists."""
 _ORIGINS = 4
 """Steps of a window from which own outputs are fed back while training."""
 
@@ -52,7 +56,7 @@ class Forecast:
         self._check_length()
         self._check_origins()
         training = [one.values[: one.split.train] for one in self._parts]
-        self._moments = _Moments.of(training, _options_of(table))
+        self._moments = _Moments.of(training, table)
         self._series = [torch.from_numpy(one.values.astype(np.float32)) for one in self._parts]
         step = self._moments.step[: self._targets]
         self._step = torch.tensor(step, dtype=torch.float32)
@@ -279,12 +283,6 @@ def read_table(recipe: ForecastRecipe) -> Table:
     )
 
 
-def _options_of(table: Table) -> dict[str, str]:
-    """Of every column, in their order, the option that names it."""
-    options = {"--targets": table.targets, "--known": table.known, "--inputs": table.inputs}
-    return {name: option for option, names in options.items() for name in names}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
     """Of every column in the training parts: mean, standard deviation, and that of its steps."""
@@ -294,27 +292,49 @@ class _Moments:
     step: NDArray[np.float64]
 
     @classmethod
-    def of(cls, training: list[NDArray[np.float64]], options: Mapping[str, str]) -> "_Moments":
-        """`options` say which one names a column. Raises DataError for one that is constant."""
+    def of(cls, training: list[NDArray[np.float64]], table: Table) -> "_Moments":
+        """Raises DataError for a column that has nothing to learn from."""
         rows = np.concatenate(training)
-        steps = np.array([_step(training, column) for column in range(rows.shape[1])])
-        for (name, option), column, step in zip(options.items(), rows.T, steps, strict=True):
-            if not min(np.nanstd(column), step) > 0:
+        for column, name in enumerate(table.names):
+            if fault := _fault_of(training, column):
                 raise DataError(
-                    f"column {name!r} is constant in the training part, or changes by the same "
-                    f"amount in every row; leave it out by naming the others in {option}"
+                    f"{table.source.description}: column {name!r} {fault}; {_without(table, name)}"
                 )
+        steps = np.array([step_spread(training, column) for column in range(rows.shape[1])])
         return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps)
 
 
-def _step(training: list[NDArray[np.float64]], column: int) -> float:
-    """Standard deviation of the steps from each measurement to the next; 0 where there is none.
-
-    A column may be measured so rarely that no two rows in a row have it.
-    """
+def _fault_of(training: list[NDArray[np.float64]], column: int) -> str | None:
+    """Why nothing can be learnt from the training parts of a column."""
     measured = [one[~np.isnan(one[:, column]), column] for one in training]
-    steps = np.concatenate([np.diff(one) for one in measured])
-    return float(steps.std()) if len(steps) else 0.0
+    values = np.concatenate(measured)
+    if not len(values):
+        return "has no value in the training part"
+    if values.min() == values.max():
+        return f"is constant in the training part ({values[0]:g})"
+    if not step_spread(training, column) > 0:
+        still = all(len(np.unique(one)) <= 1 for one in measured)
+        how = (
+            "never changes within a series" if still else "changes by the same amount in every row"
+        )
+        return f"{how} of the training part"
+    return None
+
+
+def _without(table: Table, name: str) -> str:
+    """Options that leave a column out."""
+    groups = {"--targets": table.targets, "--known": table.known, "--inputs": table.inputs}
+    rest = {option: [one for one in names if one != name] for option, names in groups.items()}
+    if not rest["--targets"]:
+        return "a longer training part, by --split, may have more of it"
+    if len(table.names) > _MOST_NAMED:
+        [option] = (option for option, names in groups.items() if name in names)
+        also = "" if option == "--targets" else f" and not naming it in {option}"
+        return f"leave it out by naming the targets to keep in --targets{also}"
+    options = (
+        f"{option} {shlex.quote(','.join(names))}" for option, names in rest.items() if names
+    )
+    return f"name the others alone: {' '.join(options)}"
 
 
 def _scale_ahead(

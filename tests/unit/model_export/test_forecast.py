@@ -1,5 +1,7 @@
 """The forecast task: windows, level shifts, scores in the user's units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -344,11 +346,33 @@ def test_the_season_is_estimated_unless_given() -> None:
     assert task_of(table_of(ONE), season=5)._data.season == 5
 
 
-def test_a_column_that_never_changes_is_refused() -> None:
-    values = TWO.copy()
-    values[:84, 1] = 5
-    with pytest.raises(DataError, match=r"column 'b' is constant.*--targets"):
-        task_of(table_of(values))
+@pytest.mark.parametrize(
+    ("column", "fault"),
+    [
+        (np.where(np.arange(120) < 84, 5, WAVE), "is constant in the training part (5)"),
+        (np.where(np.arange(120) < 84, np.nan, WAVE), "has no value in the training part"),
+        (np.arange(120), "changes by the same amount in every row of the training part"),
+    ],
+)
+def test_a_column_with_nothing_to_learn_from_is_refused(
+    column: NDArray[np.float64], fault: str
+) -> None:
+    table = table_of(np.stack([WAVE, column], axis=1))
+    alone = table_of(column[:, None].astype(float))
+    for one, name, way_out in (
+        (table, "b", "name the others alone: --targets a"),
+        (replace(table, targets=("a",), known=("b",)), "b", "name the others alone: --targets a"),
+        (alone, "a", "a longer training part, by --split, may have more of it"),
+    ):
+        with pytest.raises(DataError) as refused:
+            task_of(one, missing="last")
+        assert str(refused.value) == f"made up: column {name!r} {fault}; {way_out}"
+
+
+def test_a_column_that_is_still_within_each_series_is_refused() -> None:
+    still = [np.stack([WAVE, np.full(120, level)], axis=1) for level in (1, 2)]
+    with pytest.raises(DataError, match="'b' never changes within a series of the training part"):
+        task_of(table_of(*still))
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -134,6 +134,14 @@ CASES = [
         ((("--no-header",), "30 rows"), (("--header",), "29 rows")),
     ),
     Case(
+        "words among numbers",
+        table([f"{row},{'off' if at % 2 else at}" for at, row in enumerate(ROWS)], "time,level,on"),
+        ", line 3, column 'on'",
+        "'off' is not a finite number, and 15 of 30 cells are; correct it or leave it empty; or "
+        "choose columns with --targets",
+        ((("--targets", "level"), "30 rows, 1 day apart"),),
+    ),
+    Case(
         "days left out",
         table([*ROWS[:7], *ROWS[9:]]),
         ", line 9",
@@ -190,7 +198,7 @@ def test_thousands_that_can_be_nothing_else_are_read(tmp_path: Path) -> None:
     path.write_text(table(rows, "time;level"), "utf-8")
     result = train(path, "--dry-run")
     assert result.exit_code == 0, result.output
-    assert "1.0002e+06 … 1.00078e+06" in result.stdout
+    assert "1000200 … 1000776" in result.stdout
 
 
 def test_a_column_that_counts_rows_is_no_target_unless_asked_for(tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ def fault(frame: Frame, name: str) -> str:
         ("a,b\nNA,-\n1,null\nNaN,2\n", {"a": [None, 1, None], "b": [None, None, 2]}),
         ("a,b\n,1\n2,3\n", {"a": [None, 2], "b": [1, 3]}),
         ("a,b\n1,true\n2,FALSE\n", {"a": [1, 2], "b": [1, 0]}),
+        ("a,b\nNA,-\nNA,2\n1,3\n", {"a": [None, None, 1], "b": [None, 2, 3]}),
+        ('"a, b",c\nNA,y\n1,x\n3,z\n', {"a, b": [None, 1, 3], "c": ["y", "x", "z"]}),
+        ("name\nx,1\ny,2\nz,3\n", {"name": ["x,1", "y,2", "z,3"]}),
+        ("a;b\nx;1,5\ny;2,5\nz;3,5\n", {"a": ["x", "y", "z"], "b": [1.5, 2.5, 3.5]}),
         ("a,b\n1,-999\n2,3\n", {"a": [1, 2], "b": [-999, 3]}),
     ],
 )
@@ -99,6 +103,15 @@ def test_options_decide(
         ('a,b\n"x\ny",2\n3,z,4\n', "line 4: 3 cells, the header (line 1) has 2"),
         ('a,b\n1,"2\n3,4\n', "line 2: a quote is not closed"),
         ('a,b\n1,2\n3,"4"x\n', "line 3: a quote is not closed, or something follows it"),
+        ("Station 4\na,b\n1,2\n3,4\n", "line 1: 'Station 4' looks like a title above the table; "
+         "remove what stands above the names of the columns, or begin it with #"),
+        ("# made\nStation 4\nJanuary, by me\n\na;b\n1;2,5\n3;4\n", "line 2: 'Station 4' looks"),
+        ("Station 4,\na,b\n1,2\n3,4\n", "line 2: 'a', 'b' above numbers look like units, or like "
+         "names below a title; leave one line above the numbers, that of the names"),
+        ("t,a,b\n,kW,NA\n2020-01-01,1,2\n2020-01-02,2,3\n", "line 2: 'kW' above numbers"),
+        ("a,b\n1,2\na,b\n3,4\na,b\n", "line 3: the names of the columns again (such lines: 2)"),
+        ("a,b\n1,2\nSource: me\n", "line 3: 1 cell, the header (line 1) has 2; 'Source: me' looks "
+         "like a note: remove it, or begin it with #"),
         ("1,2\n3,4\n", "line 1: the first row looks like data ('1'), not like names of columns; "
          "--no-header reads it as data, --header as names"),
         ("2020-01-01,x\n2020-01-02,y\n", "looks like data ('2020-01-01')"),
@@ -153,14 +166,25 @@ def test_options_that_mean_nothing_are_refused(
         (["1", "x", "3", "4"], "line 3, column 'a': 'x' is not a finite number, and 3 of 4"),
         (["inf", "2", "3"], "line 2, column 'a': 'inf' is not a finite number"),
         (["1", "2", "1e999"], "line 4, column 'a': '1e999' is not a finite number"),
-        (["2.5", "4,5", "6.5"], "line 3, column 'a': '4,5' is not a finite number"),
+        (
+            ["2.5", "4,5", "6.5"],
+            "'4,5' is not a finite number with '.' as the decimal mark, and 2 of 3 cells are; corr",
+        ),
+        (["4.5", "off", "off", "off", "off"], "'off' is not a finite number, and 1 of 5 cells are"),
         (["5%", "6%"], "line 2, column 'a': '5%' is a number with a sign, a unit"),
         (["", "$5", "$6"], "line 3, column 'a': '$5' is a number with"),
         (["5 €", "6 €"], "'5 €' is a number with"),
         (["USD 5", "USD 6"], "'USD 5' is a number with"),
         (["0x10", "0x1f"], "'0x10' is a number with"),
         (["(5)", "(6)"], "'(5)' is a number with"),
-        (["3 kg", "4 kg"], "'3 kg' is a number with"),
+        (["3 kg", "4 kg"], "'3 kg' is a number with a sign, a unit or other marks; write plain"),
+        (
+            ["１０２５.８", "１０２６.１"],
+            "'１０２５.８' is a number with a sign, a unit or other marks",
+        ),
+        (["- 12.5", "- 7"], "'- 12.5' is a number with a sign"),
+        (["12±1", "13 +/- 0.5"], "'12±1' is a number with a sign"),
+        (["1.2D+03", "1.3d4"], "'1.2D+03' is a number with a sign"),
         (["2020-01-01", "2020-02-30", "2020-03-01"], "line 3, column 'a': '2020-02-30' is not a t"),
         (["", "2020-01-01T00:00Z", "2020-01-02T00:00"], "line 4, column 'a': 1 of 2 times name a"),
         (
@@ -195,6 +219,16 @@ def test_a_column_that_is_nearly_numbers_or_times_says_which_cell_is_not(
 ) -> None:
     content = "a;b\n" + "".join(f"{cell};1\n" for cell in cells)
     assert message in fault(read_frame(write(content)), "a")
+
+
+def test_a_column_with_other_marks_than_the_rest_is_named(write: WriteFile) -> None:
+    frame = read_frame(write("a;b\n1,25;2.5\n1,75;3.5\n1,5;4.5\n"), ReadOptions(decimal="."))
+    assert fault(frame, "a").partition(": ")[2] == (
+        "'1,25' is a number with other marks than '.' as the decimal mark; write all numbers of "
+        "the file alike, or name the marks with --decimal and --thousands"
+    )
+    frame = read_frame(write("a,b\n1025.8,1\n"), ReadOptions(thousands="."))
+    assert "than ',' as the decimal mark and '.' between thousands; " in fault(frame, "a")
 
 
 def test_spaces_between_the_cells_do_not_group_thousands(write: WriteFile) -> None:
@@ -238,6 +272,7 @@ def test_times_as_people_write_them(
         ("Apr 3, 20 00.00", "%b %d, %y %H.%M"),
         ("2020040300", "%Y%m%d%H"),
         ("2020-04-03T02:00:00.000 +0200", "%Y-%m-%dT%H:%M:%S.%f %z"),
+        ("2020-04-03 00:00 GMT", "%Y-%m-%d %H:%M %Z"),
     ],
 )
 def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_format: str) -> None:
@@ -245,10 +280,17 @@ def test_a_time_format_reads_other_forms(write: WriteFile, cell: str, time_forma
     assert frame.column("t").values.to_list() == [datetime(2020, 4, 3)]
 
 
-def test_a_time_format_that_fits_some_cells_reads_no_half_column(write: WriteFile) -> None:
-    path = write("t;b\n2020-01-01;1\n02/01/2020;2\n2020-01-03;1\n")
-    frame = read_frame(path, ReadOptions(time_format="%d/%m/%Y"))
-    assert "line 3, column 't': '02/01/2020' is written in another form" in fault(frame, "t")
+def test_a_time_format_that_fits_some_cells_is_refused(write: WriteFile) -> None:
+    path = write("t;b\n01/02/2020;1\n13/01/2020;2\nNA;2\n13/03/2020;1\n")
+    with pytest.raises(DataError, match="and 1 of 3 cells are") as refused:
+        read_frame(path, ReadOptions(time_format="%m/%d/%Y"))
+    assert "line 3, column 't': '13/01/2020' is not written as" in str(refused.value)
+
+
+def test_a_zone_that_is_but_a_name_is_refused(write: WriteFile) -> None:
+    path = write("t;b\n2020-01-01 00:00 UTC;1\n2020-01-01 01:00 CET;2\n")
+    frame = read_frame(path, ReadOptions(time_format="%Y-%m-%d %H:%M %Z"))
+    assert "line 3, column 't': '2020-01-01 01:00 CET' names a time zone" in fault(frame, "t")
 
 
 def test_times_of_a_format_are_kept_to_the_microsecond(write: WriteFile) -> None:
@@ -352,6 +394,8 @@ def test_faults_in_parquet_name_the_row(tmp_path: Path) -> None:
     frame = parquet(tmp_path, table)
     assert "row 2, column 'a': inf is not a finite number" in fault(frame, "a")
     assert "column 'b' holds List(Int64)" in fault(frame, "b")
+    with pytest.raises(DataError, match="column 'b' holds List"):
+        frame.role("b", "item")
     assert frame.column("c").values.to_list() == [None, 1]
 
 

@@ -18,7 +18,7 @@ from model_export.data.series import (
 from model_export.errors import DataError
 from tests.unit.model_export.data.conftest import WriteFile
 
-DAYS = [str(date(2020, 1, 1) + timedelta(days=day)) for day in range(40)]
+DAYS = [str(date(2020, 1, 1) + timedelta(days=day)) for day in range(60)]
 NAN = np.nan
 
 
@@ -116,6 +116,38 @@ def test_the_id_of_several_series_is_not_taken_for_a_number(
     assert "--series station" in message
 
 
+def test_rows_without_an_id_are_counted_where_the_id_is_found(write: WriteFile) -> None:
+    holes = [row.replace(",3,", ",,") for row in STACKED]
+    for cells in (holes, sorted(holes)):
+        message = refused(write(rows(*cells, header="time,station,a")))
+        assert "column 'station' (1 value: '7', …) looks like the id of several" in message
+        assert "; rows without one: 6, the first in line " in message
+
+
+def test_a_second_part_of_the_id_is_named(write: WriteFile) -> None:
+    cells = [f"{line},{row}" for line in "ab" for row in STACKED]
+    path = write(rows(*cells, header="line,time,station,a"))
+    message = refused(path, SeriesRoles(series="station"), Repairs(order="sort"))
+    assert (
+        "column 'line' (2 values: 'a', 'b', …) looks like a second part of the id, for every time "
+        "of a 'station' comes once for each of its values; join 'station' and 'line' in one column "
+        "for --series; if it is no id, take it out of the file"
+    ) in message
+    roles = SeriesRoles(series="line", inputs=("station",))
+    message = refused(path, roles, Repairs(order="sort"))
+    assert message.endswith("6 duplicates; --duplicates first, last or mean")
+
+
+def test_dates_and_times_of_day_in_two_columns_are_refused(write: WriteFile) -> None:
+    cells = [f"{day},{at:02}:00,{at % 3}" for day in DAYS[:2] for at in range(6)]
+    message = refused(write(rows(*cells, header="date,time,a")))
+    assert (
+        "'date' has dates and 'time' times of day; join them in one column, 2020-01-01 00:00"
+    ) in message
+    daily_sunrise = [f"{day},08:{at:02},{at % 3}" for at, day in enumerate(DAYS[:6])]
+    assert load_series(write(rows(*daily_sunrise, header="date,sunrise,a"))).targets == ("a",)
+
+
 def test_a_column_that_looks_like_an_id_can_be_named_as_an_input(write: WriteFile) -> None:
     values = [f"{at // 4},{(3 * at) % 7}" for at in range(12)]
     path = write(daily(*values, header="time,phase,a"))
@@ -161,6 +193,12 @@ def test_a_faulty_column_is_refused_unless_others_are_chosen(write: WriteFile) -
     assert "'x' is not a finite number" in why(table, "b")
 
 
+def test_a_text_with_few_numbers_in_it_says_how_many(write: WriteFile) -> None:
+    cells = [f"{at % 4},{word}" for at, word in enumerate(["off", "on", "3", "on", "off", "on"])]
+    table = load_series(write(daily(*cells, header="time,a,b")))
+    assert why(table, "b") == "left out: left out: text; 1 of 6 cells are numbers"
+
+
 def test_faulty_times_are_refused_whatever_is_chosen(write: WriteFile) -> None:
     path = write(rows("2020-01-01,1", "2020-02-30,2", "2020-03-01,4"))
     assert "'2020-02-30' is not a time" in refused(path, SeriesRoles(targets=("a",)))
@@ -190,6 +228,13 @@ def test_a_part_of_the_date_is_no_target_unasked(write: WriteFile) -> None:
         ([1600000000000000000 + at for at in range(4)], "1", None),
         ([20200101, 20200102, 20200103, 20200104], "1 day", "2020-01-01T00:00:00"),
         ([20200101, 20200201, 20200301, 20200401], "1 month", "2020-01-01T00:00:00"),
+        ([202001, 202002, 202003, 202004], "1 month", "2020-01-01T00:00:00"),
+        ([2020013122, 2020013123, 2020020100, 2020020101], "1 hour", "2020-01-31T22:00:00"),
+        ([202001312358, 202001312359, 202002010000, 202002010001], "1 minute",
+         "2020-01-31T23:58:00"),
+        ([20200131235959, 20200201000000, 20200201000001, 20200201000002], "1 second",
+         "2020-01-31T23:59:59"),
+        ([*range(200001, 200020)], "1", None),
         ([1990, 1991, 1992, 1993], "1", None),
         ([0.1, 0.2, 0.3, 0.4], "0.1", None),
     ],
@@ -202,6 +247,13 @@ def test_numbers_can_be_the_time(
     assert table.step == step
     moments = table.series[0].times
     assert (None if moments is None else str(moments[0])[:19]) == first
+
+
+def test_a_number_that_is_no_date_among_dates_is_refused(write: WriteFile) -> None:
+    times = [202001312358, 202001312359, 202001312400, 202002010000]
+    path = write(rows(*(f"{time},1" for time in times), header="t,a"))
+    message = "line 4, column 't': '202001312400' is no time written as 200001312359, and 3 of 4"
+    assert message in refused(path, SeriesRoles(time="t"))
 
 
 def test_nanoseconds_that_a_float_does_not_hold_are_told_apart(write: WriteFile) -> None:
@@ -252,6 +304,38 @@ def test_text_in_the_place_of_the_time_is_refused(write: WriteFile) -> None:
 def test_numbers_beyond_float32_are_refused(write: WriteFile) -> None:
     path = write(daily("1", "2", "-4e38", "5"))
     assert "line 4, column 'a': -4e38 is beyond float32" in refused(path)
+
+
+METER = [0, 0.25, 1, 1.75, 2, 2.5, 3.25]
+
+
+@pytest.mark.parametrize("offset", [12345678, -1e9])
+def test_values_far_larger_than_their_changes_are_refused(write: WriteFile, offset: float) -> None:
+    """Float32 has whole numbers alone there, or every 64th."""
+    message = refused(write(daily(*(offset + value for value in METER))))
+    assert "column 'a': " in message
+    assert "is too large for what the column changes by" in message
+    assert "steps from row to row vary by 0.224" in message
+
+
+def test_values_that_float32_rounds_to_nothing_are_refused(write: WriteFile) -> None:
+    message = refused(write(daily(*(f"{value}e-46" for value in METER))))
+    assert "3.25e-46 is too small" in message
+    assert message.endswith("use a smaller unit")
+
+
+@pytest.mark.parametrize("roles", [None, SeriesRoles(targets=("b",), inputs=("a",))])
+def test_values_are_not_too_large_where_steps_are_or_nothing_is_forecast(
+    write: WriteFile, roles: SeriesRoles | None
+) -> None:
+    scale = 1 if roles else 1000
+    cells = [f"{12345678 + scale * value},{value}" for value in METER]
+    load_series(write(daily(*cells, header="time,a,b")), roles=roles)
+
+
+def test_the_ends_of_a_narrow_range_can_be_told_apart(write: WriteFile) -> None:
+    path = write(daily("100001.5,1", "100003.5,2", "100002,3", "100001.5,5", header="time,a,b"))
+    assert "100001.5 … 100003.5" in report_table(load_series(path))
 
 
 def test_a_table_cut_by_spaces_is_refused_with_the_way_out(write: WriteFile) -> None:
@@ -365,10 +449,38 @@ def test_a_gap_that_would_make_millions_of_rows_is_refused(write: WriteFile) -> 
 
 def test_outliers_are_reported_with_the_worst(write: WriteFile) -> None:
     table = load_series(write(SPIKE))
-    assert why(table, "a").endswith("a column of numbers; outliers: 1, the worst 999 in line 32")
+    assert why(table, "a").endswith(
+        "a column of numbers; outliers: 1, the worst 999 in line 32; 999 (1 row) looks like a code "
+        "for no value"
+    )
 
 
 BLANKED = Repairs(outliers="missing", missing="last")
+WAVE = [20 + (7 * at) % 11 for at in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "kept"),
+    [
+        ([*WAVE, *[-99] * 3], "-99 (3 rows) looks like a code", 30),
+        ([*WAVE, *[99.9] * 20, 500], "outliers: 21, the worst 500 in line 52; 99.9 (20 rows)", 30),
+        ([*WAVE, *[32767] * 4], "32767 (4 rows) looks like a code", 30),
+        ([*(3 * at for at in WAVE), *[61, 99] * 3], "", 36),
+        ([*WAVE, *[-15] * 3], "", 33),
+        ([*WAVE, *[900 + at for at in range(5)]], "", 35),
+        ([5, 6] * 15 + [9.9], "outliers: 1", 30),
+        ([5] * 30 + [99, 5, 999], "", 33),
+    ],
+    ids=["-99", "many and a spike", "16 bits", "within", "no code", "on and off", "one", "still"],
+)
+def test_codes_for_no_value_are_outliers_and_a_second_state_is_none(
+    write: WriteFile, values: list[float], told: str, kept: int
+) -> None:
+    path = write(daily(*values))
+    assert told in why(load_series(path), "a")
+    assert ("outliers" in why(load_series(path), "a")) == bool(told)
+    [series] = load_series(path, repairs=BLANKED).series
+    assert int((~np.isnan(series.values)).sum()) == kept
 
 
 def test_outliers_are_told_by_the_rows_for_training(write: WriteFile) -> None:
