@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model_export.data.clock import Clock
 from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame
+from model_export.data.names import names_of, notes_on_merged
 from model_export.data.outliers import Bounds
 from model_export.data.repairs import (
     MIN_ROWS,
@@ -38,14 +39,15 @@ class Layout:
 class Checked:
     """`found` says for each column of the values what was found in it, "" where nothing was.
 
-    `changes` say what was changed in the rows. `constant` names the columns to be left out, which
-    have one value, or none, in all series.
+    `changes` say what was changed in the rows, `notes` what was found about ids.
+    `constant` names the columns to be left out, which have one value, or none, in all series.
     """
 
     runs: tuple[Run, ...]
     step: Step | None
     found: tuple[str, ...]
     changes: tuple[str, ...]
+    notes: tuple[str, ...]
     constant: frozenset[str]
 
 
@@ -68,9 +70,9 @@ def check(
     """
     places = _places(frame, layout)
     counts: Counter[str] = Counter()
-    runs = _each(
-        _runs(frame, layout), counts, "sorted", lambda r: in_order(r, repairs.order, places)
-    )
+    ids = None if layout.series is None else names_of(frame, layout.series, "id of a series")
+    runs = _runs(frame, layout, ids)
+    runs = _each(runs, counts, "sorted", lambda r: in_order(r, repairs.order, places))
     runs = _each(
         runs, counts, "surplus", lambda r: without_duplicates(r, repairs.duplicates, places)
     )
@@ -84,7 +86,8 @@ def check(
     counts["constant"] = len(constant)
     still = _still(runs)
     told = tuple("; ".join(filter(None, texts)) for texts in zip(found, still, strict=True))
-    return Checked(tuple(runs), step, told, _changes(counts, repairs), constant)
+    notes = () if ids is None else tuple(_notes_on_ids(frame, layout, ids))
+    return Checked(tuple(runs), step, told, _changes(counts, repairs), notes, constant)
 
 
 def _places(frame: Frame, layout: Layout) -> Places:
@@ -92,14 +95,13 @@ def _places(frame: Frame, layout: Layout) -> Places:
     return Places(frame.origin, frame.place, time, several=layout.series is not None)
 
 
-def _runs(frame: Frame, layout: Layout) -> list[Run]:
+def _runs(frame: Frame, layout: Layout, names: pl.Series | None) -> list[Run]:
     """One for each id, in the order of their first rows."""
     values = np.column_stack([column.values.cast(pl.Float64).to_numpy() for column in layout.used])
     ticks = None if layout.clock is None else layout.clock.ticks
     whole = Run("", values, ticks, frame.lines)
-    if layout.series is None:
+    if names is None:
         return [whole]
-    names = _ids(frame, layout.series)
     codes = names.rank("dense").to_numpy()
     order = np.argsort(codes, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
@@ -107,15 +109,21 @@ def _runs(frame: Frame, layout: Layout) -> list[Run]:
     return [replace(whole.picked(rows), name=names[int(rows[0])]) for rows in groups]
 
 
-def _ids(frame: Frame, series: Column) -> pl.Series:
-    names = series.texts
-    missing = names.is_null().arg_true()
-    if len(missing):
-        raise DataError(
-            f"{frame.cell_at(missing[0], series)}: no id of a series (rows "
-            f"without one: {len(missing)})"
+def _notes_on_ids(frame: Frame, layout: Layout, ids: pl.Series) -> Iterator[str]:
+    assert layout.series is not None
+    yield from notes_on_merged(layout.series, ids, "series")
+    if layout.clock is not None:
+        return
+    begins = (ids != ids.shift()).fill_null(value=True).arg_true()
+    again = begins.filter(~ids.gather(begins).is_first_distinct())
+    if len(again):
+        row = int(again[0])
+        before = int((ids == ids[row]).arg_true()[0])
+        yield (
+            "rows of one series that stand apart in the file are one sequence all the same (such "
+            f"series: {ids.gather(again).n_unique()}): {ids[row]!r} begins in {frame.place} "
+            f"{frame.lines[before]} and goes on in {frame.place} {frame.lines[row]}"
         )
-    return names
 
 
 def _long_enough(

@@ -5,12 +5,16 @@ from textwrap import wrap
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from model_export.data.frame import Column
+from model_export.data.names import merged
 
 Role = Literal["target", "known", "input", "time", "series", "session", "item", "label", "left out"]
 
 WIDTH = 100
+_NAMES = frozenset({"series", "session", "item", "label"})
+"""Roles whose numbers are names, and have no range."""
 _MOST = {"name": 20, "range": 35}
 TO_THE_MINUTE = 16
 _NARROW = 30
@@ -36,7 +40,7 @@ class ColumnReport:
 
 def report_of(column: Column, role: Role, *, done: str, why: str) -> ColumnReport:
     """`role`, `done` and `why` with what the cells themselves say."""
-    low, high = _range(column)
+    low, high = _range(column) if role not in _NAMES else (None, _different(merged(column)))
     missing = column.values.null_count()
     return ColumnReport(column.name, role, column.kind, low, high, missing, done, why)
 
@@ -46,11 +50,15 @@ def _range(column: Column) -> tuple[str | None, str | None]:
     if not len(values):
         return None, None
     if column.kind == "text":
-        return None, f"{values.n_unique()} different"
+        return None, _different(values)
     if column.kind == "time":
         ticks = values.to_physical().to_numpy()
         return _moment(ticks.min()), _moment(ticks.max())
     return _short(values.min()), _short(values.max())
+
+
+def _different(values: pl.Series) -> str:
+    return f"{values.drop_nulls().n_unique()} different"
 
 
 def _moment(tick: int) -> str:

@@ -54,7 +54,7 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
         return times
     if cells.count() and values.null_count() == cells.null_count():
         return number_column(cells.name, values, cells)
-    present = _without_missing(cells)
+    present = without_missing(cells)
     if not present.count():
         return Column(cells.name, "empty", present, cells)
     if values.null_count() == present.null_count():
@@ -70,7 +70,7 @@ def _typed(cells: pl.Series, values: pl.Series, typing: _Typing) -> Column:
 
 def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | None:
     """A column whose cells all are of the format, even those that are numbers: 2020013123."""
-    present = _without_missing(cells)
+    present = without_missing(cells)
     times = by_format(present, time_format)
     if not times.count() or times.null_count() != present.null_count():
         return None
@@ -79,7 +79,7 @@ def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | 
     return Column(cells.name, "time", times.alias(cells.name), cells)
 
 
-def _without_missing(cells: pl.Series) -> pl.Series:
+def without_missing(cells: pl.Series) -> pl.Series:
     cell = pl.col("cell")
     named = cell.str.to_lowercase().is_in(_MISSING)
     frame = cells.alias("cell").to_frame()

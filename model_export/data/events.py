@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from model_export.data.clock import Clock, clock_of
 from model_export.data.column_report import ColumnReport, Role, report_of
 from model_export.data.counted import counted
-from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.frame import Frame, ReadOptions
+from model_export.data.names import names_of, notes_on_merged
 from model_export.data.read import read_frame
 from model_export.data.source import Source
 from model_export.data.telling import timed
@@ -67,7 +68,8 @@ def load_events(
     frame, roles = read_frame(data, options), roles or EventRoles()
     session, time, item = (frame.role(name, role) for role, name in asdict(roles).items())
     clock = clock_of(frame, time)
-    names, starts, singles = _sessions(_ids(frame, session), clock.ticks, _ids(frame, item))
+    session_ids, item_names = names_of(frame, session, "session"), names_of(frame, item, "item")
+    names, starts, singles = _sessions(session_ids, clock.ticks, item_names)
     if len(names) < _FEWEST_SESSIONS:
         raise DataError(
             f"{frame.origin}: {counted(len(names), 'session')} of two events or more, at least "
@@ -85,18 +87,13 @@ def load_events(
             _reports(frame, {session.name: "session", time.name: "time", item.name: "item"}, clock)
         ),
         frame.source,
-        (*frame.notes, *_notes(encoded, other, singles)),
+        (
+            *frame.notes,
+            *notes_on_merged(session, session_ids, "session"),
+            *notes_on_merged(item, item_names, "item"),
+            *_notes(encoded, other, singles),
+        ),
     )
-
-
-def _ids(frame: Frame, column: Column) -> pl.Series:
-    missing = column.cells.is_null().arg_true()
-    if len(missing):
-        raise DataError(
-            f"{frame.cell_at(missing[0], column)}: missing (such rows: {len(missing)}); an event "
-            "needs a session, a time and an item"
-        )
-    return column.texts
 
 
 def _sessions(

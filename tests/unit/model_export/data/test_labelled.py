@@ -53,6 +53,13 @@ def test_numbers_of_one_value_are_one_label(write: WriteFile, other: str) -> Non
     assert labelling.targets.tolist() == [1, 0, 1]
 
 
+def test_what_may_be_another_label_is_refused(write: WriteFile) -> None:
+    rows = [row.replace("up", "1").replace("down", "2") for row in ROWS]
+    rows[5] = rows[5].replace(",1", ",01").replace("r,01", "r,1")
+    with pytest.raises(DataError, match="line 7, column 'label': '01' is the same number as '1'"):
+        load_labelled(write(table(rows)), roles=ROLES, repairs=LAST)
+
+
 def test_truth_values_of_one_meaning_are_one_label(write: WriteFile) -> None:
     rows = [row.replace("up", "true").replace("down", "false") for row in ROWS]
     rows[5] = rows[5].replace("true", "TRUE")
@@ -60,9 +67,12 @@ def test_truth_values_of_one_meaning_are_one_label(write: WriteFile) -> None:
     assert labelling.labels == ("false", "true")
 
 
-def test_a_missing_number_is_no_label(write: WriteFile) -> None:
-    rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
-    with pytest.raises(DataError, match="line 8, column 'label': no label"):
+@pytest.mark.parametrize("up", ["10", "up"])
+def test_a_missing_value_is_no_label_among_numbers_and_among_words(
+    write: WriteFile, up: str
+) -> None:
+    rows = [row.replace("up", up).replace("down", "9") for row in ROWS]
+    with pytest.raises(DataError, match="line 8, column 'label': 'NA' stands for a missing value"):
         load_labelled(write(table([*rows, "s,1,1,1,NA"])), roles=ROLES, repairs=LAST)
 
 
