@@ -28,11 +28,15 @@ from model_export.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a frame that matter: `used` become the values, in this order."""
+    """The columns of a frame that matter: `used` become the values, in this order.
+
+    `fills` are the values of `--missing` that a message may advise.
+    """
 
     clock: Clock | None
     series: Column | None
     used: tuple[Column, ...]
+    fills: tuple[str, ...] = ("last", "forecast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +219,10 @@ def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
     run = next(run for run in runs if np.isnan(run.values).any())
     row, column = map(int, np.argwhere(np.isnan(run.values))[0])
     where = places.at(run, row) if run.lines[row] else f"{places.origin}, a row put into a gap"
+    ways = " or ".join(f"--missing {fill}" for fill in layout.fills)
     raise DataError(
-        f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); --missing "
-        "last or --missing forecast trains with missing values"
+        f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); {ways} "
+        "trains with missing values"
     )
 
 

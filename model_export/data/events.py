@@ -91,6 +91,7 @@ def load_events(
             *frame.notes,
             *notes_on_merged(session, session_ids, "session"),
             *notes_on_merged(item, item_names, "item"),
+            *_notes_on_rows(frame, session_ids, clock.ticks, item_names),
             *_notes(encoded, other, singles),
         ),
     )
@@ -152,6 +153,21 @@ def _reports(frame: Frame, roles: dict[str, Role], clock: Clock) -> Iterator[Col
             yield report_of(column, role, done="used", why="")
         else:
             yield report_of(column, "left out", done="left out", why="has no role in events")
+
+
+def _notes_on_rows(
+    frame: Frame, session: pl.Series, ticks: NDArray[np.int64], item: pl.Series
+) -> Iterator[str]:
+    rows = pl.DataFrame({"session": session, "tick": ticks, "item": item})
+    back = rows.select(pl.col("tick") < pl.col("tick").shift().over("session")).to_series().sum()
+    if back:
+        yield f"rows that went back in time within their session, sorted: {back}"
+    cells = pl.DataFrame([column.cells for column in frame.columns])
+    if again := len(cells) - cells.n_unique():
+        yield f"rows that say what another one says in every column, kept: {again}"
+    several = pl.col("item").n_unique().over("session", "tick") > 1
+    if tied := rows.select(several).to_series().sum():
+        yield f"events at the time of another item of their session, in the file's order: {tied}"
 
 
 def _notes(sessions: Iterable[NDArray[np.int64]], other: int, singles: int) -> Iterator[str]:

@@ -100,7 +100,7 @@ def labelled_of(
         rows = [runs[index].values for index in training(labelling)]
         return [Bounds.of(np.concatenate(rows))] * len(runs)
 
-    layout = Layout(given.clock, given.series, given.used)
+    layout = Layout(given.clock, given.series, given.used, fills=("last",))
     checked = check(rest, layout, repairs, bounds_of, min_rows=1)
     kept = [at for at, column in enumerate(given.used) if column.name not in checked.constant]
     if not kept:

@@ -4,10 +4,11 @@ from model_export.data.frame import ReadOptions
 from model_export.data.series import Repairs
 from model_export.errors import RecipeError
 from model_export.model.config import Fill
+from model_export.recipes.events import EventsRecipe
 from model_export.recipes.table import Missing, TableRecipe
 
 
-def read_options(recipe: TableRecipe) -> ReadOptions:
+def read_options(recipe: TableRecipe | EventsRecipe) -> ReadOptions:
     return ReadOptions(
         recipe.delimiter, recipe.decimal, recipe.thousands, recipe.header, recipe.time_format
     )

@@ -69,6 +69,34 @@ def test_the_training_part_alone_counts(write: WriteFile) -> None:
     assert load_events(path, min_count=5, train=0.9).items == ("a", "b", "new", OTHER)
 
 
+@pytest.mark.parametrize(
+    ("events", "note"),
+    [
+        ([(who, -at, what) for who, at, what in sessions(12, "a", "b", "c")],
+         "rows that went back in time within their session, sorted: 24"),
+        ([event for event in sessions(12, "a", "b") for _ in range(2)],
+         "rows that say what another one says in every column, kept: 24"),
+        ([*sessions(12, "a", "b"), ("s3", 301, "c")],
+         "events at the time of another item of their session, in the file's order: 2"),
+    ],
+)  # fmt: skip
+def test_what_is_odd_about_the_order_of_events_is_told(
+    write: WriteFile, events: list[Event], note: str
+) -> None:
+    others = load_events(write(log(sessions(12, "a", "b"))), min_count=1).notes
+    assert load_events(write(log(events)), min_count=1).notes == (*others, note)
+
+
+def test_times_in_two_units_are_refused(write: WriteFile) -> None:
+    events = [f"s{at // 2},{1_600_000_000 + at}{'000' * (at > 9)},a" for at in range(24)]
+    with pytest.raises(DataError) as refused:
+        load_events(write("\n".join(["session,time,item", *events])), min_count=1)
+    assert str(refused.value).endswith(
+        "line 12, column 'time': 1600000010000 counts milliseconds since 1970, and 1600000000 in "
+        "line 2 seconds; write all times in one unit"
+    )
+
+
 def test_sessions_of_one_event_are_left_out_and_counted(write: WriteFile) -> None:
     read = load_events(write(log([*sessions(12, "a", "b"), ("one", 7, "a")])), min_count=1)
     assert len(read.sessions) == 12
