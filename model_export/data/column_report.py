@@ -77,8 +77,13 @@ def report_columns(columns: tuple[ColumnReport, ...], notes: tuple[str, ...] = (
     widths = [max(len(row[at]) for row in rows) for at in range(5)]
     lines = [line for row in rows for line in _lines(row, widths)]
     for note in notes:
-        lines += wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        lines += note_lines(note)
     return "\n".join(lines)
+
+
+def note_lines(note: str) -> list[str]:
+    """At most 100 columns wide, as below a table."""
+    return wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
 
 
 def _cells(column: ColumnReport) -> tuple[str, ...]:

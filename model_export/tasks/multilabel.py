@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from model_export.baselines.baseline import Baseline
 from model_export.baselines.labels import LabelModel, label_models, nats_per_step
+from model_export.data.column_report import note_lines
 from model_export.data.rolls import Rolls, load_rolls
 from model_export.data.source import Source
 from model_export.errors import DataError
@@ -84,7 +85,7 @@ class Multilabel:
                 f"{name}: {len(part)} sequences, {sum(map(len, part))} steps"
                 for name, part in parts
             ),
-            *self._notes,
+            *(line for note in self._notes for line in note_lines(note)),
         )
 
     @property
@@ -92,9 +93,8 @@ class Multilabel:
         rolls = self._rolls
         short = sum(len(one) < 2 for one in (*rolls.train, *rolls.validation, *rolls.test))
         if short:
-            yield f"- sequences of one step left out: {short}"
-        for note in notes_on_copies([one.numpy() for one in part] for part in self._all_parts):
-            yield f"- {note}"
+            yield f"sequences of one step left out: {short}"
+        yield from notes_on_copies([one.numpy() for one in part] for part in self._all_parts)
 
     @cached_property
     def _simple(self) -> tuple[Baseline[LabelModel], ...]:

@@ -32,10 +32,7 @@ def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path
 
 def test_copies_and_sequences_of_one_step_are_told(tmp_path: Path) -> None:
     read = task_of(np.eye(9)[:, :3], tmp_path).read
-    assert read[3:] == (
-        "- exact copies of sequences of an earlier part: 2 in the validation part, 2 in the test "
-        "part",
-    )
+    assert read[3].endswith("earlier part: 2 in the validation part, 2 in the test part")
     assert task_of(np.eye(3), tmp_path).read[3] == "- sequences of one step left out: 3"
 
 
