@@ -30,13 +30,16 @@ from model_export.errors import DataError
 class Layout:
     """The columns of a frame that matter: `used` become the values, in this order.
 
-    `fills` are the values of `--missing` that a message may advise.
+    `min_rows` are those that a series needs. `fills` are the values of `--missing` that a message
+    may advise; `keep` says whether `--short keep` is another one.
     """
 
     clock: Clock | None
     series: Column | None
     used: tuple[Column, ...]
+    min_rows: int = MIN_ROWS
     fills: tuple[str, ...] = ("last", "forecast")
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,6 @@ def check(
     layout: Layout,
     repairs: Repairs,
     bounds_of: BoundsOf,
-    min_rows: int = MIN_ROWS,
 ) -> Checked:
     """Every series in order, at a regular step, with its missing cells as NaN.
 
@@ -80,7 +82,7 @@ def check(
     runs = _each(
         runs, counts, "surplus", lambda r: without_duplicates(r, repairs.duplicates, places)
     )
-    runs = _long_enough(runs, counts, min_rows, repairs, places)
+    runs = _long_enough(runs, counts, layout, repairs, places)
     step = _step(runs, layout)
     runs = _each(runs, counts, "gaps", lambda r: without_gaps(r, step, repairs.gaps, places))
     runs, found = _without_outliers(runs, counts, bounds_of(runs), repairs, places)
@@ -131,18 +133,21 @@ def _notes_on_ids(frame: Frame, layout: Layout, ids: pl.Series) -> Iterator[str]
 
 
 def _long_enough(
-    runs: list[Run], counts: Counter[str], min_rows: int, repairs: Repairs, places: Places
+    runs: list[Run], counts: Counter[str], layout: Layout, repairs: Repairs, places: Places
 ) -> list[Run]:
-    short = [run for run in runs if len(run.lines) < min_rows]
-    if short and (repairs.short == "refuse" or len(short) == len(runs)):
-        some = f" ({len(short)} of {len(runs)} series are); --short drop leaves them out"
-        way_out = some if len(short) < len(runs) else ""
+    short = [run for run in runs if len(run.lines) < layout.min_rows]
+    if repairs.short == "keep" or not short:
+        return runs
+    if repairs.short == "refuse" or len(short) == len(runs):
+        some = f" ({len(short)} of {len(runs)} series have fewer)" if len(runs) > 1 else ""
+        drop = "; --short drop leaves them out" if len(short) < len(runs) else ""
+        keep = "; --short keep takes them as they are" if layout.keep else ""
         raise DataError(
-            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, "
-            f"at least {min_rows} are needed{way_out}"
+            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, at "
+            f"least {layout.min_rows} are needed{some}{drop}{keep}"
         )
     counts["short"] = len(short)
-    return [run for run in runs if len(run.lines) >= min_rows]
+    return [run for run in runs if len(run.lines) >= layout.min_rows]
 
 
 def _each(

@@ -1,6 +1,6 @@
 """Sequences of numbers with one label each, for classification."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from model_export.data.source import Source
 from model_export.data.telling import described, notes_on, reports
 from model_export.errors import DataError
 
+_FEWEST_STEPS = 3
+"""What a sequence has as a rule; fewer are most often what is left of one."""
 _WORDING = Wording("to classify by", "--inputs", "--inputs")
 
 
@@ -84,30 +86,32 @@ def labelled_of(
 ) -> LabelledSequences:
     """As `load_labelled`."""
     series, label = frame.role(roles.series, "series"), frame.role(roles.label, "label")
-    ids, label_texts = (
-        names_of(frame, series, "id of a series"),
-        names_of(frame, label, "label"),
-    )
+    ids = names_of(frame, series, "id of a series")
+    label_texts = names_of(frame, label, "label")
     label_of = _label_of_each(frame, label, ids, label_texts)
     labels = _labels(frame, label, label_texts)
     rest = replace(frame, columns=tuple(c for c in frame.columns if c is not label))
     given = assign(rest, SeriesRoles(roles.time, roles.series, roles.inputs), _WORDING)
-    names = tuple(ids.unique(maintain_order=True))
-    targets = np.array([labels.index(label_of[name]) for name in names], np.int64)
-    labelling = Labelling(names, labels, targets)
+
+    def labelling_of(runs: Sequence[Run]) -> Labelling:
+        names = tuple(run.name for run in runs)
+        targets = np.array([labels.index(label_of[name]) for name in names], np.int64)
+        return Labelling(names, labels, targets)
 
     def bounds_of(runs: list[Run]) -> list[Bounds]:
-        rows = [runs[index].values for index in training(labelling)]
+        rows = [runs[index].values for index in training(labelling_of(runs))]
         return [Bounds.of(np.concatenate(rows))] * len(runs)
 
-    layout = Layout(given.clock, given.series, given.used, fills=("last",))
-    checked = check(rest, layout, repairs, bounds_of, min_rows=1)
+    layout = Layout(
+        given.clock, given.series, given.used, _FEWEST_STEPS, fills=("last",), keep=True
+    )
+    checked = check(rest, layout, repairs, bounds_of)
     kept = [at for at, column in enumerate(given.used) if column.name not in checked.constant]
     if not kept:
         raise DataError(f"{frame.origin}: --constant drop leaves no input")
     return LabelledSequences(
         inputs=tuple(given.used[at].name for at in kept),
-        labelling=labelling,
+        labelling=labelling_of(checked.runs),
         sequences=tuple(run.values[:, kept] for run in checked.runs),
         columns=_reports(frame, label, list(reports(rest, given, checked))),
         source=described(frame.source, checked.changes),

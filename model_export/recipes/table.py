@@ -49,6 +49,3 @@ class TableRecipe(Recipe):
     constant: Literal["refuse", "drop"] = Field(
         "refuse", description="What to do about columns that never change."
     )
-    short: Literal["refuse", "drop"] = Field(
-        "refuse", description="What to do about series of very few rows."
-    )

@@ -91,7 +91,7 @@ class Classify:
             recipe.data,
             read_options(recipe),
             roles,
-            repairs(recipe, recipe.missing),
+            repairs(recipe),
             lambda labelling: _divided(labelling, recipe)[0],
         )
         return cls(data, recipe)

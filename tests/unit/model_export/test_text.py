@@ -52,6 +52,7 @@ def test_a_missing_file_is_named() -> None:
         (b"", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
     ],
+    ids=["latin-1", "gzip", "UTF-16", "ZIP", "empty", "a mark alone"],
 )
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "other.txt"

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from model_export.data.labelled import LabelRoles, load_labelled
+from model_export.data.labelled import Labelling, LabelRoles, load_labelled
 from model_export.data.repairs import Repairs
 from model_export.errors import DataError
 from tests.unit.model_export.data.conftest import WriteFile
@@ -17,7 +18,8 @@ ROWS = [
     "r,1,7,3,up",
 ]
 ROLES = LabelRoles(time="t")
-LAST = Repairs(missing="last")
+KEEP = Repairs(short="keep")
+LAST = Repairs(missing="last", short="keep")
 
 
 def table(rows: list[str], header: str = "series,t,x,y,label") -> str:
@@ -35,10 +37,31 @@ def test_every_sequence_has_its_rows_and_its_label(write: WriteFile) -> None:
     assert [report.role for report in read.columns] == ["series", "time", "input", "input", "label"]
 
 
+def test_sequences_of_one_or_two_rows_are_refused_or_left_out(write: WriteFile) -> None:
+    long = [*ROWS, *(f"{name},{at},{at * at},{at % 2},down" for name in "st" for at in range(3))]
+    path, seen = write(table(long)), list[tuple[str, ...]]()
+    with pytest.raises(DataError) as refused:
+        load_labelled(path, roles=ROLES)
+    assert str(refused.value).endswith(
+        "line 4, series 'q': the series has 2 rows, at least 3 are needed (2 of 5 series have "
+        "fewer); --short drop leaves them out; --short keep takes them as they are"
+    )
+
+    def training(labelling: Labelling) -> NDArray[np.int64]:
+        seen.append(labelling.names)
+        return np.array([0, 2])
+
+    read = load_labelled(path, None, ROLES, Repairs(short="drop"), training)
+    assert seen == [("p", "s", "t")]
+    assert (read.labelling.names, read.labelling.targets.tolist()) == (("p", "s", "t"), [1, 0, 0])
+    assert [len(one) for one in read.sequences] == [3, 3, 3]
+    assert "series of too few rows left out: 2" in read.notes
+
+
 def test_inputs_can_be_chosen_and_labels_sort_by_value(write: WriteFile) -> None:
     rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
     roles = LabelRoles(time="t", inputs=("x",))
-    read = load_labelled(write(table(rows)), roles=roles)
+    read = load_labelled(write(table(rows)), roles=roles, repairs=KEEP)
     assert (read.inputs, read.labelling.labels) == (("x",), ("9", "10"))
     assert read.labelling.targets.tolist() == [1, 0, 1]
 
@@ -105,7 +128,7 @@ def test_outliers_are_told_by_the_sequences_for_training(
 )  # fmt: skip
 def test_faults_are_refused_by_line(write: WriteFile, rows: list[str], message: str) -> None:
     with pytest.raises(DataError) as refused:
-        load_labelled(write(table(rows)), roles=ROLES)
+        load_labelled(write(table(rows)), roles=ROLES, repairs=KEEP)
     assert message in str(refused.value)
 
 

@@ -438,7 +438,7 @@ def test_short_series_can_be_left_out(write: WriteFile) -> None:
     roles = SeriesRoles(series="s")
     message = refused(path, roles)
     assert (
-        "line 7, series 'y': the series has 1 row, at least 4 are needed (1 of 2 series are"
+        "line 7, series 'y': the series has 1 row, at least 4 are needed (1 of 2 series have"
         in message
     )
     table = load_series(path, roles=roles, repairs=Repairs(short="drop"))
