@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model_export.data.clock import Clock
 from model_export.data.counted import counted
 from model_export.data.frame import Column, Frame
+from model_export.data.names import names_of, notes_on_merged
 from model_export.data.outliers import Bounds
 from model_export.data.repairs import (
     MIN_ROWS,
@@ -27,25 +28,33 @@ from model_export.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a frame that matter: `used` become the values, in this order."""
+    """The columns of a frame that matter: `used` become the values, in this order.
+
+    `min_rows` are those that a series needs. `fills` are the values of `--missing` that a message
+    may advise; `keep` says whether `--short keep` is another one.
+    """
 
     clock: Clock | None
     series: Column | None
     used: tuple[Column, ...]
+    min_rows: int = MIN_ROWS
+    fills: tuple[str, ...] = ("last", "forecast")
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """`found` says for each column of the values what was found in it, "" where nothing was.
 
-    `changes` say what was changed in the rows. `constant` names the columns to be left out, which
-    have one value, or none, in all series.
+    `changes` say what was changed in the rows, `notes` what was found about ids.
+    `constant` names the columns to be left out, which have one value, or none, in all series.
     """
 
     runs: tuple[Run, ...]
     step: Step | None
     found: tuple[str, ...]
     changes: tuple[str, ...]
+    notes: tuple[str, ...]
     constant: frozenset[str]
 
 
@@ -58,7 +67,6 @@ def check(
     layout: Layout,
     repairs: Repairs,
     bounds_of: BoundsOf,
-    min_rows: int = MIN_ROWS,
 ) -> Checked:
     """Every series in order, at a regular step, with its missing cells as NaN.
 
@@ -68,13 +76,13 @@ def check(
     """
     places = places_of(frame, layout)
     counts: Counter[str] = Counter()
-    runs = _each(
-        _runs(frame, layout), counts, "sorted", lambda r: in_order(r, repairs.order, places)
-    )
+    ids = None if layout.series is None else names_of(frame, layout.series, "id of a series")
+    runs = _runs(frame, layout, ids)
+    runs = _each(runs, counts, "sorted", lambda r: in_order(r, repairs.order, places))
     runs = _each(
         runs, counts, "surplus", lambda r: without_duplicates(r, repairs.duplicates, places)
     )
-    runs = _long_enough(runs, counts, min_rows, repairs, places)
+    runs = _long_enough(runs, counts, layout, repairs, places)
     step = _step(runs, layout)
     runs = _each(runs, counts, "gaps", lambda r: without_gaps(r, step, repairs.gaps, places))
     runs, found = _without_outliers(runs, counts, bounds_of(runs), repairs, places)
@@ -84,7 +92,8 @@ def check(
     counts["constant"] = len(constant)
     still = _still(runs)
     told = tuple("; ".join(filter(None, texts)) for texts in zip(found, still, strict=True))
-    return Checked(tuple(runs), step, told, _changes(counts, repairs), constant)
+    notes = () if ids is None else tuple(_notes_on_ids(frame, layout, ids))
+    return Checked(tuple(runs), step, told, _changes(counts, repairs), notes, constant)
 
 
 def places_of(frame: Frame, layout: Layout) -> Places:
@@ -93,14 +102,13 @@ def places_of(frame: Frame, layout: Layout) -> Places:
     return Places(frame.origin, frame.place, time, several=layout.series is not None)
 
 
-def _runs(frame: Frame, layout: Layout) -> list[Run]:
+def _runs(frame: Frame, layout: Layout, names: pl.Series | None) -> list[Run]:
     """One for each id, in the order of their first rows."""
     values = np.column_stack([column.values.cast(pl.Float64).to_numpy() for column in layout.used])
     ticks = None if layout.clock is None else layout.clock.ticks
     whole = Run("", values, ticks, frame.lines)
-    if layout.series is None:
+    if names is None:
         return [whole]
-    names = _ids(frame, layout.series)
     codes = names.rank("dense").to_numpy()
     order = np.argsort(codes, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
@@ -108,30 +116,39 @@ def _runs(frame: Frame, layout: Layout) -> list[Run]:
     return [replace(whole.picked(rows), name=names[int(rows[0])]) for rows in groups]
 
 
-def _ids(frame: Frame, series: Column) -> pl.Series:
-    names = series.texts
-    missing = names.is_null().arg_true()
-    if len(missing):
-        raise DataError(
-            f"{frame.cell_at(missing[0], series)}: no id of a series (rows "
-            f"without one: {len(missing)})"
+def _notes_on_ids(frame: Frame, layout: Layout, ids: pl.Series) -> Iterator[str]:
+    assert layout.series is not None
+    yield from notes_on_merged(layout.series, ids, "series")
+    if layout.clock is not None:
+        return
+    begins = (ids != ids.shift()).fill_null(value=True).arg_true()
+    again = begins.filter(~ids.gather(begins).is_first_distinct())
+    if len(again):
+        row = int(again[0])
+        before = int((ids == ids[row]).arg_true()[0])
+        yield (
+            "rows of one series that stand apart in the file are one sequence all the same (such "
+            f"series: {ids.gather(again).n_unique()}): {ids[row]!r} begins in {frame.place} "
+            f"{frame.lines[before]} and goes on in {frame.place} {frame.lines[row]}"
         )
-    return names
 
 
 def _long_enough(
-    runs: list[Run], counts: Counter[str], min_rows: int, repairs: Repairs, places: Places
+    runs: list[Run], counts: Counter[str], layout: Layout, repairs: Repairs, places: Places
 ) -> list[Run]:
-    short = [run for run in runs if len(run.lines) < min_rows]
-    if short and (repairs.short == "refuse" or len(short) == len(runs)):
-        some = f" ({len(short)} of {len(runs)} series are); --short drop leaves them out"
-        way_out = some if len(short) < len(runs) else ""
+    short = [run for run in runs if len(run.lines) < layout.min_rows]
+    if repairs.short == "keep" or not short:
+        return runs
+    if repairs.short == "refuse" or len(short) == len(runs):
+        some = f" ({len(short)} of {len(runs)} series have fewer)" if len(runs) > 1 else ""
+        drop = "; --short drop leaves them out" if len(short) < len(runs) else ""
+        keep = "; --short keep takes them as they are" if layout.keep else ""
         raise DataError(
-            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, "
-            f"at least {min_rows} are needed{way_out}"
+            f"{places.at(short[0], 0)}: the series has {counted(len(short[0].lines), 'row')}, at "
+            f"least {layout.min_rows} are needed{some}{drop}{keep}"
         )
     counts["short"] = len(short)
-    return [run for run in runs if len(run.lines) >= min_rows]
+    return [run for run in runs if len(run.lines) >= layout.min_rows]
 
 
 def _each(
@@ -220,9 +237,10 @@ def _refuse_missing(runs: list[Run], layout: Layout, places: Places) -> None:
     run = next(run for run in runs if np.isnan(run.values).any())
     row, column = map(int, np.argwhere(np.isnan(run.values))[0])
     where = places.at(run, row) if run.lines[row] else f"{places.origin}, a row put into a gap"
+    ways = " or ".join(f"--missing {fill}" for fill in layout.fills)
     raise DataError(
-        f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); --missing "
-        "last or --missing forecast trains with missing values"
+        f"{where}, column {layout.used[column].name!r}: missing value ({count} in all); {ways} "
+        "trains with missing values"
     )
 
 

@@ -52,7 +52,8 @@ def clock_of(frame: Frame, column: Column) -> Clock:
     """Of a column of times or numbers.
 
     Whole numbers may be dates (20200131, 202001312359) or count from 1970; others count in their
-    own unit. Raises DataError for a column of another kind, and for a missing cell.
+    own unit. Raises DataError for a column of another kind, a missing cell, and counts from 1970 in
+    two units.
     """
     _refuse_unordered(frame, column)
     missing = column.values.is_null().arg_true()
@@ -65,7 +66,11 @@ def clock_of(frame: Frame, column: Column) -> Clock:
         return Clock(column.values.to_physical().to_numpy(), dates=True)
     if column.kind == "number":
         return _nanoseconds(column) or Clock(column.values.to_numpy(), dates=False)
-    return _compact(frame, column) or _counted(column.values)
+    compact = _compact(frame, column)
+    if compact is not None:
+        return compact
+    _refuse_two_units(frame, column)
+    return _counted(column.values)
 
 
 def refuse_split_time(frame: Frame, clock: Clock, time: Column, others: Iterable[Column]) -> None:
@@ -122,6 +127,22 @@ def _compact(frame: Frame, column: Column) -> Clock | None:
             )
         return Clock(moments.to_physical().to_numpy(), True, f"times written as {form}")
     return None
+
+
+def _refuse_two_units(frame: Frame, column: Column) -> None:
+    """Seconds beside milliseconds, which no order of the rows would show."""
+    units = pl.Series([None] * len(column.values), dtype=pl.String)
+    for least, most, unit in _EPOCHS:
+        inside = column.values.is_between(least, most, closed="left")
+        units = units.zip_with(~inside, pl.Series([unit]))
+    if units.null_count():
+        return
+    for row in (units != units[0]).arg_true()[:1]:
+        raise DataError(
+            f"{frame.cell_at(row, column)}: {column.texts[row]} counts {units[row]} since 1970, "
+            f"and {column.texts[0]} in {frame.place} {frame.lines[0]} {units[0]}; write all times "
+            "in one unit"
+        )
 
 
 def _counted(values: pl.Series) -> Clock:

@@ -6,12 +6,16 @@ from textwrap import wrap
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from model_export.data.frame import Column
+from model_export.data.names import merged
 
 Role = Literal["target", "known", "input", "time", "series", "session", "item", "label", "left out"]
 
 WIDTH = 100
+_NAMES = frozenset({"series", "session", "item", "label"})
+"""Roles whose numbers are names, and have no range."""
 _MOST = {"name": 20, "range": 35}
 TO_THE_MINUTE = 16
 _NARROW = 30
@@ -38,7 +42,7 @@ class ColumnReport:
 
 def report_of(column: Column, role: Role, *, done: str, why: str) -> ColumnReport:
     """`role`, `done` and `why` with what the cells themselves say."""
-    low, high = _range(column)
+    low, high = _range(column) if role not in _NAMES else (None, _different(merged(column)))
     missing = column.values.null_count()
     return ColumnReport(column.name, role, column.kind, low, high, missing, done, why)
 
@@ -48,7 +52,7 @@ def _range(column: Column) -> tuple[str | None, str | None]:
     if not len(values):
         return None, None
     if column.kind == "text":
-        return None, f"{values.n_unique()} different"
+        return None, _different(values)
     if column.kind == "time":
         ticks = values.to_physical().to_numpy()
         return _moment(ticks.min()), _moment(ticks.max())
@@ -66,6 +70,10 @@ def _digits(low: float, high: float) -> int:
     return min(max(before + 3, _FEWEST_DIGITS), _MOST_DIGITS)
 
 
+def _different(values: pl.Series) -> str:
+    return f"{values.drop_nulls().n_unique()} different"
+
+
 def _moment(tick: int) -> str:
     return str(np.datetime64(int(tick), "us"))[:TO_THE_MINUTE].replace("T", " ")
 
@@ -76,8 +84,13 @@ def report_columns(columns: tuple[ColumnReport, ...], notes: tuple[str, ...] = (
     widths = [max(len(row[at]) for row in rows) for at in range(5)]
     lines = [line for row in rows for line in _lines(row, widths)]
     for note in notes:
-        lines += wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        lines += note_lines(note)
     return "\n".join(lines)
+
+
+def note_lines(note: str) -> list[str]:
+    """At most 100 columns wide, as below a table."""
+    return wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")
 
 
 def _cells(column: ColumnReport) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from model_export.data.clock import Clock, clock_of
 from model_export.data.column_report import ColumnReport, Role, report_of
 from model_export.data.counted import counted
-from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.frame import Frame, ReadOptions
+from model_export.data.names import names_of, notes_on_merged
 from model_export.data.read import read_frame
 from model_export.data.source import Source
 from model_export.data.telling import timed
@@ -67,7 +68,8 @@ def load_events(
     frame, roles = read_frame(data, options), roles or EventRoles()
     session, time, item = (frame.role(name, role) for role, name in asdict(roles).items())
     clock = clock_of(frame, time)
-    names, starts, singles = _sessions(_ids(frame, session), clock.ticks, _ids(frame, item))
+    session_ids, item_names = names_of(frame, session, "session"), names_of(frame, item, "item")
+    names, starts, singles = _sessions(session_ids, clock.ticks, item_names)
     if len(names) < _FEWEST_SESSIONS:
         raise DataError(
             f"{frame.origin}: {counted(len(names), 'session')} of two events or more, at least "
@@ -85,18 +87,14 @@ def load_events(
             _reports(frame, {session.name: "session", time.name: "time", item.name: "item"}, clock)
         ),
         frame.source,
-        (*frame.notes, *_notes(encoded, other, singles)),
+        (
+            *frame.notes,
+            *notes_on_merged(session, session_ids, "session"),
+            *notes_on_merged(item, item_names, "item"),
+            *_notes_on_rows(frame, session_ids, clock.ticks, item_names),
+            *_notes(encoded, other, singles),
+        ),
     )
-
-
-def _ids(frame: Frame, column: Column) -> pl.Series:
-    missing = column.cells.is_null().arg_true()
-    if len(missing):
-        raise DataError(
-            f"{frame.cell_at(missing[0], column)}: missing (such rows: {len(missing)}); an event "
-            "needs a session, a time and an item"
-        )
-    return column.texts
 
 
 def _sessions(
@@ -155,6 +153,21 @@ def _reports(frame: Frame, roles: dict[str, Role], clock: Clock) -> Iterator[Col
             yield report_of(column, role, done="used", why="")
         else:
             yield report_of(column, "left out", done="left out", why="has no role in events")
+
+
+def _notes_on_rows(
+    frame: Frame, session: pl.Series, ticks: NDArray[np.int64], item: pl.Series
+) -> Iterator[str]:
+    rows = pl.DataFrame({"session": session, "tick": ticks, "item": item})
+    back = rows.select(pl.col("tick") < pl.col("tick").shift().over("session")).to_series().sum()
+    if back:
+        yield f"rows that went back in time within their session, sorted: {back}"
+    cells = pl.DataFrame([column.cells for column in frame.columns])
+    if again := len(cells) - cells.n_unique():
+        yield f"rows that say what another one says in every column, kept: {again}"
+    several = pl.col("item").n_unique().over("session", "tick") > 1
+    if tied := rows.select(several).to_series().sum():
+        yield f"events at the time of another item of their session, in the file's order: {tied}"
 
 
 def _notes(sessions: Iterable[NDArray[np.int64]], other: int, singles: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Sequences of numbers with one label each, for classification."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from model_export.data.checking import Layout, check
 from model_export.data.column_report import ColumnReport, report_of
 from model_export.data.frame import Column, Frame, ReadOptions
+from model_export.data.names import names_of, notes_on_merged
 from model_export.data.outliers import Bounds
 from model_export.data.read import read_frame
 from model_export.data.repairs import Repairs, Run
@@ -18,6 +19,8 @@ from model_export.data.source import Source
 from model_export.data.telling import described, notes_on, reports
 from model_export.errors import DataError
 
+_FEWEST_STEPS = 3
+"""What a sequence has as a rule; fewer are most often what is left of one."""
 _WORDING = Wording("to classify by", "--inputs", "--inputs")
 
 
@@ -83,38 +86,48 @@ def labelled_of(
 ) -> LabelledSequences:
     """As `load_labelled`."""
     series, label = frame.role(roles.series, "series"), frame.role(roles.label, "label")
-    label_of = _label_of_each(frame, series, label)
-    labels = _labels(frame, label)
+    ids = names_of(frame, series, "id of a series")
+    label_texts = names_of(frame, label, "label")
+    label_of = _label_of_each(frame, label, ids, label_texts)
+    labels = _labels(frame, label, label_texts)
     rest = replace(frame, columns=tuple(c for c in frame.columns if c is not label))
     given = assign(rest, SeriesRoles(roles.time, roles.series, roles.inputs), _WORDING)
-    names = tuple(series.texts.unique(maintain_order=True).drop_nulls())
-    targets = np.array([labels.index(label_of[name]) for name in names], np.int64)
-    labelling = Labelling(names, labels, targets)
+
+    def labelling_of(runs: Sequence[Run]) -> Labelling:
+        names = tuple(run.name for run in runs)
+        targets = np.array([labels.index(label_of[name]) for name in names], np.int64)
+        return Labelling(names, labels, targets)
 
     def bounds_of(runs: list[Run]) -> list[Bounds]:
-        rows = [runs[index].values for index in training(labelling)]
+        rows = [runs[index].values for index in training(labelling_of(runs))]
         return [Bounds.of(np.concatenate(rows))] * len(runs)
 
-    layout = Layout(given.clock, given.series, given.used)
-    checked = check(rest, layout, repairs, bounds_of, min_rows=1)
+    layout = Layout(
+        given.clock, given.series, given.used, _FEWEST_STEPS, fills=("last",), keep=True
+    )
+    checked = check(rest, layout, repairs, bounds_of)
     kept = [at for at, column in enumerate(given.used) if column.name not in checked.constant]
     if not kept:
         raise DataError(f"{frame.origin}: --constant drop leaves no input")
     return LabelledSequences(
         inputs=tuple(given.used[at].name for at in kept),
-        labelling=labelling,
+        labelling=labelling_of(checked.runs),
         sequences=tuple(run.values[:, kept] for run in checked.runs),
         columns=_reports(frame, label, list(reports(rest, given, checked))),
         source=described(frame.source, checked.changes),
-        notes=(*frame.notes, *notes_on(given.time, given.clock, checked)),
+        notes=(
+            *frame.notes,
+            *notes_on(given.time, given.clock, checked),
+            *notes_on_merged(label, label_texts, "label"),
+        ),
     )
 
 
-def _label_of_each(frame: Frame, series: Column, label: Column) -> dict[str, str]:
-    """Raises DataError at the first row whose label is missing, or another one than before."""
-    rows = pl.DataFrame({"series": series.texts, "label": _label_texts(label)})
-    for row in rows["label"].is_null().arg_true()[:1]:
-        raise DataError(f"{frame.cell_at(row, label)}: no label")
+def _label_of_each(
+    frame: Frame, label: Column, ids: pl.Series, label_texts: pl.Series
+) -> dict[str, str]:
+    """Raises DataError at the first row whose label is another one than before."""
+    rows = pl.DataFrame({"series": ids, "label": label_texts})
     first = rows.select(pl.col("label").first().over("series")).to_series()
     for row in (rows["label"] != first).arg_true()[:1]:
         before = int((rows["series"] == rows["series"][row]).arg_true()[0])
@@ -126,17 +139,9 @@ def _label_of_each(frame: Frame, series: Column, label: Column) -> dict[str, str
     return dict(zip(rows["series"], rows["label"], strict=True))
 
 
-def _label_texts(label: Column) -> pl.Series:
-    """[N], null where missing. Cells of one value, such as 1 and 1.0, are the label that the first
-    of them says."""
-    cells = pl.DataFrame({"text": label.texts, "value": label.values})
-    first = pl.col("text").first().over("value")
-    return cells.select(pl.when(pl.col("value").is_not_null()).then(first)).to_series()
-
-
-def _labels(frame: Frame, label: Column) -> tuple[str, ...]:
+def _labels(frame: Frame, label: Column, texts: pl.Series) -> tuple[str, ...]:
     """In the order of their values."""
-    found = pl.DataFrame({"text": _label_texts(label), "value": label.values})
+    found = pl.DataFrame({"text": texts, "value": label.values})
     labels = tuple(found.unique("text").sort("value")["text"])
     if len(labels) < 2:
         raise DataError(

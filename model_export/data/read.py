@@ -12,19 +12,15 @@ from model_export.data.column_types import number_column, typed_columns, without
 from model_export.data.delimited import read_rows, stripped
 from model_export.data.frame import Column, Frame, ReadOptions
 from model_export.data.numbers import find_marks
-from model_export.data.source import Source, decode, digest, read_bytes
+from model_export.data.source import ENCODED, Source, decode, digest, read_bytes
 from model_export.data.stray_lines import refuse_stray
 from model_export.data.times import TOO_FINE, by_format
 from model_export.errors import DataError, one_line
 
 _PARQUET = b"PAR1"
-_OTHERS = {
-    b"\x1f\x8b": "compressed with gzip: unpack it first",
+_OTHERS = ENCODED | {
     b"PK\x03\x04": "an Excel workbook or a ZIP archive: save the sheet as CSV (UTF-8)",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV (UTF-8)",
-    b"\xff\xfe": "UTF-16: save it as CSV (UTF-8)",
-    b"\xfe\xff": "UTF-16: save it as CSV (UTF-8)",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"ARROW1": "an Arrow file: save it as Parquet",
     b"{": "JSON: save it as CSV or Parquet",
     b"[": "JSON: save it as CSV or Parquet",

@@ -26,7 +26,8 @@ class Repairs:
     `gaps`: "missing" puts rows of missing values where the regular step left some out, "keep" takes
     the rows as evenly spaced. `missing`: with "last" and "forecast" missing cells stay NaN, and the
     network puts the last value or its own forecast there. `outliers`: "missing" makes them NaN.
-    `short`: what becomes of series of fewer than `MIN_ROWS` rows of different times.
+    `short`: what becomes of series of too few rows of different times: fewer than `MIN_ROWS`, or,
+    of labelled ones, which alone can be kept, fewer than three.
     """
 
     order: Literal["refuse", "sort"] = "refuse"
@@ -35,7 +36,7 @@ class Repairs:
     missing: Literal["refuse", "last", "forecast"] = "refuse"
     outliers: Literal["keep", "missing"] = "keep"
     constant: Literal["refuse", "drop"] = "refuse"
-    short: Literal["refuse", "drop"] = "refuse"
+    short: Literal["refuse", "drop", "keep"] = "refuse"
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,8 @@ def _within_series(frame: Frame, roles: SeriesRoles) -> NDArray[np.bool_]:
     """[N - 1]: which neighbours belong to the same series."""
     if roles.series is None:
         return np.ones(len(frame.lines) - 1, np.bool_)
-    ids = frame.column(roles.series).cells
+    series = frame.column(roles.series)
+    ids = series.values if series.kind == "whole number" else series.cells
     return (ids == ids.shift()).fill_null(value=False).to_numpy()[1:]
 
 

@@ -6,6 +6,14 @@ from pathlib import Path
 
 from model_export.errors import DataError
 
+ENCODED = {
+    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
+"""First bytes of text in a form that is not read, and what it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -49,4 +49,5 @@ def notes_on(time: Column | None, clock: Clock | None, checked: Checked) -> Iter
         yield f"{time.name!r} is read as {clock.reading}"
     if time is not None and checked.step is None:
         yield f"{time.name!r} has no regular step: the rows are taken as evenly spaced"
+    yield from checked.notes
     yield from checked.changes

@@ -22,6 +22,9 @@ class ClassifyRecipe(TableRecipe):
     missing: Literal["refuse", "last"] = Field(
         "refuse", description="What a missing value is taken for, in training and when serving."
     )
+    short: Literal["refuse", "drop", "keep"] = Field(
+        "refuse", description="What to do about sequences of one or two rows."
+    )
     split: Shares = Field(
         (0.7, 0.15, 0.15),
         description="Training, validation and test part: shares, by the names of sequences, or "

@@ -14,6 +14,7 @@ from model_export.recipes.recipe import (
     Recipe,
     Shares,
 )
+from model_export.recipes.table import DecimalMark, Delimiter, Header, Thousands, TimeFormat
 
 
 class EventsRecipe(Recipe):
@@ -24,10 +25,11 @@ class EventsRecipe(Recipe):
     session: str = Field("session", description="The column that tells sessions apart.")
     time: str = Field("time", description="The column of times, or of numbers in order.")
     item: str = Field("item", description="The column of items.")
-    delimiter: str | None = Field(None, description="Between cells. [default: found]")
-    header: bool | None = Field(
-        None, description="Whether the first row has the names. [default: found]"
-    )
+    delimiter: Delimiter = None
+    decimal: DecimalMark = None
+    thousands: Thousands = None
+    header: Header = None
+    time_format: TimeFormat = None
     min_count: int = Field(
         5, ge=1, description="Items seen less often in the training part become `(other)`."
     )

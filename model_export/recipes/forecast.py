@@ -32,6 +32,9 @@ class ForecastRecipe(TableRecipe):
         description="What a missing value is taken for, in training and when serving: the last "
         "one, or the model's own forecast.",
     )
+    short: Literal["refuse", "drop"] = Field(
+        "refuse", description="What to do about series of fewer than four rows."
+    )
     horizon: int = Field(
         1, ge=1, description="Steps ahead to train for and to score, own outputs fed back."
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model_export.baselines.baseline import Baseline
 from model_export.baselines.tokens import TokenModel, bits, token_models
+from model_export.data.column_report import note_lines
 from model_export.data.source import Source
 from model_export.data.text import Text, load_text
 from model_export.errors import DataError
@@ -39,6 +40,7 @@ class Characters:
     def __init__(self, text: Text, recipe: CharactersRecipe) -> None:
         self._tokens = torch.from_numpy(text.tokens)
         self._recipe = recipe
+        self._notes = text.notes
         self.source: Source = text.source
         self.split = split_of(len(text.tokens), recipe.split, "characters")
         self._check_length()
@@ -66,6 +68,7 @@ class Characters:
         return (
             f"{self.source.description}: {len(self._tokens):,} characters, {self.input.size} "
             "different ones",
+            *(line for note in self._notes for line in note_lines(note)),
         )
 
     @cached_property

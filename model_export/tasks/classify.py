@@ -19,6 +19,7 @@ from model_export.baselines.summary import (
     sequence_models,
 )
 from model_export.data.column_report import report_columns
+from model_export.data.counted import counted
 from model_export.data.labelled import (
     LabelledSequences,
     Labelling,
@@ -34,7 +35,7 @@ from model_export.recipes.classify import ClassifyRecipe
 from model_export.recipes.recipe import Shares
 from model_export.tasks.losses import bits_of
 from model_export.tasks.reading import fill_of, read_options, repairs, units_of
-from model_export.tasks.sequences import answered, in_turn, padded, shuffled
+from model_export.tasks.sequences import answered, in_turn, notes_on_copies, padded, shuffled
 from model_export.tasks.split import parts_of
 from model_export.tasks.task import Batch, mean_of, score_of
 from service.bundle.manifest import Score
@@ -90,7 +91,7 @@ class Classify:
             recipe.data,
             read_options(recipe),
             roles,
-            repairs(recipe, recipe.missing),
+            repairs(recipe),
             lambda labelling: _divided(labelling, recipe)[0],
         )
         return cls(data, recipe)
@@ -101,7 +102,9 @@ class Classify:
 
     @property
     def read(self) -> tuple[str, ...]:
-        return tuple(report_columns(self._data.columns, self._data.notes).splitlines())
+        parts = ([self._data.sequences[index] for index in part] for part in self._parts)
+        notes = (*self._data.notes, *notes_on_copies(parts))
+        return tuple(report_columns(self._data.columns, notes).splitlines())
 
     @cached_property
     def _simple(self) -> tuple[Baseline[SequenceModel], ...]:
@@ -188,6 +191,12 @@ def _divided(data: Labelling, recipe: ClassifyRecipe) -> tuple[NDArray[np.int64]
     parts: list[list[NDArray[np.int64]]] = [[], [], []]
     for label, name in enumerate(data.labels):
         indexes = np.flatnonzero(data.targets == label)
+        if len(indexes) < len(parts):
+            raise DataError(
+                f"{recipe.data}: {counted(len(indexes), 'sequence')} of label {name!r}, at least "
+                f"{len(parts)} are needed, one for each part; take the label out of the file, or "
+                "give its sequences another one"
+            )
         indexes = indexes[places[indexes].argsort(kind="stable")]
         found = np.split(indexes, _ends(places[indexes], recipe.split, name))[:3]
         if not all(map(len, found)):

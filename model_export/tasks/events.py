@@ -14,7 +14,6 @@ from model_export.baselines.items import ItemModel, item_models, ranks_of
 from model_export.baselines.ranking import mean_reciprocal_rank, ranks, recall
 from model_export.data.column_report import report_columns
 from model_export.data.events import OTHER, EventLog, EventRoles, load_events
-from model_export.data.frame import ReadOptions
 from model_export.data.source import Source
 from model_export.errors import DataError
 from model_export.evaluate import Predictor
@@ -22,6 +21,7 @@ from model_export.model.config import NetworkConfig, SoftmaxHead, TokensFront
 from model_export.model.network import Network
 from model_export.recipes.events import EventsRecipe
 from model_export.tasks.losses import bits_of
+from model_export.tasks.reading import read_options
 from model_export.tasks.sequences import answered, in_turn, next_steps, shuffled
 from model_export.tasks.split import split_of
 from model_export.tasks.task import Batch, mean_of, score_of
@@ -69,7 +69,7 @@ class Events:
         be read or is too short."""
         log = load_events(
             recipe.data,
-            ReadOptions(delimiter=recipe.delimiter, header=recipe.header),
+            read_options(recipe),
             EventRoles(recipe.session, recipe.time, recipe.item),
             min_count=recipe.min_count,
             train=recipe.split[0],

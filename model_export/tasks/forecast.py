@@ -278,7 +278,7 @@ def read_table(recipe: ForecastRecipe) -> Table:
         recipe.data,
         read_options(recipe),
         roles,
-        repairs(recipe, recipe.missing),
+        repairs(recipe),
         lambda series: [one.train for one in splits_of(series, recipe.split)],
     )
 

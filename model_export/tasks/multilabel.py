@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from model_export.baselines.baseline import Baseline
 from model_export.baselines.labels import LabelModel, label_models, nats_per_step
+from model_export.data.column_report import note_lines
 from model_export.data.rolls import Rolls, load_rolls
 from model_export.data.source import Source
 from model_export.errors import DataError
@@ -19,7 +20,7 @@ from model_export.evaluate import Predictor
 from model_export.model.config import LabelsHead, NetworkConfig, ValuesFront
 from model_export.model.network import Network
 from model_export.recipes.multilabel import MultilabelRecipe
-from model_export.tasks.sequences import answered, in_turn, next_steps, shuffled
+from model_export.tasks.sequences import answered, in_turn, next_steps, notes_on_copies, shuffled
 from model_export.tasks.task import Batch, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Labels, Values
@@ -79,9 +80,21 @@ class Multilabel:
     @property
     def read(self) -> tuple[str, ...]:
         parts = zip(("training", "validation", "test"), self._all_parts, strict=True)
-        return tuple(
-            f"{name}: {len(part)} sequences, {sum(map(len, part))} steps" for name, part in parts
+        return (
+            *(
+                f"{name}: {len(part)} sequences, {sum(map(len, part))} steps"
+                for name, part in parts
+            ),
+            *(line for note in self._notes for line in note_lines(note)),
         )
+
+    @property
+    def _notes(self) -> Iterator[str]:
+        rolls = self._rolls
+        short = sum(len(one) < 2 for one in (*rolls.train, *rolls.validation, *rolls.test))
+        if short:
+            yield f"sequences of one step left out: {short}"
+        yield from notes_on_copies([one.numpy() for one in part] for part in self._all_parts)
 
     @cached_property
     def _simple(self) -> tuple[Baseline[LabelModel], ...]:

@@ -4,21 +4,24 @@ from model_export.data.frame import ReadOptions
 from model_export.data.series import Repairs
 from model_export.errors import RecipeError
 from model_export.model.config import Fill
+from model_export.recipes.classify import ClassifyRecipe
+from model_export.recipes.events import EventsRecipe
+from model_export.recipes.forecast import ForecastRecipe
 from model_export.recipes.table import Missing, TableRecipe
 
 
-def read_options(recipe: TableRecipe) -> ReadOptions:
+def read_options(recipe: TableRecipe | EventsRecipe) -> ReadOptions:
     return ReadOptions(
         recipe.delimiter, recipe.decimal, recipe.thousands, recipe.header, recipe.time_format
     )
 
 
-def repairs(recipe: TableRecipe, missing: Missing) -> Repairs:
+def repairs(recipe: ForecastRecipe | ClassifyRecipe) -> Repairs:
     return Repairs(
         recipe.order,
         recipe.duplicates,
         recipe.gaps,
-        missing,
+        recipe.missing,
         recipe.outliers,
         recipe.constant,
         recipe.short,

@@ -86,6 +86,13 @@ def test_the_loss_is_in_bits_and_hands_on_the_last_state(tmp_path: Path) -> None
     torch.testing.assert_close(after, network(batch.input, state)[1][:, -1])
 
 
+def test_what_nobody_may_have_meant_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"to be\r\nor not to be\n" * 40)
+    read = Characters.load(RECIPE.model_copy(update={"data": str(path)})).read
+    assert read[1] == r"- lines end in several ways, each of which is learnt: 40 \r\n, 40 \n"
+
+
 def test_too_short_a_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has 150 characters, too few for batches of 3 × 5"):
         task(tmp_path, length=150)

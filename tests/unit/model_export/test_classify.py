@@ -1,5 +1,7 @@
 """The task of classes: which part a sequence belongs to, which steps count, what is scored."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,26 @@ def test_numbers_of_sequences_of_each_label() -> None:
 def test_a_part_without_a_label_is_refused() -> None:
     with pytest.raises(DataError, match="label 'a' leave a part without any; give --split as"):
         Classify(sequences(6), RECIPE)
+
+
+def test_a_label_of_fewer_sequences_than_parts_is_refused() -> None:
+    with pytest.raises(DataError, match=r"2 sequences of label 'a', at least 3 are needed, one fo"):
+        Classify(sequences(4), RECIPE)
+
+
+def test_copies_in_other_parts_are_told() -> None:
+    data = sequences(200)
+    assert not any("copies" in line for line in Classify(data, RECIPE).read)
+    parts = Classify(data, RECIPE)._parts
+    copied = list(data.sequences)
+    for part, count in ((1, 2), (2, 3)):
+        for at in range(count):
+            copied[parts[part][at]] = copied[parts[0][at]]
+    again = Classify(replace(data, sequences=tuple(copied)), RECIPE)
+    assert again.read[-1] == (
+        "- exact copies of sequences of an earlier part: 2 in the validation part, 3 in the test "
+        "part"
+    )
 
 
 def test_later_steps_count_more_and_padding_does_not() -> None:

@@ -16,7 +16,7 @@ from model_export.command_line import main
 DAYS = [f"2020-01-{day:02}" for day in range(1, 31)]
 LEVELS = [f"{level:.3f}" for level in np.random.default_rng(0).uniform(20, 21, len(DAYS))]
 ROWS = [f"{day},{level}" for day, level in zip(DAYS, LEVELS, strict=True)]
-QUICK = ("--hidden-size", "2", "--epochs", "1", "--batch-size", "2", "--time-steps", "4")
+QUICK = ("--hidden-size", "2", "--epochs", "1", "--batch-size", "2")
 
 
 def table(rows: Iterable[str], header: str = "time,level") -> str:
@@ -44,6 +44,7 @@ class Case:
     place: str
     message: str
     ways_out: tuple[tuple[tuple[str, ...], str], ...]
+    task: str = "forecast"
 
     def __str__(self) -> str:
         return self.name
@@ -151,13 +152,54 @@ CASES = [
             (("--gaps", "keep"), "28 rows"),
         ),
     ),
+    Case(
+        "days and months of events that can change places",
+        table(
+            [f"{at // 2},0{1 + at % 2}/0{1 + at % 9}/2020,{at % 3}" for at in range(30)],
+            "session,time,item",
+        ),
+        ", line 2, column 'time'",
+        "days and months cannot be told apart; --time-format %d/%m/%Y or %m/%d/%Y says which",
+        (
+            (("--time-format", "%d/%m/%Y"), "2020-01-01 … 2020-09-02"),
+            (("--time-format", "%m/%d/%Y"), "2020-01-01 … 2020-02-09"),
+        ),
+        task="events",
+    ),
+    Case(
+        "events with commas between thousands of their counts",
+        table([f'{at // 2},"1,{100 + at}",{at % 3}' for at in range(30)], "session,time,item"),
+        ", line 2, column 'time'",
+        "'1,100' may be 1100 (--decimal .) or 1.1 (--decimal ,)",
+        (
+            (("--decimal", "."), "1100 … 1129"),
+            (("--thousands", ","), "1100 … 1129"),
+            (("--decimal", ","), "1.1 … 1.129"),
+        ),
+        task="events",
+    ),
+    Case(
+        "a missing value of a labelled sequence",
+        table(
+            [
+                f"{at // 3},{level if at else ''},{'ab'[at // 3 % 2]}"
+                for at, level in enumerate(LEVELS * 3)
+            ],
+            "series,level,label",
+        ),
+        ", line 2, series '0', column 'level'",
+        "missing value (1 in all); --missing last trains with missing values",
+        ((("--missing", "last"), "of 30 sequences, by their names"),),
+        task="classify",
+    ),
 ]
 
 
-def train(file: Path, *options: str) -> Result:
+def train(file: Path, *options: str, task: str = "forecast") -> Result:
     folder = file.parent
+    steps = ("--time-steps", "4") if task == "forecast" else ()
     places = ("--runs", str(folder / "runs"), "--repository", str(folder / "models"))
-    command = ("train", "forecast", "--data", str(file), "--name", "x", *QUICK, *places)
+    command = ("train", task, "--data", str(file), "--name", "x", *QUICK, *steps, *places)
     return CliRunner().invoke(main, [*command, *options])
 
 
@@ -175,7 +217,7 @@ def file(case: Case, tmp_path: Path) -> Path:
 
 
 def test_it_is_refused_by_its_place_and_nothing_is_made(case: Case, file: Path) -> None:
-    result = train(file)
+    result = train(file, task=case.task)
     assert result.exit_code == 1, result.output
     [line] = result.stderr.splitlines()
     assert line.startswith(f"Error: {file}{case.place}: ")
@@ -186,7 +228,7 @@ def test_it_is_refused_by_its_place_and_nothing_is_made(case: Case, file: Path) 
 
 def test_what_is_advised_helps(case: Case, file: Path) -> None:
     for options, said in case.ways_out:
-        result = train(file, *options, "--dry-run")
+        result = train(file, *options, "--dry-run", task=case.task)
         assert result.exit_code == 0, result.output
         assert said in result.stdout, options
         assert [path.name for path in file.parent.iterdir()] == ["log.csv"]

@@ -30,6 +30,12 @@ def test_labels_are_seen_in_units_of_their_common_spread_times_the_gain(tmp_path
     assert front.mean == (0,) * 5, "labels that are off stay zero"
 
 
+def test_copies_and_sequences_of_one_step_are_told(tmp_path: Path) -> None:
+    read = task_of(np.eye(9)[:, :3], tmp_path).read
+    assert read[3].endswith("earlier part: 2 in the validation part, 2 in the test part")
+    assert task_of(np.eye(3), tmp_path).read[3] == "- sequences of one step left out: 3"
+
+
 def test_labels_that_never_change_are_only_multiplied(tmp_path: Path) -> None:
     front = task_of(np.zeros((10, 3)), tmp_path).config.front
     assert isinstance(front, ValuesFront)

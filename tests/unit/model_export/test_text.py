@@ -1,5 +1,6 @@
 """Text in, token ids out."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,32 @@ def test_a_missing_file_is_named() -> None:
         load_text("nowhere.txt")
 
 
-def test_other_encodings_are_refused_with_the_place(tmp_path: Path) -> None:
-    path = tmp_path / "latin.txt"
-    path.write_bytes(b"caf\xe9 noir")
-    with pytest.raises(DataError, match="line 1: bad byte 0xe9 at offset 3"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"caf\xe9 noir", "line 1: bad byte 0xe9 at offset 3"),
+        (gzip.compress(b"to be or not to be", mtime=0), "is compressed with gzip: unpack it first"),
+        ("to be".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (b"PK\x03\x04 and more", "is a ZIP archive or an office document: save it as plain text"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+    ],
+    ids=["latin-1", "gzip", "UTF-16", "ZIP", "empty", "a mark alone"],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "other.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
         load_text(str(path))
+
+
+def test_line_ends_of_several_kinds_and_hidden_characters_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.txt"
+    path.write_bytes("\ufeffa\r\nb\nc\rd\x00\n\ufeff\x00\te".encode())
+    assert load_text(str(path)).notes == (
+        r"lines end in several ways, each of which is learnt: 1 \r\n, 2 \n, 1 \r",
+        r"characters that do not show are learnt as all others are: '\x00' (2, first in line 3), "
+        r"'\ufeff' (1, first in line 4)",
+    )
+    path.write_bytes("\ufeffa\r\nb\tc\r\n".encode())
+    assert load_text(str(path)).notes == ()

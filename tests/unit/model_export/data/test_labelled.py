@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from model_export.data.labelled import LabelRoles, load_labelled
+from model_export.data.labelled import Labelling, LabelRoles, load_labelled
 from model_export.data.repairs import Repairs
 from model_export.errors import DataError
 from tests.unit.model_export.data.conftest import WriteFile
@@ -17,7 +18,8 @@ ROWS = [
     "r,1,7,3,up",
 ]
 ROLES = LabelRoles(time="t")
-LAST = Repairs(missing="last")
+KEEP = Repairs(short="keep")
+LAST = Repairs(missing="last", short="keep")
 
 
 def table(rows: list[str], header: str = "series,t,x,y,label") -> str:
@@ -35,10 +37,31 @@ def test_every_sequence_has_its_rows_and_its_label(write: WriteFile) -> None:
     assert [report.role for report in read.columns] == ["series", "time", "input", "input", "label"]
 
 
+def test_sequences_of_one_or_two_rows_are_refused_or_left_out(write: WriteFile) -> None:
+    long = [*ROWS, *(f"{name},{at},{at * at},{at % 2},down" for name in "st" for at in range(3))]
+    path, seen = write(table(long)), list[tuple[str, ...]]()
+    with pytest.raises(DataError) as refused:
+        load_labelled(path, roles=ROLES)
+    assert str(refused.value).endswith(
+        "line 4, series 'q': the series has 2 rows, at least 3 are needed (2 of 5 series have "
+        "fewer); --short drop leaves them out; --short keep takes them as they are"
+    )
+
+    def training(labelling: Labelling) -> NDArray[np.int64]:
+        seen.append(labelling.names)
+        return np.array([0, 2])
+
+    read = load_labelled(path, None, ROLES, Repairs(short="drop"), training)
+    assert seen == [("p", "s", "t")]
+    assert (read.labelling.names, read.labelling.targets.tolist()) == (("p", "s", "t"), [1, 0, 0])
+    assert [len(one) for one in read.sequences] == [3, 3, 3]
+    assert "series of too few rows left out: 2" in read.notes
+
+
 def test_inputs_can_be_chosen_and_labels_sort_by_value(write: WriteFile) -> None:
     rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
     roles = LabelRoles(time="t", inputs=("x",))
-    read = load_labelled(write(table(rows)), roles=roles)
+    read = load_labelled(write(table(rows)), roles=roles, repairs=KEEP)
     assert (read.inputs, read.labelling.labels) == (("x",), ("9", "10"))
     assert read.labelling.targets.tolist() == [1, 0, 1]
 
@@ -53,6 +76,13 @@ def test_numbers_of_one_value_are_one_label(write: WriteFile, other: str) -> Non
     assert labelling.targets.tolist() == [1, 0, 1]
 
 
+def test_what_may_be_another_label_is_refused(write: WriteFile) -> None:
+    rows = [row.replace("up", "1").replace("down", "2") for row in ROWS]
+    rows[5] = rows[5].replace(",1", ",01").replace("r,01", "r,1")
+    with pytest.raises(DataError, match="line 7, column 'label': '01' is the same number as '1'"):
+        load_labelled(write(table(rows)), roles=ROLES, repairs=LAST)
+
+
 def test_truth_values_of_one_meaning_are_one_label(write: WriteFile) -> None:
     rows = [row.replace("up", "true").replace("down", "false") for row in ROWS]
     rows[5] = rows[5].replace("true", "TRUE")
@@ -60,9 +90,12 @@ def test_truth_values_of_one_meaning_are_one_label(write: WriteFile) -> None:
     assert labelling.labels == ("false", "true")
 
 
-def test_a_missing_number_is_no_label(write: WriteFile) -> None:
-    rows = [row.replace("up", "10").replace("down", "9") for row in ROWS]
-    with pytest.raises(DataError, match="line 8, column 'label': no label"):
+@pytest.mark.parametrize("up", ["10", "up"])
+def test_a_missing_value_is_no_label_among_numbers_and_among_words(
+    write: WriteFile, up: str
+) -> None:
+    rows = [row.replace("up", up).replace("down", "9") for row in ROWS]
+    with pytest.raises(DataError, match="line 8, column 'label': 'NA' stands for a missing value"):
         load_labelled(write(table([*rows, "s,1,1,1,NA"])), roles=ROLES, repairs=LAST)
 
 
@@ -95,7 +128,7 @@ def test_outliers_are_told_by_the_sequences_for_training(
 )  # fmt: skip
 def test_faults_are_refused_by_line(write: WriteFile, rows: list[str], message: str) -> None:
     with pytest.raises(DataError) as refused:
-        load_labelled(write(table(rows)), roles=ROLES)
+        load_labelled(write(table(rows)), roles=ROLES, repairs=KEEP)
     assert message in str(refused.value)
 
 

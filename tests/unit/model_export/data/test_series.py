@@ -272,7 +272,7 @@ def test_a_column_that_counts_the_rows_is_the_time(write: WriteFile) -> None:
 
 
 def test_a_count_that_starts_again_with_every_series_is_the_time(write: WriteFile) -> None:
-    cells = [f"{name},{at},{(3 * at) % 7}" for name in "xy" for at in range(10)]
+    cells = [f"{name}{'.0' * (at % 2)},{at},{(3 * at) % 7}" for name in (7, 8) for at in range(10)]
     path = write(rows(*cells, header="s,n,a"))
     table = load_series(path, roles=SeriesRoles(series="s"))
     assert (table.targets, table.step) == (("a",), "1")
@@ -550,7 +550,7 @@ def test_short_series_can_be_left_out(write: WriteFile) -> None:
     roles = SeriesRoles(series="s")
     message = refused(path, roles)
     assert (
-        "line 7, series 'y': the series has 1 row, at least 4 are needed (1 of 2 series are"
+        "line 7, series 'y': the series has 1 row, at least 4 are needed (1 of 2 series have"
         in message
     )
     table = load_series(path, roles=roles, repairs=Repairs(short="drop"))
@@ -571,6 +571,30 @@ def test_a_row_without_an_id_is_refused(write: WriteFile) -> None:
     path = write(rows(*cells, header="time,s,a"))
     assert "line 4, column 's': no id of a series (rows without one: 1)" in refused(
         path, SeriesRoles(series="s")
+    )
+
+
+def test_an_id_that_comes_back_without_a_time_is_told(write: WriteFile) -> None:
+    cells = [f"{name},{at * at % 7}" for name in "xyx" for at in range(5)]
+    table = load_series(write(rows(*cells, header="s,a")), roles=SeriesRoles(series="s"))
+    assert [len(one.lines) for one in table.series] == [10, 5]
+    assert table.notes[1] == (
+        "rows of one series that stand apart in the file are one sequence all the same (such "
+        "series: 1): 'x' begins in line 2 and goes on in line 12"
+    )
+    apart = load_series(write(rows(*cells[:10], header="s,a")), roles=SeriesRoles(series="s"))
+    assert len(apart.notes) == 1
+
+
+def test_ids_of_one_whole_number_are_one_series(write: WriteFile) -> None:
+    cells = [f"{day},{name}{'.0' * (at % 2)},{at % 3}" for name in (7, 8)
+             for at, day in enumerate(DAYS[:6])]  # fmt: skip
+    table = load_series(write(rows(*cells, header="time,s,a")), roles=SeriesRoles(series="s"))
+    assert [(one.name, len(one.lines)) for one in table.series] == [("7", 6), ("8", 6)]
+    assert "such as '7.0' and '7' (such rows: 6)" in table.notes[0]
+    path = write(rows(*cells, f"{DAYS[6]},nan,1", header="time,s,a"))
+    assert "line 14, column 's': 'nan' stands for a missing value, so that there is no id" in (
+        refused(path, SeriesRoles(series="s"))
     )
 
 
