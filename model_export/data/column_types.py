@@ -80,6 +80,7 @@ def _formatted(cells: pl.Series, time_format: str, typing: _Typing) -> Column | 
 
 
 def without_missing(cells: pl.Series) -> pl.Series:
+    """Cells [N] as String, null where they say that there is no number or time."""
     cell = pl.col("cell")
     named = cell.str.to_lowercase().is_in(_MISSING)
     frame = cells.alias("cell").to_frame()
