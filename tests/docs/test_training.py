@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from scipy.io import savemat
 
 from model_export.command_line import main
+from model_export.data.rolls import load_rolls
 from tests.docs.console import Example, examples_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "training.md"
@@ -48,6 +49,15 @@ def test_every_task_reads_its_data() -> None:
     for command in commands:
         printed = ran(f"{command} --dry-run")
         assert re.search(r"^held out: ", printed, re.MULTILINE), f"{command}\nprints\n{printed}"
+
+
+def test_rolls_are_written_as_the_page_says(folder: Path) -> None:
+    [program] = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    lengths = {"first": 2, "second": 5, "third": 3, "fourth": 4}
+    names = {name: np.ones((length, 3)) for name, length in lengths.items()}
+    exec(program, dict(names))
+    rolls = load_rolls(str(folder / "chorales.npz"))
+    assert [len(one) for one in (*rolls.train, *rolls.validation, *rolls.test)] == [2, 5, 3, 4]
 
 
 def ran(command: str) -> str:
