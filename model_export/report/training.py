@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_export.report.figures import as_data_address, learning_curve
+from model_export.report.following import following_sections
 from model_export.report.gate_pictures import gates_section
 from model_export.report.residuals import residual_sections
 from model_export.report.section import Section
@@ -55,6 +56,7 @@ def training_sections(trained: TrainedModel) -> Callable[[Engine], Sequence[Sect
                 },
             ),
             *residual_sections(engine, trained.samples),
+            *following_sections(engine, trained.sample),
             gates_section(engine, trained.sample, "the held-out data"),
         )
 

@@ -1,6 +1,7 @@
 """The trained demo models: better than their baselines, and the same numbers every way."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,12 @@ def _check(answer: dict[str, Any], bundle: Bundle, expected: Trace) -> None:
         for name in GATES:
             values = getattr(expected, name)[0][:, layer.span]
             assert apart(np.array(shown[name]), values) <= TOLERANCE, (name, layer)
+
+
+def test_a_unit_of_the_text_follows_open_quotes(demo_repository: Path) -> None:
+    """As the report of the model says."""
+    report = (demo_repository / "characters" / "1" / REPORT_FILE).read_text("utf-8")
+    row = re.search(r'<th scope="row">open quotes</th>(.*?)</tr>', report, re.DOTALL)
+    assert row is not None
+    first, second = (float(cell) for cell in re.findall(r">(-?\d\.\d\d)<", row[1]))
+    assert min(abs(first), abs(second)) >= 0.5

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -169,6 +170,20 @@ def test_shows_the_residuals_of_every_series(tmp_path: Path) -> None:
             assert f"{series}: {column}\n" in residuals
     assert "short" not in residuals
     assert "3 more are not drawn" in residuals
+
+
+def test_says_what_units_follow(tmp_path: Path) -> None:
+    """Pressure is the largest input by far."""
+    plain = values_model("weather", hidden_sizes=(6, 4))
+    rows = plain.sample.copy()
+    rows[:, 1] += 200 * np.sign(np.sin(np.arange(len(rows))))
+    trained = replace(plain, samples={"": rows})
+    page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
+    section = page.text[page.text.index("What units follow") : page.text.index("Gates on")]
+    assert re.search(r"pressure[01]\d[a-z]+-?(0\.[5-9]\d|1\.00)", section), section
+    assert "No unit does" not in section
+    silent = replace(plain, samples={"": np.repeat(rows[:1], 40, axis=0)})
+    assert "No unit does" in report_on(silent, engine_of(plain, tmp_path / "2"), tmp_path).text
 
 
 def test_of_many_columns_those_that_move_are_shown(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""What units follow on held-out data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.report.section import Section
+from service.analysis.following import LEAST, Following, units_that_follow
+from service.analysis.markings import markings_of
+from service.bundle.manifest import Manifest
+from service.engine.engine import Engine
+
+_MOST = 12
+"""Rows that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Of a unit, counted in its layer."""
+
+    marking: str
+    layer: int
+    unit: int
+    tensor: str
+    found: float
+    confirmed: float
+
+
+def following_sections(engine: Engine, sample: NDArray[Any]) -> Sequence[Section]:
+    """For a sample [T, F] or [T] of characters or values; none for items."""
+    markings = markings_of(engine.manifest.input, sample)
+    if not markings:
+        return ()
+    state = engine.initial_states(1)
+    _, states = engine.sequence(sample[np.newaxis], state)
+    gates = engine.gates_of(sample, state[0], states[0])
+    tensors = dict(zip(gates.names, gates.tensors, strict=True))
+    rows = [_row(one, engine.manifest) for one in units_that_follow(tensors, markings)]
+    content = {
+        "rows": rows[:_MOST],
+        "left_out": max(0, len(rows) - _MOST),
+        "steps": len(sample),
+        "least": LEAST,
+    }
+    return (Section("following.html", content),)
+
+
+def _row(following: Following, manifest: Manifest) -> Row:
+    layer = next(at for at, one in enumerate(manifest.layers) if following.unit < one.span.stop)
+    return Row(
+        marking=following.marking,
+        layer=layer,
+        unit=following.unit - manifest.layers[layer].span.start,
+        tensor=following.tensor,
+        found=following.found,
+        confirmed=following.confirmed,
+    )

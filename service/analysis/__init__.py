@@ -1,0 +1,1 @@
+"""What recorded gates tell: NumPy alone, for the training report and for the page."""

@@ -1,0 +1,63 @@
+"""Numbers for every time step of an input that a unit may follow: open quotes, a column, …"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.signatures import InputSignature, Tokens, Values
+
+Marking = NDArray[np.float64]
+"""[T], NaN where there is none."""
+
+_OPENING, _CLOSING = "([{", ")]}"
+
+
+def markings_of(signature: InputSignature, inputs: NDArray[Any]) -> dict[str, Marking]:
+    """By what they are called, those of a sequence [T, F] or [T].
+
+    Of characters, what has been read up to and with each of them; of values, every column and how
+    it has changed since the step before. None for items.
+    """
+    if isinstance(signature, Values):
+        return _of_values(signature.names, inputs.astype(np.float64))
+    if not isinstance(signature, Tokens) or signature.token != "character":
+        return {}
+    if signature.vocabulary is None:
+        return {}
+    return _of_text([signature.vocabulary[token] for token in inputs.tolist()])
+
+
+def _of_values(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, Marking]:
+    found = {}
+    for name, column in zip(names, values.T, strict=True):
+        found[name] = column
+        found[f"change of {name}"] = np.diff(column, prepend=np.nan)
+    return found
+
+
+def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
+    quoted, depth, position, indentation, in_indentation = False, 0, 0, 0, True
+    rows = []
+    for character in characters:
+        if character == '"':
+            quoted = not quoted
+        depth = max(0, depth + (character in _OPENING) - (character in _CLOSING))
+        if character == "\n":
+            position, indentation, in_indentation = 0, 0, True
+        else:
+            in_indentation = in_indentation and character == " "
+            indentation += in_indentation
+            position += 1
+        rows.append((quoted, depth, indentation, position, position == 1))
+    names = ("open quotes", "open brackets", "indentation", "position in the line", "line begins")
+    columns = np.array(rows, np.float64).reshape(len(rows), len(names))
+    found = dict(zip(names, columns.T, strict=True))
+    for name, holds in (
+        ("capital letters", str.isupper),
+        ("digits", str.isdigit),
+        ("spaces", str.isspace),
+    ):
+        found[name] = np.array([holds(character) for character in characters], np.float64)
+    return found

@@ -1,0 +1,49 @@
+"""What a unit may follow, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from service.analysis.markings import markings_of
+from service.bundle.signatures import Tokens, Values
+
+TEXT = 'a "(b\n  [c]"))\n 1 X'
+BY_HAND = {
+    "open quotes": [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+    "open brackets": [0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+    "indentation": [0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 0, 1, 1, 1, 1],
+    "position in the line": [1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4],
+    "line begins": [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+    "capital letters": [0] * 18 + [1],
+    "digits": [0] * 16 + [1, 0, 0],
+    "spaces": [0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 0],
+}
+
+
+def test_of_a_text() -> None:
+    vocabulary = tuple(sorted(set(TEXT)))
+    tokens = np.array([vocabulary.index(character) for character in TEXT])
+    found = markings_of(Tokens(size=len(vocabulary), vocabulary=vocabulary), tokens)
+    assert {name: marking.tolist() for name, marking in found.items()} == BY_HAND
+
+
+def test_of_values() -> None:
+    values = np.array([[1.0, 5.0], [4.0, np.nan], [2.0, 7.0]], np.float32)
+    found = markings_of(Values(names=("a", "b"), units=("", "m")), values)
+    assert list(found) == ["a", "change of a", "b", "change of b"]
+    np.testing.assert_array_equal(found["change of a"], [np.nan, 3, -2])
+    np.testing.assert_array_equal(found["b"], [5, np.nan, 7])
+    np.testing.assert_array_equal(found["change of b"], [np.nan] * 3)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [Tokens(size=2), Tokens(size=2, vocabulary=("home", "cart"), token="item")],
+    ids=["without a vocabulary", "items"],
+)
+def test_there_are_none(signature: Tokens) -> None:
+    assert markings_of(signature, np.array([0, 1])) == {}
+
+
+def test_of_no_character() -> None:
+    signature = Tokens(size=1, vocabulary=("a",))
+    assert all(len(one) == 0 for one in markings_of(signature, np.zeros(0, np.int64)).values())
