@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-START_DEADLINE_SECONDS = 20.0
+START_DEADLINE_SECONDS = 60.0
+ANSWER_DEADLINE_SECONDS = 60.0
 LOG_DEADLINE_SECONDS = 20.0
 
 
@@ -147,6 +148,11 @@ def refused_start(*flags: str) -> str:
     assert ended.stdout == ""
     assert len(said) == 1, ended.stderr
     return said[0]
+
+
+def client_of(url: str) -> httpx.Client:
+    """One that waits for an answer for as long as a busy machine may need."""
+    return httpx.Client(base_url=url, timeout=ANSWER_DEADLINE_SECONDS)
 
 
 def free_port() -> int:

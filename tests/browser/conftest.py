@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 from tests.system_programs import required
 
 HOST = "gatewise.test"
@@ -80,7 +80,7 @@ def service(
 @pytest.fixture
 def api(service: ServiceProcess) -> Iterator[httpx.Client]:
     """The same service, without the page."""
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         yield client
 
 

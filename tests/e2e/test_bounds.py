@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 
 MAX_NUMBERS = 1000
 
@@ -18,7 +18,7 @@ def bounded(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     flags = ("--max-numbers", str(MAX_NUMBERS))
     with (
         running_service(repository, "memory://", log, *flags) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         yield client
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of, weather_inputs
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 
 LONG = 500
 """Time steps whose answer is too large to keep."""
@@ -29,13 +29,13 @@ def replicas(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def first(replicas: list[str]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=replicas[0]) as client:
+    with client_of(replicas[0]) as client:
         yield client
 
 
 @pytest.fixture
 def second(replicas: list[str]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=replicas[1]) as client:
+    with client_of(replicas[1]) as client:
         yield client
 
 

@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.requests import new_session
 from tests.metrics_page import Series, read_metrics
 from tests.raw_http import RawAnswer, RawConnection, head, post, post_in_chunks
-from tests.service_process import ServiceProcess
+from tests.service_process import ServiceProcess, client_of
 from tests.waiting import wait_until
 
 ROW = "[20, 1000, 0.5]"
@@ -61,7 +60,7 @@ REQUESTS = {
 def sessions(fronts: Mapping[str, ServiceProcess]) -> Mapping[str, ServiceProcess]:
     """Both have the same sessions, which both sides move alike."""
     for service in fronts.values():
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             new_session(client, "weather", session_id="the-session")
             new_session(client, "letters", session_id="the-letters")
     return fronts
@@ -101,7 +100,7 @@ def _seen(
     service: ServiceProcess, request: bytes, given: str
 ) -> tuple[RawAnswer, dict[Series, float], list[dict[str, Any]]]:
     """The answer, what was counted and what was logged, without times and random numbers."""
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         before = read_metrics(client)
         with RawConnection(service.port) as connection:
             answer = connection.ask(request)

@@ -13,7 +13,7 @@ from tests.e2e.requests import (
     state_of,
     weather_inputs,
 )
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 
 
 def test_metadata_is_kept_as_it_came(client: httpx.Client) -> None:
@@ -134,7 +134,7 @@ def test_a_full_service_refuses_and_ends_nobody(repository: Path, tmp_path: Path
     store = f"sqlite:///{tmp_path / 'sessions.db'}"
     with (
         running_service(repository, store, tmp_path / "log", *flags) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         key, body = {"idempotency-key": "first"}, {"model": "weather"}
         first = client.post("/v1/sessions", json=body, headers=key)

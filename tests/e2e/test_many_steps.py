@@ -19,7 +19,7 @@ from tests.e2e.requests import (
     state_of,
     weather_inputs,
 )
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 
 MODELS = ["weather", "weather-deep", "letters", "letters-deep"]
 Items = list[dict[str, Any]]
@@ -181,7 +181,7 @@ def test_a_retry_of_the_whole_moves_nothing_even_after_kill_9(
     store, key = f"sqlite:///{tmp_path / 'sessions.db'}", {"idempotency-key": "all of them"}
     with (
         running_service(repository, store, tmp_path / "log") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         sessions = [new_session(client, model) for model in MODELS]
         items: Items = [
@@ -195,7 +195,7 @@ def test_a_retry_of_the_whole_moves_nothing_even_after_kill_9(
         service.kill()
     with (
         running_service(repository, store, tmp_path / "log") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         again = send(client, items, **key)
         assert again[:8] == [item | {"replayed": True} for item in first[:8]]
@@ -235,7 +235,7 @@ def test_the_bound_on_numbers_counts_all_items(repository: Path, tmp_path: Path)
         running_service(
             repository, "memory://", tmp_path / "log", "--max-numbers", "1000"
         ) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         sessions = [new_session(client, "letters") for _ in range(3)]
         # 10 outputs and a state of 6 a step.
@@ -249,7 +249,7 @@ def test_the_bound_on_numbers_counts_all_items(repository: Path, tmp_path: Path)
 def test_what_the_queue_has_no_room_for_fails_alone(repository: Path, tmp_path: Path) -> None:
     with (
         running_service(repository, "memory://", tmp_path / "log", "--max-queue", "4") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         sessions = [new_session(client, "weather") for _ in range(2)]
         items = [{"session_id": one, "inputs": weather_inputs(1)} for one in sessions * 3]

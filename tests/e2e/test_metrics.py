@@ -18,7 +18,7 @@ from tests.e2e.requests import apply_steps, new_session, weather_inputs
 from tests.e2e.streams import open_stream
 from tests.metrics_page import Series, read_metrics, value_of
 from tests.redis_server import RedisServer, running
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -175,7 +175,7 @@ def test_live_sessions_and_models(repository: Path, tmp_path: Path) -> None:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with (
         running_service(repository, store, log) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         ids = [new_session(client, "weather") for _ in range(3)]
         client.delete(f"/v1/sessions/{ids[0]}")
@@ -184,7 +184,7 @@ def test_live_sessions_and_models(repository: Path, tmp_path: Path) -> None:
         assert value_of(series, "gatewise_model_info", model="weather", version="1") == 1
     with (
         running_service(repository, store, log) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         wait_for(client, lambda now: value_of(now, "gatewise_sessions") == 2)
 
@@ -198,7 +198,7 @@ def workers(repository: Path, tmp_path: Path) -> Iterator[ServiceProcess]:
 
 
 def test_any_worker_answers_for_all(workers: ServiceProcess) -> None:
-    with httpx.Client(base_url=workers.url) as client:
+    with client_of(workers.url) as client:
         session_id = new_session(client, "weather")
     first, second = [event["pid"] for event in workers.events("ready")]
     counted = 0
@@ -209,7 +209,7 @@ def test_any_worker_answers_for_all(workers: ServiceProcess) -> None:
         os.kill(stopped, signal.SIGCONT)
     sums = set()
     for _ in range(20):
-        with httpx.Client(base_url=workers.url) as client:
+        with client_of(workers.url) as client:
             series = read_metrics(client)
         sums.add(value_of(series, REQUESTS, route=STEPS))
         assert value_of(series, "gatewise_steps_total", model="weather") >= counted
@@ -233,19 +233,19 @@ def _step_alone(service: ServiceProcess, session_id: str) -> int:
 def test_a_killed_worker_takes_nothing_with_it_but_what_it_had_open(
     workers: ServiceProcess,
 ) -> None:
-    with httpx.Client(base_url=workers.url) as client:
+    with client_of(workers.url) as client:
         session_id = new_session(client, "weather")
     for _ in range(20):
-        with httpx.Client(base_url=workers.url) as client:
+        with client_of(workers.url) as client:
             apply_steps(client, session_id, ROW)
-    with ExitStack() as sockets, httpx.Client(base_url=workers.url) as client:
+    with ExitStack() as sockets, client_of(workers.url) as client:
         for _ in range(6):
             sockets.enter_context(open_stream(workers))
         wait_for(client, lambda now: value_of(now, "gatewise_open_streams", kind="websocket") == 6)
         for event in workers.events("ready"):
             os.kill(event["pid"], signal.SIGKILL)
         workers.wait_for("ready", 4)
-    with httpx.Client(base_url=workers.url) as client:
+    with client_of(workers.url) as client:
         series = read_metrics(client)
         assert value_of(series, REQUESTS, route=STEPS, status="200") == 20
         assert value_of(series, "gatewise_steps_total") == 20

@@ -11,7 +11,7 @@ import pytest
 from model_export.package import publish_trained
 from tests.bundles import plain_report, values_model
 from tests.e2e.requests import apply_steps, floats, new_session, states_of, weather_inputs
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 from tests.waiting import wait_until
 
 FAST = ("--repository-scan-seconds", "0.1")
@@ -50,7 +50,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
     rows = weather_inputs(4)
     with (
         running_service(copy, store, log, *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         expected = played(client, "tide", 4)
         old = new_session(client, "tide")
@@ -81,7 +81,7 @@ def test_old_sessions_go_on_and_new_ones_get_the_new_version(copy: Path, tmp_pat
         assert service.stop() == 0
     with (
         running_service(copy, store, log, *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         answer = apply_steps(client, old, [rows[3]])
         assert (answer["version"], answer["step"]) == (1, 4)
@@ -102,7 +102,7 @@ def _broken_version(repository: Path, version: int) -> Path:
 def test_a_refused_version_is_tried_again_when_it_changes(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         broken = _broken_version(copy, 2)
         service.wait_for("version_refused")
@@ -114,7 +114,7 @@ def test_a_refused_version_is_tried_again_when_it_changes(copy: Path, tmp_path: 
 def test_a_repository_that_vanishes_stays_served(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         session_id = new_session(client, "tide")
         copy.rename(copy.with_name("elsewhere"))
@@ -135,10 +135,10 @@ def test_a_request_that_misses_a_version_has_it_searched_at_once(
         publish_trained(values_model("tide", seed=2), copy)
         with (
             running_service(copy, store, tmp_path / "other", *RARELY) as other,
-            httpx.Client(base_url=other.url) as client,
+            client_of(other.url) as client,
         ):
             session_id = new_session(client, "tide")
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             assert client.get("/v1/models/tide").json()["version"] == 1
             missed = client.post(
                 f"/v1/sessions/{session_id}/steps", json={"inputs": weather_inputs(1)}
@@ -155,7 +155,7 @@ def test_a_request_that_misses_a_version_has_it_searched_at_once(
 def test_migrating_to_a_version_that_is_published_meanwhile(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *RARELY) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         path = f"/v1/sessions/{new_session(client, 'tide')}/migrate"
         missing = client.post(path, json={"version": 2})
@@ -172,7 +172,7 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with (
         running_service(copy, store, log, *RARELY) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         expected = played(client, "tide", 2)
         session_id = new_session(client, "tide")
@@ -181,7 +181,7 @@ def test_a_version_that_is_gone_leaves_its_sessions_intact(copy: Path, tmp_path:
     away = (copy / "tide" / "1").rename(tmp_path / "away")
     with (
         running_service(copy, store, log, *RARELY) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         steps = f"/v1/sessions/{session_id}/steps"
         missing = client.post(steps, json={"inputs": weather_inputs(1)})
@@ -206,7 +206,7 @@ def test_zero_seconds_mean_never(copy: Path, tmp_path: Path) -> None:
     flags = ("--repository-scan-seconds", "0")
     with (
         running_service(copy, "memory://", tmp_path / "log", *flags) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         publish_trained(values_model("wind"), copy)
         deadline = time.monotonic() + 1.5

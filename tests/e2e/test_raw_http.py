@@ -21,7 +21,7 @@ from tests.e2e.conftest import FRONTS, MAX_BODY_BYTES
 from tests.e2e.requests import new_session, state_of
 from tests.metrics_page import read_metrics, value_of
 from tests.raw_http import RawConnection, get, head, post, post_in_chunks
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 from tests.waiting import wait_until
 
 BODY = b'{"inputs": [[20, 1000, 0.5]]}'
@@ -199,7 +199,7 @@ def test_a_client_that_never_reads(fronts: Mapping[str, ServiceProcess], path: s
     uvicorn's own protocol goes on reading, 300 MB in this test.
     """
     served = fronts["direct"]
-    with httpx.Client(base_url=served.url) as client:
+    with client_of(served.url) as client:
         flood_path, other = (steps_of(new_session(client, "weather")) for _ in range(2))
     request = post(flood_path if path == STEPS else path, BODY)
     before = _resident_bytes(served.pid)
@@ -261,7 +261,7 @@ def test_a_waiting_step_whose_client_leaves_is_not_applied(
     store, log = tmp_path / "sessions.db", tmp_path / "log"
     with (
         running_service(repository, f"sqlite:///{store}", log, module=module) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
         RawConnection(service.port) as first,
         RawConnection(service.port) as leaving,
     ):
@@ -286,7 +286,7 @@ def test_sigterm_under_load_cuts_nobody(repository: Path, tmp_path: Path, module
         running_service(repository, store, log, module=module) as service,
         ThreadPoolExecutor(10) as clients,
     ):
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             paths = [steps_of(new_session(client, "weather")) for _ in range(10)]
             loops = [clients.submit(_step_until_told, service.port, path) for path in paths]
             wait_until(lambda: _steps_answered(client, 200) > 200, service.log)
@@ -306,7 +306,7 @@ def test_a_stopping_service_answers_what_waits(
         running_service(repository, f"sqlite:///{store}", log, module=module) as service,
         RawConnection(service.port) as waiting,
     ):
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             request = post(steps_of(new_session(client, "weather")), BODY)
         with _held(store):
             assert waiting.ask(get("/health/live")).status == 200
@@ -327,7 +327,7 @@ def test_a_step_that_outlasts_the_grace_is_cut(
     store, log = tmp_path / "sessions.db", tmp_path / "log"
     flags = ("--grace-seconds", "1")
     with running_service(repository, f"sqlite:///{store}", log, *flags, module=module) as service:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             session_id = new_session(client, "weather")
         with (
             RawConnection(service.port) as first,
@@ -344,7 +344,7 @@ def test_a_step_that_outlasts_the_grace_is_cut(
         assert service.wait() == 0
     with (
         running_service(repository, f"sqlite:///{store}", log, module=module) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         assert state_of(client, session_id)["step"] <= 1  # the second had not begun
 

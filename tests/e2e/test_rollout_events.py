@@ -11,7 +11,7 @@ import pytest
 from service.edges.http.openapi import ProblemDetails
 from service.edges.v1.schemas import DoneEvent, OutputEvent
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 
 ENDLESS = 100_000
 """Outputs that take seconds."""
@@ -158,7 +158,7 @@ def test_kill_9_in_the_middle_leaves_the_session_as_it_was(
     headers = EVENTS | {"idempotency-key": "killed"}
     with (
         running_service(repository, store, tmp_path / "log") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         path = f"/v1/sessions/{new_session(client, 'weather')}"
         with client.stream("POST", f"{path}/rollout", json=body, headers=headers) as answer:
@@ -169,7 +169,7 @@ def test_kill_9_in_the_middle_leaves_the_session_as_it_was(
                 list(events)
     with (
         running_service(repository, store, tmp_path / "log") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         assert client.get(path).json()["step"] == 0
         with client.stream("POST", f"{path}/rollout", json=body, headers=headers) as answer:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.requests import apply_steps, new_session, state_of
 from tests.e2e.test_survival import send_half_a_request
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 from tests.waiting import wait_until
 
 ROW = [20, 1000, 0.5]
@@ -48,11 +48,11 @@ def test_nobody_is_turned_away_while_balancers_are_told(
 
 def _reconnecting(service: ServiceProcess, end: "Future[float]") -> int:
     """Step over a new connection each time; how many answers came after the signal."""
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
 
     def step() -> None:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             apply_steps(client, session_id, [ROW])
 
     return _until(step, end)
@@ -60,7 +60,7 @@ def _reconnecting(service: ServiceProcess, end: "Future[float]") -> int:
 
 def _keeping(service: ServiceProcess, end: "Future[float]") -> int:
     """Step over one connection, for as long as the service keeps it open."""
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
         return _until(lambda: apply_steps(client, session_id, [ROW]), end)
 
@@ -74,7 +74,7 @@ def _until(step: Callable[[], object], end: "Future[float]") -> int:
 
 
 def _wait_until_all_step(service: ServiceProcess) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
 
         def all_step() -> bool:
             sessions = client.get("/v1/sessions").json()["sessions"]
@@ -139,7 +139,7 @@ def test_sigint_alone_skips_the_drain(repository: Path, tmp_path: Path) -> None:
 def test_a_request_that_hangs_is_cut_after_the_grace(repository: Path, tmp_path: Path) -> None:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with running_service(repository, store, log, "--grace-seconds", "1") as service:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             session_id = new_session(client, "weather")
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
             send_half_a_request(connection, session_id)
@@ -150,7 +150,7 @@ def test_a_request_that_hangs_is_cut_after_the_grace(repository: Path, tmp_path:
         assert len(service.events("stopped")) == 1
     with (
         running_service(repository, store, log) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         assert state_of(client, session_id)["step"] == 0
 

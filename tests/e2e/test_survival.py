@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.requests import apply_steps, inputs_for, new_session, state_of
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 from tests.waiting import wait_until
 
 MODELS = ["weather-deep", "letters"]
@@ -28,7 +28,7 @@ def test_kill_9_between_steps_changes_no_bit(
     for index in range(len(calls)):
         with running_service(repository, store, log, "--durability", durability) as service:
             for model in MODELS:
-                with httpx.Client(base_url=service.url) as ours:
+                with client_of(service.url) as ours:
                     if model not in sessions:
                         sessions[model] = new_session(ours, model)
                     found[model] += _play(ours, sessions[model], model, calls, only=index)
@@ -55,7 +55,7 @@ def test_kill_9_under_load_loses_no_answered_step(repository: Path, tmp_path: Pa
     """Clients count their answers until the connection breaks: at most one step was unanswered."""
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with running_service(repository, store, log) as service:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             sessions = [new_session(client, "weather") for _ in range(6)]
         with ThreadPoolExecutor(len(sessions)) as clients:
             counting = [clients.submit(_step_until_it_breaks, service, one) for one in sessions]
@@ -65,7 +65,7 @@ def test_kill_9_under_load_loses_no_answered_step(repository: Path, tmp_path: Pa
             answered = [count.result() for count in counting]
     with (
         running_service(repository, store, log) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         stored = [state_of(client, session_id)["step"] for session_id in sessions]
     assert min(answered) > 0
@@ -74,7 +74,7 @@ def test_kill_9_under_load_loses_no_answered_step(repository: Path, tmp_path: Pa
 
 
 def _step_until_it_breaks(service: ServiceProcess, session_id: str) -> int:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         for count in range(1_000_000):
             try:
                 apply_steps(client, session_id, [[20, 1000, 0.5]])
@@ -84,14 +84,14 @@ def _step_until_it_breaks(service: ServiceProcess, session_id: str) -> int:
 
 
 def _wait_until_stepped(service: ServiceProcess, session_id: str, step: int) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         wait_until(lambda: state_of(client, session_id)["step"] >= step, service.log, seconds=20)
 
 
 def test_sigterm_finishes_what_is_under_way_and_exits_0(repository: Path, tmp_path: Path) -> None:
     store, log = f"sqlite:///{tmp_path / 'sessions.db'}", tmp_path / "log"
     with running_service(repository, store, log) as service:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             session_id = new_session(client, "weather")
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
             send_half_a_request(connection, session_id)
@@ -104,7 +104,7 @@ def test_sigterm_finishes_what_is_under_way_and_exits_0(repository: Path, tmp_pa
         assert "Traceback" not in service.log()
     with (
         running_service(repository, store, log) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         assert state_of(client, session_id)["step"] == 1
 

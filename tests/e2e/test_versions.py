@@ -15,7 +15,7 @@ from service.edges.v1.schemas import ModelsAnswer, SequencesAnswer, VersionAnswe
 from tests.bundles import plain_report, tokens_model, values_model
 from tests.contract.sqlite.disks import small_disk
 from tests.e2e.requests import apply_steps, floats, new_session, states_of, weather_inputs
-from tests.service_process import ServiceProcess, refused_start, running_service
+from tests.service_process import ServiceProcess, client_of, refused_start, running_service
 from tests.waiting import wait_until
 
 FAST = ("--repository-scan-seconds", "0.1")
@@ -250,7 +250,7 @@ def test_every_worker_and_replica_follows(copy: Path, tmp_path: Path) -> None:
 def test_a_candidate_is_never_the_default(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("model_export.publish.write_report", plain_report)
@@ -265,7 +265,7 @@ def test_a_candidate_is_never_the_default(copy: Path, tmp_path: Path) -> None:
 def test_a_version_that_vanishes_takes_no_new_sessions(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         old = new_session(client, "tide")
         away = (copy / "tide" / "2").rename(tmp_path / "away")
@@ -286,7 +286,7 @@ def test_a_version_that_vanishes_takes_no_new_sessions(copy: Path, tmp_path: Pat
 def test_a_volume_that_is_not_mounted_takes_nothing_away(copy: Path, tmp_path: Path) -> None:
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         copy.rename(tmp_path / "elsewhere")
         copy.mkdir()
@@ -299,7 +299,7 @@ def test_what_is_wanted_cannot_be_read(copy: Path, tmp_path: Path) -> None:
     file = copy / "tide" / "desired.json"
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         client.put("/v1/models/tide/default", json={"version": 1})
         file.write_text("{")
@@ -314,7 +314,7 @@ def test_what_is_wanted_cannot_be_read(copy: Path, tmp_path: Path) -> None:
     # Nobody knows which of them was withdrawn: none serves by itself, each serves who names it.
     with (
         running_service(copy, "memory://", tmp_path / "log", *FAST) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         answer = client.post("/v1/sessions", json={"model": "tide"})
         assert refused(answer) == (409, "no_default_version")
@@ -338,7 +338,7 @@ def test_a_repository_that_is_read_only(published: Path, tmp_path: Path) -> None
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         with (
             running_service(copy, "memory://", tmp_path / "log", *RARELY) as service,
-            httpx.Client(base_url=service.url) as client,
+            client_of(service.url) as client,
         ):
             for answer in (
                 client.put("/v1/models/tide/default", json={"version": 1}),
@@ -381,7 +381,7 @@ def test_a_broken_version_does_not_stop_the_others(
     assert words in refused_start(*flags, "--strict")
     with (
         running_service(copy, store, tmp_path / "log", "--workers", workers) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         assert version_of_new(client) == 1
         assert states_of(client, "tide") == {1: "serving", 2: "refused", 3: "candidate"}

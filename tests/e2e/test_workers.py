@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.requests import apply_steps, new_session
 from tests.e2e.test_survival import BODY, send_half_a_request
-from tests.service_process import ServiceProcess, refused_start, running_service
+from tests.service_process import ServiceProcess, client_of, refused_start, running_service
 
 ROW = [20, 1000, 0.5]
 WORKERS = 2
@@ -43,10 +43,10 @@ def pids(service: ServiceProcess) -> list[int]:
 
 
 def test_every_worker_serves_every_session(service: ServiceProcess) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
     for step in range(1, 60):
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             assert apply_steps(client, session_id, [ROW])["step"] == step
     first, second = pids(service)
     assert service.pid not in (first, second)
@@ -79,7 +79,7 @@ def test_no_torch_in_any_of_them(service: ServiceProcess) -> None:
 
 
 def test_a_killed_worker_is_replaced_while_the_other_serves(service: ServiceProcess) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
     victim = pids(service)[0]
     os.kill(victim, signal.SIGKILL)
@@ -87,7 +87,7 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(service: ServiceProc
     assert ended == [ended[0] | {"worker": victim, "status": -9, "restart_seconds": 0}]
     answered = 0
     while len(service.events("ready")) < WORKERS + 1:
-        with httpx.Client(base_url=service.url) as client:
+        with client_of(service.url) as client:
             apply_steps(client, session_id, [ROW])
         answered += 1
     assert answered > 0
@@ -96,7 +96,7 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(service: ServiceProc
 
 def test_a_worker_told_to_stop_is_replaced_while_the_other_serves(service: ServiceProcess) -> None:
     """One after the other: a restart of all that nobody notices."""
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
     for pid in pids(service):
         count = len(service.events("ready"))
@@ -118,7 +118,7 @@ def test_a_worker_that_cannot_start_waits_longer_each_time(
     assert [event["restart_seconds"] for event in ended] == [0, 1, 2]
     assert [event["status"] for event in ended] == [-9, 1, 1]
     assert "is not a folder" in service.log()
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         apply_steps(client, new_session(client, "weather"), [ROW])
     hidden.rename(copy)
     service.wait_for("ready", WORKERS + 1)
@@ -176,7 +176,7 @@ def alive(pid: int) -> bool:
 def test_nobody_connects_when_only_old_requests_are_served(
     service: ServiceProcess,
 ) -> None:
-    with httpx.Client(base_url=service.url) as client:
+    with client_of(service.url) as client:
         session_id = new_session(client, "weather")
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         send_half_a_request(connection, session_id)

@@ -27,7 +27,7 @@ from tests.bundles import served_models, values_model
 from tests.e2e.requests import inputs_for
 from tests.e2e.streams import ask, block, open_stream, records
 from tests.redis_server import RedisServer, running
-from tests.service_process import ServiceProcess, running_service
+from tests.service_process import ServiceProcess, client_of, running_service
 
 TEN_YEARS = ("--session-ttl-seconds", str(10 * 366 * 86400))
 NEXT_STEPS = 3
@@ -66,7 +66,7 @@ def _done(work: Path, store: str) -> dict[str, Any]:
     """Fill a store; what was asked with keys."""
     with (
         running_service(work / "models", store, work / "log", *TEN_YEARS) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         work_done = _Work(service, client)
         for name in ("weather", "letters", "weather-deep", "letters-deep"):
@@ -85,7 +85,7 @@ def _looked_at(work: Path, store: str) -> dict[str, Any]:
     """Every session as it is, and what its next steps would be. Moves them."""
     with (
         running_service(work / "models", store, work / "log", *TEN_YEARS) as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
     ):
         found = client.get("/v1/sessions", params={"limit": 1000}).json()["sessions"]
         return {"sessions": [_session(client, one["session_id"]) for one in found]}

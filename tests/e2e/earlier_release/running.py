@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.e2e.streams import open_stream
 from tests.redis_server import RedisServer, running
-from tests.service_process import running_service
+from tests.service_process import client_of, running_service
 
 LEFT = Path(__file__).parent
 
@@ -58,7 +58,7 @@ def on_redis(repository: Path, folder: Path, *, finished: bool) -> Iterator[Earl
 def _serving(repository: Path, store: str, folder: Path, left: str) -> Iterator[Earlier]:
     with (
         running_service(repository, store, folder / "log") as service,
-        httpx.Client(base_url=service.url) as client,
+        client_of(service.url) as client,
         open_stream(service) as socket,
     ):
         yield Earlier(store, client, socket, json.loads((LEFT / left).read_text("utf-8")))
