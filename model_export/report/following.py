@@ -19,14 +19,11 @@ _MOST = 12
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Of a unit, counted in its layer."""
+    """Ready for the page."""
 
     marking: str
-    layer: int
-    unit: int
-    tensor: str
-    found: float
-    confirmed: float
+    by: str
+    halves: str
 
 
 def following_sections(engine: Engine, sample: NDArray[Any]) -> Sequence[Section]:
@@ -49,12 +46,11 @@ def following_sections(engine: Engine, sample: NDArray[Any]) -> Sequence[Section
 
 
 def _row(following: Following, manifest: Manifest) -> Row:
-    layer = next(at for at, one in enumerate(manifest.layers) if following.unit < one.span.stop)
-    return Row(
-        marking=following.marking,
-        layer=layer,
-        unit=following.unit - manifest.layers[layer].span.start,
-        tensor=following.tensor,
-        found=following.found,
-        confirmed=following.confirmed,
+    at, layer = next(
+        (at, one) for at, one in enumerate(manifest.layers) if following.unit < one.span.stop
     )
+    by = f"{following.tensor} of unit {following.unit - layer.span.start}"
+    if len(manifest.layers) > 1:
+        by += f" of layer {at}"
+    halves = f"{following.found:.2f}, {following.confirmed:.2f}".replace("-", "−")
+    return Row(following.marking, by, halves)

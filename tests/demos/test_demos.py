@@ -161,5 +161,6 @@ def test_a_unit_of_the_text_follows_open_quotes(demo_repository: Path) -> None:
     report = (demo_repository / "characters" / "1" / REPORT_FILE).read_text("utf-8")
     row = re.search(r'<th scope="row">open quotes</th>(.*?)</tr>', report, re.DOTALL)
     assert row is not None
-    first, second = (float(cell) for cell in re.findall(r">(-?\d\.\d\d)<", row[1]))
-    assert min(abs(first), abs(second)) >= 0.5
+    halves = re.findall(r"−?\d\.\d\d", row[1])
+    assert len(halves) == 2
+    assert all(abs(float(half.replace("−", "-"))) >= 0.5 for half in halves)

@@ -180,7 +180,9 @@ def test_says_what_units_follow(tmp_path: Path) -> None:
     trained = replace(plain, samples={"": rows})
     page = report_on(trained, engine_of(trained, tmp_path), tmp_path)
     section = page.text[page.text.index("What units follow") : page.text.index("Gates on")]
-    assert re.search(r"pressure[01]\d[a-z]+-?(0\.[5-9]\d|1\.00)", section), section
+    assert re.search(r"pressure[a-z]+ of unit \d of layer [01]−?(0\.[5-9]\d|1\.00), ", section), (
+        section
+    )
     assert "No unit does" not in section
     silent = replace(plain, samples={"": np.repeat(rows[:1], 40, axis=0)})
     assert "No unit does" in report_on(silent, engine_of(plain, tmp_path / "2"), tmp_path).text
