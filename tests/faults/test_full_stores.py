@@ -13,8 +13,9 @@ from tests.faults.figures import Figures
 from tests.faults.full_stores import FULL, Filling, on_small_disk, on_small_redis
 from tests.faults.schedule import Schedule
 
-STALLED = ("timeout", "503 store_unavailable", "503 commit_unknown")
-"""What a disk that takes seconds for a write can add, on a machine that others use too."""
+STALLED = ("timeout", "503 store_unavailable", "503 commit_unknown", "connection lost")
+"""What a disk that takes seconds for a write can add, on a machine that others use too. Clients
+leave a lane alone that timed out, and the service closes connections that are idle for so long."""
 
 FILLED = Schedule({"fill store": 3}, shortest_pause=0.3, longest_pause=1.0)
 
