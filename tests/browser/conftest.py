@@ -68,12 +68,18 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def shown(repository: Path) -> Path:
+    """The repository that the page shows."""
+    return repository
+
+
+@pytest.fixture(scope="module")
 def service(
-    chromium: str, repository: Path, tmp_path_factory: pytest.TempPathFactory
+    chromium: str, shown: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
     assert chromium  # without a browser there is nothing to serve
     log = tmp_path_factory.mktemp("service") / "log"
-    with running_service(repository, "memory://", log) as process:
+    with running_service(shown, "memory://", log) as process:
         yield process
 
 

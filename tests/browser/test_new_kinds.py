@@ -1,6 +1,5 @@
 """What the page makes of quantiles, labels, classes, items and missing values."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from service.bundle.manifest import Score
 from tests.browser.conftest import Visit
 from tests.browser.inspector_page import InspectorPage
 from tests.new_kinds import CLASSES, LEVELS, NOTES
-from tests.service_process import ServiceProcess, running_service
 
 ROWS = [[20.5, 1001.0, 0.5], [21.25, 998.5, 0.25]]
 TYPED_ROWS = "20.5, 1001, 0.5\n21.25, 998.5, 0.25"
@@ -20,13 +18,8 @@ MIXED_CHORDS = [[1.0, 0.0, 1.0], [40.0, -30.0, 20.0], [-40.0, 30.0, 0.0]]
 
 
 @pytest.fixture(scope="module")
-def service(
-    chromium: str, new_kinds: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServiceProcess]:
-    assert chromium  # without a browser there is nothing to serve
-    log = tmp_path_factory.mktemp("service") / "log"
-    with running_service(new_kinds, "memory://", log) as process:
-        yield process
+def shown(new_kinds: Path) -> Path:
+    return new_kinds
 
 
 SCORES = [
