@@ -76,14 +76,14 @@ def make_model(
     click.echo(f"held out: {trained.provenance.held_out}")
     click.echo(score_table(trained.scores))
     if not wins(trained.scores):
-        _say_who_wins(trained)
+        _say_what_it_loses_to(trained)
         candidate = candidate or not force
     folder = publish_trained(trained, repository, candidate=candidate)
     say_published(folder, candidate=candidate)
 
 
-def _say_who_wins(trained: "TrainedModel") -> None:
-    """Of a model that loses by a score that decides."""
+def _say_what_it_loses_to(trained: "TrainedModel") -> None:
+    """Of a model that does not win: what does as well, and why, as far as the losses tell."""
     for score in trained.scores:
         rival = score.best_baseline
         if not score.headline or score.beats_baselines or rival is None:

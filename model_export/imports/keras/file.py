@@ -133,7 +133,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         raise ModelRefused(reason)
     try:
         return archive.read(info)
-    except (RuntimeError, NotImplementedError) as error:
+    except RuntimeError as error:  # an entry that is encrypted, or packed in an unknown way
         raise ModelRefused(f"{name} cannot be read: {one_line(error)}") from error
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model_export.model.network import Network
 from model_export.recipes.forecast import ForecastRecipe
 from model_export.recipes.registry import RECIPES
+from model_export.tasks.classify import Classify
 from model_export.tasks.forecast import Forecast
 from model_export.tasks.registry import load_task
 from model_export.tasks.task import Batch, Task
@@ -76,8 +77,9 @@ def test_other_numbers_in_the_test_part_of_labelled_sequences(tmp_path: Path) ->
     """Of the sequences whose rows no batch and no validation ever has."""
     recipe = small_recipe("classify", tmp_path)
     task = load_task(recipe)
+    assert isinstance(task, Classify)
     lines = Path(recipe.data).read_text("utf-8").splitlines()
-    tested = {str(index) for index in task._parts[2]}  # type: ignore[attr-defined]
+    tested = {str(index) for index in task._parts[2]}
     assert len(tested) == 4
     for at, line in enumerate(lines[1:], 1):
         series, a, b, label = line.split(",")

@@ -7,6 +7,7 @@ which is for the importer to find out.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from onnx import helper
 
 from tests.variety.compositions.choices import Choices
 from tests.variety.compositions.graph import Graph, Impossible, Value
@@ -446,8 +447,6 @@ def by_length(graph: Graph, choose: Choices, value: Value) -> Value:
 
 def filled(graph: Graph, choose: Choices, value: Value) -> Value:
     """The value and a tensor of its own shape that holds one number."""
-    from onnx import helper  # noqa: PLC0415
-
     number = helper.make_tensor("value", 1, [1], [choose.of((0.0, 0.3))])
     made = graph.op("ConstantOfShape", graph.op("Shape", value), value=number)
     return graph.op(choose.of(("Add", "Max")), value, made)
