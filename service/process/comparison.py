@@ -159,9 +159,11 @@ def _read_table(file: Path, signature: InputSignature) -> list[NDArray[Any]]:
             lines = csv.reader(stream)
             head = next(lines, [])
             missing = [name for name in names if name not in head]
-            if missing:
+            repeated = [name for name in names if head.count(name) > 1]
+            if missing or repeated:
+                fault = "it has no column" if missing else "it has more than one column"
                 raise InvalidInput.at(
-                    (file.name,), f"it has no column {', '.join(missing)}", "data"
+                    (file.name,), f"{fault} {', '.join(missing or repeated)}", "data"
                 )
             numbered = [((file.name, f"line {lines.line_num}"), line) for line in lines]
     except (UnicodeDecodeError, csv.Error) as error:

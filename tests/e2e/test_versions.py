@@ -422,6 +422,10 @@ def test_comparing_before_choosing(copy: Path, tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("temperature,pressure\n1,2\n", "data.csv: it has no column humidity"),
+        (
+            "temperature,pressure,humidity,pressure\n1,2,3,4\n",
+            "data.csv: it has more than one column pressure",
+        ),
         ("temperature,pressure,humidity\n1,2,3\n1,x,3\n", "data.csv.line 3.pressure: 'x' is not"),
         ("temperature,pressure,humidity\n1,2,nan\n", "data.csv"),
         ("temperature,pressure,humidity\n", "the sequence is empty"),
