@@ -37,7 +37,7 @@ class Draft:
     `graphs` are serialised ONNX files by name, `golden` and `cells` the arrays of `golden.npz` and
     `cells.npz`. `compare` holds the engine that will serve against the original; `sections` are
     what the report says besides the model and its checks. Without a `tolerance` it is measured.
-    `weights` are what training can go on from.
+    `weights` are what training can go on from, `sample` real held-out inputs, [T, F] or [T].
     """
 
     manifest: Manifest
@@ -48,6 +48,7 @@ class Draft:
     sections: Callable[[Engine], Sequence[Section]]
     tolerance: Tolerance | None = None
     weights: bytes | None = None
+    sample: NDArray[Any] | None = None
 
 
 def graph_files(graphs: Graphs) -> dict[str, bytes]:

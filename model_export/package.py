@@ -56,6 +56,7 @@ def draft_of(trained: TrainedModel) -> Draft:
         compare=lambda _: (),
         sections=training_sections(trained),
         weights=safetensors.torch.save(trained.network.state_dict()),
+        sample=trained.sample,
     )
 
 

@@ -22,6 +22,7 @@ from service.bundle.manifest import (
     CELLS_FILE,
     GOLDEN_FILE,
     REPORT_FILE,
+    SAMPLE_FILE,
     WEIGHTS_FILE,
     Manifest,
 )
@@ -71,6 +72,8 @@ def pack(draft: Draft, folder: Path, manifest: Manifest) -> Bundle:
     _write_arrays(folder / GOLDEN_FILE, draft.golden)
     if draft.weights is not None:
         (folder / WEIGHTS_FILE).write_bytes(draft.weights)
+    if draft.sample is not None:
+        _write_arrays(folder / SAMPLE_FILE, {"input": draft.sample})
     if draft.cells:
         _write_arrays(folder / CELLS_FILE, draft.cells)
     tolerance = manifest.tolerance if draft.tolerance is None else draft.tolerance

@@ -7,6 +7,8 @@ GatewiseError
 ├── InvalidInput                 the request's content cannot be used; carries the places
 │   └── MalformedBody            the body is not a JSON object at all
 ├── BodyTooLarge                 the body is longer than the service accepts
+├── AskedTooMuch                 an answer would be larger than one may be; says what to ask for
+├── TraceEmpty                   a trace has no steps yet
 ├── ForeignOrigin                a browser sent it for a page of another site
 ├── ModelNotFound                no such model
 │   └── VersionNotFound          no such version of it
@@ -110,6 +112,14 @@ class MalformedBody(InvalidInput):
 
 class BodyTooLarge(GatewiseError):
     """The body is longer than `max_body_bytes`."""
+
+
+class AskedTooMuch(GatewiseError):
+    """The answer would be larger than one may be. Nothing was computed."""
+
+
+class TraceEmpty(GatewiseError):
+    """The trace records a session that was given nothing since."""
 
 
 class ForeignOrigin(GatewiseError):

@@ -26,6 +26,7 @@ from service.bundle.manifest import (
     CELLS_FILE,
     INITIAL_FILE,
     INSPECT_FILE,
+    SAMPLE_FILE,
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
@@ -87,12 +88,10 @@ def _rounded(source: Bundle) -> Draft:
     if INITIAL_FILE in files:
         graphs[INITIAL_FILE] = source.initial_graph.read_bytes()
     if INSPECT_FILE in files:
-        inspect = (source.folder / INSPECT_FILE).read_bytes()
-        graphs[INSPECT_FILE] = quantized_inspect(inspect, columns)
+        graphs[INSPECT_FILE] = quantized_inspect(source.inspect_graph.read_bytes(), columns)
     cells: dict[str, NDArray[Any]] = {}
     if CELLS_FILE in files:
-        with np.load(source.folder / CELLS_FILE) as arrays:
-            cells = rounded_cells(arrays, columns)
+        cells = rounded_cells(source.cells(), columns)
     return Draft(
         manifest=source.manifest,
         graphs=graphs,
@@ -100,6 +99,7 @@ def _rounded(source: Bundle) -> Draft:
         cells=cells,
         compare=lambda _: (),
         sections=lambda _: (),
+        sample=source.sample() if SAMPLE_FILE in files else None,
     )
 
 

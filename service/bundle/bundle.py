@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.bundle.manifest import (
+    CELLS_FILE,
     GOLDEN_FILE,
     HIDDEN,
     INITIAL_FILE,
+    INSPECT_FILE,
     MANIFEST_FILE,
+    SAMPLE_FILE,
     SEQUENCE_FILE,
     STEP_FILE,
     Manifest,
@@ -41,6 +44,26 @@ class Bundle:
     def initial_graph(self) -> Path:
         return self.folder / INITIAL_FILE
 
+    @property
+    def inspect_graph(self) -> Path:
+        return self.folder / INSPECT_FILE
+
+    def cells(self) -> dict[str, NDArray[Any]]:
+        """The weights and activations of every layer, as docs/architecture.md names them."""
+        return _arrays(self.folder / CELLS_FILE)
+
+    def sample(self) -> NDArray[Any]:
+        """Real held-out inputs, [T, F] float32 or [T] int64: the longest stretch that the version
+        has, which is a sequence of its golden vectors where training left no longer one."""
+        if SAMPLE_FILE not in self.manifest.files:
+            first: NDArray[Any] = self.golden()["input"][0]
+            return first
+        arrays = _arrays(self.folder / SAMPLE_FILE)
+        if "input" not in arrays or arrays["input"].dtype != self.manifest.input.dtype:
+            expected = self.manifest.input.dtype.__name__
+            raise BundleCorrupt(f"{self.folder / SAMPLE_FILE} has no array `input` of {expected}")
+        return arrays["input"]
+
     def golden(self) -> dict[str, NDArray[Any]]:
         """The golden vectors: inputs, and what the original makes of them in float64.
 
@@ -54,13 +77,11 @@ class Bundle:
         if self.manifest.sessions:
             names += ["state", "states", *self.manifest.gate_names]
             names += [] if self.manifest.hidden_in_state else [HIDDEN]
-        try:
-            with np.load(file) as arrays:
-                golden = {name: arrays[name] for name in names}
-        except KeyError as error:
-            raise BundleCorrupt(f"{file} lacks an array: {error.args[0]}") from None
-        except (ValueError, AttributeError, OSError, BadZipFile) as error:
-            raise BundleCorrupt(f"{file} is not an archive of arrays: {error}") from None
+        arrays = _arrays(file)
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise BundleCorrupt(f"{file} lacks an array: {missing[0]}")
+        golden = {name: arrays[name] for name in names}
         input_type = self.manifest.input.dtype
         for name, array in golden.items():
             expected = (input_type,) if name == "input" else (np.float64, np.float32)
@@ -70,6 +91,14 @@ class Bundle:
             name: array if name == "input" else array.astype(np.float64)
             for name, array in golden.items()
         }
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(file) as arrays:
+            return dict(arrays)
+    except (ValueError, AttributeError, OSError, BadZipFile) as error:
+        raise BundleCorrupt(f"{file} is not an archive of arrays: {error}") from None
 
 
 def sha256_of(file: Path) -> str:

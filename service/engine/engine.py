@@ -5,6 +5,7 @@ Inputs are float32, or int64 tokens without the last axis.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,8 @@ import onnxruntime.capi.onnxruntime_pybind11_state as _ort
 from numpy.typing import NDArray
 
 from service.bundle.bundle import Bundle
-from service.bundle.manifest import HIDDEN, Manifest, constant_input
+from service.bundle.manifest import CELLS_FILE, HIDDEN, INSPECT_FILE, Manifest, constant_input
+from service.engine.inspection import Inspection
 from service.engine.provider import Provider
 from service.errors import BundleCorrupt
 from service.records import record
@@ -59,6 +61,7 @@ class Engine:
     def __init__(self, bundle: Bundle, provider: Provider) -> None:
         """Open all graphs. Raises BundleCorrupt, ProviderUnavailable."""
         self.bundle = bundle
+        self._provider = provider
         manifest = bundle.manifest
         self.manifest: Manifest = manifest
         hidden = () if manifest.hidden_in_state else (HIDDEN,)
@@ -80,6 +83,18 @@ class Engine:
         assert opened is not None
         self.provider: str = opened.get_providers()[0]
         self._initial_state = _initial_state(manifest)
+
+    @cached_property
+    def inspection(self) -> Inspection | None:
+        """Opened when somebody looks inside; None for a version that was published without it."""
+        if INSPECT_FILE not in self.manifest.files:
+            return None
+        return Inspection(self.bundle, self._provider)
+
+    @cached_property
+    def cells(self) -> Mapping[str, NDArray[Any]]:
+        """The arrays of `cells.npz`; none for a version that was published without it."""
+        return self.bundle.cells() if CELLS_FILE in self.manifest.files else {}
 
     def initial_states(
         self, batch: int, constants: Mapping[str, NDArray[Any]] | None = None

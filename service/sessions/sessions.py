@@ -7,21 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
 from service.bundle.manifest import Manifest, is_laid_out_alike
-from service.engine.engine import Engine
 from service.errors import (
-    InvalidInput,
     SessionDamaged,
-    SessionsUnsupported,
     StateMismatch,
     StoreError,
 )
-from service.operations.constants import read_constants
 from service.operations.limits import Limits
 from service.operations.requests import (
     Create,
@@ -37,6 +30,7 @@ from service.operations.rollout import Forecast, Rollout
 from service.repository.models import Models
 from service.sessions.admission import admit, alive
 from service.sessions.answers import Answer, Answered
+from service.sessions.beginning import check_width, first_state
 from service.sessions.capacity import Capacity
 from service.sessions.changing import change
 from service.sessions.creation import Creation, chosen_id
@@ -155,7 +149,9 @@ class Sessions:
 
         def make() -> Session:
             engine = self._models.opened(request.model, request.version)
-            begun = self._vector(engine.manifest, _begun(engine, request))
+            begun = self._vector(
+                engine.manifest, first_state(engine, request.state, request.constants)
+            )
             return self._creation.begin(identity, new, engine.manifest, begun)
 
         return await self._batcher.call(
@@ -243,7 +239,7 @@ class Sessions:
         def put(session: Session) -> Session:
             _check_origin(session, request.model, request.version)
             manifest = self._models.manifest(session.model, session.version)
-            _check_state(request.state, manifest.state_size)
+            check_width(request.state, manifest.state_size)
             return replace(session, step=request.step, state=self._vector(manifest, request.state))
 
         changed = await self._change(request, put, puts_state=True)
@@ -362,29 +358,4 @@ def _check_origin(session: Session, model: str | None, version: int | None) -> N
             f"this state is of model {model or session.model!r}, version "
             f"{version or session.version}; session {session.session_id!r} runs on "
             f"{session.model!r}, version {session.version}",
-        )
-
-
-def _begun(engine: Engine, request: Create) -> NDArray[np.float32]:
-    """The state [S] that a new session begins with."""
-    manifest, state = engine.manifest, request.state
-    if not manifest.sessions:
-        raise SessionsUnsupported(
-            f"model {manifest.name!r} has no sessions: {manifest.reason}; "
-            f"POST whole sequences to /v1/models/{manifest.name}/sequences"
-        )
-    if state is None:
-        constants = read_constants(request.constants, manifest.constants)
-        begun: NDArray[np.float32] = engine.initial_states(1, constants)[0]
-        return begun
-    if request.constants is not None:
-        raise InvalidInput.at(("constants",), "send `state` or `constants`: a state has them in it")
-    _check_state(state, manifest.state_size)
-    return state
-
-
-def _check_state(state: NDArray[np.float32] | None, state_size: int) -> None:
-    if state is not None and len(state) != state_size:
-        raise InvalidInput.at(
-            ("state",), f"{len(state)} numbers, but this model's state has {state_size}"
         )

@@ -35,6 +35,8 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     InvalidInput: Problem(422, "invalid_input", "The input cannot be used"),
     MalformedBody: Problem(400, "malformed_body", "The body is not a JSON object"),
     errors.BodyTooLarge: Problem(413, "body_too_large", "The body is too long"),
+    errors.AskedTooMuch: Problem(413, "asked_too_much", "The answer would be too large"),
+    errors.TraceEmpty: Problem(409, "trace_empty", "The trace has no steps yet"),
     errors.ForeignOrigin: Problem(403, "foreign_origin", "A page of another site sent this"),
     errors.ModelNotFound: Problem(404, "model_not_found", "No such model"),
     errors.SessionsUnsupported: Problem(

@@ -11,9 +11,9 @@ from service.batcher.wholes import WholeRow, compute_wholes, needs_whole
 from service.bundle.manifest import Manifest
 from service.edges.http.body import parse_long
 from service.edges.http.long_numbers import long_json, take_sequences
+from service.edges.http.outputs import render_outputs
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import SequencesBody
-from service.edges.v1.step_bodies import render_outputs
 from service.engine.engine import Engine
 from service.errors import InvalidInput
 from service.operations.constants import read_constants

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.bundle.manifest import Manifest
 from service.edges.http.json import to_json
+from service.edges.http.outputs import render_outputs
 from service.edges.v1.gates import render_gates
 from service.edges.v1.requests import PlainStepsBody, RolloutBody
 from service.operations.gates import GateSelection
@@ -109,29 +108,6 @@ def described_fields(answers: Answers, gates: GateSelection | None) -> list[byte
         b'%b,"etag":"\\"%b\\""%b' % (fields, tag, replayed)
         for fields, tag in zip(step_fields(answers, gates), tags, strict=True)
     ]
-
-
-def render_outputs(outputs: NDArray[np.float32], manifest: Manifest) -> dict[str, Any]:
-    """`outputs` [T, O], and what the model's kind says beside them of each step, such as the most
-    likely tokens.
-
-    A step that has no answer yet is null, and `ready_at` says which step has the first.
-    """
-    rendered: dict[str, Any] = {"outputs": np.ascontiguousarray(outputs)}
-    missing: NDArray[np.bool_] = np.zeros(len(outputs), bool)
-    if manifest.ready_at > 1:
-        missing = np.asarray(np.isnan(outputs).any(axis=1))
-    if missing.any():
-        rows = zip(outputs, missing, strict=True)
-        rendered["outputs"] = [None if none else row for row, none in rows]
-        rendered["ready_at"] = manifest.ready_at
-    given = manifest.output
-    if given.beside is not None:
-        rendered[given.beside] = [
-            None if none else given.say(row, manifest.input)
-            for row, none in zip(outputs, missing, strict=True)
-        ]
-    return rendered
 
 
 async def render_aside(outputs: int, render: Callable[[], bytes]) -> bytes:

@@ -1,0 +1,1 @@
+"""Looking into what a model did: traces are kept, run again, and asked."""

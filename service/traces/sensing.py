@@ -1,0 +1,184 @@
+"""Which earlier inputs an output depends on, through everything that lies between.
+
+Where the layers stand one on the other and nothing but them is carried from step to step, one
+backward sweep over the recorded gates says it. Elsewhere each input is replaced, and the steps run
+again.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.analysis.recorded import LAYER_INPUT, Recorded
+from service.analysis.sensitivity import is_stack
+from service.analysis.sensitivity import sensitivity as swept
+from service.bundle.manifest import HIDDEN, Manifest
+from service.engine.inspection import Inspection, SetGate
+from service.errors import AskedTooMuch, InvalidInput
+from service.operations.traces import Sensitivity
+from service.records import record
+from service.traces.asking import Working, step_of
+from service.traces.run import Run, Slice
+from service.traces.tensors import cell_of, recorded
+
+MOST_STEPS = 2000
+"""That a gradient is followed back."""
+MOST_REPLACED = 200
+"""Inputs that are replaced one by one: each takes all steps behind it."""
+_NUDGE = 1e-3
+"""Of a hidden state, which lies within ±1: float32 has three digits left of what follows."""
+
+
+@record
+class Sensed:
+    """Of one `output` after `step`, for the inputs of the n steps from `begin` to it.
+
+    `influence` [n]: with `gradient` the first-order effect of what the first layer was given,
+    beside what it was given on average, ∂output/∂x · (x − mean x), and `size` [n] is ‖∂output/∂x‖;
+    by `perturbation` it is the output as it was, less what it is with the average input (of tokens
+    the commonest one) in that place, and there is no size. `reaches_start` says that no step before
+    `begin` counts.
+    """
+
+    step: int
+    output: int
+    value: float
+    begin: int
+    method: Literal["gradient", "perturbation"]
+    influence: NDArray[np.float64]
+    size: NDArray[np.float64] | None
+    reaches_start: bool
+
+
+def sensitivity(run: Run, asked: Sensitivity) -> Working[Sensed]:
+    """Raises InvalidInput, AskedTooMuch."""
+    step = step_of(run, asked.step)
+    (last,) = run.slices(step, step + 1)
+    outputs = last.looked.output[0]
+    if np.isnan(outputs).any():
+        raise InvalidInput.at(("step",), f"the model has no answer yet at step {step}", "query")
+    output = int(outputs.argmax()) if asked.output is None else asked.output
+    if asked.output is None and run.manifest.output.token_count == 0:
+        output = 0
+    if output >= len(outputs):
+        raise InvalidInput.at(
+            ("output",), f"the outputs are 0 to {len(outputs) - 1}, and no {output}", "query"
+        )
+    yield
+    if _goes_through_layers_alone(run, last):
+        return (yield from _by_gradient(run, last, output, asked.depth))
+    return (yield from _by_perturbation(run, last, output, asked.depth))
+
+
+def _goes_through_layers_alone(run: Run, last: Slice) -> bool:
+    manifest = run.manifest
+    if run.engine.inspection is None or manifest.window is not None:
+        return False
+    kinds = {segment.kind for segment in manifest.state}
+    if "carried" in kinds or not manifest.hidden_in_state:
+        return False
+    return is_stack(_layers(run, last))
+
+
+def _layers(run: Run, one: Slice) -> list[Recorded]:
+    return [recorded(run, layer, one) for layer in range(len(run.layers))]
+
+
+def _by_gradient(run: Run, last: Slice, output: int, depth: int) -> Working[Sensed]:
+    if depth > MOST_STEPS:
+        raise AskedTooMuch(
+            f"a gradient is followed back {MOST_STEPS} steps at most; ask for a smaller `depth`"
+        )
+    inspection = run.engine.inspection
+    assert inspection is not None
+    gradients = _of_hidden(inspection, run.manifest, last, output)
+    yield
+    step = last.begin
+    slices = (_layers(run, one) for one in run.backwards(step + 1))
+    cells = [cell_of(run, layer) for layer in range(len(run.layers))]
+    found = swept(slices, cells, step, gradients, depth=depth)
+    given = np.concatenate(
+        [recorded(run, 0, one).tensors[LAYER_INPUT] for one in run.slices(found.begin, step + 1)]
+    ).astype(np.float64)
+    return Sensed(
+        step,
+        output,
+        float(last.looked.output[0, output]),
+        found.begin,
+        "gradient",
+        (found.inputs * (given - given.mean(axis=0))).sum(axis=1),
+        np.sqrt((found.inputs**2).sum(axis=1)),
+        found.reaches_start,
+    )
+
+
+def _of_hidden(
+    inspection: Inspection, manifest: Manifest, last: Slice, output: int
+) -> list[NDArray[np.float64]]:
+    """∂output/∂hidden of each layer [U] after a step, the layers above left as they are.
+
+    By central differences: with every update set to 0 the hidden states are those of the state that
+    is given, and the output is what follows from them.
+    """
+    hidden = last.looked.tensors[HIDDEN][0]
+    units = len(hidden)
+    nudges = _NUDGE * np.concatenate([np.eye(units), -np.eye(units)])
+    states = np.repeat(last.looked.state, 2 * units, axis=0)
+    states[:, :units] = (hidden + nudges).astype(np.float32)
+    inputs = np.repeat(last.inputs, 2 * units, axis=0)
+    shape = (2 * units, units)
+    nothing_written = SetGate(np.ones(shape, np.float32), np.zeros(shape, np.float32))
+    found = inspection.look(inputs, states, {"update": nothing_written}).output[:, output]
+    ahead, behind = found[:units].astype(np.float64), found[units:].astype(np.float64)
+    apart = (states[:units, :units] - states[units:, :units]).astype(np.float64).diagonal()
+    slopes = (ahead - behind) / apart
+    return [slopes[layer.span] for layer in manifest.layers]
+
+
+def _by_perturbation(run: Run, last: Slice, output: int, depth: int) -> Working[Sensed]:
+    if run.interventions:
+        raise InvalidInput.at(
+            ("trace_id",),
+            "what an output depends on cannot be said of this model while gates are set: other "
+            "operators stand between its layers; ask for it of the trace without interventions",
+            "path",
+        )
+    if depth > MOST_REPLACED:
+        raise AskedTooMuch(
+            f"other operators stand between the layers of this model, so that inputs are replaced "
+            f"one by one, {MOST_REPLACED} at most; ask for a smaller `depth`"
+        )
+    step, begin = last.begin, max(run.begin, last.begin + 1 - depth)
+    inputs = run.inputs[begin - run.begin : step + 1 - run.begin]
+    state = run.state_after(begin)
+    changed = []
+    for rows in _replaced(inputs, _usual(run.inputs)):
+        states = np.repeat(state[np.newaxis], len(rows), axis=0)
+        outputs, _ = run.engine.sequence(rows, states)
+        changed.append(outputs[:, -1, output])
+        yield
+    value = float(last.looked.output[0, output])
+    influence = value - np.concatenate(changed).astype(np.float64)
+    reaches = begin == run.begin
+    return Sensed(step, output, value, begin, "perturbation", influence, None, reaches)
+
+
+def _usual(inputs: NDArray[Any]) -> NDArray[Any]:
+    """The mean row of [T, F], or the commonest token of [T]."""
+    if inputs.dtype.kind == "f":
+        known = ~np.isnan(inputs)
+        total = np.where(known, inputs, 0).sum(axis=0, dtype=np.float64)
+        return np.asarray(total / np.maximum(known.sum(axis=0), 1), np.float32)
+    tokens, counts = np.unique(inputs, return_counts=True)
+    return np.asarray(tokens[counts.argmax()])
+
+
+def _replaced(inputs: NDArray[Any], usual: NDArray[Any], batch: int = 16) -> Iterator[NDArray[Any]]:
+    """Some at a time: the inputs [n, …] n times, with another one of them replaced in each."""
+    for first in range(0, len(inputs), batch):
+        rows = np.repeat(inputs[np.newaxis], min(batch, len(inputs) - first), axis=0)
+        for row in range(len(rows)):
+            rows[row, first + row] = usual
+        yield rows
