@@ -110,7 +110,7 @@ class Oracle:
         self._front, self._head = config.front.kind, config.head.kind
         self._levels = getattr(config.head, "levels", ())
         self.hidden_sizes = config.hidden_sizes
-        self._layers = [
+        self.layers = [
             torch_layer(self._parameters, f"layers.{index}.", reset=config.reset)
             for index in range(len(config.hidden_sizes))
         ]
@@ -127,23 +127,23 @@ class Oracle:
 
     def _step(self, inputs: NDArray[Any], hidden: list[Array]) -> tuple[Array, ...]:
         """One time step of all layers; `hidden` is moved on in place."""
-        x = self._seen(inputs)
+        x = self.seen(inputs)
         gates = []
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             reset, update, candidate, hidden[index] = layer.step(x, hidden[index])
             gates.append((reset, update, candidate))
             x = hidden[index]
         r, z, n = (np.concatenate(one, axis=1) for one in zip(*gates, strict=True))
-        return self._output(x, inputs), np.concatenate(hidden, axis=1), r, z, n
+        return self.output_of(x, inputs), np.concatenate(hidden, axis=1), r, z, n
 
-    def _seen(self, inputs: NDArray[Any]) -> Array:
+    def seen(self, inputs: NDArray[Any]) -> Array:
         """What the first layer gets: normalised values, or the embedding of a token."""
         if self._front == "tokens":
             return np.asarray(self._parameters["front.weight"][inputs])
         mean, scale = self._parameters["front.mean"], self._parameters["front.scale"]
         return (inputs.astype(np.float64) - mean) / scale
 
-    def _output(self, h: Array, inputs: NDArray[Any]) -> Array:
+    def output_of(self, h: Array, inputs: NDArray[Any]) -> Array:
         """softmax(V h + c), input + scale ⊙ (V h + c), or quantiles around that."""
         scores = h @ self._parameters["head.weight"].T + self._parameters["head.bias"]
         if self._head == "softmax":

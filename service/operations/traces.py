@@ -230,22 +230,3 @@ class Comparison(OfLayer):
 
     other_id: str = ""
     threshold: float = 0.05
-
-
-Look = (
-    ShowInputs
-    | ShowOutputs
-    | Window
-    | Export
-    | CellAt
-    | Attribution
-    | Sensitivity
-    | Nearest
-    | Statistics
-    | Order
-    | Projection
-    | Findings
-    | Following
-    | Comparison
-)
-"""What is computed from a trace."""

@@ -1,14 +1,19 @@
 """What is asked of a run, checked against what the run has."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from service.errors import AskedTooMuch, InvalidInput
+from service.operations.traces import Asked
 from service.traces.run import Run
 
+Question = TypeVar("Question", bound=Asked)
 Answer = TypeVar("Answer")
 Working = Generator[None, None, Answer]
 """A computation that stops after every slice, so that others have their turn, and then returns."""
+
+View = Callable[[Run, Question], Working[Answer]]
+"""What is computed from a run, as a request asks for it."""
 
 MOST_NUMBERS = 4_000_000
 """Of one answer about a trace: 16 MB in binary, some 80 MB as JSON."""

@@ -10,18 +10,23 @@ from numpy.typing import NDArray
 
 from service.bundle.manifest import HIDDEN
 from service.operations.traces import Export
+from service.records import record
 from service.traces.asking import Working, check_numbers, span_of, units_of
 from service.traces.run import Run
 from service.traces.tensors import check_layer, check_tensor, values
 
-Arrays = Mapping[str, NDArray[Any]]
+
+@record
+class Exported:
+    """`arrays`: `step` [T], `input` [T, F] or [T], `output` [T, O], and LAYER/TENSOR [T, U] each.
+    `columns` names those of each array that has any."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Sequence[str]]
 
 
-def export(run: Run, asked: Export) -> Working[Arrays]:
-    """`step` [T], `input` [T, F] or [T], `output` [T, O], and LAYER/TENSOR [T, U] each.
-
-    Raises InvalidInput, AskedTooMuch.
-    """
+def export(run: Run, asked: Export) -> Working[Exported]:
+    """Raises InvalidInput, AskedTooMuch."""
     begin, end = span_of(run, asked.begin, asked.end)
     layers = range(len(run.layers)) if asked.all_layers else [asked.layer]
     chosen = [
@@ -29,41 +34,44 @@ def export(run: Run, asked: Export) -> Working[Arrays]:
         for layer in layers
         for tensor in _tensors_of(run, layer, asked.tensors)
     ]
-    width = sum(len(units) for _, _, units in chosen) + run.manifest.output.width + 1
+    manifest = run.manifest
+    width = sum(len(units) for _, _, units in chosen) + manifest.output.width + 1
     check_numbers((end - begin) * width, "ask for fewer `tensors`, `units` or steps")
     arrays: dict[str, NDArray[Any]] = {
         "step": np.arange(begin, end),
         "input": run.inputs[begin - run.begin : end - run.begin],
         "output": np.concatenate([one.looked.output for one in run.slices(begin, end)]),
     }
+    columns: dict[str, Sequence[str]] = {
+        "input": [name for name, _ in manifest.input.columns],
+        "output": list(map(str, range(manifest.output.width))),
+    }
     yield
     for layer, tensor, units in chosen:
-        parts = []
+        name, parts = f"{layer}/{tensor}", []
         for _, found in values(run, layer, tensor, begin, end):
             parts.append(found[:, units])
             yield
-        arrays[f"{layer}/{tensor}"] = np.concatenate(parts)
-    return arrays
+        arrays[name], columns[name] = np.concatenate(parts), list(map(str, units))
+    return Exported(arrays, columns)
 
 
-def as_npz(arrays: Arrays) -> bytes:
+def as_npz(exported: Exported) -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+    np.savez_compressed(file, allow_pickle=False, **exported.arrays)
     return file.getvalue()
 
 
-def as_csv(arrays: Arrays, inputs: Sequence[str], units: Sequence[int] | None) -> bytes:
+def as_csv(exported: Exported) -> bytes:
     """A row for each step: the step, its inputs, its outputs, and a column LAYER/TENSOR/UNIT for
     each number; empty where there is none."""
     columns: list[tuple[str, NDArray[Any]]] = []
-    for name, array in arrays.items():
+    for name, array in exported.arrays.items():
         if array.ndim == 1:
             columns.append((name, array))
-            continue
-        names = (
-            inputs if name == "input" else [str(index) for index in _numbers(name, array, units)]
-        )
-        columns += [(f"{name}/{one}", array[:, at]) for at, one in enumerate(names)]
+        else:
+            names = exported.columns[name]
+            columns += [(f"{name}/{one}", array[:, at]) for at, one in enumerate(names)]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([name for name, _ in columns])
@@ -78,10 +86,6 @@ def _tensors_of(run: Run, layer: int, tensors: Sequence[str] | None) -> Sequence
     for tensor in tensors:
         check_tensor(run, layer, tensor)
     return tensors
-
-
-def _numbers(name: str, array: NDArray[Any], units: Sequence[int] | None) -> Sequence[int]:
-    return units if units is not None and name != "output" else range(array.shape[1])
 
 
 def _written(array: NDArray[Any]) -> list[str]:

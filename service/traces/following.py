@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from service.analysis.following import Following as Found
-from service.analysis.following import Ranked, Search
+from service.analysis.following import Search
 from service.analysis.markings import Marking, markings_of
+from service.bundle.manifest import Layer
 from service.errors import InvalidInput
 from service.operations.traces import Findings, Following
 from service.records import record
@@ -18,11 +19,25 @@ GIVEN = "given"
 
 
 @record
+class Finding:
+    """A unit of a layer whose `tensor` follows a marking: Pearson's correlation on the first half
+    of the steps, on the second, and on all of them where somebody asked for that."""
+
+    marking: str
+    tensor: str
+    layer: int
+    unit: int
+    found: float
+    confirmed: float
+    overall: float | None = None
+
+
+@record
 class Followed:
-    """Of `steps` steps, the units as they are counted through all layers."""
+    """Findings of `steps` steps."""
 
     steps: int
-    found: Sequence[Found]
+    findings: Sequence[Finding]
 
 
 def findings(run: Run, _: Findings) -> Working[Followed]:
@@ -31,16 +46,18 @@ def findings(run: Run, _: Findings) -> Working[Followed]:
     kept = run.kept.findings.find(key)
     if kept is None:
         search = yield from _search(run, markings_of(run.manifest.input, run.inputs))
-        kept = Followed(len(run.inputs), search.following())
+        found = [_finding(one, run.layers) for one in search.following()]
+        kept = Followed(len(run.inputs), found)
         run.kept.findings.keep(key, kept, 1)
     return kept
 
 
-def following(run: Run, asked: Following) -> Working[Sequence[Ranked]]:
+def following(run: Run, asked: Following) -> Working[Sequence[Finding]]:
     """The units that follow one marking best. Raises InvalidInput."""
     name, marking = _marking(run, asked.marking)
     search = yield from _search(run, {name: marking})
-    return search.ranked(name, asked.count)[: asked.count]
+    ranked = search.ranked(name, asked.count)[: asked.count]
+    return [_finding(one, run.layers, one.overall) for one in ranked]
 
 
 def _search(run: Run, markings: Mapping[str, Marking]) -> Working[Search]:
@@ -67,3 +84,10 @@ def _marking(run: Run, asked: str | Sequence[float]) -> tuple[str, Marking]:
             ("marking",), f"{len(asked)} numbers for {len(run.inputs)} steps; send one for each"
         )
     return GIVEN, np.array(asked, np.float64)
+
+
+def _finding(found: Found, layers: Sequence[Layer], overall: float | None = None) -> Finding:
+    """With the unit as its layer counts it."""
+    index = next(at for at, layer in enumerate(layers) if found.unit < layer.span.stop)
+    unit = found.unit - layers[index].offset
+    return Finding(found.marking, found.tensor, index, unit, found.found, found.confirmed, overall)

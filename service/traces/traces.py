@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,6 @@ from service.operations.traces import (
     Comparison,
     ForkTrace,
     Intervene,
-    Look,
     NewTrace,
     RecordSession,
     TraceInputs,
@@ -40,12 +39,11 @@ from service.sessions.sessions import Sessions
 from service.stores.traces.traces import Piece, Trace
 from service.stores.traces.traces import Traces as TraceStore
 from service.traces.about import About
-from service.traces.asking import Answer, Working
-from service.traces.comparing import comparison
+from service.traces.asking import Answer, Question, View, Working
+from service.traces.comparing import TracesCompared, comparison
 from service.traces.kept import Kept
 from service.traces.pieces import MOST_STEPS, Pieces
 from service.traces.run import Run, run_of
-from service.traces.views import VIEWS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,19 +93,16 @@ class Traces:
     async def create(self, request: NewTrace) -> tuple[Described, bool]:
         """A new trace; or the one that records the session already, and False.
 
-        Raises InvalidInput, AskedTooMuch, TooManyTraces, TraceNotFound for a source, SessionNotFound
-        and what else `Sessions.get` and `Models.opened` raise.
+        Raises InvalidInput, AskedTooMuch, TooManyTraces, TraceNotFound for a source, and what
+        `Sessions.get` and `Models.opened` raise.
         """
         if isinstance(request, RecordSession):
             return await self._record(request)
-        if isinstance(request, ForkTrace):
-            made = await self._fork(request)
-        elif isinstance(request, Intervene):
-            made = await self._intervene(request)
-        else:
-            made = await self._given(request)
-        await asyncio.to_thread(self._store.create, made.trace, made.pieces, most=self._most)
-        return await self.find(Asked(made.trace.trace_id, request.caller)), True
+        start = await self._start(request)
+        piece = self._piece(start)
+        trace = self._trace(request, start.engine.manifest, start.about)
+        await asyncio.to_thread(self._store.create, trace, [piece], most=self._most)
+        return await self._described(trace), True
 
     async def find(self, asked: Asked) -> Described:
         """Raises TraceNotFound, and what `Models.version` raises."""
@@ -131,18 +126,18 @@ class Traces:
         if trace.session_id is not None:
             await asyncio.to_thread(self._recorder.refresh)
 
-    async def look(self, asked: Look) -> Any:
-        """What a view shows of a trace. Raises TraceNotFound, TraceEmpty, InvalidInput,
-        AskedTooMuch."""
-        run = await self._run(asked)
-        if isinstance(asked, Comparison):
-            other = await self._run(Asked(asked.other_id, asked.caller))
-            return await self._work(comparison(run, other, asked))
-        return await self._work(VIEWS[type(asked)](run, asked))
+    async def look(self, asked: Question, view: View[Question, Answer]) -> Answer:
+        """What a view shows of a trace as it is now.
 
-    async def run(self, asked: Asked) -> Run:
-        """The steps of a trace, for whoever needs more than one view of them."""
-        return await self._run(asked)
+        Raises TraceNotFound, TraceEmpty, and what the view raises: InvalidInput, AskedTooMuch.
+        """
+        return await self._work(view(await self._run(asked), asked))
+
+    async def compare(self, asked: Comparison) -> TracesCompared:
+        """A trace and another one of the caller. Raises as `look` does."""
+        run = await self._run(asked)
+        other = await self._run(Asked(asked.other_id, asked.caller))
+        return await self._work(comparison(run, other, asked))
 
     async def _find(self, asked: Asked) -> Trace:
         tenant, trace_id = asked.caller.tenant, asked.trace_id
@@ -172,17 +167,20 @@ class Traces:
             )
         return described.run
 
-    async def _given(self, request: TraceInputs) -> "_Made":
+    async def _start(self, request: TraceInputs | ForkTrace | Intervene) -> "_Start":
+        if isinstance(request, ForkTrace):
+            return await self._fork(request)
+        if isinstance(request, Intervene):
+            return await self._intervene(request)
         engine = self._models.opened(request.model, request.version)
-        manifest = engine.manifest
         state = first_state(engine, request.state, request.constants)
         if request.inputs is None:
             inputs = engine.bundle.sample()[:MOST_STEPS]
         else:
-            inputs = _read(request.inputs, manifest)
-        return self._made(request, engine, About("given"), 0, inputs, state)
+            inputs = _read(request.inputs, engine.manifest)
+        return _Start(engine, About("given"), 0, inputs, state)
 
-    async def _fork(self, request: ForkTrace) -> "_Made":
+    async def _fork(self, request: ForkTrace) -> "_Start":
         source = await self._run(Asked(request.trace_id, request.caller))
         if not source.begin <= request.at <= source.end:
             raise InvalidInput.at(
@@ -193,41 +191,34 @@ class Traces:
         inputs = _read(request.inputs, source.manifest)
         state = await self._work(_state_after(source, request.at))
         about = About("fork", request.trace_id, request.at)
-        return self._made(request, source.engine, about, request.at, inputs, state)
+        return _Start(source.engine, about, request.at, inputs, state)
 
-    async def _intervene(self, request: Intervene) -> "_Made":
+    async def _intervene(self, request: Intervene) -> "_Start":
         source = await self._run(Asked(request.trace_id, request.caller))
         made = [one.within(source.begin, source.end) for one in request.changes]
         check(made, source.layers, source.begin, source.end)
         if source.engine.inspection is None:
             raise InvalidInput.at(
                 ("interventions",),
-                f"version {source.manifest.version} of model {source.manifest.name!r} was published "
-                "without a graph whose gates can be set; publish it again",
+                f"version {source.manifest.version} of model {source.manifest.name!r} was "
+                "published without a graph whose gates can be set; publish it again",
             )
-        together = (*source.interventions, *made)
-        about = About("intervention", request.trace_id, None, together)
+        about = About(
+            "intervention", request.trace_id, interventions=(*source.interventions, *made)
+        )
         state = source.states[source.begin]
-        return self._made(request, source.engine, about, source.begin, source.inputs, state)
+        return _Start(source.engine, about, source.begin, source.inputs, state)
 
-    def _made(
-        self,
-        request: TraceInputs | ForkTrace | Intervene,
-        engine: Engine,
-        about: About,
-        step: int,
-        inputs: NDArray[Any],
-        state: NDArray[np.float32],
-    ) -> "_Made":
-        trace = self._trace(request, engine.manifest, about, None, self._trace_bytes)
-        version = engine.manifest.version
-        piece = Piece(step, version, 0, 0, 1, np.ascontiguousarray(inputs), state)
+    def _piece(self, start: "_Start") -> Piece:
+        version = start.engine.manifest.version
+        inputs = np.ascontiguousarray(start.inputs)
+        piece = Piece(start.step, version, 0, 0, 1, inputs, start.state)
         if piece.size > self._trace_bytes:
             raise AskedTooMuch(
                 f"the inputs take {piece.size} bytes, a trace may keep {self._trace_bytes}; send "
                 "fewer steps, or start the service with a larger --trace-bytes"
             )
-        return _Made(trace, [piece])
+        return piece
 
     async def _record(self, request: RecordSession) -> tuple[Described, bool]:
         caller = request.caller
@@ -238,30 +229,27 @@ class Traces:
                 return one, False
         most = min(request.max_bytes or self._trace_bytes, self._trace_bytes)
         about = About("recorded", begun=session.step)
-        trace = self._trace(request, engine.manifest, about, request.session_id, most)
+        trace = replace(
+            self._trace(request, engine.manifest, about),
+            session_id=request.session_id,
+            max_bytes=most,
+        )
         await asyncio.to_thread(self._store.create, trace, [], most=self._most)
         await asyncio.to_thread(self._recorder.refresh)
         return await self._described(trace), True
 
-    def _trace(
-        self,
-        request: NewTrace,
-        manifest: Manifest,
-        about: About,
-        session_id: str | None,
-        max_bytes: int,
-    ) -> Trace:
+    def _trace(self, request: NewTrace, manifest: Manifest, about: About) -> Trace:
         now = self._sessions.now()
         return Trace(
-            request.caller.tenant,
-            secrets.token_urlsafe(12),
-            session_id,
-            manifest.name,
-            manifest.version,
-            now,
-            now + (request.ttl_seconds or self._ttl_seconds),
-            max_bytes,
-            about.packed(),
+            tenant=request.caller.tenant,
+            trace_id=secrets.token_urlsafe(12),
+            session_id=None,
+            model=manifest.name,
+            version=manifest.version,
+            created_at=now,
+            expires_at=now + (request.ttl_seconds or self._ttl_seconds),
+            max_bytes=self._trace_bytes,
+            about=about.packed(),
         )
 
     async def _work(self, work: Working[Answer]) -> Answer:
@@ -280,9 +268,15 @@ class Traces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Made:
-    trace: Trace
-    pieces: Sequence[Piece]
+class _Start:
+    """What a trace of given inputs is made from: inputs [T, F] or [T], and the state [S] before
+    them, after `step` steps."""
+
+    engine: Engine
+    about: About
+    step: int
+    inputs: NDArray[Any]
+    state: NDArray[np.float32]
 
 
 def _as_lists(work: Working[Answer]) -> Generator[list[Answer], None, Answer]:

@@ -1,15 +1,12 @@
 """What analysis found, as answers have it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.analysis.following import Following, Ranked
 from service.analysis.moments import Summary
 from service.analysis.unit_statistics import UnitStatistics
-from service.bundle.manifest import Layer
 
 MOST_PAIRS = 200
 
@@ -39,20 +36,6 @@ def statistics(layer: int, found: UnitStatistics) -> dict[str, Any]:
             "redundant": redundant[:MOST_PAIRS],
         },
     }
-
-
-def finding(found: Following, layers: Sequence[Layer]) -> dict[str, Any]:
-    """The fields of a FindingAnswer: the unit by its layer."""
-    index = next(at for at, layer in enumerate(layers) if found.unit < layer.span.stop)
-    fields = {
-        "marking": found.marking,
-        "tensor": found.tensor,
-        "layer": index,
-        "unit": found.unit - layers[index].offset,
-        "found": found.found,
-        "confirmed": found.confirmed,
-    }
-    return fields | ({"overall": found.overall} if isinstance(found, Ranked) else {})
 
 
 def _summary(one: Summary) -> dict[str, Any]:

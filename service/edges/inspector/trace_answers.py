@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.analysis.markings import markings_of
 from service.edges.inspector.trace_requests import InterventionBody
+from service.traces.following import Finding
 from service.traces.run import Run
 from service.traces.tensors import tensors_of
 from service.traces.traces import Described
@@ -248,6 +249,18 @@ class ComparisonAnswer(_Answer):
         description="How many steps it takes until the distance is `threshold` of the first one."
     )
     outputs: Numbers = Field(description="The largest difference of the outputs, step by step.")
+
+
+def describe_finding(one: Finding) -> FindingAnswer:
+    return FindingAnswer(
+        marking=one.marking,
+        tensor=one.tensor,
+        layer=one.layer,
+        unit=one.unit,
+        found=one.found,
+        confirmed=one.confirmed,
+        overall=one.overall,
+    )
 
 
 def describe(described: Described) -> TraceAnswer:

@@ -27,7 +27,17 @@ from service.edges.inspector.trace_requests import (
 )
 from service.edges.inspector.window_bytes import Encoding, encode
 from service.operations import traces as operations
-from service.traces.export import as_csv, as_npz
+from service.traces import (
+    cells,
+    export,
+    following,
+    holding,
+    projecting,
+    sensing,
+    shown,
+    statistics,
+    windows,
+)
 
 router = APIRouter(prefix="/v1/traces/{trace_id}", tags=["traces"])
 
@@ -52,10 +62,11 @@ async def get_inputs(
 ) -> Response:
     """What went in, step by step."""
     request = operations.ShowInputs(trace_id, asked.caller, begin, end)
-    first, inputs = await context.traces.look(request)
-    signature = (await context.traces.run(request)).manifest.input
-    rows = {"inputs": inputs} if inputs.dtype.kind == "f" else signature.example(inputs)
-    return await _json({"from": first, **rows})
+    found = await context.traces.look(request, shown.inputs)
+    rows = found.rows
+    is_values = rows.dtype.kind == "f"
+    inputs = {"inputs": rows} if is_values else found.manifest.input.example(rows)
+    return await _json({"from": found.begin, **inputs})
 
 
 @router.get("/outputs", **_gives(answers.OutputsAnswer))
@@ -64,10 +75,9 @@ async def get_outputs(
 ) -> Response:
     """What came out, step by step."""
     request = operations.ShowOutputs(trace_id, asked.caller, begin, end)
-    first, outputs = await context.traces.look(request)
-    manifest = (await context.traces.run(request)).manifest
-    shown = await asyncio.to_thread(render_outputs, outputs, manifest)
-    return await _json({"from": first, **shown})
+    found = await context.traces.look(request, shown.outputs)
+    outputs = await asyncio.to_thread(render_outputs, found.rows, found.manifest)
+    return await _json({"from": found.begin, **outputs})
 
 
 @router.get("/window", **_gives(answers.WindowAnswer))
@@ -95,25 +105,26 @@ async def get_window(
     ] = "json",
 ) -> Response:
     """The values of a tensor: some units, some steps."""
-    shown = await context.traces.look(
+    found = await context.traces.look(
         operations.Window(
             trace_id, asked.caller, begin, end, layer, units_of(units), tensor, columns
-        )
+        ),
+        windows.window,
     )
     if encoding != "json":
-        body, headers = await asyncio.to_thread(encode, shown, encoding)
+        body, headers = await asyncio.to_thread(encode, found, encoding)
         return Response(body, media_type="application/octet-stream", headers=headers)
     about = {
-        "tensor": shown.tensor,
-        "layer": shown.layer,
-        "units": shown.units,
-        "from": shown.begin,
-        "to": shown.end,
-        "steps_per_column": shown.steps_per_column,
+        "tensor": found.tensor,
+        "layer": found.layer,
+        "units": found.units,
+        "from": found.begin,
+        "to": found.end,
+        "steps_per_column": found.steps_per_column,
     }
-    if shown.values is not None:
-        return await _json({**about, "values": shown.values})
-    return await _json({**about, "min": shown.least, "max": shown.largest})
+    if found.values is not None:
+        return await _json({**about, "values": found.values})
+    return await _json({**about, "min": found.least, "max": found.largest})
 
 
 @router.get("/cell", **_gives(answers.CellAnswer))
@@ -128,7 +139,7 @@ async def get_cell(
 ) -> Response:
     """Every number of the equations for one unit at one step."""
     request = operations.CellAt(trace_id, asked.caller, layer, step, unit)
-    found, numbers = await context.traces.look(request)
+    found, numbers = await context.traces.look(request, cells.cell_at)
     return await _json({"step": found, "layer": layer, "unit": unit, "numbers": numbers})
 
 
@@ -136,7 +147,9 @@ async def get_cell(
 async def get_statistics(trace_id: str, context: Ctx, asked: Asked, layer: Layer = 0) -> Response:
     """What every unit of a layer does over all steps: ranges, saturation, memory length, what its
     reset gate does, and which units do nothing of their own."""
-    found = await context.traces.look(operations.Statistics(trace_id, asked.caller, layer))
+    found = await context.traces.look(
+        operations.Statistics(trace_id, asked.caller, layer), statistics.statistics
+    )
     return await _json(rendered.statistics(layer, found))
 
 
@@ -157,7 +170,9 @@ async def get_order(
     tensor: Annotated[operations.Peaking, Query(description="For `peak`.")] = "hidden",
 ) -> Response:
     """The units of a layer in an order that shows something."""
-    found = await context.traces.look(operations.Order(trace_id, asked.caller, layer, by, tensor))
+    found = await context.traces.look(
+        operations.Order(trace_id, asked.caller, layer, by, tensor), statistics.order
+    )
     return await _json({"layer": layer, "by": by, "units": found.units, "values": found.values})
 
 
@@ -173,7 +188,7 @@ async def get_attribution(
 ) -> Response:
     """Which past steps a unit is holding: update of each step, times keep of all steps since."""
     held = await context.traces.look(
-        operations.Attribution(trace_id, asked.caller, layer, step, unit)
+        operations.Attribution(trace_id, asked.caller, layer, step, unit), holding.attribution
     )
     return await _json(
         {
@@ -203,7 +218,7 @@ async def get_sensitivity(
 ) -> Response:
     """Which earlier inputs an output depends on, through everything that lies between."""
     found = await context.traces.look(
-        operations.Sensitivity(trace_id, asked.caller, step, output, depth)
+        operations.Sensitivity(trace_id, asked.caller, step, output, depth), sensing.sensitivity
     )
     return await _json(
         {
@@ -234,7 +249,7 @@ async def get_nearest(
 ) -> Response:
     """When the layer was in nearly the same state."""
     found, near = await context.traces.look(
-        operations.Nearest(trace_id, asked.caller, layer, step, count, apart)
+        operations.Nearest(trace_id, asked.caller, layer, step, count, apart), holding.nearest
     )
     listed = [{"step": one.step, "distance": one.distance} for one in near]
     return await _json({"layer": layer, "step": found, "nearest": listed})
@@ -250,7 +265,9 @@ async def get_projection(
     points: Annotated[int, Query(ge=2, le=20_000, description="At most so many.")] = 2000,
 ) -> Response:
     """The way of the hidden state in two dimensions."""
-    found = await context.traces.look(operations.Projection(trace_id, asked.caller, layer, points))
+    found = await context.traces.look(
+        operations.Projection(trace_id, asked.caller, layer, points), projecting.projection
+    )
     return await _json(
         {
             "layer": layer,
@@ -263,27 +280,30 @@ async def get_projection(
     )
 
 
-@router.get("/findings", **_gives(answers.FindingsAnswer))
-async def get_findings(trace_id: str, context: Ctx, asked: Asked) -> Response:
+@router.get("/findings", responses=gives(answers.FindingsAnswer, *_PROBLEMS))
+async def get_findings(trace_id: str, context: Ctx, asked: Asked) -> answers.FindingsAnswer:
     """Which units follow what is known of the inputs: found on the first half of the steps,
     confirmed on the second."""
-    found = await context.traces.look(operations.Findings(trace_id, asked.caller))
-    layers = (await context.traces.run(operations.Asked(trace_id, asked.caller))).layers
-    listed = [rendered.finding(one, layers) for one in found.found]
-    return await _json({"steps": found.steps, "least": LEAST, "findings": listed})
+    found = await context.traces.look(
+        operations.Findings(trace_id, asked.caller), following.findings
+    )
+    listed = [answers.describe_finding(one) for one in found.findings]
+    return answers.FindingsAnswer(steps=found.steps, least=LEAST, findings=listed)
 
 
 @router.post(
     "/following",
-    **_gives(answers.FollowingAnswer),
+    responses=gives(answers.FollowingAnswer, 400, 403, *_PROBLEMS),
     openapi_extra=takes(FollowingBody, {"marking": "open quotes"}),
 )
-async def post_following(trace_id: str, request: Request, context: Ctx, asked: Asked) -> Response:
+async def post_following(
+    trace_id: str, request: Request, context: Ctx, asked: Asked
+) -> answers.FollowingAnswer:
     """The units that follow one marking best: one that the inputs have, or one of your own."""
     body = await asked.read_json(request, FollowingBody)
-    units = await context.traces.look(following_of(trace_id, body, asked.caller))
-    layers = (await context.traces.run(operations.Asked(trace_id, asked.caller))).layers
-    return await _json({"units": [rendered.finding(one, layers) for one in units]})
+    wanted = following_of(trace_id, body, asked.caller)
+    found = await context.traces.look(wanted, following.following)
+    return answers.FollowingAnswer(units=[answers.describe_finding(one) for one in found])
 
 
 @router.get("/comparison", **_gives(answers.ComparisonAnswer))
@@ -299,7 +319,7 @@ async def get_comparison(
     ] = 0.05,
 ) -> Response:
     """How fast the difference of two traces washes out where they are given the same."""
-    found = await context.traces.look(
+    found = await context.traces.compare(
         operations.Comparison(trace_id, asked.caller, layer, other_id, threshold)
     )
     return await _json(
@@ -338,24 +358,22 @@ async def get_export(
 ) -> Response:
     """Inputs, outputs and tensors as a file."""
     chosen = None if tensors is None else [one.strip() for one in tensors.split(",")]
-    unit_list = units_of(units)
-    arrays = await context.traces.look(
+    exported = await context.traces.look(
         operations.Export(
             trace_id,
             asked.caller,
             begin,
             end,
             0 if layer is None else layer,
-            unit_list,
+            units_of(units),
             chosen,
             layer is None,
-        )
+        ),
+        export.export,
     )
     if form == "npz":
-        body, media = await asyncio.to_thread(as_npz, arrays), "application/octet-stream"
+        body, media = await asyncio.to_thread(export.as_npz, exported), "application/octet-stream"
     else:
-        run = await context.traces.run(operations.Asked(trace_id, asked.caller))
-        names = [name for name, _ in run.manifest.input.columns]
-        body, media = await asyncio.to_thread(as_csv, arrays, names, unit_list), "text/csv"
+        body, media = await asyncio.to_thread(export.as_csv, exported), "text/csv"
     name = f'attachment; filename="trace-{trace_id}.{form}"'
     return Response(body, media_type=media, headers={"content-disposition": name})
