@@ -37,6 +37,8 @@ GatewiseError
 │       ├── WriterUnknown        a numbered key of a writer that the session does not know
 │       └── AnswerNotKept        the request was applied, its answer is not kept any more
 ├── TooManySessions              the service holds as many sessions as it may
+├── TraceNotFound                no such trace, or none any more
+├── TooManyTraces                the service holds as many traces as it may
 ├── Overloaded                   the queue is full
 ├── ShuttingDown                 the service takes no new work
 ├── StoreError                   the store cannot be read or written; nothing was changed
@@ -287,6 +289,20 @@ class AnswerNotKept(SessionMoved):
 
 class TooManySessions(GatewiseError):
     """The service holds as many live sessions as `max_sessions` allows; nothing was created."""
+
+
+class TraceNotFound(GatewiseError):
+    """An id of no trace, or of one that has expired or was deleted."""
+
+    def __init__(self, trace_id: str) -> None:
+        self.trace_id = trace_id
+        super().__init__(
+            f"there is no trace {trace_id!r}, or none any more: traces expire; make another one"
+        )
+
+
+class TooManyTraces(GatewiseError):
+    """The service holds as many live traces as `max_traces` allows; nothing was created."""
 
 
 class Overloaded(GatewiseError):

@@ -80,6 +80,20 @@ class Settings(BaseSettings):
     max_sessions: int = Field(
         default=1_000_000, gt=0, description="Most live sessions in the store before 503."
     )
+    max_traces: int = Field(
+        default=64, gt=0, description="Most live traces of all tenants in the store before 503."
+    )
+    trace_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=64 * 1024,
+        description="What one trace may keep; then its oldest steps leave it.",
+    )
+    trace_ttl_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        le=366 * 86400.0,
+        description="Life of a trace, where its creator names none.",
+    )
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024, gt=0, description="Longest request body that is read."
     )

@@ -1,7 +1,7 @@
 """From a store's URL to the store."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from service.errors import StoreError
@@ -10,6 +10,10 @@ from service.stores.memory import MemoryStore
 from service.stores.sqlite.store import SqliteStore
 from service.stores.store import Store
 
+if TYPE_CHECKING:
+    from service.stores.redis.address import Address
+
+MEMORY = "memory://"
 _KINDS = "use sqlite:///PATH, redis://HOST:PORT/DATABASE, redis-cluster://HOST:PORT,… or memory://"
 
 
@@ -29,16 +33,19 @@ def open_store(
     its own; the other stores go by those of this machine, unless `clocks` are given. Raises
     StoreError for any other URL, and for what cannot be reached or used.
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "memory" and separator and not rest:
+    if url == MEMORY:
         return MemoryStore(clocks, retention_seconds=retention_seconds)
-    if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
-        return SqliteStore(
-            Path(unquote(rest[1:])), durability, clocks=clocks, retention_seconds=retention_seconds
-        )
-    if scheme in ("redis", "rediss", "redis-cluster", "rediss-cluster") and rest:
-        return _open_redis(url, retention_seconds, timeout_seconds)
-    raise StoreError(f"store {shown(url)!r} is not understood; {_KINDS}")
+    if (path := sqlite_path(url)) is not None:
+        return SqliteStore(path, durability, clocks=clocks, retention_seconds=retention_seconds)
+    return _open_redis(url, retention_seconds, timeout_seconds)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of sessions that a URL names; None where it names none."""
+    scheme, _, rest = url.partition("://")
+    if scheme != "sqlite" or not rest.startswith("/") or rest in ("/", "/:memory:"):
+        return None
+    return Path(unquote(rest[1:]))
 
 
 def shown(url: str) -> str:
@@ -57,23 +64,26 @@ def shown(url: str) -> str:
     )
 
 
-def _open_redis(url: str, retention_seconds: float, timeout_seconds: float) -> Store:
+def redis_address(url: str, timeout_seconds: float) -> "Address":
+    """Where the Redis of a URL is. Raises StoreError for a URL that names none."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("redis", "rediss", "redis-cluster", "rediss-cluster") or not rest:
+        raise StoreError(f"store {shown(url)!r} is not understood; {_KINDS}")
     # The driver is slow to import, and most services do not need it.
     from service.stores.redis.address import parse
-    from service.stores.redis.cluster import Cluster
-    from service.stores.redis.servers import SingleServer
+
+    try:
+        return parse(url, timeout_seconds)
+    except ValueError as error:
+        raise StoreError(f"store {shown(url)!r} is not understood: {error}") from None
+
+
+def _open_redis(url: str, retention_seconds: float, timeout_seconds: float) -> Store:
+    address = redis_address(url, timeout_seconds)
+    from service.stores.redis.cluster import servers_at
     from service.stores.redis.store import RedisStore
 
     try:
-        address = parse(url, timeout_seconds)
-    except ValueError as error:
-        raise StoreError(f"store {shown(url)!r} is not understood: {error}") from None
-    try:
-        servers = (
-            Cluster(address.nodes, address.access)
-            if address.cluster
-            else SingleServer(address.nodes[0], address.access)
-        )
-        return RedisStore(servers, retention_seconds)
+        return RedisStore(servers_at(address), retention_seconds)
     except StoreError as error:
         raise StoreError(f"store {shown(url)}: {error}") from error

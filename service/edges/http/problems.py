@@ -83,6 +83,10 @@ PROBLEMS: dict[type[GatewiseError], Problem] = {
     errors.TooManySessions: Problem(
         503, "too_many_sessions", "The service is full", retry_after=30
     ),
+    errors.TraceNotFound: Problem(404, "trace_not_found", "No such trace"),
+    errors.TooManyTraces: Problem(
+        503, "too_many_traces", "The service keeps no more traces", retry_after=30
+    ),
     errors.Overloaded: Problem(503, "overloaded", "Too many requests are waiting", retry_after=1),
     errors.ShuttingDown: Problem(503, "shutting_down", "The service is stopping", retry_after=5),
     errors.StoreError: Problem(503, "store_unavailable", "The store failed", retry_after=5),

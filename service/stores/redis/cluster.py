@@ -8,10 +8,12 @@ from math import inf
 from redis.exceptions import AskError, MovedError
 
 from service.errors import StoreError
+from service.stores.redis.address import Address
 from service.stores.redis.link import Access, Link, Node, Reply
 from service.stores.redis.partitions import PARTITION_SLOTS
 from service.stores.redis.probe import Patience
 from service.stores.redis.scripts import Command
+from service.stores.redis.servers import Servers, SingleServer
 
 _MOST_REDIRECTIONS = 4
 _LEAST_SHARE = 0.1
@@ -179,6 +181,13 @@ class Cluster:
         nodes = dict.fromkeys((*self._links, *filter(None, self._layout), *self._seeds))
         awake = [node for node in nodes if not self._patience.is_away(node)]
         return sorted(awake, key=lambda node: not self._link(node).is_connected)
+
+
+def servers_at(address: Address) -> Servers:
+    """The only node of an address, or the cluster. Raises StoreError when no node of it answers."""
+    if address.cluster:
+        return Cluster(address.nodes, address.access)
+    return SingleServer(address.nodes[0], address.access)
 
 
 def _ask_for_layout(links: Sequence[Link], access: Access) -> _Layout:

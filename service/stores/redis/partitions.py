@@ -33,6 +33,8 @@ PARTITION_SLOTS = [slot_of(tag) for tag in TAGS]
 
 _SESSION = [b"gatewise:{%s}:session:" % tag for tag in TAGS]
 _TENANT = [b"gatewise:{%s}:tenant:" % tag for tag in TAGS]
+_TRACE = [b"gatewise:{%s}:trace:" % tag for tag in TAGS]
+_PIECES = [b"gatewise:{%s}:pieces:" % tag for tag in TAGS]
 LISTINGS = [b"gatewise:{%s}:listing" % tag for tag in TAGS]
 """By partition, a sorted set of places, all with score 0."""
 
@@ -45,9 +47,24 @@ SCHEMAS = [b"gatewise:{%s}:schema" % tag for tag in TAGS]
 CLOCK = b"gatewise:{%s}:clock" % TAGS[0]
 """In the first partition alone: what the store's clock showed, a hash by boot id."""
 
+TRACES = b"gatewise:{%s}:traces" % TAGS[0]
+"""In the first partition alone: a sorted set of the names of all traces by `expires_at`."""
+
+RECORDED = b"gatewise:{%s}:recorded" % TAGS[0]
+"""And those among them that record sessions: a hash of records by name."""
+
 SCHEMA_VERSION = b"2"
 OLD_SCHEMA_VERSION = b"1"
 """While it stands there, replicas of an older release may be at work: see `upgrade.py`."""
+
+
+class TraceHome(NamedTuple):
+    """Where a trace is kept. Its name has its tenant in it."""
+
+    partition: int
+    name: bytes
+    key: bytes
+    pieces: bytes
 
 
 class Home(NamedTuple):
@@ -63,7 +80,19 @@ def home_of(tenant: str, session_id: str) -> Home:
     if not tenant:
         partition = crc32(name) % PARTITIONS
         return Home(partition, _SESSION[partition] + name)
-    owner = tenant.encode()
-    name = b"%d:%s:%s" % (len(owner), owner, name)
+    name = tenant_prefix(tenant) + name
     partition = crc32(name) % PARTITIONS
     return Home(partition, _TENANT[partition] + name)
+
+
+def trace_home_of(tenant: str, trace_id: str) -> TraceHome:
+    """The partition and the keys of a trace."""
+    name = tenant_prefix(tenant) + trace_id.encode()
+    partition = crc32(name) % PARTITIONS
+    return TraceHome(partition, name, _TRACE[partition] + name, _PIECES[partition] + name)
+
+
+def tenant_prefix(tenant: str) -> bytes:
+    """What the names of a tenant begin with, and those of no other."""
+    owner = tenant.encode()
+    return b"%d:%s:" % (len(owner), owner)

@@ -40,12 +40,14 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) & _FAMILY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_OK)
 
 
-def explained(path: Path, error: sqlite3.Error, *, changing: bool) -> StoreError:
+def explained(
+    path: Path, error: sqlite3.Error, *, changing: bool, holds: str = "session store"
+) -> StoreError:
     """The error of a store for what SQLite raised, while it was changing the file or reading."""
     advice = _ADVICE.get(_code(error) & _FAMILY)
     if _code(error) & _FAMILY == sqlite3.SQLITE_CANTOPEN:
         advice = _why_it_cannot_be_opened(path)
-    message = f"session store {path}: {error}" + (f"; {advice}" if advice else "")
+    message = f"{holds} {path}: {error}" + (f"; {advice}" if advice else "")
     if is_full(error):
         return StoreFull(message)
     if changing and _code(error) in _UNCONFIRMED:

@@ -13,7 +13,7 @@ from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from service.errors import MustWait, StoreError
 from service.stores.sqlite.errors import explained, is_busy, is_full
 from service.stores.sqlite.log import WriteAheadLog
-from service.stores.sqlite.schema import migrate, refuse_foreign
+from service.stores.sqlite.schema import SESSIONS, Schema, migrate, refuse_foreign
 
 Durability = Literal["normal", "full"]
 
@@ -46,12 +46,13 @@ _O = TypeVar("_O", bound=_OnFile)
 class SqliteFile:
     """A file in WAL mode, at the newest schema, and the log beside it."""
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    def __init__(self, path: Path, durability: Durability, schema: Schema = SESSIONS) -> None:
         """Open or create it. Raises StoreError for one that is not ours or cannot be used."""
         self.path = path
+        self.holds = schema.holds
         self.missing: Path | None = None
         try:
-            refuse_foreign(path)
+            refuse_foreign(path, schema)
             self.connection = sqlite3.connect(
                 path,
                 timeout=_OPENING_SECONDS,
@@ -60,17 +61,17 @@ class SqliteFile:
                 cached_statements=128,
             )
             try:
-                self._prepare(durability)
+                self._prepare(durability, schema)
             except BaseException:
                 # An open connection would leave its -wal and -shm files beside a file not ours.
                 self.connection.close()
                 raise
         except sqlite3.Error as error:
-            raise explained(path, error, changing=False) from error
+            raise explained(path, error, changing=False, holds=schema.holds) from error
 
-    def _prepare(self, durability: Durability) -> None:
+    def _prepare(self, durability: Durability, schema: Schema) -> None:
         with self.transaction():
-            migrate(self.connection, self.path)
+            migrate(self.connection, self.path, schema)
         self._switch_to_wal()
         self.connection.execute(f"PRAGMA synchronous = {durability.upper()}")
         self.connection.execute("PRAGMA busy_timeout = 0")
@@ -91,7 +92,7 @@ class SqliteFile:
                 continue
             if mode != "wal":
                 raise StoreError(
-                    f"session store {self.path}: this file system cannot hold a write-ahead log "
+                    f"{self.holds} {self.path}: this file system cannot hold a write-ahead log "
                     f"(the journal's mode stays {mode!r}); choose a local disk"
                 )
             return
@@ -143,7 +144,7 @@ class SqliteFile:
         """Raise StoreError where the latest look at the path did not find the open file."""
         if self.missing is not None:
             raise StoreError(
-                f"session store {self.path}: {self.missing} was removed or replaced while it was "
+                f"{self.holds} {self.path}: {self.missing} was removed or replaced while it was "
                 "in use; put it back, or start the service again with what is there now"
             )
 
@@ -208,7 +209,7 @@ def _tried_again(
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_WAIT)
         else:
-            raise explained(file.path, error, changing=changing) from error
+            raise explained(file.path, error, changing=changing, holds=file.holds) from error
         try:
             return attempt()
         except sqlite3.Error as another:

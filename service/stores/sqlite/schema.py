@@ -2,11 +2,23 @@
 
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 from service.errors import StoreError
 
-# Stamped into the file's header, so that no other application's database is ever taken for ours.
 APPLICATION_ID = 0x47_57_53_45  # "GWSE"
+
+
+class Schema(NamedTuple):
+    """What a file holds. `application_id` is stamped into its header, so that no other
+    application's database is ever taken for ours."""
+
+    holds: str
+    application_id: int
+    migrations: tuple[tuple[str, ...], ...]
+    """The statements from each version to the next; an empty file is version 0. Never edit,
+    append."""
+
 
 SLOT_SECONDS = 600
 """Width of the slots of time by which sessions are counted and purged.
@@ -130,8 +142,7 @@ _VERSION_3 = (
 )
 
 MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
-"""The statements from each version to the next; an empty file is version 0. Never edit, append."""
-
+SESSIONS = Schema("session store", APPLICATION_ID, MIGRATIONS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -140,7 +151,7 @@ def expiry_slot(time: float) -> int:
     return int(time / SLOT_SECONDS)
 
 
-def refuse_foreign(path: Path) -> None:
+def refuse_foreign(path: Path, schema: Schema = SESSIONS) -> None:
     """Raise StoreError for another application's database, before anything is done to it.
 
     Opened in the usual way, it would have the log of a killed process written back into it.
@@ -156,31 +167,31 @@ def refuse_foreign(path: Path) -> None:
         return
     finally:
         connection.close()
-    if application_id != APPLICATION_ID:
+    if application_id != schema.application_id:
         raise StoreError(f"{path} is a database of another application; choose another file")
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring a file to SCHEMA_VERSION, within the transaction that the caller has begun.
+def migrate(connection: sqlite3.Connection, path: Path, schema: Schema = SESSIONS) -> None:
+    """Bring a file to the newest version, within the transaction that the caller has begun.
 
     Raises StoreError for a file that is not ours and for one of a later release.
     """
     empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    if not empty and _pragma(connection, "application_id") != APPLICATION_ID:
+    if not empty and _pragma(connection, "application_id") != schema.application_id:
         raise StoreError(f"{path} is a database of another application; choose another file")
-    version = _pragma(connection, "user_version")
-    if not 0 <= version <= SCHEMA_VERSION or (version == 0) != empty:
+    version, newest = _pragma(connection, "user_version"), len(schema.migrations)
+    if not 0 <= version <= newest or (version == 0) != empty:
         raise StoreError(
-            f"{path} has schema version {version}, this release needs {SCHEMA_VERSION}; "
+            f"{path} has schema version {version}, this release needs {newest}; "
             "use the release that wrote it, or choose another file"
         )
-    if version == SCHEMA_VERSION:
+    if version == newest:
         return
-    for statements in MIGRATIONS[version:]:
+    for statements in schema.migrations[version:]:
         for statement in statements:
             connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA application_id = {schema.application_id}")
+    connection.execute(f"PRAGMA user_version = {newest}")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
