@@ -93,9 +93,11 @@ class Pieces:
     def of(self, trace: Trace) -> Steps | None:
         """All steps that the trace has now; None where it has none. Raises StoreError."""
         key = trace.tenant, trace.trace_id
-        steps = self._known.find(key)
-        if steps is None or (steps := self._followed(trace, steps)) is None:
-            steps = _begun(contiguous(self._store.pieces(*key)))
+        known = self._known.find(key)
+        steps = None if known is None else self._followed(trace, known)
+        if steps is None:
+            # Where the latest piece has overtaken another, what was known goes on to be shown.
+            steps = _begun(contiguous(self._store.pieces(*key))) or known
         if steps is None:
             return None
         steps = steps.within(trace.max_bytes)
@@ -116,7 +118,7 @@ class Pieces:
         # The state of the first is known: it is that after all before it.
         begun = replace(last, state=steps.stretches[-1].state)
         more = contiguous([begun, *found])
-        if more[0] is not begun or len(more) != len(found) + 1:
+        if not more or more[0] is not begun or len(more) != len(found) + 1:
             return None
         return steps.with_more(more[1:])
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.analysis.interventions import Intervention, apply
-from service.bundle.manifest import Layer, Manifest
+from service.bundle.manifest import HIDDEN, Layer, Manifest
 from service.engine.engine import Engine
 from service.engine.inspection import Looked, SetGate
 from service.stores.traces.traces import Trace
@@ -191,7 +191,11 @@ class Run:
         _, states = self.engine.sequence(inputs[np.newaxis], state[np.newaxis])
         before = np.concatenate([state[np.newaxis], states[0, :-1]])
         looked = self._look(inputs, before, None)
-        return Slice(first, inputs, looked)
+        tensors = dict(looked.tensors)
+        if self.manifest.hidden_in_state:
+            # The very state that the next step begins with, to the last bit.
+            tensors[HIDDEN] = states[0, :, : self.manifest.gate_size]
+        return Slice(first, inputs, replace(looked, state=states[0], tensors=tensors))
 
     def _compute_touched(self, state: NDArray[np.float32], first: int, last: int) -> Slice:
         """Step by step: a gate that is set changes what comes after it."""
