@@ -14,14 +14,12 @@ Kind = Literal["given", "recorded", "fork", "intervention"]
 @record
 class About:
     """`source` is the trace that a fork or an intervention began from, `at` the step of a fork.
-    `interventions` are all that were made, those of the source before the others. `begun` is the
-    step of the session when recording began."""
+    `interventions` are all that were made, those of the source before the others."""
 
     kind: Kind
     source: str | None = None
     at: int | None = None
     interventions: Sequence[Intervention] = ()
-    begun: int | None = None
 
     def packed(self) -> bytes:
         return _ABOUT.dump_json(self)

@@ -18,9 +18,11 @@ MOST_STEPS = 100_000
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
     """Steps without a gap, from a state [S] on: inputs [n, F] or [n], and the revisions [n] of the
-    session after each. `size` is what they take in the store."""
+    session after each. `size` is what they take in the store. `is_first` where the trace begins
+    with it."""
 
     step: int
+    is_first: bool
     state: NDArray[np.float32]
     inputs: NDArray[Any]
     revisions: NDArray[np.int64]
@@ -134,7 +136,9 @@ def _stretch(pieces: Sequence[Piece]) -> Stretch:
     """Of pieces of which the first has a state, and no other."""
     first = pieces[0]
     assert first.state is not None
-    begun = Stretch(first.step, first.state, first.inputs, _revisions(first), first.size)
+    begun = Stretch(
+        first.step, first.before == 0, first.state, first.inputs, _revisions(first), first.size
+    )
     return begun.with_more(pieces[1:])
 
 

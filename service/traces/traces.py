@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Generator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from service.errors import (
 )
 from service.operations.caller import Caller
 from service.operations.inputs import Inputs
-from service.operations.requests import Get
 from service.operations.traces import (
     Asked,
     Comparison,
@@ -33,11 +32,9 @@ from service.operations.traces import (
 )
 from service.repository.models import Models
 from service.sessions.beginning import first_state
-from service.sessions.recorder import Recorder
 from service.sessions.sequences import Sequences, slices
 from service.sessions.sessions import Sessions
 from service.stores.traces.traces import Piece, Trace
-from service.stores.traces.traces import Traces as TraceStore
 from service.traces.about import About
 from service.traces.asking import Answer, Question, View, Working
 from service.traces.comparing import TracesCompared, comparison
@@ -48,14 +45,16 @@ from service.traces.run import Run, run_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """A trace, and the steps that it has now; `run` is None where it has none yet."""
+    """A trace, and the steps that it has now; `run` is None where they cannot be had yet, because
+    another process is still writing them. `size` are bytes in the store; `is_whole` where no step
+    of it has been dropped or missed."""
 
     trace: Trace
     about: About
     manifest: Manifest
     run: Run | None
     size: int
-    """Bytes that it takes in the store."""
+    is_whole: bool
 
 
 class Traces:
@@ -67,28 +66,16 @@ class Traces:
     """
 
     def __init__(
-        self,
-        models: Models,
-        sessions: Sessions,
-        sequences: Sequences,
-        store: TraceStore,
-        recorder: Recorder,
-        *,
-        most: int,
-        trace_bytes: int,
-        cache_bytes: int,
-        ttl_seconds: float,
+        self, models: Models, sessions: Sessions, sequences: Sequences, *, cache_bytes: int
     ) -> None:
+        """What was computed is kept in `cache_bytes` of this process's memory."""
         self._models = models
         self._sessions = sessions
         self._sequences = sequences
-        self._store = store
-        self._recorder = recorder
-        self._pieces = Pieces(store, cache_bytes // 4)
+        self._store = sessions.traces
+        self._bounds = sessions.trace_bounds
+        self._pieces = Pieces(self._store, cache_bytes // 4)
         self._kept = Kept(cache_bytes - cache_bytes // 4)
-        self._most = most
-        self._trace_bytes = trace_bytes
-        self._ttl_seconds = ttl_seconds
 
     async def create(self, request: NewTrace) -> tuple[Described, bool]:
         """A new trace; or the one that records the session already, and False.
@@ -101,7 +88,7 @@ class Traces:
         start = await self._start(request)
         piece = self._piece(start)
         trace = self._trace(request, start.engine.manifest, start.about)
-        await asyncio.to_thread(self._store.create, trace, [piece], most=self._most)
+        await asyncio.to_thread(self._store.create, trace, [piece], most=self._bounds.most)
         return await self._described(trace), True
 
     async def find(self, asked: Asked) -> Described:
@@ -121,10 +108,8 @@ class Traces:
     async def delete(self, asked: Asked) -> None:
         """Raises TraceNotFound."""
         trace = await self._find(asked)
-        await asyncio.to_thread(self._store.delete, trace.tenant, trace.trace_id)
+        await self._sessions.stop_recording(asked.caller, asked.trace_id)
         self._pieces.forget(trace)
-        if trace.session_id is not None:
-            await asyncio.to_thread(self._recorder.refresh)
 
     async def look(self, asked: Question, view: View[Question, Answer]) -> Answer:
         """What a view shows of a trace as it is now.
@@ -153,14 +138,15 @@ class Traces:
         found = await asyncio.to_thread(self._pieces.of, trace)
         if found is None:
             manifest = self._models.manifest(trace.model, trace.version)
-            return Described(trace, about, manifest, None, 0)
+            return Described(trace, about, manifest, None, 0, is_whole=False)
         engine = self._models.version(trace.model, found.version)
         run = run_of(trace, found, engine, about.interventions, self._kept)
-        return Described(trace, about, engine.manifest, run, found.size)
+        first = found.stretches[0]
+        return Described(trace, about, engine.manifest, run, found.size, first.is_first)
 
     async def _run(self, asked: Asked) -> Run:
         described = await self.find(asked)
-        if described.run is None:
+        if described.run is None or not len(described.run.inputs):
             raise TraceEmpty(
                 f"trace {asked.trace_id!r} has no steps yet: it has those that session "
                 f"{described.trace.session_id!r} is given from now on"
@@ -213,30 +199,16 @@ class Traces:
         version = start.engine.manifest.version
         inputs = np.ascontiguousarray(start.inputs)
         piece = Piece(start.step, version, 0, 0, 1, inputs, start.state)
-        if piece.size > self._trace_bytes:
+        if piece.size > self._bounds.max_bytes:
             raise AskedTooMuch(
-                f"the inputs take {piece.size} bytes, a trace may keep {self._trace_bytes}; send "
+                f"the inputs take {piece.size} bytes, a trace may keep {self._bounds.max_bytes}; send "
                 "fewer steps, or start the service with a larger --trace-bytes"
             )
         return piece
 
     async def _record(self, request: RecordSession) -> tuple[Described, bool]:
-        caller = request.caller
-        session = await self._sessions.get(Get(request.session_id, caller))
-        engine = self._models.version(session.model, session.version)
-        for one in await self.list(caller, request.session_id):
-            if one.about.kind == "recorded":
-                return one, False
-        most = min(request.max_bytes or self._trace_bytes, self._trace_bytes)
-        about = About("recorded", begun=session.step)
-        trace = replace(
-            self._trace(request, engine.manifest, about),
-            session_id=request.session_id,
-            max_bytes=most,
-        )
-        await asyncio.to_thread(self._store.create, trace, [], most=self._most)
-        await asyncio.to_thread(self._recorder.refresh)
-        return await self._described(trace), True
+        trace, is_running = await self._sessions.record(request, About("recorded").packed())
+        return await self._described(trace), not is_running
 
     def _trace(self, request: NewTrace, manifest: Manifest, about: About) -> Trace:
         now = self._sessions.now()
@@ -247,8 +219,8 @@ class Traces:
             model=manifest.name,
             version=manifest.version,
             created_at=now,
-            expires_at=now + (request.ttl_seconds or self._ttl_seconds),
-            max_bytes=self._trace_bytes,
+            expires_at=now + (request.ttl_seconds or self._bounds.ttl_seconds),
+            max_bytes=self._bounds.max_bytes,
             about=about.packed(),
         )
 

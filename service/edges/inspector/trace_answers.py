@@ -266,7 +266,6 @@ def describe_finding(one: Finding) -> FindingAnswer:
 def describe(described: Described) -> TraceAnswer:
     trace, about, run = described.trace, described.about, described.run
     begin = None if run is None else run.begin
-    recorded = about.kind == "recorded"
     return TraceAnswer(
         trace_id=trace.trace_id,
         kind=about.kind,
@@ -278,7 +277,7 @@ def describe(described: Described) -> TraceAnswer:
         interventions=[InterventionBody.of(one) for one in about.interventions],
         begin=begin,
         end=None if run is None else run.end,
-        dropped_before=begin if recorded and begin != about.begun else None,
+        dropped_before=None if described.is_whole else begin,
         bytes=described.size,
         max_bytes=trace.max_bytes,
         created_at=trace.created_at,
