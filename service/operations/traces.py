@@ -220,7 +220,7 @@ class Following(Asked):
     """Which units follow one marking: one that the inputs have, by its name, or a number for each
     step, NaN where there is none."""
 
-    marking: str | Sequence[float]
+    marking: str | Sequence[float] = ""
     count: int = 20
 
 

@@ -1,5 +1,6 @@
 """Every number of the equations for one unit at one step."""
 
+from service.analysis.recorded import LAYER_INPUT
 from service.bundle.manifest import HIDDEN
 from service.operations.traces import CellAt
 from service.traces.asking import Working, step_of, units_of
@@ -21,7 +22,9 @@ def cell_at(run: Run, asked: CellAt) -> Working[tuple[int, Numbers]]:
     (one,) = run.slices(step, step + 1)
     yield
     found = recorded(run, asked.layer, one).tensors
-    numbers = {name: float(tensor[0, unit]) for name, tensor in found.items()}
+    numbers = {
+        name: float(tensor[0, unit]) for name, tensor in found.items() if name != LAYER_INPUT
+    }
     if "update" in layer.gates and "candidate" in layer.gates:
         update = numbers["update"]
         before = numbers.get("before")

@@ -42,11 +42,11 @@ def comparison(run: Run, other: Run, asked: Comparison) -> Working[TracesCompare
             "query",
         )
     begin, other_begin = run.end - steps, other.end - steps
-    befores = (
+    before, other_before = (
         _rows(one, asked.layer, at, at + 1, "before")[0]
         for one, at in ((run, begin), (other, other_begin))
     )
-    apart, outputs = Apart(*befores, asked.threshold), []
+    apart, outputs = Apart(before, other_before, asked.threshold), []
     for first in range(0, steps, _STEPS):
         last = min(first + _STEPS, steps)
         ours, theirs = (

@@ -120,7 +120,8 @@ class Run:
         if step in self.states:
             return self.states[step]
         (last,) = self.slices(step - 1, step)
-        return last.looked.state[-1]
+        state: NDArray[np.float32] = last.looked.state[-1]
+        return state
 
     def _from(self, begin: int | None) -> int:
         return self.begin if begin is None else begin
@@ -178,7 +179,8 @@ class Run:
     ) -> NDArray[np.float32]:
         """The state [S] before `last`, from that before `first`."""
         if self._is_touched(first, last):
-            return self._compute(state, first, last).looked.state[-1].copy()
+            touched: NDArray[np.float32] = self._compute(state, first, last).looked.state[-1]
+            return touched.copy()
         inputs = self._inputs(first, last)
         _, states = self.engine.sequence(inputs[np.newaxis], state[np.newaxis])
         after: NDArray[np.float32] = states[0, -1].copy()

@@ -27,8 +27,9 @@ MOST_STEPS = 2000
 """That a gradient is followed back."""
 MOST_REPLACED = 200
 """Inputs that are replaced one by one: each takes all steps behind it."""
-_NUDGE = 1e-3
-"""Of a hidden state, which lies within ±1: float32 has three digits left of what follows."""
+_NUDGE = 0.05
+"""Of a hidden state, which lies within ±1. An output of 1,000 has steps of 6e-5 in float32, which
+would swallow a smaller one."""
 
 
 @record

@@ -21,6 +21,7 @@ from service.errors import (
 )
 from service.operations.caller import Caller
 from service.operations.inputs import Inputs
+from service.operations.requests import Record
 from service.operations.traces import (
     Asked,
     Comparison,
@@ -201,13 +202,21 @@ class Traces:
         piece = Piece(start.step, version, 0, 0, 1, inputs, start.state)
         if piece.size > self._bounds.max_bytes:
             raise AskedTooMuch(
-                f"the inputs take {piece.size} bytes, a trace may keep {self._bounds.max_bytes}; send "
-                "fewer steps, or start the service with a larger --trace-bytes"
+                f"the inputs take {piece.size} bytes, a trace may keep {self._bounds.max_bytes}; "
+                "send fewer steps, or start the service with a larger --trace-bytes"
             )
         return piece
 
     async def _record(self, request: RecordSession) -> tuple[Described, bool]:
-        trace, is_running = await self._sessions.record(request, About("recorded").packed())
+        trace, is_running = await self._sessions.record(
+            Record(
+                request.session_id,
+                request.ttl_seconds,
+                request.max_bytes,
+                About("recorded").packed(),
+                request.caller,
+            )
+        )
         return await self._described(trace), not is_running
 
     def _trace(self, request: NewTrace, manifest: Manifest, about: About) -> Trace:

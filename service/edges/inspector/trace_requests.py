@@ -170,10 +170,10 @@ def new_trace_of(body: TraceBody, caller: Caller) -> NewTrace:
 
 
 def following_of(trace_id: str, body: FollowingBody, caller: Caller) -> Following:
-    marking = body.marking
-    if not isinstance(marking, str):
-        marking = [math.nan if one is None else one for one in marking]
-    return Following(trace_id, caller, marking, body.count)
+    if isinstance(body.marking, str):
+        return Following(trace_id, caller, body.marking, body.count)
+    numbers = [math.nan if one is None else one for one in body.marking]
+    return Following(trace_id, caller, numbers, body.count)
 
 
 def read_units(text: str) -> list[int]:
