@@ -30,10 +30,6 @@ ACTIVATIONS: dict[str, tuple[Activation, Callable[[float], float]]] = {
         ("Softplus", None, None, lambda a: math.log(1 + math.exp(a))),
     )
 }
-SMOOTH = ("Tanh", "Sigmoid", "Affine", "ScaledTanh", "Softsign", "Softplus")
-"""Those without a corner at which a finite difference is no derivative."""
-
-
 BOUNDED = ("HardSigmoid", "ScaledTanh", "Sigmoid", "Softsign", "Tanh")
 
 
