@@ -38,7 +38,7 @@ def _of_values(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, M
 
 
 def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
-    quoted, depth, position, indentation, in_indentation = False, 0, 0, 0, True
+    quoted, depth, position, indentation, in_indentation, word = False, 0, 0, 0, True, 0
     rows = []
     for character in characters:
         if character == '"':
@@ -50,8 +50,16 @@ def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
             in_indentation = in_indentation and character == " "
             indentation += in_indentation
             position += 1
-        rows.append((quoted, depth, indentation, position, position == 1))
-    names = ("open quotes", "open brackets", "indentation", "position in the line", "line begins")
+        word = word + 1 if character.isalnum() else 0
+        rows.append((quoted, depth, indentation, position, position == 1, word))
+    names = (
+        "open quotes",
+        "open brackets",
+        "indentation",
+        "position in the line",
+        "line begins",
+        "position in the word",
+    )
     columns = np.array(rows, np.float64).reshape(len(rows), len(names))
     found = dict(zip(names, columns.T, strict=True))
     for name, holds in (

@@ -50,7 +50,8 @@ class Nearest:
         size = np.sqrt((hidden**2).sum(axis=1))
         cosine = np.full(len(hidden), np.nan)
         np.divide((hidden * self._state).sum(axis=1), size, out=cosine, where=size > 0)
-        return np.asarray(1 - np.clip(cosine, -1, 1))
+        # The last digits are rounding, and must not decide between equally near states.
+        return np.asarray(np.round(1 - np.clip(cosine, -1, 1), 12))
 
     def result(self) -> list[Near]:
         """The nearest first; fewer than `count` where there are no more."""

@@ -4,7 +4,6 @@ import numpy as np
 
 from service.analysis.activations import Float64
 from service.analysis.cell import Cell
-from service.analysis.keep import write
 from service.analysis.moments import Mean
 from service.analysis.recorded import Recorded
 from service.records import record
@@ -49,13 +48,13 @@ def reset_impact(recorded: Recorded, cell: Cell) -> Float64:
     """w · |ñ − ñ(r = 1)| [T, U]: how far the hidden state would be elsewhere without resetting.
 
     Both candidates are computed here from their terms, in float64. Raises InvalidInput where the
-    layer has no reset.
+    layer has no reset, or no update.
     """
     from_input = recorded.tensor("candidate_input")
     is_reset = cell.candidate(from_input + _history(recorded, cell))
     is_whole = cell.candidate(from_input + cell.whole_history(recorded.tensor("before")))
     difference = (1 - recorded.mask("candidate")) * (is_reset - is_whole)
-    return np.abs(write(recorded, cell) * difference)
+    return np.abs(recorded.tensor("update") * difference)
 
 
 def _history(recorded: Recorded, cell: Cell) -> Float64:

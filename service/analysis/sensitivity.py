@@ -58,9 +58,11 @@ def sensitivity(
     with the derivatives of the layer's own activations, 0 where its clip bites or where the gate
     was set from outside.
 
-    Raises InvalidInput for a step that was not recorded, where a layer lacks a gate or hands
-    nothing on, and where a layer cannot have been given the one below.
+    Raises InvalidInput for a step that was not recorded and a depth of no step, where a layer lacks
+    a gate or hands nothing on, and where a layer cannot have been given the one below.
     """
+    if depth < 1:
+        raise InvalidInput.at(("depth",), "at least one step has to be looked at", "query")
     flowing = [gradient.astype(np.float64) for gradient in gradients]
     _check(cells, flowing)
     start, begin, is_over = _size(flowing), step + 1, False

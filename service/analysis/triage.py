@@ -47,7 +47,7 @@ class KeepShares:
         self._much, self._little = Mean(units), Mean(units)
 
     def add(self, keep: Float64) -> None:
-        """k [T, U]"""
+        """k [T, U]; 1 − update in float32 is exact enough for such thresholds."""
         unknown = np.isnan(keep)
         self._much.add(np.where(unknown, np.nan, keep > self._thresholds.copier_keep))
         self._little.add(np.where(unknown, np.nan, keep < self._thresholds.memoryless_keep))

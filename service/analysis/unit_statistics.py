@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.analysis.cell import Cell
 from service.analysis.covariance import Covariance, Covariances
-from service.analysis.keep import keep, log_keep
+from service.analysis.keep import log_keep
 from service.analysis.memory import Memory, MemoryLength
 from service.analysis.moments import Moments, Summary
 from service.analysis.recorded import Recorded, require
@@ -62,7 +62,7 @@ class Statistics:
         for name, saturation in self._saturation.items():
             saturation.add(recorded.tensor(name))
         self._memory.add(log_keep(recorded, self._cell))
-        self._shares.add(keep(recorded, self._cell))
+        self._shares.add(1 - recorded.tensor("update"))
         self._reset.add(recorded)
         self._covariance.add(recorded.tensor("hidden"))
         self._steps += recorded.steps

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.analysis.following import correlations, units_that_follow
+from service.analysis.following import Search, correlations, units_that_follow
 
 T = 400
 
@@ -63,3 +63,64 @@ def test_the_best_confirmed_come_first() -> None:
     found = units_that_follow(tensors, {"weak": marking, "strong": other, "none": np.ones(T)})
     assert [one.marking for one in found] == ["strong", "weak"]
     assert units_that_follow(tensors, {"weak": marking}, least=0.9) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 200, 1000])
+def test_slices_make_no_difference(size: int) -> None:
+    tensors, marking = gates()
+    marking[::5] = np.nan
+    tensors["hidden"][:, 4] -= 3 * np.nan_to_num(marking)
+    tensors["hidden"][:, 2] += np.nan_to_num(marking)
+    tensors["reset"][:50] = np.nan
+    markings = {"quotes": marking, "noise": np.random.default_rng(2).normal(size=T)}
+    search = Search(T, dict.fromkeys(tensors, 6), list(markings))
+    for at in range(0, T, size):
+        rows = slice(at, at + size)
+        search.add(
+            {name: one[rows] for name, one in tensors.items()},
+            {name: one[rows] for name, one in markings.items()},
+        )
+    [found], [expected] = search.following(), units_that_follow(tensors, markings)
+    assert (found.tensor, found.unit) == (expected.tensor, expected.unit) == ("hidden", 4)
+    assert found.found == pytest.approx(expected.found)
+    assert found.confirmed == pytest.approx(expected.confirmed)
+    ranked = search.ranked("quotes", 2)
+    assert [(one.tensor, one.unit) for one in ranked[:2]] == [("hidden", 4), ("hidden", 2)]
+    assert sorted(one.tensor for one in ranked) == ["hidden", "hidden", "reset", "reset"]
+
+
+def test_the_best_of_every_tensor_with_both_halves_and_the_whole() -> None:
+    tensors, marking = gates()
+    tensors["reset"][:, 3] -= marking
+    tensors["hidden"][:, 4] += 3 * marking
+    search = Search(T, {"reset": 6, "hidden": 6}, ["other", "quotes"])
+    search.add(tensors, {"quotes": marking, "other": np.ones(T)})
+    ranked = search.ranked("quotes", 3)
+    assert [abs(one.overall) for one in ranked] == sorted(
+        (abs(one.overall) for one in ranked), reverse=True
+    )
+    for one in ranked:
+        assert one.marking == "quotes"
+        unit = tensors[one.tensor][:, one.unit]
+        for figure, part in (
+            (one.found, slice(0, T // 2)),
+            (one.confirmed, slice(T // 2, T)),
+            (one.overall, slice(0, T)),
+        ):
+            assert figure == pytest.approx(np.corrcoef(unit[part], marking[part])[0, 1])
+    for tensor, values in tensors.items():
+        r = np.abs([np.corrcoef(unit, marking)[0, 1] for unit in values.T])
+        units = [one.unit for one in ranked if one.tensor == tensor]
+        assert units == np.argsort(-r)[:3].tolist()
+    assert (ranked[0].tensor, ranked[0].unit) == ("hidden", 4)
+
+
+def test_steps_before_a_window_is_full_are_left_out() -> None:
+    tensors, marking = gates()
+    tensors["hidden"][:, 4] -= 3 * marking
+    tensors["hidden"][:30] = np.nan
+    [found] = units_that_follow(tensors, {"quotes": marking})
+    half = slice(30, T // 2)
+    expected = np.corrcoef(tensors["hidden"][half, 4], marking[half])[0, 1]
+    assert found.unit == 4
+    assert found.found == pytest.approx(expected)
