@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.bundle.bundle import read_bundle, sha256_of
 from service.bundle.folders import read_repository
@@ -235,3 +236,21 @@ def place_copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
     change_manifest(target, lambda manifest: manifest.update(version=int(target.name)))
     assert Manifest.model_validate_json((target / "manifest.json").read_bytes())
+
+
+def test_the_sample_is_what_training_held_out(folder: Path) -> None:
+    bundle = read_bundle(folder)
+    with np.load(folder / "sample.npz") as arrays:
+        np.testing.assert_array_equal(bundle.sample(), arrays["input"])
+    # A version from before has the first sequence of its golden vectors.
+    change_manifest(folder, lambda manifest: manifest["files"].pop("sample.npz"))
+    np.testing.assert_array_equal(read_bundle(folder).sample(), bundle.golden()["input"][0])
+
+
+@pytest.mark.parametrize("arrays", [{}, {"input": np.zeros((3, 3))}])
+def test_a_sample_that_is_none(folder: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
+    np.savez(folder / "sample.npz", allow_pickle=False, **arrays)
+    digest = sha256_of(folder / "sample.npz")
+    change_manifest(folder, lambda manifest: manifest["files"].update({"sample.npz": digest}))
+    with pytest.raises(BundleCorrupt, match=r"sample.npz has no array `input` of float32"):
+        read_bundle(folder).sample()
