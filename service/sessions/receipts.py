@@ -116,6 +116,19 @@ def receipt_of_creation(session: Session) -> bytes:
         return b"".join(map(_pack, kept))
 
 
+def receipts_of(session: Session) -> list[Receipt]:
+    """All that are kept, newest first. Raises SessionDamaged."""
+    with _readable(session, "receipts"):
+        return list(_unpack(session.receipts))
+
+
+def writers_of(session: Session) -> list[tuple[bytes, int]]:
+    """The digest of every writer that is known, and its highest number that was applied, newest
+    first. Raises SessionDamaged."""
+    with _readable(session, "writers"):
+        return list(_WRITER.iter_unpack(session.writers))
+
+
 def highest_number(session: Session, writer: bytes) -> int | None:
     """The highest number of a writer that was applied; None for a writer that is not known.
 

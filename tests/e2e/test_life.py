@@ -150,3 +150,21 @@ def test_a_full_service_refuses_and_ends_nobody(repository: Path, tmp_path: Path
         client.delete(f"/v1/sessions/{ids[0]}")
         new_session(client, "weather")
         assert client.post("/v1/sessions", json=body).status_code == 503
+
+
+def test_what_keyed_requests_left_can_be_seen(client: httpx.Client) -> None:
+    created = client.post(
+        "/v1/sessions", json={"model": "weather"}, headers={"Idempotency-Key": "first"}
+    ).json()["session_id"]
+    path = f"/v1/sessions/{created}"
+    for key in ("one", "writer:3", "writer:7"):
+        body = {"inputs": weather_inputs(1)}
+        answer = client.post(f"{path}/steps", json=body, headers={"Idempotency-Key": key})
+        assert answer.status_code == 200
+    found = client.get(f"{path}/receipts").json()
+    assert [(one["step"], one["answer"]) for one in found["receipts"]] == [
+        *((3, "kept"), (2, "kept"), (1, "kept"), (0, "creation"))
+    ]
+    assert [one["highest"] for one in found["writers"]] == [7]
+    assert len({one["key"] for one in found["receipts"]}) == 4
+    assert client.get("/v1/sessions/none/receipts").status_code == 404

@@ -4,6 +4,7 @@ Most answers are written from NumPy without them, for speed; here they describe 
 OpenAPI, and a test holds the real ones against them.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,6 +16,7 @@ from service.edges.http.openapi import ProblemDetails
 from service.errors import SessionDamaged
 from service.repository.versions import State
 from service.sessions.damage import damaged, metadata_of
+from service.sessions.receipts import Kind, receipts_of, writers_of
 from service.sessions.sessions import Page
 from service.stores.store import Session
 
@@ -155,6 +157,58 @@ class SessionAnswer(_SessionShown):
             metadata=metadata_of(session),
             fell_back_from=session.fell_back_from,
         )
+
+
+class ReceiptAnswer(_Answer):
+    """A keyed request that was applied, and where the session was after it."""
+
+    key: str = Field(description="The beginning of the key's digest: keys are not kept.")
+    step: int
+    version: int
+    answer: Literal["kept", "computed again", "forgotten", "creation"] = Field(
+        description="What a retry gets: the answer as it was kept, or computed again from the "
+        "state before; 409 `answer_not_kept`; or the session, of the request that made it."
+    )
+
+
+class WriterAnswer(_Answer):
+    """Of numbered keys: a writer's highest number that was applied."""
+
+    writer: str = Field(description="The beginning of its digest.")
+    highest: int
+
+
+class ReceiptsAnswer(_Answer):
+    """What keyed requests left in a session, newest first."""
+
+    receipts: list[ReceiptAnswer]
+    writers: list[WriterAnswer]
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """Raises SessionDamaged."""
+        receipts = [
+            ReceiptAnswer(
+                key=one.key[:4].hex(),
+                step=one.step,
+                version=one.version,
+                answer=_RETRIED[one.kind],
+            )
+            for one in receipts_of(session)
+        ]
+        writers = [
+            WriterAnswer(writer=digest[:4].hex(), highest=highest)
+            for digest, highest in writers_of(session)
+        ]
+        return cls(receipts=receipts, writers=writers)
+
+
+_RETRIED: Mapping[Kind, Literal["kept", "computed again", "forgotten", "creation"]] = {
+    Kind.ANSWER: "kept",
+    Kind.BEFORE: "computed again",
+    Kind.FORGOTTEN: "forgotten",
+    Kind.CREATION: "creation",
+}
 
 
 def _moment(session: Session, seconds: float) -> datetime:

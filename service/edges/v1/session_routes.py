@@ -11,7 +11,13 @@ from service.edges.http.conditions import etag, mark, read_conditions, read_prec
 from service.edges.http.context import Asked, Ctx
 from service.edges.http.openapi import CONDITIONAL, KEYED, gives, takes
 from service.edges.v1.requests import ForkBody, MigrateBody, SessionBody, create_of, new_session_of
-from service.edges.v1.schemas import MigrationAnswer, SessionAnswer, SessionsAnswer, page_answer
+from service.edges.v1.schemas import (
+    MigrationAnswer,
+    ReceiptsAnswer,
+    SessionAnswer,
+    SessionsAnswer,
+    page_answer,
+)
 from service.errors import InvalidInput
 from service.operations.requests import Delete, Fork, Get, ListSessions, Migrate
 from service.stores.store import Position, Session
@@ -70,6 +76,12 @@ async def get_session(
         return Response(status_code=304, headers={"etag": etag(session.revision)})
     response.headers["etag"] = etag(session.revision)
     return SessionAnswer.of(session)
+
+
+@router.get("/{session_id}/receipts", responses=gives(ReceiptsAnswer, 404, 410, 422, 503))
+async def get_receipts(session_id: str, context: Ctx, asked: Asked) -> ReceiptsAnswer:
+    """What keyed requests left in a session: which retries it knows, and what they would get."""
+    return ReceiptsAnswer.of(await context.sessions.get(Get(session_id, asked.caller)))
 
 
 @router.delete(
