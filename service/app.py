@@ -21,13 +21,18 @@ from service.operations.limits import Limits
 from service.repository.models import Models
 from service.repository.watch import Watch
 from service.sessions.readiness import Readiness
+from service.sessions.recorder import TraceBounds
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
 from service.stores.open import open_store, shown
 from service.stores.store import Store
+from service.stores.traces.open import open_traces
+from service.stores.traces.traces import Traces
 
 UPKEEP_INTERVAL_SECONDS = 60.0
+RECORDINGS_INTERVAL_SECONDS = 0.5
+"""How long after one worker began to record a session the others do at the latest."""
 
 log = structlog.get_logger()
 
@@ -57,6 +62,11 @@ def store_of(settings: Settings) -> Store:
     )
 
 
+def traces_of(settings: Settings) -> Traces:
+    """The traces beside the store that the settings name. Raises StoreError."""
+    return open_traces(settings.store, timeout_seconds=settings.store_timeout_seconds)
+
+
 def models_of(settings: Settings) -> tuple[Models, Watch]:
     """No models yet, and the watch that reads them from the repository."""
     models = Models(repository=settings.repository)
@@ -80,8 +90,12 @@ def create_app(
     *,
     watch: Watch | None = None,
     readiness: Readiness | None = None,
+    traces: Traces | None = None,
 ) -> Front:
-    """The service as an ASGI application; it closes the store when it shuts down."""
+    """The service as an ASGI application; it closes the stores when it shuts down.
+
+    `traces` are those beside the store that the settings name, unless others are given.
+    """
     limits = Limits(settings.max_numbers)
     sequences = Sequences(settings.max_waiting_sequences, settings.max_wait_seconds)
     sessions = Sessions(
@@ -95,6 +109,10 @@ def create_app(
         max_queue=settings.max_queue,
         max_wait_seconds=settings.max_wait_seconds,
         recent_bytes=settings.recent_bytes,
+        traces=traces or traces_of(settings),
+        trace_bounds=TraceBounds(
+            settings.max_traces, settings.trace_bytes, settings.trace_ttl_seconds
+        ),
     )
     readiness = readiness or Readiness()
     stream = StreamEndpoint(sessions, models, limits)
@@ -113,12 +131,14 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     context: Context = api.state.context
     watch: Watch = api.state.watch
     watch.start()
-    upkeep = asyncio.create_task(_keep_up(context))
+    await context.sessions.refresh_recordings()
+    tasks = [asyncio.create_task(one(context)) for one in (_keep_up, _keep_recording)]
     log.info("ready", store=shown(context.settings.store), pid=os.getpid())
     yield
-    upkeep.cancel()
-    with suppress(asyncio.CancelledError):
-        await upkeep
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     await watch.close()
     await context.sessions.close()
     context.sequences.close()
@@ -139,9 +159,17 @@ async def _keep_up(context: Context) -> None:
             purged = await context.sessions.purge(context.settings.expired_retention_seconds)
             if purged:
                 log.info("sessions_purged", count=purged)
+            await context.sessions.purge_traces()
             await context.sessions.count()
         except Exception as error:  # whatever it is, the next time may go well
             log.warning(
                 "upkeep_failed", detail=str(error), exc_info=not isinstance(error, GatewiseError)
             )
         await asyncio.sleep(UPKEEP_INTERVAL_SECONDS)
+
+
+async def _keep_recording(context: Context) -> None:
+    """Follow what other workers record."""
+    while True:
+        await asyncio.sleep(RECORDINGS_INTERVAL_SECONDS)
+        await context.sessions.refresh_recordings()

@@ -83,6 +83,10 @@ SESSIONS = _gauge(
     "Live sessions in the store; counted every minute, and followed in between.",
     multiprocess_mode="mostrecent",
 )
+TRACE_STEPS_LOST = _counter(
+    "gatewise_trace_steps_lost_total",
+    "Time steps of recorded sessions that could not be added to their traces.",
+)
 FELL_BACK = _counter(
     "gatewise_sessions_fell_back_total",
     "Sessions found at an earlier state than one that was answered: the store has lost changes.",

@@ -171,6 +171,22 @@ class Migrate:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Keep the inputs of a session from now on, in a trace; None where the caller leaves the choice
+    to us. `about` is JSON that says what whoever reads it wants to know."""
+
+    session_id: str
+    ttl_seconds: float | None = None
+    max_bytes: int | None = None
+    about: bytes = b"{}"
+    caller: Caller = ANYBODY
+
+    @property
+    def identity(self) -> Identity:
+        return self.caller.identity(self.session_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Get:
     """Look at a session, which does not prolong its life."""
 

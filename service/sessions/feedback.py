@@ -31,8 +31,13 @@ class Rolled:
     result: Result
     state: NDArray[np.float32]
     output: NDArray[np.float32]
-    steps: int
-    """Time steps that were consumed."""
+    inputs: NDArray[Any]
+    """The time steps that were consumed, [n, F] or [n]: the caller's, and what was fed back."""
+
+    @property
+    def steps(self) -> int:
+        """n."""
+        return len(self.inputs)
 
 
 Rolling = Generator[NDArray[Any], None, Rolled]
@@ -77,6 +82,8 @@ class _Loop:
         self.plan = plan
         self.choose = engine.manifest.output.chooser(plan.sampling)
         self._next_input = feedback_of(engine.manifest.input, engine.manifest.output)
+        self.fed: list[NDArray[Any]] = []
+        """What was fed back, [1, F] or [1] each."""
 
     def step(
         self, shown: Sequence[NDArray[Any]], state: NDArray[np.float32], *, gates: bool
@@ -89,6 +96,7 @@ class _Loop:
         stepped = compute([Row(self.engine, inputs, state, gates, alone=True)])[0]
         if isinstance(stepped, Exception):
             raise _explained(stepped, self.plan, len(shown))
+        self.fed.append(inputs)
         return stepped
 
 
@@ -104,7 +112,7 @@ def _rollout(loop: _Loop, begun: Computed) -> Rolling:
         shown.append(loop.choose(latest.outputs[-1]))
         yield shown[-1]
     result = Result(np.array(shown, manifest.output.shown_dtype), _joined(gates))
-    consumed = len(plan.inputs) + len(shown) - 1
+    consumed = np.concatenate([plan.inputs, *loop.fed], dtype=plan.inputs.dtype)
     return Rolled(result, latest.state, latest.outputs[-1], consumed)
 
 
@@ -117,7 +125,7 @@ def _forecast(loop: _Loop, begun: Computed) -> Rolling:
         fed.append(loop.choose(latest.outputs[-1]))
         yield latest.outputs[-1]
     result = Result(np.concatenate(outputs), begun.gates)
-    return Rolled(result, begun.state, begun.outputs[-1], len(begun.outputs))
+    return Rolled(result, begun.state, begun.outputs[-1], loop.plan.inputs)
 
 
 def _begun(

@@ -22,6 +22,7 @@ from service.sessions.changing import MAX_ATTEMPTS, advanced, committed
 from service.sessions.feedback import Rolling, rolling, shape_of_rollout
 from service.sessions.reader import Reader
 from service.sessions.receipts import Kind, Receipt
+from service.sessions.recorder import Recorder
 from service.sessions.sequences import SLICE_SECONDS, Sequences, slices
 from service.sessions.vectors import Vector, check_length, keeps_outputs, split, vector_of
 from service.stores.store import Session, Store
@@ -42,6 +43,8 @@ class _Done:
 
     after: Session | None
     answer: Answer
+    inputs: NDArray[Any] | None = None
+    """What was consumed."""
 
 
 Fed = Rollout | Forecast
@@ -61,6 +64,7 @@ class Rollouts:
     batcher: Batcher[Steps, Answered]
     sequences: Sequences
     limits: Limits
+    recorder: Recorder
 
     async def run(self, request: Fed) -> Answer:
         """What was rolled, after its commit. Raises as `Sessions.step` does."""
@@ -101,7 +105,7 @@ class Rollouts:
                     break
         assert isinstance(done, _Done)
         if done.after is not None:
-            await self._commit(done.after, session.revision)
+            await self._commit(session, done, engine.manifest)
             STEPS.labels(session.model).inc(done.after.step - session.step)
         elif done.answer.replayed:
             REPLAYS.inc()
@@ -131,7 +135,7 @@ class Rollouts:
         keeps = keeps_outputs(self.store, manifest)
         vector = vector_of(manifest, rolled.state, rolled.output, keeps_output=keeps)
         after = advanced(session, self.store, now, key, kept, step=step, state=vector)
-        yield _Done(after, Answer.after(after, manifest, rolled.result))
+        yield _Done(after, Answer.after(after, manifest, rolled.result), rolled.inputs)
 
     def _again(self, request: Fed, receipt: Receipt, session: Session, engine: Engine) -> _Outputs:
         """The outputs of a rollout that was applied before."""
@@ -145,11 +149,20 @@ class Rollouts:
             yield from result.outputs
         yield _Done(None, Answer.again(receipt, session.session_id, engine.manifest, result))
 
-    async def _commit(self, after: Session, expected: int) -> None:
+    async def _commit(self, before: Session, done: _Done, manifest: Manifest) -> None:
         if not await self.batcher.call(
-            after.identity, lambda: committed(self.store, after, expected)
+            before.identity, lambda: self._committed(before, done, manifest)
         ):
-            raise SessionContended(after.session_id)
+            raise SessionContended(before.session_id)
+
+    def _committed(self, before: Session, done: _Done, manifest: Manifest) -> bool:
+        assert done.after is not None
+        if not committed(self.store, done.after, before.revision):
+            return False
+        if self.recorder.sessions and done.inputs is not None:
+            state, _ = split(before.state, manifest)
+            self.recorder.rolled(before, done.after, done.inputs, state)
+        return True
 
 
 def _rolling(session: Session, engine: Engine, plan: Plan, before: Vector) -> Rolling:

@@ -2,19 +2,25 @@
 
 import asyncio
 import math
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
+
 from service.batcher.batcher import Batcher
 from service.batcher.waiting import Reply
 from service.bundle.manifest import Manifest, is_laid_out_alike
 from service.errors import (
+    InvalidInput,
     SessionDamaged,
     StateMismatch,
     StoreError,
+    TraceNotFound,
 )
+from service.operations.caller import Caller
 from service.operations.limits import Limits
 from service.operations.requests import (
     Create,
@@ -24,6 +30,7 @@ from service.operations.requests import (
     ListSessions,
     Migrate,
     PutState,
+    Record,
     Steps,
 )
 from service.operations.rollout import Forecast, Rollout
@@ -37,12 +44,15 @@ from service.sessions.creation import Creation, chosen_id
 from service.sessions.deletion import delete
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
+from service.sessions.recorder import Recorder, TraceBounds
 from service.sessions.rollouts import Rollouts, Shown
 from service.sessions.sequences import Sequences
 from service.sessions.stepping import Stepper
 from service.sessions.vectors import Vector, keeps_outputs, state_of, vector_of
 from service.stores.observed import ObservedStore, stores_for_threads
 from service.stores.store import Identity, Listed, Position, Session, Store
+from service.stores.traces.memory import MemoryTraces
+from service.stores.traces.traces import Piece, Trace, Traces
 
 Result = TypeVar("Result")
 
@@ -88,27 +98,39 @@ class Sessions:
         max_queue: int,
         max_wait_seconds: float = math.inf,
         recent_bytes: int = 0,
+        traces: Traces | None = None,
+        trace_bounds: TraceBounds | None = None,
     ) -> None:
+        """Traces are kept in memory, unless a store of them is given."""
         self.max_rows = min(max_batch, max_queue)
         """Of a block: more would take all room of a group, or of the queue."""
         self._models = models
         self._store = ObservedStore(store)
         self._stores = stores_for_threads(self._store)
         self._capacity = Capacity(self._store, max_sessions)
+        self.traces: Traces = MemoryTraces() if traces is None else traces
+        """Any thread may use it, and the event loop none of it."""
+        self.trace_bounds = trace_bounds or TraceBounds()
+        self._recorder = recorder = Recorder(self.traces, self._store.now)
         recent = Recent(recent_bytes)
         readers = [Reader(one, recent) for one in self._stores]
         self._reader = readers[0]
         self._creation = Creation(self._store, self._reader, self._capacity, ttl_seconds)
         self._batcher: Batcher[Steps, Answered] = Batcher(
             *(
-                Stepper(models, one, reader, recent, limits).run
+                Stepper(models, one, reader, recent, limits, recorder=recorder).run
                 for one, reader in zip(self._stores, readers, strict=True)
             ),
             max_batch=max_batch,
             max_queue=max_queue,
             max_wait_seconds=max_wait_seconds,
             executor=sequences.start,
-            is_quick=lambda block: store.is_quick and block.inputs.steps == 1,
+            is_quick=lambda block: (
+                store.is_quick
+                and block.inputs.steps == 1
+                # Traces have a medium of their own, for which an event loop would have to wait.
+                and not (recorder.sessions and recorder.records(block.identities))
+            ),
             node_of=store.node_of and partial(_node_of_key, store.node_of),
         )
         self._rollouts = Rollouts(
@@ -118,7 +140,12 @@ class Sessions:
             batcher=self._batcher,
             sequences=sequences,
             limits=limits,
+            recorder=recorder,
         )
+
+    def now(self) -> float:
+        """The clock by which sessions and traces live."""
+        return self._store.now()
 
     @property
     def store_failure(self) -> StoreError | None:
@@ -283,6 +310,48 @@ class Sessions:
 
         await self._batcher.call(identity, end)
 
+    async def record(self, request: Record) -> tuple[Trace, bool]:
+        """A trace of what the session does from now on; the one that is running, and True, where
+        one is.
+
+        Raises SessionNotFound, SessionFinished, SessionExpired, VersionUnavailable, InvalidInput
+        for more bytes than a trace may have, TooManyTraces.
+        """
+        identity, bounds = request.identity, self.trace_bounds
+        if request.max_bytes is not None and not 0 < request.max_bytes <= bounds.max_bytes:
+            raise InvalidInput.at(
+                ("max_bytes",), f"a trace may have 1 to {bounds.max_bytes} bytes (--trace-bytes)"
+            )
+
+        def begin() -> tuple[Trace, bool]:
+            now = self._store.now()
+            session = alive(self._reader.read_one(identity), request.session_id, now)
+            for trace in self.traces.of_tenant(*identity):
+                if trace.expires_at > now and trace.model == session.model:
+                    return trace, True
+            manifest = self._models.manifest(session.model, session.version)
+            trace = _trace_of(session, request, now, bounds)
+            begun = _where_it_begins(session, manifest)
+            self._recorder.begin(trace, [begun], most=bounds.most)
+            return trace, False
+
+        return await self._batcher.call(identity, begin)
+
+    async def stop_recording(self, caller: Caller, trace_id: str) -> None:
+        """Delete a trace, whether it records a session or not. Raises TraceNotFound."""
+        if not await asyncio.to_thread(self._recorder.end, caller.tenant, trace_id):
+            raise TraceNotFound(trace_id)
+
+    async def refresh_recordings(self) -> None:
+        """See what other processes have begun to record, or ended."""
+        await asyncio.to_thread(self._recorder.refresh)
+
+    async def purge_traces(self) -> int:
+        """Forget what has expired, but nothing while the clock is not trusted; returns how many."""
+        if self._store.clock_held is not None:
+            return 0
+        return await asyncio.to_thread(self.traces.purge, self._store.now())
+
     async def page(self, request: ListSessions) -> Page:
         """Live sessions behind a place, and which of those there cannot be read."""
         read = partial(
@@ -326,6 +395,7 @@ class Sessions:
     async def close(self) -> None:
         """Finish what is under way, then release the store."""
         await self._batcher.close()
+        await asyncio.to_thread(self._recorder.close)
         for one in self._stores:
             one.close()
 
@@ -340,10 +410,12 @@ class Sessions:
         *,
         puts_state: bool = False,
     ) -> tuple[Session, bool]:
-        return await self._batcher.call(
-            request.identity,
-            lambda: change(self._store, self._reader, request, apply, puts_state=puts_state),
-        )
+        def make() -> tuple[Session, bool]:
+            changed = change(self._store, self._reader, request, apply, puts_state=puts_state)
+            self._recorder.interrupted(request.identity)
+            return changed
+
+        return await self._batcher.call(request.identity, make)
 
 
 def _node_of_key(node_of: Callable[[Identity], object], key: object) -> object:
@@ -359,3 +431,26 @@ def _check_origin(session: Session, model: str | None, version: int | None) -> N
             f"{version or session.version}; session {session.session_id!r} runs on "
             f"{session.model!r}, version {session.version}",
         )
+
+
+def _trace_of(session: Session, request: Record, now: float, bounds: TraceBounds) -> Trace:
+    ttl_seconds = bounds.ttl_seconds if request.ttl_seconds is None else request.ttl_seconds
+    return Trace(
+        session.tenant,
+        secrets.token_hex(8),
+        session.session_id,
+        session.model,
+        session.version,
+        now,
+        now + ttl_seconds,
+        bounds.max_bytes if request.max_bytes is None else request.max_bytes,
+        request.about,
+    )
+
+
+def _where_it_begins(session: Session, manifest: Manifest) -> Piece:
+    """No step, but the state that the first one will find."""
+    nothing = np.zeros((0, *manifest.input.features), manifest.input.dtype)
+    state = state_of(session, manifest)
+    revision = session.revision
+    return Piece(session.step, session.version, session.changes, 0, revision, nothing, state)

@@ -29,7 +29,8 @@ from service.sessions.forming import Forming
 from service.sessions.group import Group
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
-from service.stores.columns import Moves
+from service.sessions.recorder import Recorder
+from service.stores.columns import Columns, Moves
 from service.stores.store import Replaced, Store
 
 StepOutcome = Answered | Exception | Deferred[Answered]
@@ -46,8 +47,16 @@ class Stepper:
     """Applies groups of steps to a store's sessions; a session is in a group at most once."""
 
     def __init__(
-        self, models: Models, store: Store, reader: Reader, recent: Recent, limits: Limits
+        self,
+        models: Models,
+        store: Store,
+        reader: Reader,
+        recent: Recent,
+        limits: Limits,
+        *,
+        recorder: Recorder,
     ) -> None:
+        self._recorder = recorder
         self._models = models
         self._store = store
         self._reader = reader
@@ -163,11 +172,13 @@ class Stepper:
             )
             group.answer_from_receipt(position, answer)
         replaced = self._advanced(group, [moves for _, moves in moving])
-        begin = 0
+        begin, settled = 0, list[tuple[Batch, Columns]]()
         for batch, moves in moving:
             end = begin + len(batch.positions)
-            self._settle(group, batch, moves, replaced[begin:end], lost)
+            settled.append(self._settle(group, batch, moves, replaced[begin:end], lost))
             begin = end
+        if self._recorder.sessions:
+            self._recorder.settled(settled)
         return lost
 
     def _advanced(self, group: Group, moves: Sequence[Moves]) -> Sequence[Replaced]:
@@ -227,7 +238,8 @@ class Stepper:
         moves: Moves,
         replaced: Sequence[Replaced],
         lost: list[int],
-    ) -> None:
+    ) -> tuple[Batch, Columns]:
+        """Those that have won, and their sessions as they are stored."""
         moved = moves.sessions
         if replaced.count(True) < len(replaced):
             won = []
@@ -246,6 +258,7 @@ class Stepper:
             self._recent.keep_moved(moved)
             group.answer(batch, moved)
             _observe(batch)
+        return batch, moved
 
     def _fail(self, group: Group, position: int, error: Exception, lost: list[int]) -> None:
         """Where it failed for what a copy says, the store shall say what the session is."""

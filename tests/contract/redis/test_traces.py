@@ -1,6 +1,6 @@
 """The contract of traces, kept by Redis; and what is Redis' alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -106,6 +106,7 @@ def test_all_that_is_kept_is_gone_after_the_last_trace(server: RedisServer, trac
 @pytest.mark.parametrize("kind", ["record", "piece", "list"])
 def test_damage_is_an_error_of_the_store(server: RedisServer, traces: Traces, kind: str) -> None:
     traces.create(trace(), [piece(0)], most=MOST)
+    calls: list[Callable[[], object]]
     if kind == "record":
         server.ask("HSET", RECORDED, HOME.name, b"[1, 2]")
         server.ask("HSET", HOME.key, "record", b"{")

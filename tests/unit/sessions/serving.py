@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from service.repository.models import Models
+from service.sessions.recorder import TraceBounds
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.stores.store import Store
+from service.stores.traces.traces import Traces
 from tests.unit.sessions.steps import LIMITS, RECENT_BYTES
 
 
@@ -19,6 +21,8 @@ async def serving(
     max_queue: int = 100,
     max_sessions: int = 100,
     recent_bytes: int = RECENT_BYTES,
+    traces: Traces | None = None,
+    trace_bounds: TraceBounds | None = None,
 ) -> AsyncIterator[Sessions]:
     """Closes the store at the end: a test looks into it before."""
     sequences = Sequences(max_waiting=10)
@@ -32,6 +36,8 @@ async def serving(
         max_batch=100,
         max_queue=max_queue,
         recent_bytes=recent_bytes,
+        traces=traces,
+        trace_bounds=trace_bounds,
     )
     try:
         yield sessions

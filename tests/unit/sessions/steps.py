@@ -17,9 +17,12 @@ from service.repository.models import Models
 from service.sessions.answers import Answer, Answered
 from service.sessions.reader import Reader
 from service.sessions.recent import Recent
+from service.sessions.recorder import Recorder
 from service.sessions.stepping import StepOutcome, Stepper
 from service.stores.memory import MemoryStore
 from service.stores.store import Replaced, Session
+from service.stores.traces.memory import MemoryTraces
+from service.stores.traces.traces import Traces
 from tests.contract.sessions import found_in, moved, session
 from tests.manual_clocks import ManualClocks
 
@@ -110,8 +113,16 @@ def made_anew(store: MemoryStore, session: Session) -> None:
 class OneProcess:
     """Applies blocks of one row each, as a worker does."""
 
-    def __init__(self, models: Models, store: MemoryStore, recent: Recent) -> None:
-        self._stepper = Stepper(models, store, Reader(store, recent), recent, LIMITS)
+    def __init__(
+        self,
+        models: Models,
+        store: MemoryStore,
+        recent: Recent,
+        recorder: Recorder | None = None,
+    ) -> None:
+        recorder = recorder or recorder_of(store)
+        reader = Reader(store, recent)
+        self._stepper = Stepper(models, store, reader, recent, LIMITS, recorder=recorder)
 
     def run(self, requests: Sequence[Steps]) -> list[Answer | Exception | Deferred[Answered]]:
         outcomes = self.run_parts([Part(request, (0,)) for request in requests])
@@ -121,9 +132,20 @@ class OneProcess:
         return self._stepper.run(parts)
 
 
-def stepper(models: Models, store: MemoryStore, recent: Recent | None = None) -> OneProcess:
+def stepper(
+    models: Models,
+    store: MemoryStore,
+    recent: Recent | None = None,
+    recorder: Recorder | None = None,
+) -> OneProcess:
     """One process's; `recent` is what it knows already."""
-    return OneProcess(models, store, Recent(RECENT_BYTES) if recent is None else recent)
+    recent = Recent(RECENT_BYTES) if recent is None else recent
+    return OneProcess(models, store, recent, recorder)
+
+
+def recorder_of(store: MemoryStore, traces: Traces | None = None) -> Recorder:
+    """One that records nothing yet."""
+    return Recorder(traces or MemoryTraces(), store.now)
 
 
 def outcome_of(outcome: object) -> object:

@@ -23,6 +23,7 @@ from tests.unit.sessions.steps import (
     ManualStore,
     RacedStore,
     answered,
+    recorder_of,
     request,
     rival_step,
     stepper,
@@ -116,7 +117,9 @@ def test_a_long_block_for_which_there_is_no_room_a_second_time(models: Models) -
     recent = Recent(RECENT_BYTES)
     inputs = TensorBlock(np.array([[ROW] * 2000] * 2, np.float32))
     block = Steps([Identity("", "a"), Identity("", "b")], inputs)
-    run = Stepper(models, store, Reader(store, recent), recent, LIMITS).run
+    run = Stepper(
+        models, store, Reader(store, recent), recent, LIMITS, recorder=recorder_of(store)
+    ).run
     (long,) = run([Part(block, (0, 1))])
     assert isinstance(long, Deferred)
     again = long.work(lambda: True)()
