@@ -12,7 +12,7 @@ from service.edges.http.application import build_api
 from service.edges.http.context import Context
 from service.edges.http.door import Door
 from service.edges.http.front import Front
-from service.edges.inspector.routes import router as inspector
+from service.edges.inspector import routes as inspector
 from service.edges.v1 import routes as v1
 from service.edges.v1.stream.endpoint import StreamEndpoint
 from service.engine.provider import Provider
@@ -29,6 +29,7 @@ from service.stores.open import open_store, shown
 from service.stores.store import Store
 from service.stores.traces.open import open_traces
 from service.stores.traces.traces import Traces
+from service.traces.traces import Traces as InspectedTraces
 
 UPKEEP_INTERVAL_SECONDS = 60.0
 RECORDINGS_INTERVAL_SECONDS = 0.5
@@ -117,8 +118,17 @@ def create_app(
     readiness = readiness or Readiness()
     stream = StreamEndpoint(sessions, models, limits)
     watch = watch or watch_of(settings, models)
-    context = Context(settings, limits, models, watch.steering, sessions, sequences, readiness)
-    api = build_api(context, (*v1.ROUTERS, inspector), v1.EVENTS, _lifespan)
+    context = Context(
+        settings,
+        limits,
+        models,
+        watch.steering,
+        sessions,
+        sequences,
+        readiness,
+        InspectedTraces(models, sessions, sequences, cache_bytes=settings.trace_cache_bytes),
+    )
+    api = build_api(context, (*v1.ROUTERS, *inspector.ROUTERS), v1.EVENTS, _lifespan)
     api.state.watch = watch
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         ge=64 * 1024,
         description="What one trace may keep; then its oldest steps leave it.",
     )
+    trace_cache_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        ge=0,
+        description="Memory for what was computed of traces last.",
+    )
     trace_ttl_seconds: float = Field(
         default=3600.0,
         gt=0,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.analysis.interventions import Action, Intervention
 from service.operations.caller import ANYBODY, Caller
 from service.operations.inputs import Inputs
+from service.operations.requests import Record
 from service.records import record
 
 
@@ -27,16 +28,6 @@ class TraceInputs:
     state: NDArray[np.float32] | None = None
     constants: Mapping[str, Any] | None = None
     ttl_seconds: float | None = None
-    caller: Caller = ANYBODY
-
-
-@record
-class RecordSession:
-    """Keep what a session is given from now on, as much as fits `max_bytes`."""
-
-    session_id: str
-    ttl_seconds: float | None = None
-    max_bytes: int | None = None
     caller: Caller = ANYBODY
 
 
@@ -86,7 +77,7 @@ class Intervene:
     caller: Caller = ANYBODY
 
 
-NewTrace = TraceInputs | RecordSession | ForkTrace | Intervene
+NewTrace = TraceInputs | Record | ForkTrace | Intervene
 
 
 @record

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Generator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,6 @@ from service.operations.traces import (
     ForkTrace,
     Intervene,
     NewTrace,
-    RecordSession,
     TraceInputs,
 )
 from service.repository.models import Models
@@ -84,7 +83,7 @@ class Traces:
         Raises InvalidInput, AskedTooMuch, TooManyTraces, TraceNotFound for a source, and what
         `Sessions.get` and `Models.opened` raise.
         """
-        if isinstance(request, RecordSession):
+        if isinstance(request, Record):
             return await self._record(request)
         start = await self._start(request)
         piece = self._piece(start)
@@ -207,16 +206,9 @@ class Traces:
             )
         return piece
 
-    async def _record(self, request: RecordSession) -> tuple[Described, bool]:
-        trace, is_running = await self._sessions.record(
-            Record(
-                request.session_id,
-                request.ttl_seconds,
-                request.max_bytes,
-                About("recorded").packed(),
-                request.caller,
-            )
-        )
+    async def _record(self, request: Record) -> tuple[Described, bool]:
+        wanted = replace(request, about=About("recorded").packed())
+        trace, is_running = await self._sessions.record(wanted)
         return await self._described(trace), not is_running
 
     def _trace(self, request: NewTrace, manifest: Manifest, about: About) -> Trace:

@@ -13,6 +13,7 @@ from service.sessions.readiness import Readiness
 from service.sessions.sequences import Sequences
 from service.sessions.sessions import Sessions
 from service.settings import Settings
+from service.traces.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Context:
     sessions: Sessions
     sequences: Sequences
     readiness: Readiness
+    traces: Traces
 
 
 def _context_of(request: Request) -> Context:

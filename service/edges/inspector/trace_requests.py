@@ -13,13 +13,13 @@ from service.analysis.interventions import Intervention
 from service.errors import InvalidInput
 from service.operations.caller import Caller
 from service.operations.inputs import Inputs, JsonRows, StateVector, Text
+from service.operations.requests import Record
 from service.operations.traces import (
     Following,
     ForkTrace,
     GateChange,
     Intervene,
     NewTrace,
-    RecordSession,
     TraceInputs,
 )
 
@@ -155,7 +155,7 @@ def new_trace_of(body: TraceBody, caller: Caller) -> NewTrace:
     """What a body asks for."""
     ttl = body.ttl_seconds
     if body.session_id is not None:
-        return RecordSession(body.session_id, ttl, body.max_bytes, caller)
+        return Record(body.session_id, ttl, body.max_bytes, caller=caller)
     inputs = _inputs_of(body)
     if body.trace_id is None:
         assert body.model is not None
