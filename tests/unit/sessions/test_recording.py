@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from service.engine.provider import Provider
 from service.errors import (
     InvalidInput,
     SessionNotFound,
@@ -16,9 +18,9 @@ from service.operations.caller import ANYBODY, Caller
 from service.operations.conditions import UNCONDITIONAL, Conditions
 from service.operations.inputs import JsonRows
 from service.operations.keys import Key
-from service.operations.requests import Create, Delete, Get, NewSession, PutState, Record
+from service.operations.requests import Create, Delete, Get, Migrate, NewSession, PutState, Record
 from service.operations.rollout import Forecast, Rollout
-from service.repository.models import Models
+from service.repository.models import Models, load_models
 from service.sessions.recorder import TraceBounds
 from service.sessions.sessions import Sessions
 from service.stores.traces.memory import MemoryTraces
@@ -179,6 +181,24 @@ async def test_a_state_that_is_put_in_place_is_a_break(sessions: Sessions, model
     shown = contiguous(sessions.traces.pieces("", trace_id))
     assert [one.step for one in shown] == [100, 101]
     assert_true(shown, models.default("weather"), await sessions.get(Get("a")))
+
+
+async def test_another_version_is_a_break(
+    models: Models, store: ManualStore, traces: NotingTraces
+) -> None:
+    first = models.default("weather")
+    manifest = first.manifest.model_copy(update={"version": 2})
+    second = load_models([replace(first.bundle, manifest=manifest)], Provider())
+    both = Models([first, second.version("weather", 2)])
+    async with serving(both, store, traces=traces) as sessions:
+        await sessions.create(Create("weather", NewSession("a"), version=1))
+        trace, _ = await sessions.record(Record("a"))
+        await step(sessions, models)
+        await sessions.migrate(Migrate("a", 2))
+        await step(sessions, models)
+        pieces = traces.pieces("", trace.trace_id)
+    assert [one.version for one in pieces] == [1, 1, 2]
+    assert [one.version for one in contiguous(pieces)] == [2]
 
 
 async def test_a_session_that_was_made_anew_is_a_break(
