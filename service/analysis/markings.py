@@ -11,6 +11,9 @@ from service.bundle.signatures import InputSignature, Tokens, Values
 Marking = NDArray[np.float64]
 """[T], NaN where there is none."""
 
+_OF_THE_STEP = ("capital letters", "digits", "spaces")
+"""Of text: each is seen in the character itself."""
+
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -27,6 +30,14 @@ def markings_of(signature: InputSignature, inputs: NDArray[Any]) -> dict[str, Ma
     if signature.vocabulary is None:
         return {}
     return _of_text([signature.vocabulary[token] for token in inputs.tolist()])
+
+
+def is_remembered(signature: InputSignature, marking: str) -> bool:
+    """Whether a model must remember something to know a marking of `markings_of`: an open quote is
+    one, a digit is seen in the step's own input."""
+    if isinstance(signature, Values):
+        return marking not in signature.names
+    return marking not in _OF_THE_STEP
 
 
 def _of_values(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, Marking]:
@@ -62,10 +73,6 @@ def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
     )
     columns = np.array(rows, np.float64).reshape(len(rows), len(names))
     found = dict(zip(names, columns.T, strict=True))
-    for name, holds in (
-        ("capital letters", str.isupper),
-        ("digits", str.isdigit),
-        ("spaces", str.isspace),
-    ):
+    for name, holds in zip(_OF_THE_STEP, (str.isupper, str.isdigit, str.isspace), strict=True):
         found[name] = np.array([holds(character) for character in characters], np.float64)
     return found

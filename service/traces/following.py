@@ -6,8 +6,7 @@ import numpy as np
 
 from service.analysis.following import Following as Found
 from service.analysis.following import Search
-from service.analysis.markings import Marking, markings_of
-from service.bundle.manifest import Layer
+from service.analysis.markings import Marking, is_remembered, markings_of
 from service.errors import InvalidInput
 from service.operations.traces import Findings, Following
 from service.records import record
@@ -21,7 +20,8 @@ GIVEN = "given"
 @record
 class Finding:
     """A unit of a layer whose `tensor` follows a marking: Pearson's correlation on the first half
-    of the steps, on the second, and on all of them where somebody asked for that."""
+    of the steps, on the second, and on all of them where somebody asked for that. `remembered`
+    where the marking cannot be seen in the input of the step alone; None of a caller's own."""
 
     marking: str
     tensor: str
@@ -29,6 +29,7 @@ class Finding:
     unit: int
     found: float
     confirmed: float
+    remembered: bool | None
     overall: float | None = None
 
 
@@ -46,7 +47,7 @@ def findings(run: Run, _: Findings) -> Working[Followed]:
     kept = run.kept.findings.find(key)
     if kept is None:
         search = yield from _search(run, markings_of(run.manifest.input, run.inputs))
-        found = [_finding(one, run.layers) for one in search.following()]
+        found = [_finding(run, one) for one in search.following()]
         kept = Followed(len(run.inputs), found)
         run.kept.findings.keep(key, kept, 1)
     return kept
@@ -57,7 +58,7 @@ def following(run: Run, asked: Following) -> Working[Sequence[Finding]]:
     name, marking = _marking(run, asked.marking)
     search = yield from _search(run, {name: marking})
     ranked = search.ranked(name, asked.count)[: asked.count]
-    return [_finding(one, run.layers, one.overall) for one in ranked]
+    return [_finding(run, one, one.overall) for one in ranked]
 
 
 def _search(run: Run, markings: Mapping[str, Marking]) -> Working[Search]:
@@ -86,8 +87,17 @@ def _marking(run: Run, asked: str | Sequence[float]) -> tuple[str, Marking]:
     return GIVEN, np.array(asked, np.float64)
 
 
-def _finding(found: Found, layers: Sequence[Layer], overall: float | None = None) -> Finding:
+def _finding(run: Run, found: Found, overall: float | None = None) -> Finding:
     """With the unit as its layer counts it."""
+    layers = run.layers
     index = next(at for at, layer in enumerate(layers) if found.unit < layer.span.stop)
-    unit = found.unit - layers[index].offset
-    return Finding(found.marking, found.tensor, index, unit, found.found, found.confirmed, overall)
+    return Finding(
+        found.marking,
+        found.tensor,
+        index,
+        found.unit - layers[index].offset,
+        found.found,
+        found.confirmed,
+        None if found.marking == GIVEN else is_remembered(run.manifest.input, found.marking),
+        overall,
+    )

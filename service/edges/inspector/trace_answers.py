@@ -219,6 +219,10 @@ class FindingAnswer(_Answer):
     unit: int
     found: float
     confirmed: float
+    remembered: bool | None = Field(
+        description="Whether the marking cannot be seen in the input of the step alone; null of one "
+        "of your own."
+    )
     overall: float | None = Field(default=None, description="On all steps.")
 
 
@@ -259,6 +263,7 @@ def describe_finding(one: Finding) -> FindingAnswer:
         unit=one.unit,
         found=one.found,
         confirmed=one.confirmed,
+        remembered=one.remembered,
         overall=one.overall,
     )
 

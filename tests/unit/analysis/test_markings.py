@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.analysis.markings import markings_of
+from service.analysis.markings import is_remembered, markings_of
 from service.bundle.signatures import Tokens, Values
 
 TEXT = 'a "(b\n  [c]"))\n 1 X'
@@ -48,3 +48,18 @@ def test_there_are_none(signature: Tokens) -> None:
 def test_of_no_character() -> None:
     signature = Tokens(size=1, vocabulary=("a",))
     assert all(len(one) == 0 for one in markings_of(signature, np.zeros(0, np.int64)).values())
+
+
+@pytest.mark.parametrize(
+    ("marking", "remembered"),
+    [("open quotes", True), ("position in the line", True), ("digits", False), ("spaces", False)],
+)
+def test_what_must_be_remembered_of_text(marking: str, remembered: bool) -> None:
+    characters = Tokens(size=2, vocabulary=("a", "b"))
+    assert is_remembered(characters, marking) is remembered
+
+
+def test_what_must_be_remembered_of_values() -> None:
+    values = Values(names=("load",), units=("kW",))
+    assert not is_remembered(values, "load")
+    assert is_remembered(values, "change of load")
