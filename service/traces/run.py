@@ -22,8 +22,8 @@ from service.traces.kept import Kept
 from service.traces.pieces import Steps
 
 LONGEST_SLICE = 1024
-_SLICE_UNITS = 2**20
-"""Of one tensor: 4 MiB."""
+_SLICE_UNITS = 2**18
+"""Of one tensor: 1 MiB, of which a dozen are held at once."""
 
 
 def slice_length(manifest: Manifest) -> int:

@@ -25,6 +25,8 @@ from service.traces.tensors import cell_of, recorded
 
 MOST_STEPS = 2000
 """That a gradient is followed back."""
+_NUDGED = 128
+"""Units at once."""
 MOST_REPLACED = 200
 """Inputs that are replaced one by one: each takes all steps behind it."""
 _NUDGE = 0.05
@@ -124,18 +126,33 @@ def _of_hidden(
     is given, and the output is what follows from them.
     """
     hidden = last.looked.tensors[HIDDEN][0]
-    units = len(hidden)
-    nudges = _NUDGE * np.concatenate([np.eye(units), -np.eye(units)])
-    states = np.repeat(last.looked.state, 2 * units, axis=0)
-    states[:, :units] = (hidden + nudges).astype(np.float32)
-    inputs = np.repeat(last.inputs, 2 * units, axis=0)
-    shape = (2 * units, units)
-    nothing_written = SetGate(np.ones(shape, np.float32), np.zeros(shape, np.float32))
-    found = inspection.look(inputs, states, {"update": nothing_written}).output[:, output]
-    ahead, behind = found[:units].astype(np.float64), found[units:].astype(np.float64)
-    apart = (states[:units, :units] - states[units:, :units]).astype(np.float64).diagonal()
-    slopes = (ahead - behind) / apart
+    slopes = np.concatenate(
+        [
+            _slopes(inspection, last, output, range(first, min(first + _NUDGED, len(hidden))))
+            for first in range(0, len(hidden), _NUDGED)
+        ]
+    )
     return [slopes[layer.span] for layer in manifest.layers]
+
+
+def _slopes(
+    inspection: Inspection, last: Slice, output: int, units: Sequence[int]
+) -> NDArray[np.float64]:
+    """∂output/∂hidden of some units, by a nudge of each to both sides."""
+    hidden = last.looked.tensors[HIDDEN][0]
+    count, width = len(units), len(hidden)
+    states = np.repeat(last.looked.state, 2 * count, axis=0)
+    states[:, :width] = hidden
+    ahead, behind = np.arange(count), count + np.arange(count)
+    states[ahead, units] += np.float32(_NUDGE)
+    states[behind, units] -= np.float32(_NUDGE)
+    shape = (2 * count, width)
+    nothing_written = SetGate(np.ones(shape, np.float32), np.zeros(shape, np.float32))
+    inputs = np.repeat(last.inputs, 2 * count, axis=0)
+    looked = inspection.look(inputs, states, {"update": nothing_written})
+    found = looked.output[:, output].astype(np.float64)
+    apart = states[ahead, units].astype(np.float64) - states[behind, units]
+    return np.asarray((found[:count] - found[count:]) / apart)
 
 
 def _by_perturbation(run: Run, last: Slice, output: int, depth: int) -> Working[Sensed]:

@@ -220,8 +220,8 @@ class FindingAnswer(_Answer):
     found: float
     confirmed: float
     remembered: bool | None = Field(
-        description="Whether the marking cannot be seen in the input of the step alone; null of one "
-        "of your own."
+        description="Whether the marking cannot be seen in the input of the step alone; null of "
+        "one of your own."
     )
     overall: float | None = Field(default=None, description="On all steps.")
 
