@@ -5,7 +5,7 @@ backward sweep over the recorded gates says it. Elsewhere each input is replaced
 again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
