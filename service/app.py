@@ -100,7 +100,7 @@ def create_app(
     stream = StreamEndpoint(sessions, models, limits)
     watch = watch or watch_of(settings, models)
     context = Context(settings, limits, models, watch.steering, sessions, sequences, readiness)
-    api = build_api(context, (*v1.ROUTERS, inspector), v1.EVENTS, _lifespan)
+    api = build_api(context, (*v1.ROUTERS, inspector), v1.EVENTS, v1.SOCKETS, _lifespan)
     api.state.watch = watch
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)
