@@ -89,7 +89,10 @@ def test_no_english_is_left(visit: Visit, path: str) -> None:
             const own = "[lang=en], textarea, noscript, #text, #model option, .glyph, .scores th";
             body.querySelectorAll(own).forEach(node => node.remove());
             const labels = [...body.querySelectorAll("[aria-label]")].map(node => node.ariaLabel);
-            return [body.textContent, ...labels].join("\\n");
+            const walk = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+            const texts = [];
+            while (walk.nextNode()) texts.push(walk.currentNode.textContent);
+            return [...texts, ...labels].join("\\n");
         }"""
     )
     names = (

@@ -91,9 +91,9 @@ function folded(method, path, summary, content) {
   return node;
 }
 
-/** @param {string} title @param {...Node} nodes @returns {Node[]} */
+/** The title is ours, among the service's own words. @param {string} title @param {...Node} nodes @returns {Node[]} */
 function titled(title, ...nodes) {
-  return [element("h3", {}, title), ...nodes];
+  return [element("h3", { lang: document.documentElement.lang }, title), ...nodes];
 }
 
 /** @param {Parameter[]} parameters @param {Schemas} schemas @returns {Node[]} */
@@ -146,9 +146,10 @@ function tryForm(method, path, { parameters = [], requestBody }) {
       ? null
       : element("textarea", { rows: 4, spellcheck: false, value: JSON.stringify(example ?? {}, null, 1) });
   const answer = element("pre", { hidden: true, tabIndex: 0 });
-  const progress = element("p", { className: "hint", role: "status" });
+  const { lang } = document.documentElement;
+  const progress = element("p", { className: "hint", role: "status", lang });
   const curl = element("pre", { tabIndex: 0 });
-  const send = element("button", { className: "primary", type: "submit" }, say("docs.send"));
+  const send = element("button", { className: "primary", type: "submit", lang }, say("docs.send"));
   const form = element(
     "form",
     { className: "try" },

@@ -170,15 +170,20 @@ class Painter {
 
   /** @param {Float32Array} values @param {number} from @param {number} x */
   #column(values, from, x) {
-    for (let row = 0; row < this.#units.length; row += 1) {
-      const unit = this.#units[row];
+    // Local names: this is the innermost loop of all drawing.
+    const [target, width, pixels, units] = [this.#target, this.#width, this.#pixels, this.#units];
+    const [low, scale, spread] = [this.#low, this.#scale, this.#spread];
+    for (let row = 0, at = x; row < units.length; row += 1, at += width) {
+      const unit = units[row];
       let value = values[from + unit];
-      if (this.#spread !== null) {
-        value = (value - this.#spread.mean[unit]) / (this.#spread.deviation[unit] || Infinity);
+      if (spread !== null) {
+        value = (value - spread.mean[unit]) / (spread.deviation[unit] || Infinity);
       }
-      const entry = (value - this.#low) * this.#scale;
+      const entry = (value - low) * scale;
       // NaN is no entry: where there is no value, the page shows through.
-      this.#target[row * this.#width + x] = this.#pixels[entry < 0 ? 0 : entry >= 256 ? 255 : Math.floor(entry)];
+      if (entry === entry) {
+        target[at] = pixels[entry <= 0 ? 0 : entry >= 255 ? 255 : entry | 0];
+      }
     }
   }
 }
