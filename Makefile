@@ -19,9 +19,12 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What checks the page. npm leaves a list of what it has installed; Node.js comes with the environment.
+PAGE := tests/page
+PAGE_READY := $(PAGE)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test containers variety check format bench bench-peers bench-growth compare figures soak docs clean
+.PHONY: help setup models run test page-tools page-types containers variety check format bench bench-peers bench-growth compare figures soak docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,7 +43,16 @@ models: setup ## Train the demo models that the repository lacks (under 3 minute
 run: models ## Train what is missing and serve it on port 8000
 	$(BIN)/python -m service --repository $(REPOSITORY) --port $(PORT) --log-format console
 
-test: models ## Run all tests on all cores; says at the end what it left out and how to add it
+$(PAGE_READY): $(READY) $(PAGE)/package.json $(PAGE)/package-lock.json
+	$(BIN)/python -m tests.page.tools npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+page-tools: $(PAGE_READY) ## Install what checks the page (TypeScript, axe-core), from npm
+
+page-types: page-tools ## Check the types of the page's modules
+	$(BIN)/python -m tests.page.tools tsc
+
+test: models page-tools ## Run all tests on all cores; says at the end what it left out and how to add it
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 containers: models ## Build the images and break the compose stacks under load (needs a running Docker; about 9 minutes)
@@ -49,11 +61,12 @@ containers: models ## Build the images and break the compose stacks under load (
 variety: setup ## Import files of torch's exporters, of Keras 3 and by hand, and hold every step against them (about 20 minutes)
 	$(BIN)/python -m pytest tests/variety
 
-check: models ## What CI runs: format, lint, types, import rules, and the tests as `make test`
+check: models ## What CI runs: format, lint, types (of the page too), import rules, and the tests as `make test`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(MAKE) page-types
 	$(MAKE) test
 
 format: setup ## Format the code and sort imports
@@ -81,4 +94,4 @@ docs: setup ## Write the generated parts of the documentation anew
 	$(BIN)/python -m docs.settings_table
 
 clean: ## Remove the environment and caches; models and sessions stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(PAGE)/node_modules .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -128,7 +128,7 @@ def create_app(
         readiness,
         InspectedTraces(models, sessions, sequences, cache_bytes=settings.trace_cache_bytes),
     )
-    api = build_api(context, (*v1.ROUTERS, *inspector.ROUTERS), v1.EVENTS, _lifespan)
+    api = build_api(context, (*v1.ROUTERS, *inspector.ROUTERS), v1.EVENTS, v1.SOCKETS, _lifespan)
     api.state.watch = watch
     api.router.routes.append(stream.route)
     readiness.before_closing.append(stream.finish)

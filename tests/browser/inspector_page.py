@@ -40,8 +40,51 @@ class InspectorPage:
         return self.page.locator(f'.heat-map[data-layer="{layer}"][data-gate="{gate}"]')
 
     def pixels(self, layer: int, gate: str) -> NDArray[np.uint8]:
-        """[U, T, 4], one pixel a cell."""
-        return canvas_pixels(self.heat_map(layer, gate))
+        """[U, T, 4], one pixel a cell, of what can be seen of the map; drawn to the end."""
+        canvas = self.heat_map(layer, gate)
+        canvas.scroll_into_view_if_needed()
+        expect(canvas).to_have_attribute("aria-busy", "false")
+        return canvas_pixels(canvas)
+
+    def expect_pixels(
+        self, layer: int, gate: str, expected: NDArray[np.uint8], *, within: int = 0
+    ) -> None:
+        """What is drawn, as soon as all of it is. Colours may differ by a little."""
+        shape = list(expected.shape[1::-1])
+        canvas = self.heat_map(layer, gate)
+        self.page.wait_for_function(
+            """([canvas, [width, height]]) =>
+                canvas.width === width && canvas.height === height && canvas.ariaBusy === "false"
+            """,
+            arg=[canvas.element_handle(), shape],
+        )
+        difference = np.abs(self.pixels(layer, gate).astype(int) - expected)
+        assert difference.max() <= within
+
+    def columns(self, layer: int, gate: str) -> tuple[int, int]:
+        """The first time step that is drawn, and how many are, where each has a column."""
+        width = self.pixels(layer, gate).shape[1]
+        box = self.heat_map(layer, gate).evaluate(
+            "canvas => [parseFloat(canvas.style.left), canvas.offsetWidth]"
+        )
+        return round(box[0] * width / box[1]), width
+
+    def chart(self, name: str) -> Locator:
+        return self.page.locator(".map", has_text=name).locator(".chart")
+
+    def selected(self) -> str:
+        """What is selected of what was typed."""
+        text: str = self.page.locator("#input").evaluate(
+            "area => area.value.slice(area.selectionStart, area.selectionEnd)"
+        )
+        return text
+
+    def plot_width(self) -> float:
+        """Of all steps, in CSS pixels; there is room for one more."""
+        width: float = self.page.locator("#track").evaluate(
+            "track => parseFloat(track.style.getPropertyValue('--plot'))"
+        )
+        return width
 
     def point_at(self, layer: int, gate: str, unit: int, step: int) -> None:
         """Move the mouse to the middle of a cell."""

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import expect
 
 from tests.browser.colour_tables import expected_pixels
@@ -16,6 +17,9 @@ from tests.bundles import VALUE_NAMES
 TEXT = "abc def. gab"
 ROWS = [[20.5, 1001.0, 0.5], [21.25, 998.5, 0.25], [-3.0, 1010.0, 0.75], [19.0, 1000.0, 0.5]]
 TYPED_ROWS = "20.5, 1001, 0.5\n21.25 998.5 0.25\n-3;1010;0.75\n19.0\t1000.0\t0.5\n"
+
+Objection = tuple[str, str | None, str]
+"""Its path, the place that is named, and what is selected there."""
 
 
 @pytest.fixture
@@ -97,14 +101,17 @@ def test_draws_predictions_one_step_later(inspector: InspectorPage, api: httpx.C
     inspector.run(TYPED_ROWS)
     inspector.expect_progress("Ran 4 time steps")
     answer = answer_of(api, "weather", inputs=[ROWS])
-    pixels = canvas_pixels(inspector.page.get_by_role("img", name="temperature over time"))
+    pixels = canvas_pixels(inspector.chart("temperature").locator("canvas"))
     given = [row[0] for row in ROWS]
     predicted = [row[0] for row in answer["outputs"]]
     low, high = min(given + predicted), max(given + predicted)
     cell = inspector.heat_map(0, "update").evaluate("canvas => canvas.offsetWidth") / len(ROWS)
+    gutter = inspector.page.locator(".axis .gutter").evaluate("gutter => gutter.offsetWidth")
+    accent = [0x1B, 0x5F, 0xB0, 255]
     for step, value in enumerate(predicted):
-        y = 88 - 80 * (value - low) / (high - low)
-        assert pixels[round(y), round((step + 1.5) * cell)].tolist() == [0x1B, 0x5F, 0xB0, 255]
+        x, y = gutter + (step + 1.5) * cell, 10 + 100 * (high - value) / (high - low)
+        dot = pixels[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2]
+        assert (dot == accent).all(axis=-1).any(), step
 
 
 @pytest.mark.parametrize("visit", ["light", "dark"], indirect=True)
@@ -189,43 +196,150 @@ def test_play_feeds_everything(inspector: InspectorPage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "source", "path"),
+    ("model", "source", "objection"),
     [
-        ("letters", "abcz", "$.text[3]"),
-        ("letters", "", "$.text"),
-        ("weather", "1, 2, 3\n4, 5", "$.inputs[0][1]"),
-        ("weather", "1, 2, three", "$.inputs[0][0][2]"),
+        ("letters", "abcz", ("$.text[3]", "line 1, character 4:", "z")),
+        ("letters", "ab.\nhz", ("$.text[3]", "line 1, character 4:", "\n")),
+        ("letters", "", ("$.text", None, "")),
+        ("weather", "1, 2, 3\n\n 4, 5", ("$.inputs[0][1]", "line 3, number 1:", "4, 5")),
+        ("weather", "1, 2, 3\n4; 5, three", ("$.inputs[0][1][2]", "line 2, number 3:", "three")),
     ],
 )
-def test_shows_what_the_api_objects_to(
-    visit: Visit, inspector: InspectorPage, model: str, source: str, path: str
+def test_objections_name_the_place_that_was_typed(
+    visit: Visit, inspector: InspectorPage, model: str, source: str, objection: Objection
 ) -> None:
+    path, place, selected = objection
     inspector.open(model)
     with visit.page.expect_response(lambda answer: answer.status == 422) as refused:
         inspector.run(source)
-    fault = refused.value.json()["errors"][0]
-    assert fault["path"] == path
-    problem = visit.page.locator("#problem")
-    expect(problem).to_contain_text(f"{fault['path']} {fault['message']}")
+    faults = refused.value.json()["errors"]
+    assert faults[0]["path"] == path
+    listed = visit.page.locator("#problem li")
+    expect(listed).to_have_count(len(faults))
+    for item, fault in zip(listed.all(), faults, strict=True):
+        expect(item).to_contain_text(fault["message"])
     expect(visit.page.locator("#input")).to_have_attribute("aria-invalid", "true")
+    if place is not None:
+        expect(listed.first.locator("button")).to_have_text(place)
+        assert inspector.selected() == selected
     assert [text for text in visit.complaints if "422" not in text] == []
     visit.complaints.clear()
 
     inspector.run("abc" if model == "letters" else "1, 2, 3")
-    expect(problem).to_be_empty()
+    expect(visit.page.locator("#problem")).to_be_empty()
 
 
-def test_long_sequences_scroll_and_zoom(inspector: InspectorPage) -> None:
+def test_every_objection_leads_to_its_place(visit: Visit, inspector: InspectorPage) -> None:
+    inspector.open("weather")
+    faults = [
+        {"path": "$.inputs[0][1][2]", "message": "is no number"},
+        {"path": "$.inputs[0][0][0]", "message": "is too large"},
+        {"path": "$.constants", "message": "are missing"},
+    ]
+    problem = {"title": "The input cannot be used", "detail": "three faults", "errors": faults}
+    visit.page.route("**/sequences", lambda route: route.fulfill(status=422, json=problem))
+    inspector.run("1e9, 2, 3\n4, 5, six")
+    listed = visit.page.locator("#problem li")
+    expect(listed).to_have_text(
+        [
+            "line 2, number 3: is no number",
+            "line 1, number 1: is too large",
+            "$.constants are missing",
+        ]
+    )
+    assert inspector.selected() == "six"
+    listed.nth(1).locator("button").click()
+    assert inspector.selected() == "1e9"
+    visit.complaints.clear()
+
+
+def test_values_far_from_the_sample_are_hinted_at(visit: Visit, inspector: InspectorPage) -> None:
+    inspector.open("weather")
+    example = visit.page.locator("#input").input_value()
+    expect(visit.page.locator("#far")).to_be_empty()
+    visit.page.fill("#input", f"{example}\n1e6, 1000, 0.5")
+    line = len(example.splitlines()) + 1
+    hint = visit.page.locator("#far p")
+    expect(hint).to_contain_text(f"line {line}, number 1: temperature 1000000 °C lies far outside")
+    visit.page.fill("#input", example)
+    expect(hint).to_have_count(0)
+
+
+def test_long_sequences_scroll_and_zoom(inspector: InspectorPage, api: httpx.Client) -> None:
     inspector.open("letters")
-    inspector.run("abcdefgh. " * 200)
+    text = "abcdefgh. " * 200
+    inspector.run(text)
     inspector.expect_progress("Ran 2000 time steps")
-    width = "canvas => canvas.offsetWidth"
-    assert inspector.heat_map(0, "update").evaluate(width) == 2000
+    assert inspector.plot_width() == 2001
+    seen = inspector.pixels(0, "update").shape[1]
+    assert seen < 2000, "only what can be seen is drawn"
     inspector.page.click("#zoom-in")
-    assert inspector.heat_map(0, "update").evaluate(width) == 4000
+    assert inspector.plot_width() == 4002
     inspector.heat_map(0, "update").focus()
     inspector.page.keyboard.press("End")
-    assert inspector.page.locator("#scroller").evaluate("scroller => scroller.scrollLeft") > 2000
     assert "step 1999 " in inspector.sentence()
+    answer = answer_of(api, "letters", text=text)
+    expected = expected_pixels("update", gate_values(answer, 0, "update"), "light")
+    first, width = inspector.columns(0, "update")
+    assert first + width == 2000
+    inspector.expect_pixels(0, "update", expected[:, first:])
+
     inspector.page.click("#zoom-fit")
-    assert inspector.heat_map(0, "update").evaluate(width) == 2000
+    expect(inspector.page.locator("#reduced")).to_contain_text("Each column is")
+    together = int(re.findall(r"\d+", inspector.page.inner_text("#reduced"))[0])
+    assert inspector.plot_width() <= seen
+    assert inspector.plot_width() > seen * (together - 1) / together - 2
+    inspector.expect_pixels(0, "update", _extremes(expected, answer, together))
+
+
+def _extremes(
+    expected: NDArray[np.uint8], answer: dict[str, Any], together: int
+) -> NDArray[np.uint8]:
+    """The colours of the least and the greatest of so many steps, side by side."""
+    values = np.array(gate_values(answer, 0, "update")).T
+    columns = []
+    for begin in range(0, values.shape[1], together):
+        part = values[:, begin : begin + together]
+        for pick in (np.argmin, np.argmax):
+            picked = begin + pick(part, axis=1)
+            columns.append(expected[np.arange(len(values)), picked])
+    return np.stack(columns, axis=1)
+
+
+def test_units_are_put_into_order_and_standardised(
+    inspector: InspectorPage, api: httpx.Client
+) -> None:
+    inspector.open("letters")
+    inspector.run(TEXT)
+    inspector.expect_progress(f"Ran {len(TEXT)} time steps")
+    values = np.array(gate_values(answer_of(api, "letters", text=TEXT), 0, "update"))
+    order = np.argsort(values.mean(axis=0), kind="stable")
+    inspector.page.select_option("#order", "mean")
+    in_order = expected_pixels("update", values[:, order].tolist(), "light")
+    inspector.expect_pixels(0, "update", in_order)
+    inspector.point_at(0, "update", unit=2, step=3)
+    assert inspector.sentence().startswith(f"layer 0, unit {order[2]}, step 3 ")
+    inspector.heat_map(0, "update").focus()
+    inspector.page.keyboard.press("ArrowDown")
+    assert inspector.sentence().startswith(f"layer 0, unit {order[3]}, step 3 ")
+
+    inspector.page.check("#standard")
+    scores = (values - values.mean(axis=0)) / values.std(axis=0)
+    # The diverging colours, from −3 to 3.
+    expected = expected_pixels("hidden", (scores[:, order] / 3).tolist(), "light")
+    inspector.expect_pixels(0, "update", expected, within=4)
+
+
+def test_the_values_can_be_read_as_a_table(inspector: InspectorPage, api: httpx.Client) -> None:
+    inspector.open("letters")
+    inspector.run(TEXT)
+    answer = answer_of(api, "letters", text=TEXT)
+    inspector.expect_progress(f"Ran {len(TEXT)} time steps")
+    inspector.heat_map(0, "candidate").focus()
+    inspector.page.locator("#table-panel summary").press("Enter")
+    rows = inspector.page.locator("#value-table tbody tr")
+    expect(rows).to_have_count(len(TEXT))
+    values = gate_values(answer, 0, "candidate")
+    shown = [row.locator("td").all_inner_texts() for row in rows.all()]
+    assert shown == [[decimal(value) for value in row] for row in values]
+    expect(inspector.page.locator("#value-table caption")).to_contain_text("candidate of layer 0")

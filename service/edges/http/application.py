@@ -12,31 +12,33 @@ from starlette.routing import Match
 from starlette.types import Lifespan
 
 from service import __version__
-from service.edges.http import docs_routes, health_routes
+from service.edges.http import health_routes
 from service.edges.http.context import Context
-from service.edges.http.openapi import add_schemas
+from service.edges.http.openapi import Socket, add_schemas, add_sockets
 from service.edges.http.problems import ProblemAnswer, answer_error, answer_status
 from service.errors import Fault, GatewiseError, InvalidInput
 
-_OWN_ROUTERS = (health_routes.router, docs_routes.router)
+_OWN_ROUTERS = (health_routes.router,)
 
 
 class _Api(FastAPI):
     """FastAPI whose document also describes problems, and what a protocol describes besides."""
 
     described: tuple[type[BaseModel], ...] = ()
+    sockets: tuple[Socket, ...] = ()
 
     def openapi(self) -> dict[str, Any]:
-        return add_schemas(super().openapi(), self.described)
+        return add_sockets(add_schemas(super().openapi(), self.described), self.sockets)
 
 
 def build_api(
     context: Context,
     routers: Sequence[APIRouter],
     described: Sequence[type[BaseModel]],
+    sockets: Sequence[Socket],
     lifespan: Lifespan[FastAPI],
 ) -> FastAPI:
-    """The routes of all protocols, health, metrics and docs, around the given parts."""
+    """The routes of all protocols, health and metrics, around the given parts."""
     app = _Api(
         title="Gatewise",
         version=__version__,
@@ -47,6 +49,7 @@ def build_api(
         lifespan=lifespan,
     )
     app.described = tuple(described)
+    app.sockets = tuple(sockets)
     app.state.context = context
     app.state.routers = (*routers, *_OWN_ROUTERS)
     for router in app.state.routers:

@@ -1,6 +1,7 @@
 """Describing routes that read and write raw bodies as richly as FastAPI describes its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -107,6 +108,32 @@ def with_events(responses: Responses, description: str, example: str) -> Respons
     content = {EVENTS: {"schema": {"type": "string"}, "example": example}}
     described = {"description": description, "content": content}
     return responses | {200: done | described}
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A WebSocket, for which OpenAPI has no words."""
+
+    path: str
+    summary: str
+    description: str
+    messages: Sequence[type[BaseModel]]
+    """What a client may send."""
+
+
+def add_sockets(document: dict[str, Any], sockets: Iterable[Socket]) -> dict[str, Any]:
+    """Describe WebSockets under `x-websockets`, by their paths, in the way of `paths`."""
+    described = document.setdefault("x-websockets", {})
+    for socket in sockets:
+        add_schemas(document, socket.messages)
+        described[socket.path] = {
+            "summary": socket.summary,
+            "description": socket.description,
+            "messages": [
+                {"$ref": f"#/components/schemas/{message.__name__}"} for message in socket.messages
+            ],
+        }
+    return document
 
 
 def add_schemas(document: dict[str, Any], models: Iterable[type[BaseModel]]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The page at `/`: looks into a live model, works offline, needs no build step."""
+"""The pages: `/` looks into a live model, `/docs` lists the API. Offline, without a build step."""

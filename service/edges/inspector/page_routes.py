@@ -1,13 +1,14 @@
-"""Serving the inspector's static files."""
+"""Serving the page's static files."""
 
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
 router = APIRouter(include_in_schema=False)
 
-_STATIC = files("service.edges.inspector") / "static"
 _TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -22,19 +23,38 @@ _HEADERS = {
 }
 
 
+def _served(folder: Traversable, below: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        name = below + entry.name
+        if entry.is_dir():
+            yield from _served(entry, name + "/")
+        elif name[name.rfind(".") :] in _TYPES:
+            yield name, entry
+
+
+# A path names one of these or nothing: what a path could do elsewhere does not matter.
+ASSETS = dict(_served(files("service.edges.inspector") / "static"))
+"""What is served, by its path below `/inspector/`."""
+
+
 @router.get("/")
 async def page() -> Response:
     return _file("index.html")
 
 
-@router.get("/inspector/{name}")
-async def asset(name: str) -> Response:
-    return _file(name)
+@router.get("/docs")
+async def docs() -> Response:
+    return _file("docs/docs.html")
 
 
-def _file(name: str) -> Response:
-    suffix = name[name.rfind(".") :]
-    found = _STATIC / name
-    if suffix not in _TYPES or "/" in name or not found.is_file():
-        raise HTTPException(404, f"there is no {name}")
-    return Response(found.read_bytes(), media_type=_TYPES[suffix], headers=_HEADERS)
+@router.get("/inspector/{path:path}")
+async def asset(path: str) -> Response:
+    return _file(path)
+
+
+def _file(path: str) -> Response:
+    found = ASSETS.get(path)
+    if found is None:
+        raise HTTPException(404, f"there is no {path}")
+    kind = _TYPES[path[path.rfind(".") :]]
+    return Response(found.read_bytes(), media_type=kind, headers=_HEADERS)

@@ -10,10 +10,12 @@ from service.edges.v1.many_steps import answer_many_steps
 from service.edges.v1.schemas import DoneEvent, OutputEvent
 from service.edges.v1.steps import TEMPLATE as STEPS
 from service.edges.v1.steps import answer_steps, start_steps
+from service.edges.v1.stream.endpoint import SOCKET
 
 ROUTERS = (model_routes.router, session_routes.router, step_routes.router, step_routes.many_router)
 EVENTS = (OutputEvent, DoneEvent)
 """What is described besides: the events of a streamed rollout."""
+SOCKETS = (SOCKET,)
 
 
 def direct_routes(context: Context) -> list[DirectRoute]:

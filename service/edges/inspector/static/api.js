@@ -1,8 +1,14 @@
 /** The service's HTTP interface, as far as this page uses it. Addresses are relative to the page. */
 
+import { say } from "./texts.js";
+
+/** @import {Example, Model, SequenceAnswer} from "./model.js" */
+/** @typedef {{path: string, message: string}} Fault */
+/** @typedef {{title: string, detail: string, errors?: Fault[]}} Details */
+
 /** An answer that is an error: RFC 9457 problem details, or the lack of any answer. */
 export class Problem extends Error {
-  /** @param {{title: string, detail: string, errors?: {path: string, message: string}[]}} details */
+  /** @param {Details} details */
   constructor(details) {
     super(details.detail);
     this.title = details.title;
@@ -10,20 +16,33 @@ export class Problem extends Error {
   }
 }
 
-/** The models that have a default version: what is shown of a model is that one's. */
+/**
+ * The models that have a default version: what is shown of a model is that one's.
+ *
+ * @returns {Promise<Model[]>}
+ */
 export async function listModels() {
   const { models } = await request("GET", "v1/models");
-  return models.filter((model) => model.default !== null);
+  return models.filter((/** @type {Model} */ model) => model.default !== null);
 }
 
-/** @param {object} input `{text}` or `{inputs: [sequence]}` */
+/**
+ * @param {Model} model
+ * @param {Example} input `{text}` or `{inputs: [sequence]}`
+ * @returns {Promise<SequenceAnswer>}
+ */
 export async function runSequence({ name, layers }, input) {
   const path = `v1/models/${encodeURIComponent(name)}/sequences`;
   const body = layers.length > 0 ? { ...input, gates: true } : input;
   return (await request("POST", path, body)).sequences[0];
 }
 
-/** All steps in a session of their own. @param {object} input `{text}` or `{inputs: steps}` */
+/**
+ * All steps in a session of their own.
+ *
+ * @param {Model} model
+ * @param {Example} input `{text}` or `{inputs: steps}`
+ */
 export async function runSession({ name }, input) {
   const session = await createSession(name);
   try {
@@ -33,27 +52,42 @@ export async function runSession({ name }, input) {
   }
 }
 
+/** @param {string} model @returns {Promise<string>} */
 export async function createSession(model) {
   return (await request("POST", "v1/sessions", { model })).session_id;
 }
 
-/** @param {object} input `{text}` or `{inputs: steps}` */
+/**
+ * @param {string} session
+ * @param {Example} input `{text}` or `{inputs: steps}`
+ * @returns {Promise<SequenceAnswer>}
+ */
 export async function stepSession(session, input) {
   return request("POST", `v1/sessions/${session}/steps`, { ...input, gates: true });
 }
 
-/** Nobody waits for this: a session that is not deleted here ends by its time to live. */
+/**
+ * Nobody waits for this: a session that is not deleted here ends by its time to live.
+ *
+ * @param {string} session
+ */
 export function deleteSession(session) {
   fetch(`v1/sessions/${session}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
 async function request(method, path, body) {
-  const headers = body === undefined ? {} : { "content-type": "application/json" };
+  const headers = body === undefined ? undefined : { "content-type": "application/json" };
   let response;
   try {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   } catch {
-    throw new Problem({ title: "No answer", detail: "the service cannot be reached" });
+    throw new Problem({ title: say("problem.no-answer"), detail: say("problem.no-answer-detail") });
   }
   if (response.ok) {
     return response.json();
@@ -61,6 +95,7 @@ async function request(method, path, body) {
   throw new Problem(await problemOf(response));
 }
 
+/** @param {Response} response @returns {Promise<Details>} */
 async function problemOf(response) {
   try {
     return await response.json();

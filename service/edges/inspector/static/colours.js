@@ -30,20 +30,21 @@ const DIVERGING_STOPS = {
 
 /**
  * @typedef {object} Colours
- * @property {number[][]} table 256 × [red, green, blue]
+ * @property {Colour[]} table of 256
  * @property {number} low value of the first entry
  * @property {number} high value of the last entry
  */
 
+/** @typedef {[number, number, number]} Colour red, green, blue */
+
 /** @type {Colours} for reset and update */
 const GATE_COLOURS = { table: parse(CIVIDIS), low: 0, high: 1 };
-/** For candidate and hidden, by colour scheme. */
-const STATE_COLOURS = Object.fromEntries(
-  Object.entries(DIVERGING_STOPS).map(([scheme, stops]) => [
-    scheme,
-    { table: blend(parse(stops.join(""))), low: -1, high: 1 },
-  ]),
-);
+const DIVERGING = {
+  light: blend(parse(DIVERGING_STOPS.light.join(""))),
+  dark: blend(parse(DIVERGING_STOPS.dark.join(""))),
+};
+/** Standard deviations at the ends of the table. */
+const MOST_DEVIATIONS = 3;
 
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
 
@@ -52,41 +53,70 @@ export function onSchemeChange(redraw) {
   darkScheme.addEventListener("change", redraw);
 }
 
-/** @returns {Colours} */
-export function coloursOf(gate) {
-  if (gate === "reset" || gate === "update") {
-    return GATE_COLOURS;
+/**
+ * @param {string} gate or the hidden state
+ * @param {boolean} [standardised] whether the values are z-scores
+ * @returns {Colours}
+ */
+export function coloursOf(gate, standardised = false) {
+  const table = DIVERGING[darkScheme.matches ? "dark" : "light"];
+  if (standardised) {
+    return { table, low: -MOST_DEVIATIONS, high: MOST_DEVIATIONS };
   }
-  return STATE_COLOURS[darkScheme.matches ? "dark" : "light"];
+  return gate === "reset" || gate === "update" ? GATE_COLOURS : { table, low: -1, high: 1 };
 }
 
-/** The entry of a value: 256 equal parts of [low, high], what lies outside at the ends. */
+/**
+ * The entry of a value: 256 equal parts of [low, high], what lies outside at the ends.
+ *
+ * @param {number} value
+ * @param {Colours} colours
+ */
 export function entryOf(value, { low, high }) {
   return Math.max(0, Math.min(255, Math.floor((256 * (value - low)) / (high - low))));
 }
 
-/** The table as pixels of ImageData seen as 32-bit words, which are little-endian wherever browsers run. */
+/**
+ * The table as pixels of ImageData seen as 32-bit words, which are little-endian wherever browsers run.
+ *
+ * @param {Colours} colours
+ */
 export function pixelsOf({ table }) {
   return Uint32Array.from(table, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
 }
 
-/** Black or white, whichever reads better on a colour. */
-export function inkOn([red, green, blue]) {
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#000" : "#fff";
+/**
+ * Black or white, whichever has more contrast to a colour (WCAG 2.2): never less than 4.5.
+ *
+ * @param {Colour} colour
+ */
+export function inkOn(colour) {
+  const [red, green, blue] = colour.map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return luminance > 0.179 ? "#000" : "#fff";
 }
 
+/** @param {string} hex @returns {Colour[]} */
 function parse(hex) {
-  const colour = (at) => [0, 2, 4].map((offset) => parseInt(hex.slice(at + offset, at + offset + 2), 16));
-  return Array.from({ length: hex.length / 6 }, (_, index) => colour(6 * index));
+  const part = (/** @type {number} */ at) => parseInt(hex.slice(at, at + 2), 16);
+  return Array.from({ length: hex.length / 6 }, (_, index) => [
+    part(6 * index),
+    part(6 * index + 2),
+    part(6 * index + 4),
+  ]);
 }
 
+/** @param {Colour[]} stops @returns {Colour[]} 256 of them */
 function blend(stops) {
   return Array.from({ length: 256 }, (_, index) => {
     const place = (index / 255) * (stops.length - 1);
     const before = Math.min(Math.floor(place), stops.length - 2);
-    const share = place - before;
-    return stops[before].map((start, part) =>
-      Math.round(start + share * (stops[before + 1][part] - start)),
-    );
+    const [start, end, share] = [stops[before], stops[before + 1], place - before];
+    const mixed = (/** @type {0|1|2} */ part) =>
+      Math.round(start[part] + share * (end[part] - start[part]));
+    return [mixed(0), mixed(1), mixed(2)];
   });
 }

@@ -9,9 +9,10 @@ export class Cursor extends EventTarget {
 
   /** @param {Partial<Position>} change */
   move(change) {
-    const moved = Object.entries(change).some(([key, value]) => this.position[key] !== value);
-    if (moved) {
-      this.position = { ...this.position, ...change };
+    const moved = { ...this.position, ...change };
+    const { layer, gate, unit, step } = this.position;
+    if (moved.layer !== layer || moved.gate !== gate || moved.unit !== unit || moved.step !== step) {
+      this.position = moved;
       this.dispatchEvent(new Event("move"));
     }
   }

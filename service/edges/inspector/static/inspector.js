@@ -3,14 +3,18 @@
 import { Problem, runSequence, runSession } from "./api.js";
 import { Cursor } from "./cursor.js";
 import { byId } from "./elements.js";
-import { InputForm } from "./input-form.js";
+import { InputForm } from "./input/form.js";
 import { modelCard } from "./model-card.js";
 import { Outputs } from "./outputs.js";
 import { Stepping } from "./stepping.js";
+import { onLanguageChange, say } from "./texts.js";
 import { TextStrip } from "./text-strip.js";
-import { Timeline } from "./timeline.js";
+import { Timeline } from "./timeline/timeline.js";
 import { Trace } from "./trace.js";
+import { ValueTable } from "./timeline/value-table.js";
 import { equation, sentence } from "./words.js";
+
+/** @import {Model, Step} from "./model.js" */
 
 const MOST_STEPS = 4000;
 const PLAY_PAUSE_MS = 120;
@@ -21,23 +25,31 @@ export class Inspector {
   #timeline = new Timeline(this.#cursor);
   #text = new TextStrip(this.#cursor);
   #outputs = new Outputs();
+  /** @type {Model | null} */
   #model = null;
+  /** @type {Trace | null} */
   #trace = null;
+  /** @type {Stepping | null} */
   #stepping = null;
   #waiting = 0;
   #last = Promise.resolve();
   #playing = false;
 
   constructor() {
+    new ValueTable(this.#cursor, this.#timeline);
     this.#cursor.addEventListener("move", () => this.#read());
-    this.#form.addEventListener("run", () => this.#attempt(() => this.#run()));
+    this.#timeline.addEventListener("failed", (event) =>
+      this.#fail(/** @type {CustomEvent} */ (event).detail),
+    );
+    this.#form.addEventListener("run", () => this.#attempt((model) => this.#run(model)));
     this.#form.addEventListener("step", () => this.#attempt(() => this.#step()));
     this.#form.addEventListener("play", () => this.#play());
-    this.#form.addEventListener("reset", () => this.#queue(() => this.#reset()));
+    this.#form.addEventListener("reset", () => this.#queue(async () => this.#reset()));
     addEventListener("pagehide", () => this.#restartSession());
+    onLanguageChange(() => this.#relabel());
   }
 
-  /** Turn to a model, and show what it does with an example. */
+  /** Turn to a model, and show what it does with an example. @param {Model} model */
   choose(model) {
     return this.#queue(async () => {
       this.#model = null;
@@ -47,44 +59,55 @@ export class Inspector {
       this.#timeline.build(model);
       this.#cursor.move({ layer: 0, gate: "update", unit: 0, step: 0 });
       this.#model = model;
-      await this.#run();
+      const steps = await this.#run(model);
       // The middle of the example: with a past to keep, and a next step to compare with.
-      this.#cursor.move({ step: Math.floor(this.#trace.steps / 2) });
+      this.#cursor.move({ step: Math.floor(steps / 2) });
     });
   }
 
-  async #run() {
+  /** @param {Model} model @returns {Promise<number>} how many steps were run */
+  async #run(model) {
     const steps = this.#form.steps();
     refuseTooMany(steps.length);
-    this.#form.showProgress("Running …");
-    const trace = new Trace(this.#model, steps.length);
-    trace.append(steps, await this.#answerTo(steps));
+    this.#form.showProgress("progress.running");
+    const trace = new Trace(model, steps.length);
+    trace.append(steps, await this.#answerTo(model, steps));
     this.#restartSession();
-    this.#show(trace, Math.min(this.#cursor.position.step, trace.steps - 1));
-    this.#form.showProgress(`Ran ${trace.steps} time steps, from the beginning.`);
+    this.#show(model, trace, Math.min(this.#cursor.position.step, trace.steps - 1));
+    this.#form.showProgress("progress.ran", { steps: trace.steps });
+    return trace.steps;
   }
 
-  /** Of a model that sees windows, a session shows the answer to each of them. */
-  #answerTo(steps) {
+  /**
+   * Of a model that sees windows, a session shows the answer to each of them.
+   *
+   * @param {Model} model
+   * @param {Step[]} steps
+   */
+  #answerTo(model, steps) {
     const { kind } = this.#form;
-    return this.#model.window === null
-      ? runSequence(this.#model, kind.sequenceBody(steps))
-      : runSession(this.#model, kind.stepsBody(steps));
+    return model.window === null
+      ? runSequence(model, kind.sequenceBody(steps))
+      : runSession(model, kind.stepsBody(steps));
   }
 
   async #step() {
     const steps = this.#form.steps();
-    const fed = this.#stepping.trace.steps;
+    const [model, stepping] = [this.#model, this.#stepping];
+    if (model === null || stepping === null) {
+      return;
+    }
+    const fed = stepping.trace.steps;
     if (fed >= steps.length) {
       this.#playing = false;
-      const left = fed === 0 ? "There is nothing to feed" : `All ${fed} steps are fed`;
-      this.#form.showProgress(`${left}: type more, or reset the session.`);
+      this.#form.showProgress(fed === 0 ? "progress.nothing" : "progress.all", { steps: fed });
       return;
     }
     refuseTooMany(fed + 1);
-    await this.#stepping.advance(steps);
-    this.#show(this.#stepping.trace, fed);
-    this.#form.showProgress(`Session: ${fed + 1} of ${steps.length} steps fed, one by one.`);
+    await stepping.advance(steps);
+    this.#show(model, stepping.trace, fed);
+    this.#timeline.reveal();
+    this.#form.showProgress("progress.fed", { fed: fed + 1, steps: steps.length });
   }
 
   async #play() {
@@ -104,8 +127,8 @@ export class Inspector {
     byId("timeline-panel").hidden = byId("text-panel").hidden = true;
     this.#outputs.clear();
     byId("equation").textContent = "";
-    byId("sentence").textContent = "Run a sequence, or step through it, to see what every gate does.";
-    this.#form.showProgress("");
+    byId("sentence").textContent = say("cursor.reset");
+    this.#form.showProgress(null);
   }
 
   #restartSession() {
@@ -113,14 +136,19 @@ export class Inspector {
     this.#stepping = this.#model && new Stepping(this.#model, this.#form.kind);
   }
 
-  /** What is pressed while an answer is awaited is dropped, so that no press is applied late. */
+  /**
+   * What is pressed while an answer is awaited is dropped, so that no press is applied late.
+   *
+   * @param {(model: Model) => Promise<unknown>} action
+   */
   async #attempt(action) {
-    if (this.#waiting === 0 && this.#model !== null) {
-      await this.#queue(action);
+    const model = this.#model;
+    if (this.#waiting === 0 && model !== null) {
+      await this.#queue(() => action(model));
     }
   }
 
-  /** One action after the other. A problem is shown beside the input. */
+  /** One action after the other. A problem is shown beside the input. @param {() => Promise<unknown>} action */
   #queue(action) {
     this.#waiting += 1;
     this.#last = this.#last.then(async () => {
@@ -136,9 +164,10 @@ export class Inspector {
     return this.#last;
   }
 
+  /** @param {unknown} problem */
   #fail(problem) {
     this.#playing = false;
-    this.#form.showProgress("");
+    this.#form.showProgress(null);
     if (problem instanceof Problem) {
       this.#form.showProblem(problem);
     } else {
@@ -146,32 +175,47 @@ export class Inspector {
     }
   }
 
-  #show(trace, step) {
+  /** @param {Model} model @param {Trace} trace @param {number} step */
+  #show(model, trace, step) {
     this.#trace = trace;
     byId("timeline-panel").hidden = false;
     this.#cursor.move({ step });
     this.#timeline.show(trace);
-    this.#text.show(this.#model, trace);
+    if (this.#timeline.source !== null) {
+      this.#text.show(model, trace, this.#timeline.source);
+    }
+    this.#read();
+  }
+
+  #relabel() {
+    if (this.#model !== null) {
+      byId("model-card").replaceChildren(...modelCard(this.#model));
+    }
+    if (this.#trace === null) {
+      byId("sentence").textContent = say("cursor.reset");
+    }
     this.#read();
   }
 
   #read() {
     const { position } = this.#cursor;
-    if (this.#trace === null || position.step >= this.#trace.steps) {
+    const [model, trace] = [this.#model, this.#trace];
+    if (model === null || trace === null || position.step >= trace.steps) {
       return;
     }
-    const isShown = this.#model.layers.length > 0;
+    const isShown = model.layers.length > 0;
     byId("sentence").textContent = isShown
-      ? sentence(this.#trace, position)
-      : `step ${position.step}: this model shows no gates. ${this.#model.reason ?? ""}`;
-    byId("equation").textContent = isShown ? equation(this.#trace, position) : "";
-    this.#outputs.show(this.#model, this.#trace, position.step);
+      ? sentence(trace, position)
+      : say("cursor.no-gates", { step: position.step, reason: model.reason ?? "" });
+    byId("equation").textContent = isShown ? equation(trace, position) : "";
+    this.#outputs.show(model, trace, position.step);
   }
 }
 
+/** @param {number} steps */
 function refuseTooMany(steps) {
   if (steps > MOST_STEPS) {
-    const detail = `this page shows at most ${MOST_STEPS} time steps; the API itself takes more`;
-    throw new Problem({ title: "Too long to look at", detail });
+    const detail = say("problem.long-detail", { most: MOST_STEPS });
+    throw new Problem({ title: say("problem.long"), detail });
   }
 }

@@ -1,79 +1,90 @@
-/** What a model is, and how well it does, in words. */
+/** What a model is, and how well it does, in words. The service's own words are English. */
 
 import { element } from "./elements.js";
+import { say, sayIfKnown } from "./texts.js";
 import { withUnit } from "./words.js";
 
-const RESETS = {
-  before: "before: acts on the past state, ahead of its weights",
-  after: "after: acts on the weighted past state",
-};
+/** @import {Layer, Model, Score} from "./model.js" */
+/** @import {Key} from "./texts.js" */
+/** @typedef {[Key, Node | string]} Fact */
 
-/** @returns {Node[]} */
+/** @param {Model} model @returns {Node[]} */
 export function modelCard(model) {
+  const provider = model.provider.replace("ExecutionProvider", "");
+  /** @type {Fact[]} */
   const facts = [
-    ["Task", model.task],
-    ["Input", model.takes],
-    ["Output", model.gives],
-    ...layers(model),
-    ...sessions(model),
-    ["Version", `${model.version}, on ${model.provider.replace("ExecutionProvider", "")}`],
+    ["model.task", inEnglish(model.task)],
+    ["model.input", inEnglish(model.takes)],
+    ["model.output", inEnglish(model.gives)],
+    ...layersOf(model),
+    ...sessionsOf(model),
+    ["model.version", say("model.version-on", { version: model.version, provider })],
   ];
-  const list = facts.flatMap(([name, fact]) => [element("dt", {}, name), element("dd", {}, fact)]);
-  const nodes = [element("dl", { className: "facts" }, ...list)];
-  if (model.scores.length > 0) {
-    nodes.push(...model.scores.map(scoreTable));
-  }
+  const list = facts.flatMap(([name, fact]) => [element("dt", {}, say(name)), element("dd", {}, fact)]);
+  /** @type {Node[]} */
+  const nodes = [element("dl", { className: "facts" }, ...list), ...model.scores.map(scoreTable)];
   if (model.report !== null) {
-    nodes.push(element("p", {}, element("a", { href: model.report.replace(/^\//, "") }, "Report")));
+    const link = element("a", { href: model.report.replace(/^\//, "") }, say("model.report"));
+    nodes.push(element("p", {}, link));
   }
   return nodes;
 }
 
-function layers({ layers }) {
+/** @param {string} text */
+function inEnglish(text) {
+  return element("span", { lang: "en" }, text);
+}
+
+/** @param {Model} model @returns {Fact[]} */
+function layersOf({ layers }) {
   if (layers.length === 0) {
     return [];
   }
-  const resets = new Set(layers.map(({ reset }) => RESETS[reset]));
+  const resets = new Set(layers.map(({ reset }) => sayIfKnown(`model.reset.${reset}`, reset)));
+  const units = layers.map(unitsOf).join(" + ");
   return [
-    ["Layers", layers.map(units).join(" + ") + " units"],
-    ["Reset", [...resets].join("; ")],
+    ["model.layers", say("model.layer-units", { units })],
+    ["model.reset", [...resets].join("; ")],
   ];
 }
 
-/** Where a session is not what one would expect. */
-function sessions({ sessions, reason, window, delay }) {
+/** Where a session is not what one would expect. @param {Model} model @returns {Fact[]} */
+function sessionsOf({ sessions, reason, window, delay }) {
   if (!sessions) {
-    return [["Sessions", `none, whole sequences only: ${reason}`]];
+    return [["model.sessions", say("model.sessions-none", { reason: reason ?? "" })]];
   }
   if (window !== null) {
-    return [["Sessions", `see their last ${window} inputs`]];
+    return [["model.sessions", say("model.sessions-window", { window })]];
   }
-  return delay > 0 ? [["Sessions", `answer ${delay} steps late`]] : [];
+  return delay > 0 ? [["model.sessions", say("model.sessions-late", { delay })]] : [];
 }
 
-function units({ hidden_size, lanes }) {
+/** @param {Layer} layer */
+function unitsOf({ hidden_size, lanes }) {
   return lanes === 1 ? `${hidden_size}` : `${lanes} × ${hidden_size}`;
 }
 
-/** Bars from zero, the best first. */
+/** Bars from zero, the best first. @param {Score} score */
 function scoreTable({ metric, unit, model, baselines, better }) {
   const up = better === "higher" ? -1 : 1;
-  const rows = [["this model", model], ...Object.entries(baselines)];
-  rows.sort((one, other) => up * (one[1] - other[1]));
-  const largest = Math.max(...rows.map(([, score]) => score));
-  const body = rows.map(([name, score], rank) => {
+  const others = Object.entries(baselines).map(([name, score]) => ({ name, score, own: false }));
+  const rows = [{ name: say("model.this"), score: model, own: true }, ...others];
+  rows.sort((one, other) => up * (one.score - other.score));
+  const largest = Math.max(...rows.map(({ score }) => score));
+  const body = rows.map(({ name, score, own }, rank) => {
     const bar = element("span", { className: "bar" });
-    bar.style.setProperty("--share", score / largest);
-    const own = name === "this model";
+    bar.style.setProperty("--share", String(score / largest));
+    const best = rank === 0 ? element("small", {}, ` ${say("model.best")}`) : "";
     return element(
       "tr",
       { className: own ? "own" : "" },
-      element("th", { scope: "row" }, name, rank === 0 ? element("small", {}, " best") : ""),
+      element("th", { scope: "row" }, name, best),
       element("td", { className: "rail-cell" }, element("span", { className: "rail" }, bar)),
       element("td", {}, score.toPrecision(3)),
     );
   });
   const named = metric.includes(unit) ? metric : withUnit(metric, unit);
-  const caption = element("caption", {}, `${named}, held out, ${better} is better`);
+  const direction = say(better === "higher" ? "model.higher" : "model.lower");
+  const caption = element("caption", {}, say("model.score", { metric: named, better: direction }));
   return element("table", { className: "scores" }, caption, element("tbody", {}, ...body));
 }

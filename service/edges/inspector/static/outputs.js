@@ -1,81 +1,100 @@
 /** What the model put out at the step under the cursor. */
 
-import { predictsItsInputs } from "./charts.js";
+import { predictsItsInputs } from "./timeline/charts.js";
 import { byId, element } from "./elements.js";
+import { say } from "./texts.js";
 import { glyph, inputInWords, measure, percent, withUnit } from "./words.js";
+
+/** @import {Model, Step} from "./model.js" */
+/** @import {Trace} from "./trace.js" */
+/** @typedef {number | null | undefined} Value null: missing, undefined: there is none */
 
 const MOST_CLASSES = 10;
 
-/** How the outputs of each kind are shown: (model, trace, step) => Node. */
+/**
+ * How the outputs of each kind are shown.
+ *
+ * @type {Record<string, (model: Model, trace: Trace, step: number) => Node>}
+ */
 const VIEWS = { values, quantiles, probabilities: nextTokens, labels: likelyLabels, classes };
 
 export class Outputs {
+  #panel = byId("outputs-panel");
   #node = byId("outputs");
 
-  /**
-   * @param {object} model
-   * @param {import("./trace.js").Trace} trace
-   * @param {number} step
-   */
+  /** @param {Model} model @param {Trace} trace @param {number} step */
   show(model, trace, step) {
+    this.#panel.hidden = false;
     this.#node.replaceChildren(VIEWS[model.output.kind](model, trace, step));
   }
 
   clear() {
+    this.#panel.hidden = true;
     this.#node.replaceChildren();
   }
 }
 
+/** @param {Model} model @param {Trace} trace @param {number} step */
 function nextTokens(model, trace, step) {
   const came = whatCame(model, trace, step);
   const bars = (trace.next[step] ?? []).map(({ token, text, item, probability }) => {
     const name = item ?? (text === undefined ? String(token) : glyph(text));
     return bar(name, probability, came?.token === token);
   });
-  const parts = [bars];
-  if (came !== null) {
-    const text = `Then came ${inputInWords(came.input)}, to which the model gave ${percent(came.probability)}.`;
-    parts.push(hint(text));
+  if (came === null) {
+    return ranking(say("outputs.next"), bars);
   }
-  return ranking("Most likely next", ...parts);
+  const [input, probability] = [inputInWords(came.input), percent(came.probability)];
+  return ranking(say("outputs.next"), bars, hint(say("outputs.came", { input, probability })));
 }
 
-/** The input that followed, and how probable the model held it. */
-function whatCame(model, trace, step) {
+/**
+ * The input that followed, and how probable the model held it.
+ *
+ * @param {Model} model
+ * @param {Trace} trace
+ * @param {number} step
+ */
+function whatCame({ input: signature }, trace, step) {
   const input = trace.inputs[step + 1];
   const output = trace.outputs[step];
-  if (input === undefined || output === null || model.input.kind !== "tokens") {
+  if (input === undefined || Array.isArray(input) || !output || signature.kind !== "tokens") {
     return null;
   }
-  const token = typeof input === "string" ? model.input.vocabulary.indexOf(input) : input;
+  const token = typeof input === "string" ? (signature.vocabulary ?? []).indexOf(input) : input;
   return { token, input, probability: output[token] };
 }
 
-/** The labels that the service calls likely. */
-function likelyLabels(model, trace, step) {
+/** The labels that the service calls likely. @param {Model} _ @param {Trace} trace @param {number} step */
+function likelyLabels(_, trace, step) {
   const likely = trace.next[step] ?? [];
   const bars = likely.map(({ label, probability }) => bar(label, probability));
   const none = trace.outputs[step] !== null && likely.length === 0;
-  return ranking("Likely next", bars, ...(none ? [hint("No label is likely.")] : []));
+  return ranking(say("outputs.likely"), bars, ...(none ? [hint(say("outputs.no-label"))] : []));
 }
 
+/** @param {Model} model @param {Trace} trace @param {number} step */
 function classes({ output: { names } }, trace, step) {
-  const output = trace.outputs[step] ?? [];
-  const ranked = output.map((probability, index) => [names[index], probability]);
-  ranked.sort((one, other) => other[1] - one[1]);
-  const left = ranked.length - MOST_CLASSES;
-  const bars = ranked.slice(0, MOST_CLASSES).map(([name, probability]) => bar(name, probability));
-  return ranking("Most likely class so far", bars, ...(left > 0 ? [hint(`And ${left} more.`)] : []));
+  const ranked = (trace.outputs[step] ?? []).map((probability, index) => ({
+    name: names[index],
+    probability,
+  }));
+  ranked.sort((one, other) => other.probability - one.probability);
+  const count = ranked.length - MOST_CLASSES;
+  const bars = ranked.slice(0, MOST_CLASSES).map(({ name, probability }) => bar(name, probability));
+  return ranking(say("outputs.class"), bars, ...(count > 0 ? [hint(say("outputs.more", { count }))] : []));
 }
 
+/** @param {string} title @param {Node[]} bars @param {...Node} hints */
 function ranking(title, bars, ...hints) {
-  const list = element("ol", { className: "next" }, ...bars);
-  return element("div", {}, element("h3", {}, title), list, ...hints);
+  const list = bars.length > 0 ? [element("ol", { className: "next" }, ...bars)] : [];
+  return element("div", {}, element("h3", {}, title), ...list, ...hints);
 }
 
+/** @param {string} name @param {number} probability */
 function bar(name, probability, came = false) {
   const filled = element("span", { className: "bar" });
-  filled.style.setProperty("--share", probability);
+  filled.style.setProperty("--share", String(probability));
   return element(
     "li",
     { className: came ? "came" : "" },
@@ -85,47 +104,57 @@ function bar(name, probability, came = false) {
   );
 }
 
+/** @param {string} text */
 function hint(text) {
   return element("p", { className: "hint" }, text);
 }
 
+/** @param {Model} model @param {Trace} trace @param {number} step */
 function values(model, trace, step) {
   const { names, units } = model.output;
   const forecast = predictsItsInputs(model);
-  const columns = forecast ? ["input", "predicted next", "then came"] : ["output"];
+  const columns = forecast
+    ? [say("outputs.column.input"), say("outputs.column.predicted"), say("outputs.column.came")]
+    : [say("outputs.column.output")];
   const figures = [trace.inputs[step], trace.outputs[step], trace.inputs[step + 1]];
   const shown = forecast ? figures : [trace.outputs[step]];
   const rows = names.map((name, index) => [
     name,
-    ...shown.map((row) => figure(row?.[index], units[index])),
+    ...shown.map((row) => figure(valueAt(row, index), units[index])),
   ]);
   return table(columns, rows);
 }
 
-/** A column for each level, and for a target that is an input, what came. */
+/** A column for each level, and for a target that is an input, what came. @param {Model} model @param {Trace} trace @param {number} step */
 function quantiles({ input, output: { names, units, levels } }, trace, step) {
   const came = names.map((name) => (input.kind === "values" ? input.names.indexOf(name) : -1));
   const isInput = came.some((column) => column >= 0);
   const rows = names.map((name, target) => {
-    const at = (level) => trace.outputs[step]?.[target * levels.length + level];
+    const at = (/** @type {number} */ level) => trace.outputs[step]?.[target * levels.length + level];
     const shown = levels.map((_, level) => figure(at(level), ""));
-    const next = figure(trace.inputs[step + 1]?.[came[target]], "");
+    const next = figure(valueAt(trace.inputs[step + 1], came[target]), "");
     return [withUnit(name, units[target]), ...shown, ...(isInput ? [next] : [])];
   });
-  return table([...levels.map((level) => `${level} quantile`), ...(isInput ? ["then came"] : [])], rows);
+  const columns = levels.map((level) => say("outputs.column.quantile", { level }));
+  return table([...columns, ...(isInput ? [say("outputs.column.came")] : [])], rows);
 }
 
-/** In words; null is a missing value, and undefined one that there is not. */
+/** @param {Step | null | undefined} row @param {number} index @returns {Value} */
+function valueAt(row, index) {
+  return Array.isArray(row) ? row[index] : undefined;
+}
+
+/** @param {Value} value @param {string} unit */
 function figure(value, unit) {
   if (value === null) {
-    return "missing";
+    return say("word.missing");
   }
   return value === undefined ? "—" : measure(value, unit);
 }
 
 /** @param {string[]} columns @param {string[][]} rows each with its name first */
 function table(columns, rows) {
-  const heads = ["", ...columns].map((column) => element("th", { scope: "col" }, column));
+  const heads = columns.map((column) => element("th", { scope: "col" }, column));
   const body = rows.map(([name, ...cells]) =>
     element(
       "tr",
@@ -134,10 +163,11 @@ function table(columns, rows) {
       ...cells.map((cell) => element("td", {}, cell)),
     ),
   );
-  return element(
+  const shown = element(
     "table",
     { className: "figures" },
-    element("thead", {}, element("tr", {}, ...heads)),
+    element("thead", {}, element("tr", {}, element("td"), ...heads)),
     element("tbody", {}, ...body),
   );
+  return element("div", { className: "wide", tabIndex: 0 }, shown);
 }

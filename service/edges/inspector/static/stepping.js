@@ -3,23 +3,23 @@
 import { createSession, deleteSession, stepSession } from "./api.js";
 import { Trace } from "./trace.js";
 
+/** @import {InputKind} from "./input/kinds.js" */
+/** @import {Model, Step} from "./model.js" */
+
 export class Stepping {
   #model;
   #kind;
+  /** @type {string | null} */
   #session = null;
 
-  /** @param {import("./input-kinds.js").InputKind} kind */
+  /** @param {Model} model @param {InputKind} kind */
   constructor(model, kind) {
     this.#model = model;
     this.#kind = kind;
     this.trace = new Trace(model);
   }
 
-  get session() {
-    return this.#session;
-  }
-
-  /** Feed the step that follows those fed already. @param {any[]} steps all that was typed */
+  /** Feed the step that follows those fed already. @param {Step[]} steps all that was typed */
   async advance(steps) {
     this.trace.planned = steps.length;
     const input = [steps[this.trace.steps]];

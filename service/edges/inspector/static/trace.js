@@ -1,6 +1,12 @@
 /** What a model did, step by step: inputs, outputs and every gate of every unit. */
 
-/** What is shown of a layer: its gates, which the model names, and what came of them. */
+/** @import {Layer, Likely, Model, SequenceAnswer, Step} from "./model.js" */
+
+/**
+ * What is shown of a layer: its gates, which the model names, and what came of them.
+ *
+ * @param {Layer} layer
+ */
 export function shownOf({ gates }) {
   return [...gates, "hidden"];
 }
@@ -25,10 +31,12 @@ export class Matrix {
     }
   }
 
+  /** @param {number} step @param {number} unit */
   at(step, unit) {
     return this.values[step * this.units + unit];
   }
 
+  /** @param {number} steps */
   #reserve(steps) {
     if (steps * this.units > this.values.length) {
       const grown = new Float32Array(Math.max(2 * this.values.length, steps * this.units));
@@ -42,21 +50,22 @@ export class Trace {
   #seesWindows;
 
   /**
-   * @param {object} model as the API describes it
+   * @param {Model} model as the API describes it
    * @param {number} planned how many steps are to be expected, so that the view need not rescale
    */
   constructor(model, planned = 0) {
     this.planned = planned;
     this.#seesWindows = model.window !== null;
-    /** @type {any[]} characters, token ids or rows of numbers */
+    /** @type {Step[]} */
     this.inputs = [];
     /** @type {(number[] | null)[]} null where a step has no answer */
     this.outputs = [];
-    /** @type {({token: number, text?: string, probability: number}[] | null)[]} likewise */
+    /** @type {(Likely[] | null)[]} likewise */
     this.next = [];
-    this.layers = model.layers.map((layer) =>
-      Object.fromEntries(shownOf(layer).map((gate) => [gate, new Matrix(layer.hidden_size * layer.lanes)])),
-    );
+    this.layers = model.layers.map((layer) => {
+      const units = layer.hidden_size * layer.lanes;
+      return Object.fromEntries(shownOf(layer).map((gate) => [gate, new Matrix(units)]));
+    });
   }
 
   get steps() {
@@ -64,8 +73,8 @@ export class Trace {
   }
 
   /**
-   * @param {any[]} inputs
-   * @param {object} answer of the API, for exactly these inputs
+   * @param {Step[]} inputs
+   * @param {SequenceAnswer} answer of the API, for exactly these inputs
    */
   append(inputs, answer) {
     this.inputs.push(...inputs);
@@ -83,6 +92,10 @@ export class Trace {
   /**
    * The hidden value before a step. A window begins anew at every step, and a model may have learnt
    * its first state: there it follows from hidden = (1 − update) × before + update × candidate.
+   *
+   * @param {number} layer
+   * @param {number} step
+   * @param {number} unit
    */
   hiddenBefore(layer, step, unit) {
     const { update, candidate, hidden } = this.layers[layer];

@@ -6,13 +6,25 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from service.edges.http.door import exchange_of
+from service.edges.http.openapi import Socket
 from service.edges.v1.stream.connection import Connection
+from service.edges.v1.stream.messages import MESSAGES
 from service.edges.v1.stream.requests import Requests
 from service.operations.limits import Limits
 from service.repository.models import Models
 from service.sessions.sessions import Sessions
 
 PATH = "/v1/stream"
+SOCKET = Socket(
+    PATH,
+    "Stream",
+    "One WebSocket for many sessions. A text frame is one JSON message; its `id` comes back with "
+    "the answer, and a text as `id` is its idempotency key.\n\nWhat belongs to one session is "
+    "answered in the order in which it was sent; a refusal is a message of type `error` with the "
+    "`problem` that HTTP would have answered.\n\nBinary frames carry steps of many sessions at "
+    "once; docs/streaming.md has their layout.",
+    MESSAGES,
+)
 
 
 class StreamEndpoint:

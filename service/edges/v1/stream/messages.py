@@ -119,6 +119,7 @@ _TYPES: Mapping[str, type[Message]] = {
     "fork": ForkMessage,
     "close": CloseMessage,
 }
+MESSAGES = tuple(_TYPES.values())
 
 
 def read_object(text: str) -> dict[str, Any]:

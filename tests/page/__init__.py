@@ -1,0 +1,1 @@
+"""What checks the page: types of its modules, accessibility. `make page-tools` installs it."""
