@@ -50,6 +50,7 @@ class Correlations:
 
     def __init__(self, units: int, markings: int) -> None:
         self._x_first, self._y_first = np.full(units, np.nan), np.full(markings, np.nan)
+        self._x_size, self._y_size = np.zeros(units), np.zeros(markings)
         self._sums = _Sums(*(np.zeros((markings, units)) for _ in range(6)))
 
     def add(self, values: NDArray[np.floating], markings: NDArray[np.floating]) -> None:
@@ -57,32 +58,44 @@ class Correlations:
         values, markings = (one.astype(np.float64, copy=False) for one in (values, markings))
         self._x_first = first_values(values, self._x_first)
         self._y_first = first_values(markings, self._y_first)
-        self._sums = self._sums.plus(_sums(values - self._x_first, markings - self._y_first))
+        x, y = values - self._x_first, markings - self._y_first
+        self._x_size = np.fmax(self._x_size, _size(x))
+        self._y_size = np.fmax(self._y_size, _size(y))
+        self._sums = self._sums.plus(_sums(x, y))
 
     def merged(self, other: "Correlations") -> Self:
         """Those over the steps of both, which stay as they are."""
         both = type(self)(len(self._x_first), len(self._y_first))
         both._x_first = np.where(np.isnan(self._x_first), other._x_first, self._x_first)
         both._y_first = np.where(np.isnan(self._y_first), other._y_first, self._y_first)
-        moved = other._sums.x + _moved(other._x_first, both._x_first)
-        also = other._sums.y + _moved(other._y_first, both._y_first)[:, np.newaxis]
+        x_moved = _moved(other._x_first, both._x_first)
+        y_moved = _moved(other._y_first, both._y_first)
+        both._x_size = np.fmax(self._x_size, other._x_size + np.abs(x_moved))
+        both._y_size = np.fmax(self._y_size, other._y_size + np.abs(y_moved))
         theirs = other._sums
-        shifted = _Sums(theirs.count, moved, also, theirs.xx, theirs.yy, theirs.xy)
+        x, y = theirs.x + x_moved, theirs.y + y_moved[:, np.newaxis]
+        shifted = _Sums(theirs.count, x, y, theirs.xx, theirs.yy, theirs.xy)
         both._sums = self._sums.plus(shifted)
         return both
 
     def result(self) -> Float64:
         """[M, U]. 0 where either does not vary, and where no step has both."""
         sums = self._sums
-        varies = _varies(sums.xx, sums.x, sums.count) & _varies(sums.yy, sums.y, sums.count)
+        varies = _varies(sums.xx, self._x_size, sums.count)
+        varies &= _varies(sums.yy, self._y_size[:, np.newaxis], sums.count)
         scale = np.sqrt(sums.xx * sums.yy)
         found = np.divide(sums.xy, scale, out=np.zeros_like(scale), where=varies & (scale > 0))
         return np.asarray(np.clip(found, -1, 1))
 
 
-def _varies(squares: Float64, mean: Float64, count: Float64) -> NDArray[np.bool_]:
+def _varies(squares: Float64, size: Float64, count: Float64) -> NDArray[np.bool_]:
     """Whether more is left than what rounding makes of means that are equal in every slice."""
-    return np.asarray(squares > count * (_ROUNDING * mean) ** 2)
+    return np.asarray(squares > count * (_ROUNDING * size) ** 2)
+
+
+def _size(values: Float64) -> Float64:
+    """The largest of each column, by size."""
+    return np.asarray(np.fmax.reduce(np.abs(values), axis=0, initial=0.0))
 
 
 def _moved(before: Float64, after: Float64) -> Float64:
