@@ -65,6 +65,7 @@ class _Recording:
         revision."""
         (step, revision), (changes, next_revision) = before, after
         stated = self._needs_state(step, revision, inputs.nbytes, state.nbytes)
+        # Copies: a view would keep what all sessions of a batch were given.
         piece = Piece(
             step,
             version,

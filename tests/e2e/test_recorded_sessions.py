@@ -95,7 +95,7 @@ def test_every_step_through_any_worker_is_in_the_trace(
         session_id = new_session(client, "weather")
     begun(traces, session_id)
     early = step_for_a_second(service, session_id, rows)
-    sent = {}
+    sent: dict[int, list[float]] = {}
     for number in (1, 1, 4) * 30:
         with client_of(service.url) as client:
             some = [next(rows) for _ in range(number)]

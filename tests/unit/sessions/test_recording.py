@@ -21,8 +21,9 @@ from service.operations.keys import Key
 from service.operations.requests import Create, Delete, Get, Migrate, NewSession, PutState, Record
 from service.operations.rollout import Forecast, Rollout
 from service.repository.models import Models, load_models
-from service.sessions.recorder import TraceBounds
+from service.sessions.recorder import Recorder, TraceBounds
 from service.sessions.sessions import Sessions
+from service.stores.store import Identity
 from service.stores.traces.memory import MemoryTraces
 from service.stores.traces.traces import Addition, Piece, contiguous
 from tests.unit.sessions.recorded import assert_true
@@ -181,6 +182,21 @@ async def test_a_state_that_is_put_in_place_is_a_break(sessions: Sessions, model
     shown = contiguous(sessions.traces.pieces("", trace_id))
     assert [one.step for one in shown] == [100, 101]
     assert_true(shown, models.default("weather"), await sessions.get(Get("a")))
+
+
+@pytest.mark.parametrize("change", [PutState("a", 9, np.zeros(6, np.float32)), Migrate("a")])
+async def test_the_recorder_hears_of_every_other_change(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, change: PutState | Migrate
+) -> None:
+    """What comes behind a large state would otherwise wait for many steps until it is shown."""
+    heard: list[Identity] = []
+    monkeypatch.setattr(Recorder, "interrupted", lambda _, identity: heard.append(identity))
+    await recorded(sessions)
+    if isinstance(change, PutState):
+        await sessions.put_state(change)
+    else:
+        await sessions.migrate(change)
+    assert heard == [Identity("", "a")]
 
 
 async def test_another_version_is_a_break(
