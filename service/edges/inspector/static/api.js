@@ -79,9 +79,10 @@ export function deleteSession(session) {
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
+ * @param {(response: Response) => Promise<any>} [read] the answer, which is JSON by default
  * @returns {Promise<any>}
  */
-async function request(method, path, body) {
+export async function request(method, path, body, read = (response) => response.json()) {
   const headers = body === undefined ? undefined : { "content-type": "application/json" };
   let response;
   try {
@@ -90,7 +91,7 @@ async function request(method, path, body) {
     throw new Problem({ title: say("problem.no-answer"), detail: say("problem.no-answer-detail") });
   }
   if (response.ok) {
-    return response.json();
+    return response.status === 204 ? undefined : read(response);
   }
   throw new Problem(await problemOf(response));
 }

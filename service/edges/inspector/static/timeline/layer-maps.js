@@ -38,8 +38,7 @@ export class LayerMaps extends EventTarget {
   /** @param {TensorSource} source @param {Ordering} by @param {boolean} standardised */
   async arrange(source, by, standardised) {
     const gates = this.maps.map(({ gate }) => gate);
-    const tensor = by === "mean" && gates.includes("update") ? "update" : "hidden";
-    this.rows.reorder(await source.order(tensor, this.number, by));
+    this.rows.reorder(await source.order("hidden", this.number, by));
     this.#spreads.clear();
     if (standardised) {
       for (const gate of gates) {

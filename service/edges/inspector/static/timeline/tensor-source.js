@@ -16,7 +16,7 @@
  * @property {Float32Array} high the same array as `low`, or the greatest
  */
 
-/** @typedef {"number" | "peak" | "mean"} Ordering */
+/** @typedef {"number" | "memory" | "peak" | "component" | "cluster"} Ordering */
 
 /**
  * @typedef {object} TensorSource
@@ -111,7 +111,7 @@ export class TraceSource {
       return numbers;
     }
     const { mean } = await this.spread(tensor, layer);
-    const keys = by === "mean" ? mean : numbers.map((unit) => peakOf(matrix, unit, mean[unit]));
+    const keys = numbers.map((unit) => peakOf(matrix, unit, mean[unit]));
     return numbers.sort((one, other) => keys[one] - keys[other]);
   }
 }
