@@ -14,6 +14,7 @@ import { measure } from "../words.js";
 /** @typedef {import("../texts.js").Key} Key */
 
 const MOST_HINTS = 3;
+const MOST_FAULTS = 50;
 
 /** Fires "run", "step", "play" and "reset" when the buttons are pressed. */
 export class InputForm extends EventTarget {
@@ -94,6 +95,7 @@ export class InputForm extends EventTarget {
   showProblem(problem) {
     this.#tellProblem = () => {
       const faults = problem.faults.map((fault) => this.#faultItem(fault));
+      faults.push(...this.#plainItems(problem.faults));
       const body = faults.length > 0 ? element("ul", {}, ...faults) : element("p", { lang: "en" }, problem.message);
       this.#problem.replaceChildren(element("strong", {}, problem.title), body);
     };
@@ -111,6 +113,20 @@ export class InputForm extends EventTarget {
     this.#area.ariaInvalid = "false";
   }
 
+  /** What is wrong besides what the service named. @param {Fault[]} named */
+  #plainItems(named) {
+    if (named.length === 0) {
+      return [];
+    }
+    const places = new Set(named.map((fault) => this.#placeOf(fault)?.start));
+    const plain = this.kind.check?.(this.#sent).filter(({ place }) => !places.has(place.start)) ?? [];
+    const items = plain.slice(0, MOST_FAULTS).map(({ place, message }) =>
+      element("li", {}, this.#placeButton(place), " ", message),
+    );
+    const count = plain.length - items.length;
+    return count > 0 ? [...items, element("li", {}, say("fault.more", { count }))] : items;
+  }
+
   /** @param {Fault} fault */
   #faultItem(fault) {
     const place = this.#placeOf(fault);
@@ -125,11 +141,15 @@ export class InputForm extends EventTarget {
 
   /** @param {Place} place */
   #placeButton(place) {
-    const { line, column } = place;
-    const name = say(this.kind.place, { line, column });
-    const button = element("button", { type: "button", className: "place" }, `${name}:`);
+    const name = say("place.named", { place: this.#placeInWords(place) });
+    const button = element("button", { type: "button", className: "place" }, name);
     button.addEventListener("click", () => this.#select(place));
     return button;
+  }
+
+  /** @param {Place} place */
+  #placeInWords({ line, column, whole = false }) {
+    return say(whole ? "place.line" : this.kind.place, { line, column });
   }
 
   /** @param {Fault} fault */
@@ -158,7 +178,7 @@ export class InputForm extends EventTarget {
       const place = this.kind.locate(source, step, part);
       const unit = model.input.units[part];
       return say("input.far", {
-        place: place === null ? "" : say(this.kind.place, { line: place.line, column: place.column }),
+        place: place === null ? "" : this.#placeInWords(place),
         name: model.input.names[part],
         value: measure(value, unit),
         low: measure(low, unit),

@@ -16,6 +16,8 @@ const SENTENCE =
 const CELL_SEPARATOR = /\s*[,;]\s*|\s+/g;
 const WORD = /[^\s,;]+/g;
 
+/** @typedef {{place: Place, message: string}} Plain */
+
 /**
  * @typedef {object} InputKind
  * @property {Key} label
@@ -26,6 +28,8 @@ const WORD = /[^\s,;]+/g;
  * @property {(steps: Step[]) => Example} stepsBody fields of a request for steps
  * @property {(steps: Step[]) => Example} sequenceBody fields of a request for a sequence
  * @property {number} depth how many indices of a sequence's path come before the step's
+ * @property {(source: string) => Plain[]} [check] what is plainly wrong; the service, which says
+ *   what is right, ends at the first number that is none
  * @property {(source: string, step: number, part?: number) => Place | null} locate a step, or a
  *   number of it
  */
@@ -105,6 +109,7 @@ function valuesKind({ names, units, missing }) {
     place: "place.number",
     parse: (source) =>
       linePlaces(source).map((line) => /** @type {Step} */ (cellsOf(line).map(({ text }) => cell(text)))),
+    check: (source) => linePlaces(source).flatMap((line) => plainFaults(line, names.length)),
     write: ({ inputs = [] }) =>
       inputs.map((/** @type {(number | null)[]} */ row) => row.map(rounded).join(", ")).join("\n"),
     locate: (source, step, part) => {
@@ -115,6 +120,18 @@ function valuesKind({ names, units, missing }) {
       return cellsOf(line)[part] ?? line;
     },
   };
+}
+
+/** @param {Place & {text: string}} line @param {number} expected numbers @returns {Plain[]} */
+function plainFaults(line, expected) {
+  const cells = cellsOf(line);
+  const words = cells.filter(({ text }) => typeof cell(text) === "string");
+  const faults = words.map((place) => ({ place, message: say("fault.word", { word: place.text }) }));
+  if (cells.length !== expected) {
+    const message = say("fault.count", { count: cells.length, expected });
+    return [{ place: line, message }, ...faults];
+  }
+  return faults;
 }
 
 /** @param {Place & {text: string}} line */

@@ -6,6 +6,7 @@
  * @property {number} end the one behind its last
  * @property {number} line from 1
  * @property {number} column from 1: a character, or a number, of its line
+ * @property {boolean} [whole] whether it is all of its line
  */
 
 /**
@@ -39,7 +40,7 @@ export function linePlaces(source) {
     const text = line.trim();
     if (text !== "") {
       const start = begin + line.indexOf(text);
-      places.push({ text, start, end: start + text.length, line: index + 1, column: 1 });
+      places.push({ text, start, end: start + text.length, line: index + 1, column: 1, whole: true });
     }
     begin += line.length + 1;
   }
