@@ -77,9 +77,7 @@ def test_labels_that_are_likely_are_named(inspector: InspectorPage, api: httpx.C
     assert len(counts) > 1, "steps that differ"
 
 
-def test_that_no_label_is_likely_is_said(
-    visit: Visit, inspector: InspectorPage
-) -> None:
+def test_that_no_label_is_likely_is_said(visit: Visit, inspector: InspectorPage) -> None:
     inspector.open("labels")
     assert "No label" not in visit.page.inner_text("#outputs")
     answer = {"from": 0, "outputs": [[0.1, 0.2, 0.3]], "next": [[]]}
