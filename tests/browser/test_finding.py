@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def place_of(visit: Visit) -> dict[str, str]:
 
 
 def test_the_first_visit(
-    visit: Visit, api: httpx.Client, record_property: pytest.RecordProperty
+    visit: Visit, api: httpx.Client, record_property: Callable[[str, object], None]
 ) -> None:
     seconds = open_first(visit, "/")
     record_property("seconds_to_the_finding", seconds)
