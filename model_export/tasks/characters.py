@@ -20,7 +20,7 @@ from model_export.model.network import Network
 from model_export.recipes.characters import CharactersRecipe
 from model_export.tasks.losses import bits_of
 from model_export.tasks.split import split_of
-from model_export.tasks.task import Batch
+from model_export.tasks.task import Batch, Ranges
 from service.bundle.manifest import Score
 from service.bundle.signatures import Probabilities, Tokens
 
@@ -88,6 +88,10 @@ class Characters:
     def samples(self) -> Mapping[str, NDArray[Any]]:
         tokens: NDArray[Any] = self._tokens[self.split.validation :][:_SAMPLE].numpy()
         return {"": tokens}
+
+    @property
+    def input_ranges(self) -> Ranges:
+        return ()
 
     @property
     def epoch_length(self) -> int:

@@ -38,6 +38,7 @@
  * @property {string} task
  * @property {Signature} input
  * @property {Signature} output
+ * @property {[number, number][]} input_ranges what it was trained on; empty where nobody knows
  * @property {string} takes
  * @property {string} gives
  * @property {boolean} sessions

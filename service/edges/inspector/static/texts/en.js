@@ -133,7 +133,7 @@ export default {
   "input.numbers-hint": "One time step a line: {columns}.",
   "input.missing-hint": "\"null\" is a missing value.",
   "input.far":
-    "{place}: {name} {value} lies far outside the model's own sample, which spans {low} to {high}. What the model makes of such values is a guess.",
+    "{place}: {name} {value} lies far outside what the model has seen, {low} to {high}. What it makes of such values is a guess.",
   "input.far-more": "And {count} more like this.",
 
   "progress.running": "Running …",

@@ -133,7 +133,7 @@ export default {
   "input.numbers-hint": "每行是一步：{columns}。",
   "input.missing-hint": "“null” 表示缺失值。",
   "input.far":
-    "{place}：{name} {value} 远远超出模型自带样本的范围（{low} 到 {high}）。模型对这样的值只能猜测。",
+    "{place}：{name} {value} 远远超出模型见过的范围（{low} 到 {high}）。模型对这样的值只能猜测。",
   "input.far-more": "另有 {count} 处类似。",
 
   "progress.running": "正在运行……",
