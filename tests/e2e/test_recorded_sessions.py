@@ -212,7 +212,7 @@ def test_it_is_watched_through_whichever_worker(service: ServiceProcess, models:
     with client_of(service.url) as client:
         window = client.get(f"{path}/window").json()
         inputs = client.get(f"{path}/inputs").json()
-    first = found["from"]
+    first = inputs["from"]
     np.testing.assert_array_equal(
         np.array(inputs["inputs"], np.float32), np.array(rows[first:sent], np.float32)
     )
