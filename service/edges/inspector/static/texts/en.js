@@ -205,7 +205,7 @@ export default {
   "cell.written": "written",
   "cell.input": "from the input",
   "cell.history": "history",
-  "cell.all-units": "of all units",
+  "cell.all-units": "mixes all units",
   "cell.set": "set from outside",
   "cell.sum":
     "{place}: of {before} before, {kept} is kept; {written} is written, {share} of the two by size; hidden is then {hidden}.",
@@ -239,14 +239,17 @@ export default {
   "tour.on": "Next",
   "tour.here": "To this stop's place",
   "tour.place": "At the cursor: {place}",
-  "tour.follows": "It follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
   "tour.state": "The hidden state is carried on",
   "tour.state.what":
     "A GRU reads one step after another. What it knows of all steps before is its hidden state, a number for each unit, and each step hands it on: some of the old value is kept, something new is written.",
   "tour.state.tell": "This unit held {before} before the step; {kept} of it is kept and {written} is written, which makes {hidden}.",
   "tour.reset": "The reset gate",
   "tour.reset.what":
-    "The reset gate decides how much of the history is used to form the candidate. Near 1 all of it, near 0 none: the candidate then comes from the input alone.",
+    "Reset gates decide how much of the past is used to form the candidates: near 1 all of it, near 0 none. Where all are near 0, the candidates come from the input alone.",
+  "tour.reset.before":
+    "In this layer each gate acts on what its own unit holds, before the weights mix all units.",
+  "tour.reset.after":
+    "In this layer each gate acts on its unit's history, after the weights have mixed all units.",
   "tour.reset.tell-before": "Reset is {reset}: of the {before} that this unit holds, {passed} goes into the candidates.",
   "tour.reset.tell-after": "Reset is {reset}: of a history of {whole}, {history} goes into the candidate.",
   "tour.reset.tell-none": "Reset is {reset}; {history} goes into the candidate from the history.",
@@ -273,6 +276,7 @@ export default {
     "Units that drop the history often have a reset gate that opens and shuts with what is short: a word, a space, a turn of the series.",
   "tour.short.tell":
     "Reset of unit {unit} is {reset} here and below 0.1 at {share} of all steps; resetting changes the hidden value by {impact} at a step on average, and its memory is {memory} steps long.",
+  "tour.short.follows": "The gate follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
   "tour.short.lacks":
     "No unit of this layer has a reset gate that varies (standard deviation of {deviation} or more) and a memory shorter than {steps} steps.",
   "tour.long": "Units that remember for long",
@@ -280,8 +284,10 @@ export default {
   "tour.long.tell":
     "Update of unit {unit} is {update} here and below 0.1 at {share} of all steps; of {before} before, {kept} is kept.",
   "tour.long.age": "What it holds now is {age} steps old on average.",
+  "tour.long.follows":
+    "Its hidden value follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
   "tour.long.lacks":
-    "No unit of this layer moves (standard deviation of {deviation} or more) and has an update below 0.1 at {share} of all steps; the largest share is {value}, of unit {unit}.",
+    "No unit of this layer both moves (standard deviation of {deviation} or more) and has an update below 0.1 at {share} of all steps or more; the largest share of any unit is {value}, of unit {unit}.",
 
   "kinds.title": "Short and long: two kinds of units",
   "kinds.what":
@@ -298,12 +304,15 @@ export default {
   "kinds.short-first-follows":
     "Unit {unit}: its reset gate follows {marking} (r = {found}, {confirmed}) and is below 0.1 at {share} of all steps; resetting changes what it holds by {impact} at a step on average, and its memory is {memory} steps long.",
   "kinds.long": "The update gate stays near 0",
-  "kinds.long-why":
+  "kinds.long-known":
+    "{count} of {total} units have an update below 0.1 at {share} of all steps or more and yet move (standard deviation of hidden {deviation} or more). First come those whose hidden value follows something known, then the others, each by how often their update is near 0.",
+  "kinds.long-unknown":
     "{count} of {total} units have an update below 0.1 at {share} of all steps or more and yet move (standard deviation of hidden {deviation} or more); first come those whose update is near 0 most often.",
+  "kinds.searching": "Searching what the units follow …",
   "kinds.long-first": "Unit {unit}: its update gate is below 0.1 at {share} of all steps.",
   "kinds.long-first-age":
     "Unit {unit}: its update gate is below 0.1 at {share} of all steps, and what it holds is up to {age} steps old on average.",
-  "kinds.long-follows": "It follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
+  "kinds.long-follows": "Its hidden value follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
   "kinds.unit": "unit",
   "kinds.unit-name": "unit {unit}",
   "kinds.impact": "impact",

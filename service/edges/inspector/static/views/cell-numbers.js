@@ -48,14 +48,15 @@ export function isNumber(value) {
   return typeof value === "number" && Number.isFinite(value);
 }
 
-/** @param {number | null | undefined} value */
+/** With three decimals, and no sign of what is 0 with them. @param {number | null | undefined} value */
 export function figure(value) {
-  return isNumber(value) ? decimal(value) : "—";
+  return isNumber(value) ? decimal(value).replace(/^−(?=0\.0*$)/, "") : "—";
 }
 
 /** A number that a sign stands before. @param {number} value */
 export function inBrackets(value) {
-  return value < 0 ? `(${decimal(value)})` : decimal(value);
+  const text = figure(value);
+  return text.startsWith("−") ? `(${text})` : text;
 }
 
 /** Whether a gate was set or scaled from outside. @param {Numbers} numbers @param {string} gate */

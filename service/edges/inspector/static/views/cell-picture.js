@@ -1,15 +1,16 @@
 /** The textbook picture of a GRU cell, with the numbers of one unit at one step in it. */
 
-import { coloursOf, entryOf, inkOn } from "../colours.js";
+import { coloursOf, entryOf, inkOn, onSchemeChange } from "../colours.js";
 import { say } from "../texts.js";
 import { clipped, figure, functionName, isNumber, isSet, shareOf, wholeHistory } from "./cell-numbers.js";
 import { arrow, drawn, label, operator } from "./svg.js";
 
 /** @import {CellAt} from "./cell-numbers.js" */
+/** @import {Layer} from "../model.js" */
 /** @import {Key} from "../texts.js" */
 /** @typedef {"state" | "reset" | "candidate" | "update"} Part what can be pointed out */
 
-const [WIDTH, HEIGHT] = [380, 442];
+const [WIDTH, TOP, HEIGHT] = [380, 14, 428];
 /** Columns: the past, the gates, what is written. */
 const [PAST, GATES, WRITE, END] = [46, 150, 268, 336];
 /** Rows: the state, the update gate, the candidate, its activation, its sum, the input. */
@@ -21,9 +22,15 @@ const MOST_WIDTH = 10;
 const LEAST_WIDTH = 1;
 
 export class CellPicture {
-  node = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "cell-picture", role: "img" });
+  node = drawn("svg", { viewBox: `0 ${TOP} ${WIDTH} ${HEIGHT}`, class: "cell-picture", role: "img" });
   /** @type {ReadonlySet<Part>} */
   #lit = new Set();
+  /** @type {{cell: CellAt, words: string} | null} */
+  #drawn = null;
+
+  constructor() {
+    onSchemeChange(() => this.#drawn && this.draw(this.#drawn.cell, this.#drawn.words));
+  }
 
   /** Point some parts out; none: all are alike. @param {Part[]} parts */
   highlight(parts) {
@@ -33,12 +40,14 @@ export class CellPicture {
 
   /** @param {CellAt} cell of which there is a picture @param {string} words the same in words */
   draw(cell, words) {
+    this.#drawn = { cell, words };
     this.node.setAttribute("aria-label", words);
     this.node.replaceChildren(...statePart(cell), ...updatePart(cell), ...candidatePart(cell), ...resetPart(cell));
     this.#light();
   }
 
   clear() {
+    this.#drawn = null;
     this.node.removeAttribute("aria-label");
     this.node.replaceChildren();
   }
@@ -168,10 +177,9 @@ function candidatePart({ layer, numbers }) {
     ),
     part(
       "candidate reset",
-      arrow([[PAST, SUM], [WRITE - RADIUS, SUM]], widthOf(share === null ? null : 1 - share)),
+      arrow([[PAST, historyTop(layer)], [PAST, SUM], [WRITE - RADIUS, SUM]], widthOf(share === null ? null : 1 - share)),
       label(GATES + 10, SUM - 12, say("cell.history")),
       label(GATES + 10, SUM + 21, figure(history), "middle", "value"),
-      label(6, SUM + 24, say("cell.all-units"), "start", "small"),
     ),
   ];
 }
@@ -180,34 +188,45 @@ function candidatePart({ layer, numbers }) {
 function resetPart(cell) {
   const { reset, before } = cell.numbers;
   if (!cell.layer.gates.includes("reset")) {
-    return [part("reset", arrow([[PAST, STATE + 22], [PAST, RESET - 17]]), ...weights(RESET, "U h"), down(RESET + 17))];
+    return [part("reset", arrow([[PAST, STATE + 22], [PAST, RESET - 17]]), ...weights(RESET, "U h", RESET + 4, PAST + 46))];
   }
   const gate = gateBox(GATES, RESET, cell, "reset", "tensor.reset");
   const times = [arrow([[GATES - 48, RESET], [PAST + RADIUS, RESET]], widthOf(reset)), operator(PAST, RESET, "×"), gate];
   if (cell.layer.reset === "after") {
     return [
-      part("reset", arrow([[PAST, STATE + 22], [PAST, 117]]), ...weights(134, "U h + c")),
+      part("reset", arrow([[PAST, STATE + 22], [PAST, 117]]), ...weights(134, "U h + c", 103, PAST + 8)),
       part("reset", arrow([[PAST, 151], [PAST, RESET - RADIUS]]), label(PAST + 8, 204, figure(wholeHistory(cell)), "start")),
-      part("reset", ...times, down(RESET + RADIUS)),
+      part("reset", ...times),
     ];
   }
   const passed = isNumber(reset) && isNumber(before) ? reset * before : null;
   return [
     part("reset", arrow([[PAST, STATE + 22], [PAST, RESET - RADIUS]]), ...times),
     part("reset", arrow([[PAST, RESET + RADIUS], [PAST, SUM - 42]]), label(PAST + 8, RESET + 42, figure(passed), "start")),
-    part("reset", ...weights(SUM - 25, "U (r ⊙ h)"), down(SUM - 8)),
+    part("reset", ...weights(SUM - 25, "U (r ⊙ h)", SUM + 24, 6)),
   ];
 }
 
-/** From the past's column to the sum, where the history's line begins. @param {number} y */
-function down(y) {
-  return drawn("polyline", { class: "wire", fill: "none", "stroke-width": 1.5, points: `${PAST},${y} ${PAST},${SUM}` });
+/** Where the history's line begins: behind the weights, or behind the reset gate. @param {Layer} layer */
+function historyTop({ gates, reset }) {
+  if (!gates.includes("reset")) {
+    return RESET + 17;
+  }
+  return reset === "after" ? RESET + RADIUS : SUM - 8;
 }
 
-/** What mixes all units of the layer. @param {number} y @param {string} name */
-function weights(y, name) {
+/**
+ * What mixes all units of the layer, and a word on that.
+ *
+ * @param {number} y
+ * @param {string} name
+ * @param {number} wordY
+ * @param {number} wordX
+ */
+function weights(y, name, wordY, wordX) {
   return [
     drawn("rect", { x: PAST - 40, y: y - 17, width: 80, height: 34, rx: 4, class: "weights" }),
     label(PAST, y + 5, name),
+    label(wordX, wordY, say("cell.all-units"), "start", "small"),
   ];
 }

@@ -1,6 +1,5 @@
 /** The cell at a step: the textbook picture of a GRU cell with the cursor's numbers in it. */
 
-import { onSchemeChange } from "../colours.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
 import { cellAt, whyNothing } from "./cell-numbers.js";
@@ -33,7 +32,6 @@ export class CellView extends View {
   constructor(stage) {
     super(stage, { id: "cell-view", title: "cell.title", what: "cell.what" });
     this.#sentence.setAttribute("aria-live", "polite");
-    onSchemeChange(() => this.redraw());
   }
 
   /** @param {OpenTrace} _trace @param {Position} _position */

@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { say, sayIfKnown } from "../texts.js";
-import { decimal, inputInWords, percent } from "../words.js";
+import { inputInWords, percent } from "../words.js";
 import { clipped, figure, functionName, inBrackets, isNumber, isSet, shareOf, wholeHistory } from "./cell-numbers.js";
 
 /** @import {Layer, Step} from "../model.js" */
@@ -85,14 +85,14 @@ function history(cell) {
     return [];
   }
   if (!cell.layer.gates.includes("reset")) {
-    return [{ name, text: `U h₋ = ${decimal(sum)}` }];
+    return [{ name, text: `U h₋ = ${figure(sum)}` }];
   }
   if (cell.layer.reset === "before") {
-    return [{ name, text: `U (r ⊙ h₋) = ${decimal(sum)}` }];
+    return [{ name, text: `U (r ⊙ h₋) = ${figure(sum)}` }];
   }
   const whole = wholeHistory(cell);
   const product = whole === null ? "" : ` = ${figure(reset)} × ${inBrackets(whole)}`;
-  return [{ name, text: `r × (U h₋ + c)${product} = ${decimal(sum)}` }];
+  return [{ name, text: `r × (U h₋ + c)${product} = ${figure(sum)}` }];
 }
 
 /** @param {CellAt} cell */
@@ -106,7 +106,7 @@ function candidateOf({ layer, numbers }) {
   if (!isNumber(input) || !isNumber(history) || !isNumber(pre)) {
     return { name, text: `ñ = ${value}` };
   }
-  const sum = `${decimal(input)} + ${inBrackets(history)}`;
+  const sum = `${figure(input)} + ${inBrackets(history)}`;
   const whole = applied(functionName(layer.candidate_activation), layer, pre);
   return { name, text: `ñ = ${functionName(layer.candidate_activation)}(${sum}) = ${whole} = ${value}` };
 }
@@ -114,7 +114,7 @@ function candidateOf({ layer, numbers }) {
 /** @param {string} name of a function @param {Layer} layer @param {number} pre */
 function applied(name, layer, pre) {
   const bounded = clipped(layer, pre);
-  return bounded === pre ? `${name}(${decimal(pre)})` : `${name}(${decimal(pre)} → ${decimal(bounded)})`;
+  return bounded === pre ? `${name}(${figure(pre)})` : `${name}(${figure(pre)} → ${figure(bounded)})`;
 }
 
 /** Every number, by its name and by that of the API. @param {CellAt} cell */

@@ -56,6 +56,9 @@ export class KindsView extends View {
 
   /** @param {OpenTrace} trace @param {Position} position */
   async show(trace, { layer }) {
+    if (layer !== this.#layer || trace !== this.#trace) {
+      this.body.replaceChildren(element("p", { className: "hint" }, say("kinds.searching")));
+    }
     const [statistics, following] = await Promise.all([trace.statistics(layer), kinds.followingOf(trace, layer)]);
     const isKnown = kinds.isSearched(trace);
     const short = kinds.shortUnits(statistics, following, isKnown);
@@ -166,7 +169,7 @@ export class KindsView extends View {
       ],
     }));
     const bounds = { share: percent(kinds.LEAST_NEAR_0), deviation: kinds.LEAST_DEVIATION };
-    const why = say("kinds.long-why", { ...bounds, count: units.length, total: trace.units(layer) });
+    const why = say(isSearched ? "kinds.long-known" : "kinds.long-unknown", { ...bounds, count: units.length, total: trace.units(layer) });
     const said = units.length === 0 ? [] : [this.#sayLong(units[0], ages[0])];
     const ranking = { tensor: "hidden", rows, place: (/** @type {number} */ unit) => oldestPlace(trace, layer, unit), strips: new Map() };
     this.#fill(this.#long, "kinds.long", [...said, why], heads, ranking);

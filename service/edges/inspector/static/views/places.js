@@ -8,6 +8,8 @@
 const MOST_LOOKED = 4000;
 const COLUMNS = 2000;
 const MOST_UNITS = 8;
+/** Below it a gate counts as shut. */
+export const SHUT = 0.1;
 
 /**
  * The numbers of one unit at one step: those of the tensors that were asked for, and `before`, the hidden
@@ -85,9 +87,21 @@ export async function oldestPlace(trace, layer, unit) {
   return { unit, step: found.from + low.indexOf(Math.max(...low)) };
 }
 
-/** Where a reset gate drops most of what its unit holds. @param {OpenTrace} trace @param {number} layer @param {number[]} units */
+/**
+ * Where a reset gate drops most: of what its unit holds, or of the history where it acts on that. A gate
+ * that is nearly shut comes before all others.
+ *
+ * @param {OpenTrace} trace
+ * @param {number} layer
+ * @param {number[]} units
+ */
 export function droppedPlace(trace, layer, units) {
-  return bestPlace(trace, layer, units, ["reset", "hidden"], ({ reset, before }) => (1 - reset) * Math.abs(before));
+  const isAfter = trace.model.layers[layer].reset === "after";
+  return bestPlace(trace, layer, units, ["reset", "hidden", "candidate_history"], (values) => {
+    const { reset, before, candidate_history: history } = values;
+    const dropped = isAfter ? ((1 - reset) / reset) * Math.abs(history) : (1 - reset) * Math.abs(before);
+    return Math.tanh(dropped) + Number(reset < SHUT);
+  });
 }
 
 /** Units, the largest number first. @param {(number | null)[]} values */

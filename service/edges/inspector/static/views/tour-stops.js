@@ -4,17 +4,20 @@ import { say } from "../texts.js";
 import { decimal, percent } from "../words.js";
 import { figure, functionName, inBrackets, isNumber, isSet, wholeHistory } from "./cell-numbers.js";
 import { markingInWords, stepsInWords } from "./kinds-words.js";
-import { bestPlace, droppedPlace, oldestPlace, ranked } from "./places.js";
+import { bestPlace, droppedPlace, oldestPlace, ranked, SHUT } from "./places.js";
 import * as kinds from "./unit-kinds.js";
 
 /** @import {OpenTrace, Statistics} from "../open-trace.js" */
+/** @import {Layer} from "../model.js" */
 /** @import {Key} from "../texts.js" */
 /** @import {CellAt} from "./cell-numbers.js" */
 /** @import {Part} from "./cell-picture.js" */
 /** @import {Place} from "./places.js" */
 
-/** Beyond these a gate counts as open or shut. */
-const [OPEN, SHUT] = [0.9, 0.1];
+/** Above it a gate counts as open. */
+const OPEN = 0.9;
+
+/** @typedef {{following: kinds.Following, short: kinds.ShortUnit[], long: kinds.LongUnit[]}} Kinds */
 
 /**
  * What is known of a layer.
@@ -23,27 +26,32 @@ const [OPEN, SHUT] = [0.9, 0.1];
  * @property {OpenTrace} trace
  * @property {number} layer
  * @property {Statistics} statistics
- * @property {kinds.Following} following
- * @property {kinds.ShortUnit[]} short
- * @property {kinds.LongUnit[]} long
+ * @property {() => Promise<Kinds>} kinds asked for where a stop needs them: it takes a while
  */
 
 /**
  * @typedef {object} Stop
  * @property {Key} title
  * @property {Key} what of GRUs in general
+ * @property {(layer: Layer) => Key} [more] of this layer
  * @property {string} gate
  * @property {Part[]} parts of the picture
  * @property {(known: Known) => Promise<Place | null>} find
  * @property {(cell: CellAt, known: Known) => string | Promise<string>} tell what the numbers of the cell at the cursor say
- * @property {(known: Known) => string} [lacks] what this layer has none of; empty: it has it
+ * @property {(known: Known) => string | Promise<string>} [lacks] what this layer has none of; empty: it has it
  */
 
 /** @param {OpenTrace} trace @param {number} layer @returns {Promise<Known>} */
 export async function knownOf(trace, layer) {
-  const [statistics, following] = await Promise.all([trace.statistics(layer), kinds.followingOf(trace, layer)]);
+  const statistics = await trace.statistics(layer);
+  return { trace, layer, statistics, kinds: () => kindsOf(trace, layer, statistics) };
+}
+
+/** @param {OpenTrace} trace @param {number} layer @param {Statistics} statistics @returns {Promise<Kinds>} */
+async function kindsOf(trace, layer, statistics) {
+  const following = await kinds.followingOf(trace, layer);
   const short = kinds.shortUnits(statistics, following, kinds.isSearched(trace));
-  return { trace, layer, statistics, following, short, long: kinds.longUnits(statistics, following) };
+  return { following, short, long: kinds.longUnits(statistics, following) };
 }
 
 /** @type {Stop[]} */
@@ -54,8 +62,13 @@ export const STOPS = [
     gate: "hidden",
     parts: ["state"],
     find: ({ trace, layer, statistics }) =>
-      bestPlace(trace, layer, ranked(statistics.tensors.hidden.std), ["update", "hidden"], ({ update, before }) =>
-        (1 - update) * Math.abs(before),
+      bestPlace(
+        trace,
+        layer,
+        ranked(statistics.tensors.hidden.std),
+        ["update", "candidate", "hidden"],
+        // Much is carried on, and something is added that can be seen.
+        ({ update, candidate, before }) => Math.min(Math.abs((1 - update) * before), 5 * Math.abs(update * candidate)),
       ),
     tell: ({ numbers }) =>
       say("tour.state.tell", {
@@ -68,6 +81,7 @@ export const STOPS = [
   {
     title: "tour.reset",
     what: "tour.reset.what",
+    more: ({ reset }) => (reset === "after" ? "tour.reset.after" : "tour.reset.before"),
     gate: "reset",
     parts: ["reset"],
     find: ({ trace, layer, statistics }) => droppedPlace(trace, layer, ranked(statistics.reset.impact)),
@@ -105,7 +119,8 @@ export const STOPS = [
         layer,
         ranked(statistics.tensors.update.std),
         ["update", "candidate", "hidden"],
-        ({ update, candidate, before }) => Math.min(Math.abs(update * candidate), Math.abs((1 - update) * before)),
+        // The old and the new differ, and each has a part.
+        ({ update, candidate, before }) => Math.min(update, 1 - update) * Math.abs(candidate - before),
       ),
     tell: ({ numbers }) =>
       say("tour.update.tell", {
@@ -142,11 +157,11 @@ export const STOPS = [
     what: "tour.short.what",
     gate: "reset",
     parts: ["reset", "candidate"],
-    find: ({ trace, layer, statistics, short }) =>
-      droppedPlace(trace, layer, [short[0]?.unit ?? ranked(statistics.reset.impact)[0] ?? 0]),
+    find: async ({ trace, layer, statistics, kinds: find }) =>
+      droppedPlace(trace, layer, [(await find()).short[0]?.unit ?? ranked(statistics.reset.impact)[0] ?? 0]),
     tell: tellShort,
-    lacks: ({ short }) =>
-      short.length > 0 ? "" : say("tour.short.lacks", { deviation: kinds.LEAST_DEVIATION, steps: kinds.SHORT_MEMORY }),
+    lacks: async ({ kinds: find }) =>
+      (await find()).short.length > 0 ? "" : say("tour.short.lacks", { deviation: kinds.LEAST_DEVIATION, steps: kinds.SHORT_MEMORY }),
   },
   {
     title: "tour.long",
@@ -155,10 +170,10 @@ export const STOPS = [
     parts: ["update", "state"],
     find: findLong,
     tell: tellLong,
-    lacks: ({ statistics, long }) => {
+    lacks: async ({ statistics, kinds: find }) => {
       const { unit, value } = largest(statistics.tensors.update.near_0 ?? []);
       const bounds = { share: percent(kinds.LEAST_NEAR_0), deviation: kinds.LEAST_DEVIATION };
-      return long.length > 0 ? "" : say("tour.long.lacks", { ...bounds, unit, value: percent(value) });
+      return (await find()).long.length > 0 ? "" : say("tour.long.lacks", { ...bounds, unit, value: percent(value) });
     },
   },
 ];
@@ -168,13 +183,13 @@ function tellReset(cell) {
   const { reset, before, candidate_history: history } = cell.numbers;
   const whole = wholeHistory(cell);
   if (whole !== null) {
-    return say("tour.reset.tell-after", { reset: figure(reset), whole: decimal(whole), history: figure(history) });
+    return say("tour.reset.tell-after", { reset: figure(reset), whole: figure(whole), history: figure(history) });
   }
   if (cell.layer.reset === "after" || !isNumber(reset) || !isNumber(before)) {
     return say("tour.reset.tell-none", { reset: figure(reset), history: figure(history) });
   }
   const passed = reset * before;
-  return say("tour.reset.tell-before", { reset: decimal(reset), before: decimal(before), passed: decimal(passed) });
+  return say("tour.reset.tell-before", { reset: figure(reset), before: figure(before), passed: figure(passed) });
 }
 
 /** @param {CellAt} cell */
@@ -190,7 +205,7 @@ function tellCandidate({ layer, numbers }) {
 }
 
 /** @param {CellAt} cell @param {Known} known */
-function tellShort({ unit, numbers }, { statistics, following }) {
+async function tellShort({ unit, numbers }, { statistics, kinds: find }) {
   const said = say("tour.short.tell", {
     unit,
     reset: figure(numbers.reset),
@@ -198,11 +213,11 @@ function tellShort({ unit, numbers }, { statistics, following }) {
     impact: figure(statistics.reset.impact[unit]),
     memory: stepsInWords(statistics.memory.length[unit]),
   });
-  return said + follows(kinds.shortTerm(following, unit));
+  return said + follows("tour.short.follows", kinds.shortTerm((await find()).following, unit));
 }
 
 /** @param {CellAt} cell @param {Known} known */
-async function tellLong({ unit, step, numbers }, { trace, layer, statistics, following }) {
+async function tellLong({ unit, step, numbers }, { trace, layer, statistics, kinds: find }) {
   const said = say("tour.long.tell", {
     unit,
     update: figure(numbers.update),
@@ -212,17 +227,17 @@ async function tellLong({ unit, step, numbers }, { trace, layer, statistics, fol
   });
   const [age] = trace.tensors(layer).includes("age") ? (await trace.window("age", layer, [unit], step, step + 1, 1)).low : [];
   const aged = isNumber(age) ? ` ${say("tour.long.age", { age: decimal(age, 1) })}` : "";
-  return said + aged + follows(kinds.heldLong(following, unit));
+  return said + aged + follows("tour.long.follows", kinds.heldLong((await find()).following, unit));
 }
 
-/** @param {kinds.Followed | null} followed */
-function follows(followed) {
+/** @param {Key} key @param {kinds.Followed | null} followed */
+function follows(key, followed) {
   if (!kinds.isNamed(followed)) {
     return "";
   }
   const { marking, found, confirmed } = followed;
   const figures = { found: decimal(found, 2), confirmed: decimal(confirmed, 2) };
-  return ` ${say("tour.follows", { marking: markingInWords(marking), ...figures })}`;
+  return ` ${say(key, { marking: markingInWords(marking), ...figures })}`;
 }
 
 /** Where an open update gate changes its unit most; else where the gate is most open. @param {Known} known */
@@ -236,8 +251,8 @@ async function findWriting({ trace, layer, statistics }) {
 }
 
 /** @param {Known} known */
-async function findLong({ trace, layer, statistics, long }) {
-  const unit = long[0]?.unit ?? ranked(statistics.tensors.update.near_0 ?? [])[0] ?? 0;
+async function findLong({ trace, layer, statistics, kinds: find }) {
+  const unit = (await find()).long[0]?.unit ?? ranked(statistics.tensors.update.near_0 ?? [])[0] ?? 0;
   const keeps = (/** @type {Record<string, number>} */ { update, before }) => (1 - update) * Math.abs(before);
   return (await oldestPlace(trace, layer, unit)) ?? bestPlace(trace, layer, [unit], ["update", "hidden"], keeps);
 }

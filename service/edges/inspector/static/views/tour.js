@@ -64,13 +64,14 @@ export class TourView extends View {
     this.body.replaceChildren(this.#words, this.#picture.node);
     this.#count.textContent = say("tour.count", { at: this.#at + 1, count: STOPS.length });
     this.#title.textContent = say(stop.title);
-    this.#what.textContent = say(stop.what);
+    const more = stop.more?.(trace.model.layers[layer]);
+    this.#what.textContent = [stop.what, ...(more ? [more] : [])].map((key) => say(key)).join(" ");
     this.#back.textContent = say("tour.back");
     this.#on.textContent = say("tour.on");
     this.#here.textContent = say("tour.here");
     [this.#back.disabled, this.#on.disabled] = [this.#at === 0, this.#at === STOPS.length - 1];
     const known = await knownOf(trace, layer);
-    this.#lacks.textContent = stop.lacks?.(known) ?? "";
+    this.#lacks.textContent = (await stop.lacks?.(known)) ?? "";
     if (this.#led !== trace || this.#ledLayer !== layer) {
       [this.#led, this.#ledLayer] = [trace, layer];
       const place = await stop.find(known);

@@ -138,7 +138,8 @@ export function shortUnits({ tensors, memory, reset }, following, isKnown) {
 }
 
 /**
- * Units that move and whose update gate is near 0 at most steps, the most first.
+ * Units that move and whose update gate is near 0 at most steps: first those that follow something,
+ * then by how many steps that is.
  *
  * @param {Statistics} statistics
  * @param {Following} following
@@ -154,7 +155,8 @@ export function longUnits({ tensors, memory }, following) {
     const followed = heldLong(following, unit);
     return [{ unit, nearZero, deviation, memory: memory.length[unit], followed }];
   });
-  return units.sort((one, other) => other.nearZero - one.nearZero);
+  const named = (/** @type {LongUnit} */ { followed }) => Number(isNamed(followed));
+  return units.sort((one, other) => named(other) - named(one) || other.nearZero - one.nearZero);
 }
 
 /** Whether what a unit follows is worth naming. @param {Followed | null} followed @returns {followed is Followed} */
