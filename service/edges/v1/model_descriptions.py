@@ -87,6 +87,9 @@ def _layer(index: int, layer: Layer) -> LayerAnswer:
         offset=layer.offset,
         reset=layer.reset,
         gates=list(layer.gates),
+        gate_activation=layer.gate_activation,
+        candidate_activation=layer.candidate_activation,
+        clip=layer.clip,
     )
 
 

@@ -293,4 +293,143 @@ export default {
   "share.selected": "Selected: copy it with Ctrl+C.",
   "share.saved": "Saved.",
   "share.picture": "{model} {version}, layer {layer}: {tensor}",
+  // The cell at a step, the tour of it, and the two kinds of units.
+  "cell.title": "The cell at a step",
+  "cell.what":
+    "One unit of a GRU cell at the cursor's step, with its real numbers: thicker lines carry larger numbers, boxes have the colours of the heat maps.",
+  "cell.key": "h₋ is the hidden state before the step, h after it; σ is the sigmoid, ⊙ multiplies unit by unit.",
+  "cell.kept": "kept",
+  "cell.written": "written",
+  "cell.input": "from the input",
+  "cell.history": "history",
+  "cell.all-units": "mixes all units",
+  "cell.set": "set from outside",
+  "cell.sum":
+    "{place}: of {before} before, {kept} is kept; {written} is written, {share} of the two by size; hidden is then {hidden}.",
+  "cell.sum-nothing": "{place}: nothing is kept and nothing is written; hidden is {hidden}.",
+  "cell.nothing-yet": "There is nothing yet: the model has not seen enough steps.",
+  "cell.no-gate": "Layer {layer} has no {gate} of its own, so there is no picture of its cell.",
+  "cell.no-inspection":
+    "This version was published without the graph that shows the terms of a cell; publish it again to see its picture.",
+  "cell.table-what": "number",
+  "cell.table-name": "in the API",
+  "cell.table-value": "value",
+  "number.before": "hidden before the step",
+  "number.reset_pre": "reset, before its activation",
+  "number.reset": "reset",
+  "number.candidate_input": "candidate: from the input",
+  "number.candidate_history": "candidate: from the history",
+  "number.candidate_pre": "candidate, before its activation",
+  "number.candidate": "candidate",
+  "number.update_pre": "update, before its activation",
+  "number.update": "update",
+  "number.keep": "keep = 1 − update",
+  "number.kept": "kept = keep × before",
+  "number.written": "written = update × candidate",
+  "number.hidden": "hidden after the step",
+  "number.change": "change = hidden − before",
+
+  "tour.title": "A tour of the GRU",
+  "tour.what": "Seven stops, each at a place of this very run where the thing is seen; the cursor goes there.",
+  "tour.count": "Stop {at} of {count}. The arrow keys go on and back.",
+  "tour.back": "Back",
+  "tour.on": "Next",
+  "tour.here": "To this stop's place",
+  "tour.place": "At the cursor: {place}",
+  "tour.state": "The hidden state is carried on",
+  "tour.state.what":
+    "A GRU reads one step after another. What it knows of all steps before is its hidden state, a number for each unit, and each step hands it on: some of the old value is kept, something new is written.",
+  "tour.state.tell": "This unit held {before} before the step; {kept} of it is kept and {written} is written, which makes {hidden}.",
+  "tour.reset": "The reset gate",
+  "tour.reset.what":
+    "Reset gates decide how much of the past is used to form the candidates: near 1 all of it, near 0 none. Where all are near 0, the candidates come from the input alone.",
+  "tour.reset.before":
+    "In this layer each gate acts on what its own unit holds, before the weights mix all units.",
+  "tour.reset.after":
+    "In this layer each gate acts on its unit's history, after the weights have mixed all units.",
+  "tour.reset.tell-before": "Reset is {reset}: of the {before} that this unit holds, {passed} goes into the candidates.",
+  "tour.reset.tell-after": "Reset is {reset}: of a history of {whole}, {history} goes into the candidate.",
+  "tour.reset.tell-none": "Reset is {reset}; {history} goes into the candidate from the history.",
+  "tour.reset.lacks": "No reset gate of this layer goes below {least}; the smallest value is {value}, of unit {unit}.",
+  "tour.candidate": "The candidate",
+  "tour.candidate.what":
+    "The candidate is what the unit would write: the input and the history that the reset gate lets through, each with its weights, are added up and go through the activation.",
+  "tour.candidate.tell":
+    "The input brings {input} and the history {history}; {activation} of their sum, {sum}, is the candidate, {candidate}.",
+  "tour.candidate.tell-set": "The candidate was set from outside: {candidate}. The input brings {input} and the history {history}.",
+  "tour.update": "The update gate",
+  "tour.update.what":
+    "The update gate splits a whole between the new and the old: its value is the part that the candidate gets, the rest is the part that the old value keeps.",
+  "tour.update.tell":
+    "Update is {update}: {update} × {candidate} = {written} is written, and {keep} × {before} = {kept} is kept.",
+  "tour.writes": "An update near 1 writes",
+  "tour.writes.what":
+    "Here an update near 1 writes the candidate and an update near 0 keeps the past. Some texts and libraries give the gate the opposite meaning; the cell is the same.",
+  "tour.writes.tell":
+    "Update is {update}: of {before} before, {kept} is left, and {written} of the candidate's {candidate} is written. Hidden is {hidden}.",
+  "tour.writes.lacks": "No update gate of this layer goes above {most}; the largest value is {value}, of unit {unit}.",
+  "tour.short": "Units that follow what is short",
+  "tour.short.what":
+    "Units that drop the history often have a reset gate that opens and shuts with what is short: a word, a space, a turn of the series.",
+  "tour.short.tell":
+    "Reset of unit {unit} is {reset} here and below 0.1 at {share} of all steps; resetting changes the hidden value by {impact} at a step on average, and its memory is {memory} steps long.",
+  "tour.short.follows": "The gate follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
+  "tour.short.lacks":
+    "No unit of this layer has a reset gate that varies (standard deviation of {deviation} or more) and a memory shorter than {steps} steps.",
+  "tour.long": "Units that remember for long",
+  "tour.long.what": "A unit whose update gate stays near 0 keeps what it once wrote, over many steps.",
+  "tour.long.tell":
+    "Update of unit {unit} is {update} here and below 0.1 at {share} of all steps; of {before} before, {kept} is kept.",
+  "tour.long.age": "What it holds now is {age} steps old on average.",
+  "tour.long.follows":
+    "Its hidden value follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
+  "tour.long.lacks":
+    "No unit of this layer both moves (standard deviation of {deviation} or more) and has an update below 0.1 at {share} of all steps or more; the largest share of any unit is {value}, of unit {unit}.",
+
+  "kinds.title": "Short and long: two kinds of units",
+  "kinds.what":
+    "Units whose reset gate follows what is short, and units whose update gate stays near 0 and hold something for long. A unit's button leads to where it is seen best.",
+  "kinds.known": "What a unit follows is named where the correlation is {least} or more on both halves of this run: r on the first, r on the second.",
+  "kinds.unknown": "Nothing is known of these inputs that units could be compared with, or the run is too long to search it all; they are ranked by their gates alone.",
+  "kinds.short": "The reset gate follows what is short",
+  "kinds.short-known":
+    "{count} of {total} units have a reset gate that varies (standard deviation {deviation} or more) and a memory shorter than {steps} steps; first come those with the largest impact × correlation.",
+  "kinds.short-unknown":
+    "{count} of {total} units have a reset gate that varies (standard deviation {deviation} or more) and a memory shorter than {steps} steps; first come those with the largest impact.",
+  "kinds.short-first":
+    "Unit {unit}: its reset gate is below 0.1 at {share} of all steps, resetting changes what it holds by {impact} at a step on average, and its memory is {memory} steps long.",
+  "kinds.short-first-follows":
+    "Unit {unit}: its reset gate follows {marking} (r = {found}, {confirmed}) and is below 0.1 at {share} of all steps; resetting changes what it holds by {impact} at a step on average, and its memory is {memory} steps long.",
+  "kinds.long": "The update gate stays near 0",
+  "kinds.long-known":
+    "{count} of {total} units have an update below 0.1 at {share} of all steps or more and yet move (standard deviation of hidden {deviation} or more). First come those whose hidden value follows something known, then the others, each by how often their update is near 0.",
+  "kinds.long-unknown":
+    "{count} of {total} units have an update below 0.1 at {share} of all steps or more and yet move (standard deviation of hidden {deviation} or more); first come those whose update is near 0 most often.",
+  "kinds.searching": "Searching what the units follow …",
+  "kinds.long-first": "Unit {unit}: its update gate is below 0.1 at {share} of all steps.",
+  "kinds.long-first-age":
+    "Unit {unit}: its update gate is below 0.1 at {share} of all steps, and what it holds is up to {age} steps old on average.",
+  "kinds.long-follows": "Its hidden value follows {marking}: r = {found} on the first half of this run, {confirmed} on the second.",
+  "kinds.unit": "unit",
+  "kinds.unit-name": "unit {unit}",
+  "kinds.impact": "impact",
+  "kinds.reset-near-0": "reset < 0.1",
+  "kinds.update-near-0": "update < 0.1",
+  "kinds.memory": "memory [steps]",
+  "kinds.oldest": "oldest [steps]",
+  "kinds.deviation": "hidden, std",
+  "kinds.reset-follows": "reset follows",
+  "kinds.hidden-follows": "hidden follows",
+  "kinds.followed": "{marking}: {found}, {confirmed}",
+  "kinds.change-of": "change of {column}",
+  "kinds.strip": "{tensor} of unit {unit}, steps {from} to {to}",
+  "kinds.marking.open quotes": "open quotes",
+  "kinds.marking.open brackets": "open brackets",
+  "kinds.marking.indentation": "indentation",
+  "kinds.marking.position in the line": "position in the line",
+  "kinds.marking.line begins": "line begins",
+  "kinds.marking.position in the word": "position in the word",
+  "kinds.marking.capital letters": "capital letters",
+  "kinds.marking.digits": "digits",
+  "kinds.marking.spaces": "spaces",
 };
