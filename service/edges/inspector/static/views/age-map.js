@@ -12,6 +12,7 @@ import { GUTTER } from "./step-chart.js";
 
 const HEIGHT = 160;
 const LEGEND = 22;
+const MOST_PIXELS = 320;
 
 export class AgeMap {
   #choose;
@@ -40,7 +41,7 @@ export class AgeMap {
     [this.#window, this.#order] = [window, order];
     this.#most = window.high.reduce((most, age) => (age > most ? age : most), 0);
     this.#image = imageOf(window, order, this.#most);
-    const { stepsPerColumn: steps } = window;
+    const steps = window.stepsPerColumn * columnsPerPixel(window);
     const columns = steps > 1 ? ` ${say("age.columns", { steps })}` : "";
     this.#name.textContent = `${say("age.map", { units: order.length })}${columns}`;
     this.#drawing.node.ariaLabel = say("age.map-label", { layer, units: order.length, steps: window.to - window.from });
@@ -110,21 +111,39 @@ export class AgeMap {
   }
 }
 
-/** A pixel for each unit and column; in several steps of a column the oldest. @param {TensorWindow} window @param {number[]} order @param {number} most */
-function imageOf({ columns, high }, order, most) {
-  const image = new OffscreenCanvas(columns, order.length);
+/** So that none of them is lost between two pixels of the page. @param {TensorWindow} window */
+function columnsPerPixel({ columns }) {
+  return Math.ceil(columns / MOST_PIXELS);
+}
+
+/**
+ * A row for each unit; a pixel shows the oldest of its steps.
+ *
+ * @param {TensorWindow} window
+ * @param {number[]} order
+ * @param {number} most the greatest age of all
+ */
+function imageOf(window, order, most) {
+  const { columns, high } = window;
+  const together = columnsPerPixel(window);
+  const width = Math.ceil(columns / together);
+  const image = new OffscreenCanvas(width, order.length);
   const context = /** @type {OffscreenCanvasRenderingContext2D | null} */ (image.getContext("2d"));
   if (context === null) {
     throw new Error("this browser draws no canvas");
   }
-  const pixels = context.createImageData(columns, order.length);
+  const pixels = context.createImageData(width, order.length);
   const { table } = coloursOf("update");
   const units = order.length;
   order.forEach((unit, row) => {
-    for (let column = 0; column < columns; column += 1) {
-      const age = high[column * units + unit];
-      if (!Number.isNaN(age)) {
-        pixels.data.set([...table[entryOfAge(age, most)], 255], 4 * (row * columns + column));
+    for (let pixel = 0; pixel < width; pixel += 1) {
+      let oldest = -1;
+      for (let column = pixel * together; column < Math.min(columns, (pixel + 1) * together); column += 1) {
+        // NaN is not older than anything: there was no gate yet.
+        oldest = high[column * units + unit] > oldest ? high[column * units + unit] : oldest;
+      }
+      if (oldest >= 0) {
+        pixels.data.set([...table[entryOfAge(oldest, most)], 255], 4 * (row * width + pixel));
       }
     }
   });

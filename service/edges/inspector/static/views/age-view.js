@@ -13,9 +13,9 @@ import { LayerView } from "./layer-view.js";
 /** @import {TensorWindow} from "../timeline/tensor-source.js" */
 
 const AGE = "age";
+/** Of one answer. What has no more is seen step by step. */
+const MOST_NUMBERS = 600_000;
 const MOST_COLUMNS = 400;
-/** Of one answer; the API gives out no more than twice that. */
-const MOST_NUMBERS = 1_000_000;
 
 export class AgeView extends LayerView {
   #chart = new StepChart((step) => this.stage.cursor.move({ step }));
@@ -35,7 +35,8 @@ export class AgeView extends LayerView {
   /** @param {OpenTrace} trace @param {number} layer @param {Statistics} statistics */
   async draw(trace, layer, { memory }) {
     this.#units = trace.units(layer);
-    const columns = Math.max(1, Math.min(MOST_COLUMNS, Math.floor(MOST_NUMBERS / (2 * this.#units))));
+    const fits = trace.steps * this.#units <= MOST_NUMBERS;
+    const columns = fits ? trace.steps : Math.min(MOST_COLUMNS, Math.floor(MOST_NUMBERS / (2 * this.#units)));
     this.#window = await trace.window(AGE, layer, null, 0, trace.steps, columns);
     const order = Array.from({ length: this.#units }, (_, unit) => unit);
     const lengths = memory.length.map((length, unit) => length ?? (memory.outlasts[unit] ? Infinity : -1));
