@@ -201,6 +201,7 @@ export default {
   "unit.name": "unit {unit}",
   "unit.head": "unit",
   "layer.choice": "Layer",
+  "list.space": " ",
   "list.comma": ", ",
   "plot.label": "{label}: {units} units. Across: {x}. Up: {y}. Arrow keys go from unit to unit.",
   "plot.role": "scatter plot",
@@ -210,9 +211,9 @@ export default {
 
   "memory.title": "Memory length",
   "memory.what":
-    "For how many steps each unit holds what it wrote: after τ steps, on average, a share of 1/e (37 %) is left; after the half-life, one half.",
+    "For how many steps each unit holds what it wrote: by the geometric mean of what it keeps in a step, 1/e (37 %) is left after that, one half after the half-life. A unit that writes all anew now and then counts as short.",
   "memory.counts":
-    "In layer {layer}, {ten} of {units} units hold what they wrote for longer than 10 steps, {hundred} for longer than 100.",
+    "Memory lengths in layer {layer}: over 10 steps in {ten} of {units} units, over 100 steps in {hundred}.",
   "memory.longest": "The longest memory has unit {unit}: {length} steps, half of it gone after {half}.",
   "memory.lasting":
     "As long as all {steps} steps or longer, so that these cannot tell how long: {count}, first unit {unit}.",
@@ -230,7 +231,8 @@ export default {
   "attribution.part": "{share} written {place}",
   "attribution.at": "at step {step}",
   "attribution.at-input": "at step {step} ({input})",
-  "attribution.others": "{share} at other steps ({count})",
+  "attribution.other": "{share} at {count} other step",
+  "attribution.others": "{share} at {count} other steps",
   "attribution.start": "{share} from before the first step",
   "attribution.rest": "{share} from before step {step}",
   "attribution.bars":
@@ -261,7 +263,7 @@ export default {
   "saturation.what":
     "How often each gate is nearly closed (below 0.1) and nearly open (above 0.9). On the dashed line a gate is always one of the two, like a switch; at the bottom left it is hardly ever either.",
   "saturation.sentence":
-    "Of {units} {tensor} gates, {low} are below 0.1 at more than half of all steps, most often unit {lowest} ({lowestShare}); {high} are above 0.9 at more than half, most often unit {highest} ({highestShare}).",
+    "{tensor}: {low} of {units} gates are below 0.1 at more than half of all steps, and {high} above 0.9. Unit {lowest} is below 0.1 most often ({lowestShare} of all steps), unit {highest} above 0.9 ({highestShare}).",
   "saturation.none": "The {tensor} gates have no values yet.",
   "saturation.plot": "Saturation of the {tensor} gates of layer {layer}",
   "saturation.near-0": "share of steps below 0.1",

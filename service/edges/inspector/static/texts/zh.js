@@ -201,6 +201,7 @@ export default {
   "unit.name": "单元 {unit}",
   "unit.head": "单元",
   "layer.choice": "层",
+  "list.space": "",
   "list.comma": "，",
   "plot.label": "{label}：{units} 个单元。横轴：{x}。纵轴：{y}。用方向键在单元之间移动。",
   "plot.role": "散点图",
@@ -209,7 +210,7 @@ export default {
   "figures.after": "后面的行",
 
   "memory.title": "记忆长度",
-  "memory.what": "每个单元写入的内容能保留多少步：平均经过 τ 步后还剩 1/e（37 %）；经过半衰期后还剩一半。",
+  "memory.what": "每个单元写入的内容能保留多少步：按每步保留比例的几何平均，经过这么多步还剩 1/e（37 %），经过半衰期还剩一半。时常全部重写的单元算作短记忆。",
   "memory.counts": "第 {layer} 层的 {units} 个单元中，{ten} 个的记忆超过 10 步，{hundred} 个超过 100 步。",
   "memory.longest": "记忆最长的是单元 {unit}：{length} 步，经过 {half} 步剩一半。",
   "memory.lasting": "有 {count} 个单元的记忆不短于全部 {steps} 步，因此这些数据无法说明它有多长；排在最前的是单元 {unit}。",
@@ -226,6 +227,7 @@ export default {
   "attribution.part": "{place}写入 {share}",
   "attribution.at": "第 {step} 步",
   "attribution.at-input": "第 {step} 步（{input}）",
+  "attribution.other": "其他 {count} 步写入 {share}",
   "attribution.others": "其他 {count} 步写入 {share}",
   "attribution.start": "第一步之前的状态占 {share}",
   "attribution.rest": "第 {step} 步之前的内容占 {share}",
@@ -255,7 +257,7 @@ export default {
   "saturation.what":
     "每个门有多少步几乎关闭（低于 0.1），有多少步几乎全开（高于 0.9）。在虚线上的门总是处于两者之一，像开关一样；在左下角的门几乎从不饱和。",
   "saturation.sentence":
-    "{units} 个{tensor}中，{low} 个在一半以上的步低于 0.1，最常见的是单元 {lowest}（{lowestShare}）；{high} 个在一半以上的步高于 0.9，最常见的是单元 {highest}（{highestShare}）。",
+    "{tensor}：{units} 个门中，在一半以上的步低于 0.1 的有 {low} 个，高于 0.9 的有 {high} 个。单元 {lowest} 低于 0.1 最多（占全部步的 {lowestShare}），单元 {highest} 高于 0.9 最多（{highestShare}）。",
   "saturation.none": "还没有{tensor}的数据。",
   "saturation.plot": "第 {layer} 层{tensor}的饱和程度",
   "saturation.near-0": "低于 0.1 的步所占比例",

@@ -42,8 +42,8 @@ export class AgeMap {
     this.#most = window.high.reduce((most, age) => (age > most ? age : most), 0);
     this.#image = imageOf(window, order, this.#most);
     const steps = window.stepsPerColumn * columnsPerPixel(window);
-    const columns = steps > 1 ? ` ${say("age.columns", { steps })}` : "";
-    this.#name.textContent = `${say("age.map", { units: order.length })}${columns}`;
+    const columns = steps > 1 ? [say("age.columns", { steps })] : [];
+    this.#name.textContent = [say("age.map", { units: order.length }), ...columns].join(say("list.space"));
     this.#drawing.node.ariaLabel = say("age.map-label", { layer, units: order.length, steps: window.to - window.from });
     this.#drawing.node.ariaRoleDescription = say("map.role");
     this.#drawing.redraw();

@@ -134,7 +134,8 @@ function inWords(trace, { begin, weights, rest, reachesStart }, layer, unit, now
   const others = 1 - rest - named.reduce((sum, { weight }) => sum + weight, 0);
   const count = weights.length - named.length;
   if (count > 0) {
-    parts.push(say("attribution.others", { share: share(Math.abs(others) < 1e-9 ? 0 : others), count }));
+    const figures = { share: share(Math.abs(others) < 1e-9 ? 0 : others), count };
+    parts.push(count === 1 ? say("attribution.other", figures) : say("attribution.others", figures));
   }
   parts.push(
     reachesStart

@@ -31,6 +31,12 @@ export class Drawing {
     onSchemeChange(() => this.redraw());
   }
 
+  /** In CSS pixels. @param {number} height */
+  resize(height) {
+    this.#height = height;
+    this.redraw();
+  }
+
   get width() {
     return this.node.clientWidth;
   }

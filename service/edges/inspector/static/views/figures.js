@@ -9,21 +9,26 @@ export function short(value) {
   return decimal(value, digits);
 }
 
+/** Of an axis: round already. @param {number} value */
+export function tickLabel(value) {
+  return String(value).replace("-", "−");
+}
+
 /** null, NaN: there is none. @param {number | null | undefined} value */
 export function shortOrNone(value) {
   return value === null || value === undefined || Number.isNaN(value) ? "—" : short(value);
 }
 
-/** A share of one; what is not quite nothing, or not quite all, is not called so. @param {number} share */
+/** A share of one in one word; what is not quite nothing, or not quite all, is not called so. @param {number} share */
 export function share(share) {
   const hundredths = 100 * share;
   if (share > 0 && hundredths < 0.05) {
-    return "< 0.1 %";
+    return "<\u00a00.1\u00a0%";
   }
   if (share < 1 && hundredths >= 99.95) {
-    return "> 99.9 %";
+    return ">\u00a099.9\u00a0%";
   }
-  return `${decimal(hundredths, Math.abs(hundredths) < 9.95 ? 1 : 0)} %`;
+  return `${decimal(hundredths, Math.abs(hundredths) < 9.95 ? 1 : 0)}\u00a0%`;
 }
 
 /** The place of the largest of some numbers, of which there is one at least. @param {number[]} values */

@@ -142,7 +142,7 @@ function markedInWords(trace, marking) {
   const first = marking.indexOf(1);
   const input = first < 0 ? "" : inputInWords(trace.inputs[first]);
   const counted = say("following.marked", { count, steps: marking.length });
-  return first < 0 ? counted : `${counted} ${say("following.first", { step: first, input })}`;
+  return first < 0 ? counted : [counted, say("following.first", { step: first, input })].join(say("list.space"));
 }
 
 /** @param {Found} found @param {string} marking its name */

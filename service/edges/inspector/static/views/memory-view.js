@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { say } from "../texts.js";
-import { short } from "./figures.js";
+import { short, tickLabel } from "./figures.js";
 import { LayerView } from "./layer-view.js";
 import { Scale } from "./scale.js";
 import { UnitList } from "./unit-list.js";
@@ -16,6 +16,7 @@ import { UnitPlot } from "./unit-plot.js";
 
 /** Steps below which a memory is no longer told apart. */
 const SHORTEST = 0.1;
+const MOST_TICKS = 4;
 
 export class MemoryView extends LayerView {
   #choose = (/** @type {number} */ unit) => this.stage.cursor.move({ unit, gate: "update" });
@@ -66,8 +67,10 @@ export class MemoryView extends LayerView {
 
   /** @param {Scale} scale */
   #showAxis(scale) {
-    const ticks = scale.ticks(0).map((tick) => {
-      const mark = element("span", {}, short(tick).replace(/\.0+$/, ""));
+    const powers = scale.ticks(MOST_TICKS);
+    const stride = Math.ceil(powers.length / MOST_TICKS);
+    const ticks = powers.filter((_, index) => (powers.length - 1 - index) % stride === 0).map((tick) => {
+      const mark = element("span", {}, tickLabel(tick));
       mark.style.setProperty("--share", String(scale.place(tick)));
       return mark;
     });
@@ -108,5 +111,5 @@ function inWords(memories, layer, units, steps) {
     lasting > 0
       ? say("memory.lasting", { count: lasting, steps, unit })
       : say("memory.longest", { unit, length: short(length), half: short(halfLife) });
-  return `${counted} ${longest}`;
+  return [counted, longest].join(say("list.space"));
 }

@@ -83,7 +83,6 @@ function inWords(uses, layer) {
   const verdict = count === 0 ? "reset-use.nothing" : count > units / 2 ? "reset-use.much" : "reset-use.some";
   const mean = impacts.reduce((sum, one) => sum + one, 0) / units;
   const figures = { count, units, layer, part: share(MATTERS) };
-  return `${say(verdict, figures)} ${say("reset-use.sentence", {
-    ...{ mean: short(mean), unit, impact: short(impact), history: share(history) },
-  })}`;
+  const most = { mean: short(mean), unit, impact: short(impact), history: share(history) };
+  return [say(verdict, figures), say("reset-use.sentence", most)].join(say("list.space"));
 }

@@ -34,7 +34,7 @@ export class SaturationView extends LayerView {
   /** @param {OpenTrace} _ @param {number} layer @param {Statistics} statistics */
   async draw(_, layer, statistics) {
     const found = GATES.map((gate) => pointsOf(statistics, gate));
-    this.summary.textContent = GATES.map((gate, index) => inWords(gate, found[index])).join(" ");
+    this.summary.textContent = GATES.map((gate, index) => inWords(gate, found[index])).join(say("list.space"));
     GATES.forEach((gate, index) => {
       this.#titles[index].textContent = tensorInWords(gate);
       this.#plots[index].show({
@@ -90,9 +90,14 @@ function pointsOf({ tensors }, gate) {
   return points;
 }
 
+/** @param {string} word */
+function sentenceStart(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
 /** @param {Gate} gate @param {Point[]} points */
 function inWords(gate, points) {
-  const tensor = tensorInWords(gate);
+  const tensor = sentenceStart(tensorInWords(gate));
   if (points.length === 0) {
     return say("saturation.none", { tensor });
   }

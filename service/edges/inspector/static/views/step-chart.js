@@ -5,7 +5,7 @@ import { element } from "../elements.js";
 import { inkOf } from "../timeline/window-canvas.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { directionOf } from "./drawing.js";
-import { short } from "./figures.js";
+import { tickLabel } from "./figures.js";
 
 const HEIGHT = 140;
 /** Left of the first step. */
@@ -88,7 +88,7 @@ export class StepChart {
   #options(lines) {
     const colour = (/** @type {"accent" | "muted" | "line"} */ name) => () => inkOf(this.#room)[name];
     const axis = { font: "11px sans-serif", stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 } };
-    const labels = (/** @type {uPlot} */ _, /** @type {number[]} */ ticks) => ticks.map((tick) => short(tick));
+    const labels = (/** @type {uPlot} */ _, /** @type {number[]} */ ticks) => ticks.map(tickLabel);
     const fill = () => `color-mix(in srgb, ${inkOf(this.#room).accent} 30%, transparent)`;
     return {
       width: Math.max(1, this.#figure.clientWidth),
@@ -97,7 +97,7 @@ export class StepChart {
       legend: { show: false },
       scales: { x: { time: false }, y: { range: (_, __, high) => [0, high > 0 ? high * 1.05 : 1] } },
       axes: [
-        { ...axis, size: 24, ticks: { show: false }, values: (_, ticks) => ticks.map(String) },
+        { ...axis, size: 24, ticks: { show: false }, values: labels },
         { ...axis, size: GUTTER, gap: 6, space: 28, ticks: { show: false }, values: labels },
       ],
       series: [{}, ...Array.from({ length: lines }, () => ({ stroke: colour("accent"), width: 1.3, points: { show: false } }))],

@@ -4,6 +4,7 @@ import { say } from "../texts.js";
 import { glyph } from "../words.js";
 import { directionOf, Drawing } from "./drawing.js";
 import { share } from "./figures.js";
+import { isOfCharacters } from "./marked-steps.js";
 import { Scale } from "./scale.js";
 
 /** @import {Step} from "../model.js" */
@@ -22,8 +23,11 @@ const LEFT = 40;
 const RIGHT = 8;
 const TOP = 8;
 const BARS = 110;
-const INPUTS = 44;
-const HEIGHT = TOP + BARS + INPUTS + 20;
+/** Below the bars, for what was read. */
+const LINES = 44;
+const CHARACTERS = 26;
+const NOTHING = 4;
+const STEPS = 20;
 /** Below that a bar stands for several steps, and is as high as all of them together. */
 const THINNEST = 2;
 const CHARACTER = 8;
@@ -35,7 +39,8 @@ export class WeightBars {
   #choose;
   /** @type {Weights} */
   #shown = { label: "", begin: 0, weights: [], inputs: [], names: [] };
-  #drawing = new Drawing(HEIGHT, (...room) => this.#paint(...room));
+  #inputsHeight = NOTHING;
+  #drawing = new Drawing(TOP + BARS + NOTHING + STEPS, (...room) => this.#paint(...room));
   node = this.#drawing.node;
 
   /** @param {(step: number) => void} choose */
@@ -97,6 +102,7 @@ export class WeightBars {
     );
     const scale = new Scale(Math.min(0, ...sums), Math.max(0, ...sums));
     const y = (/** @type {number} */ value) => TOP + BARS * (1 - scale.place(value));
+    this.#makeRoom(cell);
     this.#frame(context, width, palette, scale);
     context.fillStyle = palette.accent;
     const thick = cell * stepsPerBar;
@@ -106,7 +112,18 @@ export class WeightBars {
     });
     this.#inputs(context, cell, palette);
     context.fillStyle = palette.mark;
-    context.fillRect(LEFT + (weights.length - 0.5) * cell - 1, TOP, 2, BARS + INPUTS);
+    context.fillRect(LEFT + (weights.length - 0.5) * cell - 1, TOP, 2, BARS);
+  }
+
+  /** As much as is drawn there. @param {number} cell */
+  #makeRoom(cell) {
+    const { inputs } = this.#shown;
+    const isSpelled = cell >= CHARACTER && isOfCharacters(inputs);
+    const height = Array.isArray(inputs[0]) ? LINES : isSpelled ? CHARACTERS : NOTHING;
+    if (height !== this.#inputsHeight) {
+      this.#inputsHeight = height;
+      this.#drawing.resize(TOP + BARS + height + STEPS);
+    }
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {Palette} palette @param {Scale} scale */
@@ -121,12 +138,13 @@ export class WeightBars {
     }
     const { begin, weights } = this.#shown;
     const cell = this.#cell(width);
+    const bottom = TOP + BARS + this.#inputsHeight + STEPS;
     context.textAlign = "center";
     const steps = new Scale(begin, begin + weights.length - 1).ticks((width - LEFT - RIGHT) / TICK_ROOM);
     for (const step of steps.filter(Number.isInteger)) {
       const x = LEFT + (step - begin + 0.5) * cell;
-      context.fillRect(x - 0.5, HEIGHT - 19, 1, 4);
-      context.fillText(String(step), Math.min(x, width - 16), HEIGHT - 4);
+      context.fillRect(x - 0.5, bottom - 19, 1, 4);
+      context.fillText(String(step), Math.min(x, width - 16), bottom - 4);
     }
   }
 
@@ -140,9 +158,12 @@ export class WeightBars {
         context.setLineDash([]);
         context.textAlign = "left";
         context.fillStyle = palette.muted;
+        context.strokeStyle = palette.panel;
+        context.lineWidth = 3;
+        context.strokeText(name, LEFT + 4, TOP + BARS + 14 + 12 * column);
         context.fillText(name, LEFT + 4, TOP + BARS + 14 + 12 * column);
       });
-    } else if (cell >= CHARACTER && inputs.every((input) => Array.from(String(input)).length === 1)) {
+    } else if (this.#inputsHeight === CHARACTERS) {
       context.font = `${Math.min(15, cell + 3)}px ${palette.mono}`;
       context.textAlign = "center";
       context.fillStyle = palette.text;
@@ -164,7 +185,7 @@ export class WeightBars {
     let isDown = false;
     values.forEach((value, place) => {
       if (value !== null) {
-        const [x, y] = [LEFT + (place + 0.5) * cell, TOP + BARS + 4 + (INPUTS - 8) * (1 - scale.place(value))];
+        const [x, y] = [LEFT + (place + 0.5) * cell, TOP + BARS + 4 + (LINES - 8) * (1 - scale.place(value))];
         context[isDown ? "lineTo" : "moveTo"](x, y);
       }
       isDown = value !== null;
