@@ -432,4 +432,147 @@ export default {
   "kinds.marking.capital letters": "capital letters",
   "kinds.marking.digits": "digits",
   "kinds.marking.spaces": "spaces",
+  // ---- what each unit of a layer does ----
+
+  "unit.name": "unit {unit}",
+  "unit.head": "unit",
+  "layer.choice": "Layer",
+  "list.space": " ",
+  "list.comma": ", ",
+  "plot.label": "{label}: {units} units. Across: {x}. Up: {y}. Arrow keys go from unit to unit.",
+  "plot.role": "scatter plot",
+  "plot.point": "unit {unit}: {x} across, {y} up",
+  "figures.before": "Rows before",
+  "figures.after": "Rows after",
+
+  "memory.title": "Memory length",
+  "memory.what":
+    "For how many steps each unit holds what it wrote: by the geometric mean of what it keeps in a step, 1/e (37 %) is left after that, one half after the half-life. A unit that writes all anew now and then counts as short.",
+  "memory.counts":
+    "Memory lengths in layer {layer}: over 10 steps in {ten} of {units} units, over 100 steps in {hundred}.",
+  "memory.longest": "The longest memory has unit {unit}: {length} steps, half of it gone after {half}.",
+  "memory.lasting":
+    "As long as all {steps} steps or longer, so that these cannot tell how long: {count}, first unit {unit}.",
+  "memory.none": "No unit of layer {layer} has an update yet.",
+  "memory.list": "Memory length of the units of layer {layer}, the longest first",
+  "memory.figure": "{length} steps, half {half}",
+  "memory.outlasts": "≥ {steps} steps",
+  "memory.rank": "units, the longest memory first",
+  "memory.steps": "steps (logarithmic)",
+
+  "attribution.title": "What the unit holds now",
+  "attribution.what":
+    "At which past steps the cursor's unit wrote what it holds. The shares add up to 1. This is the direct path alone: what one unit hands on through others is not followed.",
+  "attribution.sentence": "After step {step}, unit {unit} of layer {layer} holds: {parts}.",
+  "attribution.part": "{share} written {place}",
+  "attribution.at": "at step {step}",
+  "attribution.at-input": "at step {step} ({input})",
+  "attribution.other": "{share} at {count} other step",
+  "attribution.others": "{share} at {count} other steps",
+  "attribution.start": "{share} from before the first step",
+  "attribution.rest": "{share} from before step {step}",
+  "attribution.bars":
+    "What unit {unit} of layer {layer} holds after step {step}, by the step at which it was written. Left and right move the cursor's step.",
+  "attribution.point": "step {step}: {share}",
+  "attribution.text": "What was read at these steps, coloured by its share",
+  "attribution.table": "What is held after step {step}: the largest shares, {count} of them",
+  "attribution.input": "input",
+  "attribution.weight": "share",
+
+  "age.title": "Age of the content",
+  "age.what":
+    "How many steps ago, on average, a unit wrote what it holds. Where it writes all anew, the age drops to 0; where it keeps, it grows by one a step.",
+  "age.sentence":
+    "After step {step}, what unit {unit} of layer {layer} holds is {age} steps old. All units: {mean} on average, at most {most} (unit {oldest}).",
+  "age.sentence-reduced":
+    "In steps {first} to {last}, what unit {unit} of layer {layer} holds is between {low} and {high} steps old. The oldest of all units: {most} (unit {oldest}).",
+  "age.none": "Unit {unit} of layer {layer} has no age at step {step}.",
+  "age.unit": "Layer {layer}, unit {unit}",
+  "age.chart": "Age of what unit {unit} of layer {layer} holds, in steps. Left and right move the cursor's step.",
+  "age.keys": "Age in steps, over the steps of the trace. Drag to zoom in, double-click to see all.",
+  "age.map": "All {units} units, the longest memory at the top.",
+  "age.columns": "Each column is {steps} steps and shows the oldest in them.",
+  "age.map-label": "Age of what each of {units} units of layer {layer} holds, {steps} steps. Arrow keys move the cursor.",
+  "age.legend": "{most} steps (logarithmic)",
+
+  "saturation.title": "Saturated gates",
+  "saturation.what":
+    "How often each gate is nearly closed (below 0.1) and nearly open (above 0.9). On the dashed line a gate is always one of the two, like a switch; at the bottom left it is hardly ever either.",
+  "saturation.sentence":
+    "{tensor}: {low} of {units} gates are below 0.1 at more than half of all steps, and {high} above 0.9. Unit {lowest} is below 0.1 most often ({lowestShare} of all steps), unit {highest} above 0.9 ({highestShare}).",
+  "saturation.none": "The {tensor} gates have no values yet.",
+  "saturation.plot": "Saturation of the {tensor} gates of layer {layer}",
+  "saturation.near-0": "share of steps below 0.1",
+  "saturation.near-1": "share of steps above 0.9",
+  "saturation.table": "Shares of all steps, layer {layer}",
+  "saturation.column-0": "{tensor} below 0.1",
+  "saturation.column-1": "{tensor} above 0.9",
+
+  "reset-use.title": "Does the reset gate do anything?",
+  "reset-use.what":
+    "Across: how much of the candidate comes from the history, not from the input. Up: by how much the hidden state would come out elsewhere if the gate were open all the time (update × |candidate − candidate with reset 1|).",
+  "reset-use.nothing":
+    "Hardly: for none of the {units} units of layer {layer} does resetting move the state by more than {part} of the unit's own standard deviation.",
+  "reset-use.some":
+    "For some: for {count} of the {units} units of layer {layer}, resetting moves the state by more than {part} of the unit's own standard deviation.",
+  "reset-use.much":
+    "Yes: for {count} of the {units} units of layer {layer}, resetting moves the state by more than {part} of the unit's own standard deviation.",
+  "reset-use.sentence":
+    "On average over all units it is {mean} a step; the most in unit {unit}: {impact}, where {history} of the candidate comes from the history.",
+  "reset-use.none": "Nothing can be said of layer {layer} yet: its reset gates have no values, or no history.",
+  "reset-use.plot": "Use of the reset gates of layer {layer}",
+  "reset-use.history": "share of the history in the candidate",
+  "reset-use.impact": "mean change of the hidden state by resetting",
+  "reset-use.relative": "in standard deviations of the unit",
+  "reset-use.table": "Use of the reset gates of layer {layer}, the most first",
+
+  "triage.title": "Units that do nothing of their own",
+  "triage.what":
+    "Units that could be left out, or that point to a model larger than its task. The thresholds are fixed, and stand with each group.",
+  "triage.sentence":
+    "Of {units} units of layer {layer}: copiers {copiers}, frozen {frozen}, memoryless {memoryless}, redundant pairs {pairs}.",
+  "triage.copiers": "Copiers",
+  "triage.copiers-what": "Keep more than 0.99 of their state at more than 99 % of all steps.",
+  "triage.frozen": "Frozen",
+  "triage.frozen-what": "The hidden state has a standard deviation below 0.001.",
+  "triage.memoryless": "Memoryless",
+  "triage.memoryless-what": "Keep less than 0.1 of their state at more than 90 % of all steps.",
+  "triage.redundant": "Redundant pairs",
+  "triage.redundant-what": "The hidden states of both correlate by more than 0.99, either way; the strongest first.",
+  "triage.correlation": "r = {r}",
+  "triage.none": "none",
+
+  "following.title": "Which units follow …?",
+  "following.what":
+    "Mark steps, and see which units follow the marking: Pearson's correlation on the first half of the steps, on the second, and on all.",
+  "following.marking": "Marking",
+  "following.own-pattern": "a pattern of your own …",
+  "following.own-column": "a column or threshold of your own …",
+  "following.pattern": "Pattern",
+  "following.expression": "regular expression",
+  "following.column": "Column",
+  "following.how": "Marked is",
+  "following.value": "its value",
+  "following.above": "where it is above",
+  "following.below": "where it is below",
+  "following.threshold": "Threshold",
+  "following.search": "Search",
+  "following.searching": "Searching …",
+  "following.marked": "Marked: {count} of {steps} steps.",
+  "following.first": "The first is step {step} {input}.",
+  "following.constant": "The marking is the same at all steps: nothing can follow it. Choose another.",
+  "following.no-expression": "This is no regular expression: {detail}",
+  "following.best":
+    "“{marking}” is followed best by {tensor} of unit {unit} in layer {layer}: r = {found} on the first half, {confirmed} on the second. Of the {shown} best, {count} reach {least} on both halves.",
+  "following.best-inverse":
+    "“{marking}” is followed best, the other way round (low where it is high), by {tensor} of unit {unit} in layer {layer}: r = {found} on the first half, {confirmed} on the second. Of the {shown} best, {count} reach {least} on both halves.",
+  "following.nothing":
+    "No unit follows “{marking}”: none of the best reaches {least} on both halves. The nearest is {tensor} of unit {unit} in layer {layer}, with r = {found} and {confirmed}.",
+  "following.no-unit": "No unit follows “{marking}”.",
+  "following.table": "The {count} units that follow “{marking}” best, of {steps} steps",
+  "following.tensor": "tensor",
+  "following.layer": "layer",
+  "following.found": "r, first half",
+  "following.confirmed": "r, second half",
+  "following.overall": "r, all",
 };

@@ -3,9 +3,25 @@
 import { CellView } from "./cell-view.js";
 import { KindsView } from "./kinds-view.js";
 import { TourView } from "./tour.js";
+import { AgeView } from "./age-view.js";
+import { AttributionView } from "./attribution-view.js";
+import { FollowingView } from "./following-view.js";
+import { MemoryView } from "./memory-view.js";
+import { ResetView } from "./reset-view.js";
+import { SaturationView } from "./saturation-view.js";
+import { TriageView } from "./triage-view.js";
 
 /** @import {Stage} from "../stage.js" */
 /** @import {View} from "./view.js" */
 
 /** @type {(new (stage: Stage) => View)[]} */
 export const VIEWS = [CellView, TourView, KindsView];
+export const VIEWS = [
+  MemoryView,
+  AttributionView,
+  AgeView,
+  SaturationView,
+  ResetView,
+  TriageView,
+  FollowingView,
+];
