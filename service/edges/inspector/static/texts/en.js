@@ -197,7 +197,7 @@ export default {
   "docs.failed": "The description cannot be loaded: {detail}",
 
   // The state: its way, where it was before, forks, interventions, sensitivity.
-  "layer.choice": "Layer",
+  "state.layer": "Layer",
   "steps.step": "step {step}",
   "steps.step-input": "step {step} ({input})",
   "steps.head": "step",
@@ -258,6 +258,7 @@ export default {
   "runs.apart": "difference of the states (root mean square over the units)",
   "runs.threshold": "threshold {share}",
   "runs.after": "after so many steps",
+  "runs.cut": "Drawn up to step {step}: behind it both stay below {share} of their largest values.",
   "runs.output": "Output",
   "runs.difference": "largest difference of the outputs",
   "runs.difference-likely": "largest difference of a probability",
@@ -265,9 +266,10 @@ export default {
   "runs.other": "the other run",
   "runs.fork": "the fork",
   "runs.changed": "with the gate changed",
-  "runs.no-difference": "None of the {count} outputs differs.",
-  "runs.most-difference": "The outputs differ most at step {step}, by {amount}.",
+  "runs.no-difference": "The outputs are the same at all {count} steps.",
+  "runs.most-difference": "Over {count} steps, the outputs differ most at step {step}, by {amount}.",
   "changes.input": "input",
+  "changes.difference": "difference",
   "changes.likely": "The {count} steps that differ most: the likeliest output in each run. Marked: it is another one.",
   "changes.values": "The {count} steps that differ most: {name} in each run",
 
@@ -299,7 +301,7 @@ export default {
   "intervene.done": "In the copy: {deed}",
   "intervene.same-state": "The state is the same up to step {last}.",
   "intervene.apart":
-    "The states are furthest apart after step {at}, by {most} (root mean square over the units), and {end} apart after step {last}.",
+    "Over {count} steps, the states are furthest apart after step {at}, by {most} (root mean square over the units), and {end} apart after step {last}.",
   "intervene.other-next":
     "At {changed} of {count} steps another character or token is the likeliest next one, first at step {step}: {before} becomes {after}.",
   "intervene.no-other-next": "The likeliest next one stays the same at all {count} steps.",

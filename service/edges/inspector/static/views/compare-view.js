@@ -1,7 +1,7 @@
 /** Two histories under the same input: how fast their difference washes out; and other input from here on. */
 
 import { attempt, problemLine } from "./attempt.js";
-import { amount, share } from "./figures.js";
+import { amount, share } from "./amounts.js";
 import { LayerSelect } from "./layer-select.js";
 import { NumberField } from "./number-field.js";
 import { OtherTrace } from "./other-trace.js";
@@ -35,6 +35,7 @@ const MODES = /** @type {Mode[]} */ (["history", "fork", "trace"]);
  * @property {number} steps
  * @property {(number | null)[]} distance
  * @property {number | null} washed_out_at
+ * @property {(number | null)[]} outputs the largest difference of each step
  */
 
 /**
@@ -269,7 +270,7 @@ export class CompareView extends View {
     this.#runs.show({ trace, other, begin, otherBegin, apart, isRelative: start > 0, threshold, ours, theirs, name });
     this.#sentence.textContent = [
       ...washedOut(found, apart, begin, threshold),
-      ...outputsApart(ours, theirs, begin),
+      ...outputsApart(found.outputs, begin),
     ].join(" ");
   }
 
@@ -297,7 +298,7 @@ export class CompareView extends View {
       at: begin + most,
       last: amount(after[count - 1] ?? 0),
     });
-    this.#sentence.textContent = [sentence, ...outputsApart(ours, theirs, begin)].join(" ");
+    this.#sentence.textContent = [sentence, ...outputsApart(differencesOf(ours, theirs), begin)].join(" ");
   }
 }
 
@@ -327,14 +328,14 @@ function washedOut({ distance, steps, washed_out_at: n }, apart, step, threshold
   return again < threshold ? [said] : [said, say("compare.again", { most: share(again), at: n + most })];
 }
 
-/** @param {import("./two-runs.js").Row[]} ours @param {import("./two-runs.js").Row[]} theirs @param {number} begin */
-function outputsApart(ours, theirs, begin) {
-  const differences = differencesOf(ours, theirs);
+/** @param {(number | null)[]} differences of the outputs of each step @param {number} begin */
+function outputsApart(differences, begin) {
   const most = largest(differences);
-  if (ours.length === 0) {
+  const [count, value] = [differences.length, differences[most] ?? 0];
+  if (count === 0) {
     return [];
   }
-  return differences[most] === 0
-    ? [say("runs.no-difference", { count: ours.length })]
-    : [say("runs.most-difference", { step: begin + most, amount: amount(differences[most]) })];
+  return value === 0
+    ? [say("runs.no-difference", { count })]
+    : [say("runs.most-difference", { count, step: begin + most, amount: amount(value) })];
 }

@@ -4,7 +4,7 @@ import { coloursOf, entryOf, inkOn, onSchemeChange } from "../colours.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
 import { glyph } from "../words.js";
-import { amount } from "./figures.js";
+import { amount } from "./amounts.js";
 
 /** @import {OpenTrace} from "../open-trace.js" */
 

@@ -7,18 +7,19 @@ import { glyph } from "../words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CHARACTERS = { before: 24, after: 12 };
+const FEW_CHARACTERS = { before: 12, after: 4 };
 const TOKENS = { before: 3, after: 2 };
 const ROWS = { before: 24, after: 12 };
 const [WIDTH, HEIGHT, MARGIN] = [148, 28, 4];
 
-/** @param {OpenTrace} trace @param {number} step @returns {Element} */
-export function inputsAround(trace, step) {
+/** @param {OpenTrace} trace @param {number} step @param {boolean} [isShort] @returns {Element} */
+export function inputsAround(trace, step, isShort = false) {
   const input = trace.inputs[step];
   if (Array.isArray(input)) {
     return lineAround(trace, step);
   }
   const isCharacter = typeof input === "string" && trace.model.input.token !== "item";
-  const { before, after } = isCharacter ? CHARACTERS : TOKENS;
+  const { before, after } = isCharacter ? (isShort ? FEW_CHARACTERS : CHARACTERS) : TOKENS;
   const part = (/** @type {number} */ from, /** @type {number} */ to) =>
     trace.inputs
       .slice(Math.max(0, from), to)

@@ -1,12 +1,12 @@
 /** Set, scale or zero gates for some steps, in a copy of the trace, and see what changes. */
 
 import { attempt, problemLine } from "./attempt.js";
-import { amount } from "./figures.js";
+import { amount } from "./amounts.js";
 import { firstOutput, isLikelihood, isNextToken, outputFigure, outputName } from "./named-outputs.js";
 import { NumberField } from "./number-field.js";
 import { OtherTrace } from "./other-trace.js";
 import { differencesOf, isAnother, largest, mostSteps, readOutputs, statesApart, TwoRuns } from "./two-runs.js";
-import { unitsInWords, unitsOf } from "./units-list.js";
+import { unitsInWords, unitsOf } from "./unit-ranges.js";
 import { View } from "./view.js";
 import { element } from "../elements.js";
 import { OpenTrace } from "../open-trace.js";
@@ -215,6 +215,7 @@ export class InterventionView extends View {
     return (after[most] ?? 0) === 0
       ? say("intervene.same-state", { last: begin + last })
       : say("intervene.apart", {
+          count: after.length,
           most: amount(after[most] ?? 0),
           at: begin + most,
           end: amount(after[last] ?? 0),
@@ -250,7 +251,7 @@ function changesInWords({ model }, begin, ours, theirs) {
   if (count === 0 || differences[most] === 0) {
     return [say("runs.no-difference", { count })];
   }
-  const said = [say("runs.most-difference", { step: begin + most, amount: amount(differences[most]) })];
+  const said = [say("runs.most-difference", { count, step: begin + most, amount: amount(differences[most]) })];
   if (!isLikelihood(model)) {
     return said;
   }

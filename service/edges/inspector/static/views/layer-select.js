@@ -20,7 +20,7 @@ export class LayerSelect {
   /** @param {OpenTrace} trace @param {Position} position */
   show({ described: { layers } }, { layer }) {
     this.node.hidden = layers.length < 2;
-    this.#label.textContent = say("layer.choice");
+    this.#label.textContent = say("state.layer");
     this.#select.replaceChildren(
       ...layers.map((_, index) => new Option(say("gates.layer", { layer: index }), String(index))),
     );

@@ -1,7 +1,7 @@
 /** The outputs of a model, one by one and by name. */
 
 import { say } from "../texts.js";
-import { amount, share } from "./figures.js";
+import { amount, share } from "./amounts.js";
 import { glyph, inputInWords, percent, withUnit } from "../words.js";
 
 /** @import {Model} from "../model.js" */
@@ -63,6 +63,9 @@ export function outputFigure(model, value) {
   }
   if (value > 0.999 && value < 1) {
     return "> 99.9 %";
+  }
+  if (value > 0.9945 && value < 1) {
+    return `${(100 * value).toFixed(1)} %`;
   }
   return value < 0.001 ? share(value) : percent(value);
 }

@@ -2,7 +2,7 @@
 
 import { attempt, problemLine } from "./attempt.js";
 import { isAtRest } from "./at-rest.js";
-import { amount } from "./figures.js";
+import { amount } from "./amounts.js";
 import { inputsAround } from "./inputs-around.js";
 import { LayerSelect } from "./layer-select.js";
 import { NumberField } from "./number-field.js";

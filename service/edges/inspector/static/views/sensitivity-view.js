@@ -2,11 +2,11 @@
 
 import { attempt, problemLine } from "./attempt.js";
 import { isAtRest } from "./at-rest.js";
-import { foldedTable } from "./figures-table.js";
-import { amount, share } from "./figures.js";
+import { foldedTable } from "./number-table.js";
+import { amount, share } from "./amounts.js";
 import { InfluenceText } from "./influence-text.js";
 import { firstOutput, isLikelihood, outputFigure, outputInWords, outputName } from "./named-outputs.js";
-import { StepsChart } from "./steps-chart.js";
+import { RunsChart } from "./runs-chart.js";
 import { View } from "./view.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
@@ -69,8 +69,8 @@ export class SensitivityView extends View {
     super(stage, { id: "sensitivity-view", title: "why.title", what: "why.what" });
     const point = (/** @type {number} */ step) => this.#lookAt(step);
     this.#text = new InfluenceText(point);
-    this.#influence = new StepsChart(point);
-    this.#size = new StepsChart(point);
+    this.#influence = new RunsChart(point);
+    this.#size = new RunsChart(point);
     this.#depth.replaceChildren(...DEPTHS.map((depth) => new Option(String(depth), String(depth))));
     this.#depth.value = "200";
     this.#depth.addEventListener("change", () => this.#again());

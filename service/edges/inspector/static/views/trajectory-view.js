@@ -1,8 +1,8 @@
 /** The way of a layer's hidden state, in its two principal components. */
 
 import { attempt, problemLine } from "./attempt.js";
-import { foldedTable } from "./figures-table.js";
-import { share } from "./figures.js";
+import { foldedTable } from "./number-table.js";
+import { share } from "./amounts.js";
 import { LayerSelect } from "./layer-select.js";
 import { TrajectoryMap } from "./trajectory-map.js";
 import { View } from "./view.js";

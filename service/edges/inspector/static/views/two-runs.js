@@ -1,10 +1,10 @@
 /** Two traces side by side: how far their states are apart, and where their outputs differ. */
 
-import { figuresTable, foldedTable } from "./figures-table.js";
-import { amount, share } from "./figures.js";
+import { numberTable, foldedTable } from "./number-table.js";
+import { amount, share } from "./amounts.js";
 import { inputsAround } from "./inputs-around.js";
 import { firstOutput, isLikelihood, outputCount, outputFigure, outputName } from "./named-outputs.js";
-import { StepsChart } from "./steps-chart.js";
+import { RunsChart } from "./runs-chart.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
 
@@ -14,6 +14,11 @@ import { say } from "../texts.js";
 /** @typedef {(number | null)[] | null} Row of outputs */
 
 const MOST_LISTED = 12;
+/** In parts of the largest value: what stays below it is not drawn. */
+const QUIET = 0.01;
+const FEWEST_DRAWN = 30;
+/** Steps of quiet that are drawn. */
+const MARGIN = 10;
 /** Outputs that are read at once. */
 const MOST_NUMBERS = 200_000;
 
@@ -40,6 +45,7 @@ export class TwoRuns {
   #outputLabel = element("span", {});
   #choice = element("label", { className: "inline-choice" }, this.#outputLabel, this.#output);
   #changes = element("div", {});
+  #cut = element("p", { className: "hint" });
   #table = element("div", {});
   node;
   /** @type {Runs | null} */
@@ -49,14 +55,15 @@ export class TwoRuns {
   constructor(stage) {
     this.#stage = stage;
     const point = (/** @type {number} */ step) => stage.cursor.move({ step: Math.max(0, step) });
-    this.#apart = new StepsChart(point);
-    this.#differences = new StepsChart(point);
-    this.#lines = new StepsChart(point);
+    this.#apart = new RunsChart(point);
+    this.#differences = new RunsChart(point);
+    this.#lines = new RunsChart(point);
     this.#output.addEventListener("change", () => this.#drawOutputs());
     this.node = element(
       "div",
       { className: "two-runs" },
       this.#apart.node,
+      this.#cut,
       this.#table,
       this.#differences.node,
       this.#choice,
@@ -67,10 +74,18 @@ export class TwoRuns {
 
   /** @param {Runs | null} runs */
   show(runs) {
-    this.#runs = runs;
     this.node.hidden = runs === null;
+    this.#runs = runs;
     if (runs === null) {
       return;
+    }
+    const end = runs.isRelative ? runs.ours.length : loudUntil(runs);
+    const isCut = end < runs.ours.length;
+    const values = { step: runs.begin + end - 1, share: share(QUIET) };
+    this.#cut.textContent = isCut ? say("runs.cut", values) : "";
+    if (isCut) {
+      runs = cutAt(runs, end);
+      this.#runs = runs;
     }
     const { apart, begin, isRelative, threshold } = runs;
     const title = say(isRelative ? "runs.relative" : "runs.apart");
@@ -141,6 +156,10 @@ export class TwoRuns {
       const said = value === null ? "—" : outputFigure(model, value);
       return likely && row !== null ? `${outputName(model, index)}  ${said}` : said;
     };
+    const apart = (/** @type {Row} */ before, /** @type {Row} */ after) => {
+      const pair = [before?.[output] ?? null, after?.[output] ?? null];
+      return pair[0] === null || pair[1] === null ? "—" : amount(pair[1] - pair[0]);
+    };
     const rows = mostDifferent(differences).map((index) => {
       const [before, after] = [ours[index], theirs[index]];
       const button = element("button", { type: "button" }, String(begin + index));
@@ -149,16 +168,18 @@ export class TwoRuns {
         "tr",
         { className: likely && isAnother(model, before, after) ? "another" : "" },
         element("th", { scope: "row" }, button),
-        element("td", {}, inputsAround(trace, begin + index)),
+        element("td", {}, inputsAround(trace, begin + index, true)),
         element("td", {}, figure(before)),
         element("td", {}, figure(after)),
+        ...(likely ? [] : [element("td", {}, apart(before, after))]),
       );
     });
     const caption = likely
       ? say("changes.likely", { count: rows.length })
       : say("changes.values", { count: rows.length, name: outputName(model, output) });
     const heads = [say("steps.head"), say("changes.input"), say("runs.this"), say(name)];
-    const room = figuresTable(caption, heads, []);
+    heads.push(...(likely ? [] : [say("changes.difference")]));
+    const room = numberTable(caption, heads, []);
     room.querySelector("table")?.classList.add("changes");
     room.querySelector("tbody")?.append(...rows);
     this.#changes.replaceChildren(...(rows.length > 0 ? [room] : []));
@@ -237,7 +258,22 @@ export async function statesApart(trace, from, other, otherFrom, count, layer) {
   });
 }
 
-/** @param {number} threshold @param {number} count @returns {import("./steps-chart.js").Drawn} */
+/** The step behind the last one at which something differs that counts. @param {Runs} runs */
+function loudUntil({ apart, ours, theirs }) {
+  const last = [apart.slice(1), differencesOf(ours, theirs)].map((values) => {
+    const least = QUIET * (values[largest(values)] ?? 0);
+    return values.findLastIndex((value) => (value ?? 0) >= least && least > 0);
+  });
+  return Math.min(ours.length, Math.max(FEWEST_DRAWN, Math.max(...last) + 1 + MARGIN));
+}
+
+/** @param {Runs} runs @param {number} end @returns {Runs} */
+function cutAt(runs, end) {
+  const { apart, ours, theirs } = runs;
+  return { ...runs, apart: apart.slice(0, end + 1), ours: ours.slice(0, end), theirs: theirs.slice(0, end) };
+}
+
+/** @param {number} threshold @param {number} count @returns {import("./runs-chart.js").Drawn} */
 function thresholdLine(threshold, count) {
   const label = say("runs.threshold", { share: share(threshold) });
   return { label, ink: "muted", dashed: true, values: Array.from({ length: count }, () => threshold) };

@@ -10,6 +10,7 @@ const HEIGHT = 170;
 const GUTTER = 62;
 const LEAST_DRAG = 6;
 const NARROW = 12;
+const MOST_POWERS = 6;
 
 /** @typedef {"text" | "accent" | "muted" | "rise" | "fall"} Tint */
 
@@ -23,7 +24,7 @@ const NARROW = 12;
  */
 
 /** Drag to zoom in, double click to see all again; arrow keys move the cursor. */
-export class StepsChart {
+export class RunsChart {
   #title = element("h3", {});
   #keys = element("span", { className: "keys" });
   #room = element("div", { className: "chart-room" });
@@ -63,7 +64,7 @@ export class StepsChart {
     this.node.hidden = false;
     this.#title.textContent = title;
     this.#keys.replaceChildren(
-      ...drawn.map(({ label, ink }) => element("span", { className: `key ink-${ink}` }, label)),
+      ...(drawn.length < 2 ? [] : drawn).map(({ label, ink }) => element("span", { className: `key ink-${ink}` }, label)),
     );
     this.#figure.ariaLabel = say("chart.label", { name: title, lines: drawn.map(({ label }) => label).join(", ") });
     this.#figure.ariaRoleDescription = say("chart.role");
@@ -99,10 +100,17 @@ export class StepsChart {
       height: HEIGHT,
       padding: [NARROW, NARROW, 0, 0],
       legend: { show: false },
-      scales: { x: { time: false }, y: isLog ? { distr: 3 } : {} },
+      scales: { x: { time: false, range: (_, least, most) => [least - 0.5, most + 0.5] }, y: isLog ? { distr: 3 } : {} },
       axes: [
         { ...axis, size: 26, gap: 4, space: 60, values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? String(mark) : "")) },
-        { ...axis, size: GUTTER, gap: 6, space: 26, values: (_, marks) => marks.map(tick) },
+        {
+          ...axis,
+          size: GUTTER,
+          gap: 6,
+          space: 26,
+          values: (_, marks) => marks.map(tick),
+          ...(isLog ? { splits: powersOfTen, filter: (_, marks) => marks } : {}),
+        },
       ],
       series: [
         {},
@@ -138,6 +146,7 @@ export class StepsChart {
     chart.ctx.save();
     chart.ctx.strokeStyle = getComputedStyle(this.#room).getPropertyValue("--mark").trim();
     chart.ctx.lineWidth = devicePixelRatio * 1.4;
+    chart.ctx.setLineDash([]);
     chart.ctx.beginPath();
     chart.ctx.moveTo(left, top);
     chart.ctx.lineTo(left, top + height);
@@ -175,6 +184,13 @@ export class StepsChart {
   }
 }
 
+/** As many as there is room for. @param {uPlot} _ @param {number} _axis @param {number} low @param {number} high */
+function powersOfTen(_, _axis, low, high) {
+  const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
+  const every = Math.max(1, Math.ceil((last - first) / MOST_POWERS));
+  return Array.from({ length: Math.max(0, Math.floor((last - first) / every) + 1) }, (_, index) => 10 ** (last - index * every)).reverse();
+}
+
 /** @param {number | null} value */
 function tick(value) {
   if (value === null) {
@@ -182,5 +198,5 @@ function tick(value) {
   }
   const size = Math.abs(value);
   const text = value !== 0 && (size < 0.001 || size >= 100_000) ? value.toExponential(0) : String(Number(value.toPrecision(4)));
-  return text.replace("-", "−").replace("e−", "e−");
+  return text.replaceAll("-", "−");
 }

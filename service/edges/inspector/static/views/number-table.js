@@ -15,12 +15,12 @@ export function foldedTable(caption, heads, rows) {
     "details",
     { className: "table-panel" },
     element("summary", {}, say("table.title")),
-    figuresTable(caption, heads, rows),
+    numberTable(caption, heads, rows),
   );
 }
 
 /** @param {string} caption @param {string[]} heads @param {string[][]} rows each with its name first */
-export function figuresTable(caption, heads, rows) {
+export function numberTable(caption, heads, rows) {
   const table = element(
     "table",
     { className: "figures" },
