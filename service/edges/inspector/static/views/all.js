@@ -10,6 +10,11 @@ import { MemoryView } from "./memory-view.js";
 import { ResetView } from "./reset-view.js";
 import { SaturationView } from "./saturation-view.js";
 import { TriageView } from "./triage-view.js";
+import { CompareView } from "./compare-view.js";
+import { InterventionView } from "./intervention-view.js";
+import { NearestView } from "./nearest-view.js";
+import { SensitivityView } from "./sensitivity-view.js";
+import { TrajectoryView } from "./trajectory-view.js";
 
 /** @import {Stage} from "../stage.js" */
 /** @import {View} from "./view.js" */
@@ -25,3 +30,4 @@ export const VIEWS = [
   TriageView,
   FollowingView,
 ];
+export const VIEWS = [TrajectoryView, NearestView, CompareView, InterventionView, SensitivityView];
