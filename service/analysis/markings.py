@@ -15,6 +15,7 @@ _OF_THE_STEP = ("capital letters", "digits", "spaces")
 """Of text: each is seen in the character itself."""
 
 _OPENING, _CLOSING = "([{", ")]}"
+_BEFORE_OPENING, _BEHIND_CLOSING = _OPENING + ",:=", _CLOSING + ",:;.?!"
 
 
 def markings_of(signature: InputSignature, inputs: NDArray[Any]) -> dict[str, Marking]:
@@ -49,7 +50,8 @@ def _of_values(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, M
 
 
 def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
-    quoted, depth, position, indentation, in_indentation, word = False, 0, 0, 0, True, 0
+    depth, position, indentation, in_indentation, word = 0, 0, 0, True, 0
+    quoted = _begins_inside_quotes(characters)
     rows = []
     for character in characters:
         if character == '"':
@@ -76,3 +78,14 @@ def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
     for name, holds in zip(_OF_THE_STEP, (str.isupper, str.isdigit, str.isspace), strict=True):
         found[name] = np.array([holds(character) for character in characters], np.float64)
     return found
+
+
+def _begins_inside_quotes(characters: Sequence[str]) -> bool:
+    """Whether the first quote closes: something stands before it, or nothing that is known, and
+    what follows is no word. A text may have been cut anywhere."""
+    first = next((at for at, one in enumerate(characters) if one == '"'), None)
+    if first is None:
+        return False
+    before, after = characters[max(0, first - 1) : first], characters[first + 1 : first + 2]
+    opens = bool(before) and (before[0].isspace() or before[0] in _BEFORE_OPENING)
+    return not opens and bool(after) and (after[0].isspace() or after[0] in _BEHIND_CLOSING)

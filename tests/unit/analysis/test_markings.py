@@ -63,3 +63,29 @@ def test_what_must_be_remembered_of_values() -> None:
     values = Values(names=("load",), units=("kW",))
     assert not is_remembered(values, "load")
     assert is_remembered(values, "change of load")
+
+
+@pytest.mark.parametrize(
+    ("text", "begins_inside"),
+    [
+        ('", "a": "b"', True),
+        ('and so on." He left. "No', True),
+        ('word",\n  "next"', True),
+        ('"a": "b"', False),
+        ('he said "yes" and', False),
+        ('("a", 1)', False),
+        ('x="a"', False),
+        ('""', False),
+        ("none at all", False),
+        ("", False),
+    ],
+)
+def test_a_text_may_begin_inside_quotes(text: str, begins_inside: bool) -> None:
+    vocabulary = tuple(sorted({*text, '"', "x"}))
+    signature = Tokens(size=len(vocabulary), vocabulary=vocabulary)
+    tokens = np.array([vocabulary.index(one) for one in text], np.int64)
+    open_quotes = markings_of(signature, tokens)["open quotes"]
+    inside = begins_inside
+    for character, marked in zip(text, open_quotes, strict=True):
+        inside ^= character == '"'
+        assert marked == inside
