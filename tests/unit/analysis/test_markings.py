@@ -65,6 +65,23 @@ def test_what_must_be_remembered_of_values() -> None:
     assert is_remembered(values, "change of load")
 
 
+JSON_TEXT = '{\n  "place": "tank 3, night",\n  "notes": ["loose", "see (log)"],\n  "empty": ""\n}'
+
+
+@pytest.mark.parametrize("begin", range(len(JSON_TEXT)))
+def test_a_text_may_begin_within_quotes(begin: int) -> None:
+    """What the whole text says of its quotes, its parts say, too."""
+    whole, is_open = [], False
+    for character in JSON_TEXT:
+        is_open ^= character == '"'
+        whole.append(is_open)
+    vocabulary = tuple(sorted(set(JSON_TEXT)))
+    inputs = np.array([vocabulary.index(one) for one in JSON_TEXT[begin:]])
+    found = markings_of(Tokens(size=len(vocabulary), vocabulary=vocabulary), inputs)
+    if '"' in JSON_TEXT[begin:]:
+        assert found["open quotes"].tolist() == whole[begin:]
+
+
 @pytest.mark.parametrize(
     ("text", "begins_inside"),
     [

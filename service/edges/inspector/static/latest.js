@@ -5,10 +5,15 @@ export class Latest {
   #next = null;
   #isBusy = false;
   #fail;
+  #node;
 
-  /** @param {(problem: unknown) => void} fail */
-  constructor(fail = reportError) {
+  /**
+   * @param {(problem: unknown) => void} fail
+   * @param {Element} [node] that shows the answers: it is busy until the last one is there
+   */
+  constructor(fail, node) {
     this.#fail = fail;
+    this.#node = node;
   }
 
   /** What was wanted before and has not begun is wanted no longer. @param {() => Promise<void>} work */
@@ -20,7 +25,7 @@ export class Latest {
   }
 
   async #work() {
-    this.#isBusy = true;
+    this.#tellBusy(true);
     while (this.#next !== null) {
       const work = this.#next;
       this.#next = null;
@@ -30,6 +35,14 @@ export class Latest {
         this.#fail(problem);
       }
     }
-    this.#isBusy = false;
+    this.#tellBusy(false);
+  }
+
+  /** @param {boolean} isBusy */
+  #tellBusy(isBusy) {
+    this.#isBusy = isBusy;
+    if (this.#node !== undefined) {
+      this.#node.ariaBusy = String(isBusy);
+    }
   }
 }

@@ -40,7 +40,7 @@ export class Outputs {
   /** @param {Stage} stage @param {(problem: unknown) => void} fail */
   constructor(stage, fail) {
     this.#stage = stage;
-    this.#latest = new Latest(fail);
+    this.#latest = new Latest(fail, this.#node);
     for (const type of ["trace", "more"]) {
       stage.addEventListener(type, () => this.#want());
     }

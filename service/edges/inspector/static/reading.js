@@ -12,7 +12,7 @@ export class Reading {
   #stage;
   #sentence = byId("sentence");
   #equation = byId("equation");
-  #latest = new Latest((problem) => this.#fail(problem));
+  #latest = new Latest((problem) => this.#fail(problem), this.#sentence);
 
   /** @param {Stage} stage */
   constructor(stage) {

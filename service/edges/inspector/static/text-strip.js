@@ -84,7 +84,7 @@ export class TextStrip {
 
   /** Of a character, in CSS pixels. */
   #measure() {
-    const probe = element("span", { className: "text-row" }, "0".repeat(32));
+    const probe = element("div", { className: "text-row" }, "0".repeat(32));
     this.#track.append(probe);
     const box = probe.getBoundingClientRect();
     probe.remove();

@@ -110,7 +110,7 @@ export class FindingPanel {
     }
     byId("finding-sentence").textContent =
       finding !== null ? findingInWords(trace, finding) : holdingInWords(trace, holding);
-    byId("finding-notice").textContent = [this.#otherTrace(), this.#noticeInWords()].filter(Boolean).join(" ");
+    byId("finding-notice").textContent = [this.#otherTrace(), this.#noticeInWords()].filter(Boolean).join(say("finding.join"));
     const isText = !Array.isArray(trace.inputs[0]);
     byId("finding-invite-text").textContent = say(isText ? "finding.invite-text" : "finding.invite-values");
     byId("finding-invite").textContent = say("finding.invite");
@@ -137,7 +137,7 @@ export class FindingPanel {
       const { keeps, writes } = this.#saturation;
       said.push(say("finding.update", { keeps: percent(keeps), writes: percent(writes) }));
     }
-    return said.join(" ");
+    return said.join(say("finding.join"));
   }
 }
 

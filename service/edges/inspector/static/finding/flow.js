@@ -20,7 +20,9 @@ const PACE = { text: { cell: 11, rate: 9 }, values: { cell: 4, rate: 30 } };
 const TOP = { text: 30, values: 84 };
 const STRIP = 34;
 const GAP = 6;
-const LABEL = "11px";
+/** Left of the strips, where there is room for their names. */
+const GUTTER = 74;
+const WIDE = 560;
 /** Where the step of the moment is: most of what can be seen is past. */
 const NOW = 0.7;
 /** Steps are read so far ahead. */
@@ -53,7 +55,9 @@ export class Flow {
       stage.addEventListener(type, () => this.#turn(type === "trace"));
     }
     this.#button.addEventListener("click", () => this.#play(!this.#playing));
-    this.#canvas.addEventListener("click", ({ offsetX }) => this.#go(Math.floor(this.#first() + offsetX / this.#cell())));
+    this.#canvas.addEventListener("click", ({ offsetX }) => {
+      this.#go(Math.floor(this.#first() + (offsetX - this.#gutter()) / this.#cell()));
+    });
     this.#canvas.addEventListener("keydown", (event) => this.#press(event));
     new IntersectionObserver(([entry]) => this.#see(entry.isIntersecting)).observe(this.#canvas);
     new ResizeObserver(() => this.#schedule()).observe(this.#canvas);
@@ -118,15 +122,23 @@ export class Flow {
     return PACE[this.#isText() ? "text" : "values"];
   }
 
+  #gutter() {
+    return this.#canvas.clientWidth >= WIDE ? GUTTER : 0;
+  }
+
+  #width() {
+    return Math.max(1, this.#canvas.clientWidth - this.#gutter());
+  }
+
   /** Few steps are drawn wider. */
   #cell() {
     const { cell } = this.#pace();
-    return Math.max(cell, Math.min(3 * cell, this.#canvas.clientWidth / Math.max(1, this.#trace?.steps ?? 1)));
+    return Math.max(cell, Math.min(3 * cell, this.#width() / Math.max(1, this.#trace?.steps ?? 1)));
   }
 
   /** How many steps can be seen. */
   #across() {
-    return this.#canvas.clientWidth / this.#cell();
+    return this.#width() / this.#cell();
   }
 
   /** The step at the left edge, with the part of it that has gone by. */
@@ -219,12 +231,18 @@ export class Flow {
     const context = contextOf(canvas);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
+    const gutter = this.#gutter();
     const [first, cell] = [this.#first(), this.#cell()];
     const from = Math.max(0, Math.floor(first));
     const to = Math.min(trace.steps, Math.ceil(first + this.#across()) + 1);
     this.#values.forEach((values) => values.need(from, to + AHEAD));
     const ink = inkOf(canvas);
-    const shown = { context, ink, from, to, x: (/** @type {number} */ step) => (step - first) * cell, cell, width };
+    const x = (/** @type {number} */ step) => gutter + (step - first) * cell;
+    const shown = { context, ink, from, to, x, cell, gutter, width };
+    context.save();
+    context.beginPath();
+    context.rect(gutter, 0, width - gutter, height);
+    context.clip();
     if (this.#column === null) {
       this.#drawText(shown, trace, target.tensor, top);
     } else {
@@ -234,7 +252,11 @@ export class Flow {
       drawStrip(shown, tensor, values, top + GAP + index * (STRIP + GAP), tensor === target.tensor);
     });
     context.fillStyle = ink.mark;
-    context.fillRect(Math.round(shown.x(Math.floor(this.#now) + 0.5)), 0, 1.5, height);
+    context.fillRect(Math.round(x(Math.floor(this.#now) + 0.5)), 0, 1.5, height);
+    context.restore();
+    [...this.#values.keys()].forEach((tensor, index) => {
+      nameStrip(shown, tensor, top + GAP + index * (STRIP + GAP), tensor === target.tensor);
+    });
   }
 
   /** @param {Shown} shown @param {OpenTrace} trace @param {string} tensor @param {number} top */
@@ -270,6 +292,7 @@ export class Flow {
  * @property {number} to the one behind the last
  * @property {(step: number) => number} x of its left edge
  * @property {number} cell width of a step
+ * @property {number} gutter left of the first step
  * @property {number} width of all
  */
 
@@ -281,20 +304,33 @@ export class Flow {
  * @param {boolean} isChosen
  */
 function drawStrip(shown, tensor, values, top, isChosen) {
-  const { context, ink, width } = shown;
+  const { context, ink, gutter, width } = shown;
   const { low, high } = coloursOf(tensor);
   context.strokeStyle = ink.line;
-  context.strokeRect(0.5, top + 0.5, width - 1, STRIP - 1);
+  context.strokeRect(gutter + 0.5, top + 0.5, width - gutter - 1, STRIP - 1);
   const inner = { top: top + 3, height: STRIP - 6 };
   drawLine(shown, (step) => values.at(step) ?? NaN, [low, high], inner, isChosen ? ink.accent : ink.text);
+}
+
+/** @param {Shown} shown @param {string} tensor @param {number} top @param {boolean} isChosen */
+function nameStrip({ context, ink, gutter }, tensor, top, isChosen) {
   const label = tensorInWords(tensor);
-  context.font = `${isChosen ? "bold " : ""}${LABEL} sans-serif`;
-  context.textAlign = "left";
-  const wide = context.measureText(label).width;
-  context.fillStyle = ink.panel;
-  context.fillRect(3, top + 3, wide + 6, 14);
+  context.font = `${isChosen ? "bold " : ""}12px sans-serif`;
   context.fillStyle = isChosen ? ink.accent : ink.muted;
-  context.fillText(label, 6, top + 14);
+  if (gutter > 0) {
+    context.textAlign = "right";
+    context.fillText(label, gutter - 8, top + STRIP / 2 + 4);
+    return;
+  }
+  // Within the strip, on a ground that hides as little of the line as can be.
+  context.textAlign = "left";
+  const { width } = context.measureText(label);
+  context.globalAlpha = 0.75;
+  context.fillStyle = ink.panel;
+  context.fillRect(2, top + 2, width + 6, 15);
+  context.globalAlpha = 1;
+  context.fillStyle = isChosen ? ink.accent : ink.muted;
+  context.fillText(label, 5, top + 14);
 }
 
 /**

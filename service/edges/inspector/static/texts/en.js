@@ -202,15 +202,16 @@ export default {
   "docs.failed": "The description cannot be loaded: {detail}",
 
   // Finding, links, sessions, taking along
+  "finding.join": " ",
   "finding.unit.hidden": "Hidden unit {unit}",
   "finding.unit.reset": "The reset gate of unit {unit}",
   "finding.unit.update": "The update gate of unit {unit}",
   "finding.unit.candidate": "The candidate of unit {unit}",
   "finding.of-layer": "{unit} of layer {layer}",
   "finding.follows":
-    "{unit} of {model} follows {marking}: r = {found} on the first half of {where}, {confirmed} on the second.",
+    "{unit} of {model} follows {marking}: r = {found} on the first half of {where}, {confirmed} on the second.",
   "finding.opposes":
-    "{unit} of {model} follows {marking} the other way round: r = {found} on the first half of {where}, {confirmed} on the second.",
+    "{unit} of {model} follows {marking} the other way round: r = {found} on the first half of {where}, {confirmed} on the second.",
   "finding.sample-text": "the model's own sample text",
   "finding.sample-values": "the model's own sample",
   "finding.trace": "this run",

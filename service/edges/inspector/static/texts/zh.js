@@ -202,13 +202,14 @@ export default {
   "docs.failed": "无法加载接口描述：{detail}",
 
   // 发现、链接、会话、导出
+  "finding.join": "",
   "finding.unit.hidden": "隐藏单元 {unit}",
   "finding.unit.reset": "单元 {unit} 的重置门",
   "finding.unit.update": "单元 {unit} 的更新门",
   "finding.unit.candidate": "单元 {unit} 的候选状态",
   "finding.of-layer": "第 {layer} 层：{unit}",
-  "finding.follows": "{model} 的{unit}跟随“{marking}”：在{where}的前半部分 r = {found}，在后半部分 r = {confirmed}。",
-  "finding.opposes": "{model} 的{unit}反向跟随“{marking}”：在{where}的前半部分 r = {found}，在后半部分 r = {confirmed}。",
+  "finding.follows": "{model} 的{unit}跟随“{marking}”：在{where}的前半部分 r = {found}，在后半部分 r = {confirmed}。",
+  "finding.opposes": "{model} 的{unit}反向跟随“{marking}”：在{where}的前半部分 r = {found}，在后半部分 r = {confirmed}。",
   "finding.sample-text": "模型自带的样例文本",
   "finding.sample-values": "模型自带的样例",
   "finding.trace": "这次运行",

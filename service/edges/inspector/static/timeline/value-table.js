@@ -15,9 +15,9 @@ const PAGE_UNITS = 8;
 export class ValueTable {
   #stage;
   #timeline;
-  #latest = new Latest();
   #panel = byIdOf("table-panel", HTMLDetailsElement);
   #table = byId("value-table");
+  #latest = new Latest(reportError, this.#table);
   #step = 0;
   #unit = 0;
   #key = "";
