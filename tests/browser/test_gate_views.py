@@ -175,8 +175,8 @@ def test_saturation(views: ViewsPage) -> None:
         "saturation-view",
         f"Update: {(low > 0.5).sum()} of {UNITS} gates are below 0.1 at more than half of all "
         f"steps, and {(high > 0.5).sum()} above 0.9.",
-        f"Unit {low.argmax()} is below 0.1 most often ({_share(low.max())} of all steps), "
-        f"unit {high.argmax()} above 0.9 ({_share(high.max())}).",
+        f"Unit {low.argmax()} is below 0.1 most often ({_share(low.max())} of all steps); "
+        f"unit {high.argmax()} is above 0.9 most often ({_share(high.max())}).",
     )
     rows = views.table("saturation-view")
     for unit in range(16):
