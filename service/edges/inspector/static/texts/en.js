@@ -438,6 +438,7 @@ export default {
   "unit.name": "unit {unit}",
   "unit.head": "unit",
   "layer.choice": "Layer",
+  "layer.computing": "Computing …",
   "list.space": " ",
   "list.comma": ", ",
   "plot.label": "{label}: {units} units. Across: {x}. Up: {y}. Arrow keys go from unit to unit.",
@@ -499,8 +500,12 @@ export default {
   "saturation.title": "Saturated gates",
   "saturation.what":
     "How often each gate is nearly closed (below 0.1) and nearly open (above 0.9). On the dashed line a gate is always one of the two, like a switch; at the bottom left it is hardly ever either.",
-  "saturation.sentence":
-    "{tensor}: {low} of {units} gates are below 0.1 at more than half of all steps, and {high} above 0.9. Unit {lowest} is below 0.1 most often ({lowestShare} of all steps), unit {highest} above 0.9 ({highestShare}).",
+  "saturation.counts":
+    "{tensor}: {low} of {units} gates are below 0.1 at more than half of all steps, and {high} above 0.9.",
+  "saturation.lowest": "Unit {unit} is below 0.1 most often ({share} of all steps);",
+  "saturation.never-low": "None is ever below 0.1;",
+  "saturation.highest": "unit {unit} is above 0.9 most often ({share}).",
+  "saturation.never-high": "none is ever above 0.9.",
   "saturation.none": "The {tensor} gates have no values yet.",
   "saturation.plot": "Saturation of the {tensor} gates of layer {layer}",
   "saturation.near-0": "share of steps below 0.1",

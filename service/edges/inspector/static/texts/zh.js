@@ -406,6 +406,7 @@ export default {
   "unit.name": "单元 {unit}",
   "unit.head": "单元",
   "layer.choice": "层",
+  "layer.computing": "正在计算……",
   "list.space": "",
   "list.comma": "，",
   "plot.label": "{label}：{units} 个单元。横轴：{x}。纵轴：{y}。用方向键在单元之间移动。",
@@ -461,8 +462,11 @@ export default {
   "saturation.title": "饱和的门",
   "saturation.what":
     "每个门有多少步几乎关闭（低于 0.1），有多少步几乎全开（高于 0.9）。在虚线上的门总是处于两者之一，像开关一样；在左下角的门几乎从不饱和。",
-  "saturation.sentence":
-    "{tensor}：{units} 个门中，在一半以上的步低于 0.1 的有 {low} 个，高于 0.9 的有 {high} 个。单元 {lowest} 低于 0.1 最多（占全部步的 {lowestShare}），单元 {highest} 高于 0.9 最多（{highestShare}）。",
+  "saturation.counts": "{tensor}：{units} 个门中，在一半以上的步低于 0.1 的有 {low} 个，高于 0.9 的有 {high} 个。",
+  "saturation.lowest": "单元 {unit} 低于 0.1 最多（占全部步的 {share}）；",
+  "saturation.never-low": "没有门低于过 0.1；",
+  "saturation.highest": "单元 {unit} 高于 0.9 最多（{share}）。",
+  "saturation.never-high": "没有门高于过 0.9。",
   "saturation.none": "还没有{tensor}的数据。",
   "saturation.plot": "第 {layer} 层{tensor}的饱和程度",
   "saturation.near-0": "低于 0.1 的步所占比例",

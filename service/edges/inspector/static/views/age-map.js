@@ -25,7 +25,11 @@ export class AgeMap {
   #most = 0;
   #unit = 0;
   #step = 0;
-  #drawing = new Drawing(HEIGHT + LEGEND, (...room) => this.#paint(...room));
+  #drawing = new Drawing(
+    HEIGHT + LEGEND,
+    (...room) => this.#paint(...room),
+    (...room) => this.#markOn(...room),
+  );
   #name = element("p", { className: "hint" });
   node = element("div", {}, this.#name, this.#drawing.node);
 
@@ -52,7 +56,7 @@ export class AgeMap {
   /** @param {number} unit @param {number} step */
   mark(unit, step) {
     [this.#unit, this.#step] = [unit, step];
-    this.#drawing.redraw();
+    this.#drawing.mark();
   }
 
   /** @param {MouseEvent} event */
@@ -91,10 +95,22 @@ export class AgeMap {
     if (this.#image === null || this.#window === null) {
       return;
     }
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.#image, GUTTER, 0, width - GUTTER, HEIGHT);
+    context.fillStyle = palette.muted;
+    context.textAlign = "right";
+    context.fillText(`${this.#order[0]}`, GUTTER - 6, 10);
+    context.fillText(`${this.#order[this.#order.length - 1]}`, GUTTER - 6, HEIGHT - 2);
+    legend(context, palette, this.#most);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {Palette} palette */
+  #markOn(context, width, palette) {
+    if (this.#window === null) {
+      return;
+    }
     const { from, to } = this.#window;
     const room = width - GUTTER;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.#image, GUTTER, 0, room, HEIGHT);
     const row = HEIGHT / this.#order.length;
     const y = (this.#order.indexOf(this.#unit) + 0.5) * row;
     const x = GUTTER + ((this.#step - from + 0.5) / (to - from)) * room;
@@ -103,11 +119,6 @@ export class AgeMap {
     context.strokeRect(GUTTER, y - Math.max(row, 3) / 2, room, Math.max(row, 3));
     context.fillStyle = palette.mark;
     context.fillRect(x - 0.5, 0, 1, HEIGHT);
-    context.fillStyle = palette.muted;
-    context.textAlign = "right";
-    context.fillText(`${this.#order[0]}`, GUTTER - 6, 10);
-    context.fillText(`${this.#order[this.#order.length - 1]}`, GUTTER - 6, HEIGHT - 2);
-    legend(context, palette, this.#most);
   }
 }
 

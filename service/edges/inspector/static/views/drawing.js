@@ -13,22 +13,32 @@ export const FONT = "11px sans-serif";
 
 export class Drawing {
   #canvas = element("canvas", { ariaHidden: "true" });
+  /** What stays while the cursor moves. */
+  #ground = element("canvas", {});
   #height;
   #paint;
+  #over;
   #isDue = false;
+  #isStale = true;
 
   /**
    * The node takes the keyboard's focus; whoever has it gives it a name.
    *
    * @param {number} height
    * @param {Paint} paint
+   * @param {Paint} [over] what moves with the cursor
    */
-  constructor(height, paint) {
+  constructor(height, paint, over = () => {}) {
     this.#height = height;
     this.#paint = paint;
+    this.#over = over;
     this.node = element("div", { className: "drawing", tabIndex: 0, role: "application" }, this.#canvas);
     new ResizeObserver(() => this.redraw()).observe(this.node);
     onSchemeChange(() => this.redraw());
+  }
+
+  get width() {
+    return this.node.clientWidth;
   }
 
   /** In CSS pixels. @param {number} height */
@@ -37,12 +47,14 @@ export class Drawing {
     this.redraw();
   }
 
-  get width() {
-    return this.node.clientWidth;
+  /** All of it, with the next frame, however often it is asked for. */
+  redraw() {
+    this.#isStale = true;
+    this.mark();
   }
 
-  /** With the next frame, however often it is asked for. */
-  redraw() {
+  /** What moves with the cursor alone. */
+  mark() {
     if (!this.#isDue) {
       this.#isDue = true;
       requestAnimationFrame(() => {
@@ -57,17 +69,29 @@ export class Drawing {
     if (width === 0) {
       return;
     }
-    const ratio = devicePixelRatio;
-    this.#canvas.width = Math.round(width * ratio);
-    this.#canvas.height = Math.round(this.#height * ratio);
-    this.#canvas.style.width = `${width}px`;
-    this.#canvas.style.height = `${this.#height}px`;
-    const context = contextOf(this.#canvas);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.font = FONT;
     const style = getComputedStyle(this.node);
     const [mark, panel] = ["--mark", "--panel"].map((name) => style.getPropertyValue(name).trim());
-    this.#paint(context, width, { ...inkOf(this.node), mark, panel });
+    const palette = { ...inkOf(this.node), mark, panel };
+    if (this.#isStale) {
+      this.#isStale = false;
+      this.#paint(this.#sized(this.#ground, width), width, palette);
+    }
+    const context = this.#sized(this.#canvas, width);
+    context.drawImage(this.#ground, 0, 0, width, this.#ground.height / devicePixelRatio);
+    this.#over(context, width, palette);
+  }
+
+  /** Empty, and measured in CSS pixels. @param {HTMLCanvasElement} canvas @param {number} width */
+  #sized(canvas, width) {
+    const ratio = devicePixelRatio;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(this.#height * ratio);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${this.#height}px`;
+    const context = contextOf(canvas);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.font = FONT;
+    return context;
   }
 }
 

@@ -17,6 +17,7 @@ export class LayerView extends View {
   /** @type {Node[]} */
   #parts;
   #drawn = -1;
+  #subject = "";
 
   /** @param {Stage} stage @param {About} about */
   constructor(stage, about) {
@@ -46,15 +47,24 @@ export class LayerView extends View {
   async follow(trace, position) {
     const { layer } = position;
     this.#choice.mark(layer);
-    if (this.#drawn !== layer) {
-      this.#drawn = -1;
-      await this.draw(trace, layer, await trace.statistics(layer));
-      this.#drawn = layer;
-    }
     if (!this.body.contains(this.summary)) {
       this.body.replaceChildren(...this.#parts);
     }
+    if (this.#drawn !== layer) {
+      this.#drawn = -1;
+      this.#announce(`${trace.id} ${layer}`);
+      await this.draw(trace, layer, await trace.statistics(layer));
+      this.#drawn = layer;
+    }
     this.mark(position);
+  }
+
+  /** What is shown stays until there is more of the same; of anything else it would be false. @param {string} subject */
+  #announce(subject) {
+    if (this.#subject !== subject) {
+      this.#subject = subject;
+      this.summary.textContent = say("layer.computing");
+    }
   }
 }
 

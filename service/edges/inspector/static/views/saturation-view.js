@@ -104,9 +104,14 @@ function inWords(gate, points) {
   const [low, high] = [points.map(({ x }) => x), points.map(({ y }) => y)];
   const mostly = (/** @type {number[]} */ shares) => shares.filter((one) => one > MOSTLY).length;
   const [lowest, highest] = [placeOfLargest(low), placeOfLargest(high)];
-  return say("saturation.sentence", {
-    ...{ tensor, units: points.length, low: mostly(low), high: mostly(high) },
-    ...{ lowest: points[lowest].unit, lowestShare: share(low[lowest]) },
-    ...{ highest: points[highest].unit, highestShare: share(high[highest]) },
-  });
+  const most = (/** @type {number} */ unit, /** @type {number} */ part) => ({ unit, share: share(part) });
+  return [
+    say("saturation.counts", { tensor, units: points.length, low: mostly(low), high: mostly(high) }),
+    low[lowest] > 0
+      ? say("saturation.lowest", most(points[lowest].unit, low[lowest]))
+      : say("saturation.never-low"),
+    high[highest] > 0
+      ? say("saturation.highest", most(points[highest].unit, high[highest]))
+      : say("saturation.never-high"),
+  ].join(say("list.space"));
 }

@@ -15,6 +15,7 @@ const MOST_PAIRS = 200;
 
 export class TriageView extends LayerView {
   #groups = element("div", { className: "triage" });
+  #unit = -1;
 
   /** @param {Stage} stage */
   constructor(stage) {
@@ -35,12 +36,17 @@ export class TriageView extends LayerView {
       group("triage.copiers", "triage.copiers-what", copiers.map(single("update"))),
       group("triage.frozen", "triage.frozen-what", frozen.map(single("hidden"))),
       group("triage.memoryless", "triage.memoryless-what", memoryless.map(single("update"))),
-      group("triage.redundant", "triage.redundant-what", redundant.map((pair) => this.#pair(pair))),
+      group("triage.redundant", "triage.redundant-what", redundant.map((pair) => this.#pair(pair)), pairs),
     );
+    this.#unit = -1;
   }
 
   /** @param {Position} position */
   mark({ unit }) {
+    if (this.#unit === unit) {
+      return;
+    }
+    this.#unit = unit;
     for (const button of this.#groups.querySelectorAll("button")) {
       button.ariaPressed = String(Number(button.dataset.unit) === unit);
     }
@@ -61,14 +67,14 @@ export class TriageView extends LayerView {
   }
 }
 
-/** @param {Key} title @param {Key} what @param {Node[]} found */
-function group(title, what, found) {
+/** @param {Key} title @param {Key} what @param {Node[]} found @param {string} [count] */
+function group(title, what, found, count = String(found.length)) {
   const none = element("span", { className: "hint" }, say("triage.none"));
   const list = element("div", { className: "triage-units" }, ...(found.length > 0 ? found : [none]));
   return element(
     "section",
     {},
-    element("h3", {}, say(title), element("small", {}, ` ${found.length}`)),
+    element("h3", {}, say(title), element("small", {}, ` ${count}`)),
     element("p", { className: "hint" }, say(what)),
     list,
   );

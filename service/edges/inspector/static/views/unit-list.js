@@ -46,8 +46,11 @@ export class UnitList {
 
   /** @param {number} unit */
   mark(unit) {
+    if (this.#unit === unit) {
+      return;
+    }
     const place = this.#places.get(unit);
-    if (this.#unit !== unit && place !== undefined) {
+    if (place !== undefined) {
       const { scrollTop, clientHeight } = this.node;
       if (ROW * place < scrollTop || ROW * (place + 1) > scrollTop + clientHeight) {
         this.node.scrollTop = ROW * place - clientHeight / 2;

@@ -31,7 +31,11 @@ export class UnitPlot {
   /** @type {Plane | null} */
   #plane = null;
   #unit = -1;
-  #drawing = new Drawing(HEIGHT, (...room) => this.#paint(...room));
+  #drawing = new Drawing(
+    HEIGHT,
+    (...room) => this.#paint(...room),
+    (...room) => this.#markOn(...room),
+  );
   #y = element("p", { className: "axis-name" });
   #x = element("p", { className: "axis-name end" });
   node = element("div", { className: "unit-plot" }, this.#y, this.#drawing.node, this.#x);
@@ -65,8 +69,10 @@ export class UnitPlot {
 
   /** @param {number} unit */
   mark(unit) {
-    this.#unit = unit;
-    this.#drawing.redraw();
+    if (this.#unit !== unit) {
+      this.#unit = unit;
+      this.#drawing.mark();
+    }
   }
 
   /** @param {KeyboardEvent} event */
@@ -134,7 +140,11 @@ export class UnitPlot {
     for (const point of points) {
       dot(context, this.#at(point, width), RADIUS, palette.accent, point.open ?? false);
     }
-    const marked = points.find(({ unit }) => unit === this.#unit);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {Palette} palette */
+  #markOn(context, width, palette) {
+    const marked = this.#plane?.points.find(({ unit }) => unit === this.#unit);
     if (marked !== undefined) {
       dot(context, this.#at(marked, width), RADIUS + 1, palette.mark, false);
       dot(context, this.#at(marked, width), RADIUS + 5, palette.mark, true);
