@@ -123,7 +123,7 @@ export function numbersTable(cell) {
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, sayIfKnown(`number.${name}`, name)),
+      element("th", { scope: "row" }, sayIfKnown(`number.${name.replace("_", "-")}`, name)),
       element("td", {}, element("code", {}, name)),
       element("td", { className: "value" }, figure(cell.numbers[name])),
     ),

@@ -4,7 +4,7 @@ import { onSchemeChange } from "../colours.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
 import { decimal, percent, tensorInWords } from "../words.js";
-import { followedInWords, markingInWords, stepsInWords } from "./kinds-words.js";
+import { followedInWords, markingInWords, sentences, stepsInWords } from "./kinds-words.js";
 import { droppedPlace, oldest, oldestPlace } from "./places.js";
 import { colourStrip, readsText, STRIP_COLUMNS, textStrip } from "./unit-strip.js";
 import * as kinds from "./unit-kinds.js";
@@ -108,7 +108,7 @@ export class KindsView extends View {
     const heads = [
       say("kinds.unit"),
       say("kinds.impact"),
-      say("kinds.reset-near-0"),
+      say("kinds.reset-shut"),
       say("kinds.memory"),
       ...(isKnown ? [say("kinds.reset-follows")] : []),
     ];
@@ -152,7 +152,7 @@ export class KindsView extends View {
     const isSearched = kinds.isSearched(trace);
     const heads = [
       say("kinds.unit"),
-      say("kinds.update-near-0"),
+      say("kinds.update-shut"),
       ...(ages.length > 0 ? [say("kinds.oldest")] : []),
       say("kinds.memory"),
       say("kinds.deviation"),
@@ -187,7 +187,7 @@ export class KindsView extends View {
       const figures = { found: decimal(found, 2), confirmed: decimal(confirmed, 2) };
       said.push(say("kinds.long-follows", { marking: markingInWords(marking), ...figures }));
     }
-    return said.join(" ");
+    return sentences(said);
   }
 
   /**

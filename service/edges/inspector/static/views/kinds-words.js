@@ -11,7 +11,12 @@ const CHANGE = /^change of (.*)$/s;
 /** What is known of the inputs, as one calls it. @param {string} marking */
 export function markingInWords(marking) {
   const column = CHANGE.exec(marking)?.[1];
-  return column === undefined ? sayIfKnown(`kinds.marking.${marking}`, marking) : say("kinds.change-of", { column });
+  return column === undefined ? sayIfKnown(`kinds.marking.${marking.replaceAll(" ", "-")}`, marking) : say("kinds.change-of", { column });
+}
+
+/** One sentence after the other. @param {string[]} sentences */
+export function sentences(sentences) {
+  return sentences.reduce((first, second) => say("sentences", { first, second }));
 }
 
 /** What a unit follows, with its correlations; that nothing is followed. @param {Followed | null} followed */

@@ -3,7 +3,7 @@
 import { say } from "../texts.js";
 import { decimal, percent } from "../words.js";
 import { figure, functionName, inBrackets, isNumber, isSet, wholeHistory } from "./cell-numbers.js";
-import { markingInWords, stepsInWords } from "./kinds-words.js";
+import { markingInWords, sentences, stepsInWords } from "./kinds-words.js";
 import { bestPlace, droppedPlace, oldestPlace, ranked, SHUT } from "./places.js";
 import * as kinds from "./unit-kinds.js";
 
@@ -213,7 +213,7 @@ async function tellShort({ unit, numbers }, { statistics, kinds: find }) {
     impact: figure(statistics.reset.impact[unit]),
     memory: stepsInWords(statistics.memory.length[unit]),
   });
-  return said + follows("tour.short.follows", kinds.shortTerm((await find()).following, unit));
+  return sentences([said, ...follows("tour.short.follows", kinds.shortTerm((await find()).following, unit))]);
 }
 
 /** @param {CellAt} cell @param {Known} known */
@@ -226,18 +226,19 @@ async function tellLong({ unit, step, numbers }, { trace, layer, statistics, kin
     share: percent(statistics.tensors.update.near_0?.[unit] ?? 0),
   });
   const [age] = trace.tensors(layer).includes("age") ? (await trace.window("age", layer, [unit], step, step + 1, 1)).low : [];
-  const aged = isNumber(age) ? ` ${say("tour.long.age", { age: decimal(age, 1) })}` : "";
-  return said + aged + follows("tour.long.follows", kinds.heldLong((await find()).following, unit));
+  const aged = isNumber(age) ? [say("tour.long.age", { age: decimal(age, 1) })] : [];
+  const followed = kinds.heldLong((await find()).following, unit);
+  return sentences([said, ...aged, ...follows("tour.long.follows", followed)]);
 }
 
-/** @param {Key} key @param {kinds.Followed | null} followed */
+/** A sentence, where there is one. @param {Key} key @param {kinds.Followed | null} followed */
 function follows(key, followed) {
   if (!kinds.isNamed(followed)) {
-    return "";
+    return [];
   }
   const { marking, found, confirmed } = followed;
   const figures = { found: decimal(found, 2), confirmed: decimal(confirmed, 2) };
-  return ` ${say(key, { marking: markingInWords(marking), ...figures })}`;
+  return [say(key, { marking: markingInWords(marking), ...figures })];
 }
 
 /** Where an open update gate changes its unit most; else where the gate is most open. @param {Known} known */

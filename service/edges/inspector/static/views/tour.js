@@ -6,6 +6,7 @@ import { say } from "../texts.js";
 import { cellAt, whyNothing } from "./cell-numbers.js";
 import { CellPicture } from "./cell-picture.js";
 import { placeInWords, sumInWords } from "./cell-words.js";
+import { sentences } from "./kinds-words.js";
 import { knownOf, STOPS } from "./tour-stops.js";
 import { View } from "./view.js";
 
@@ -65,7 +66,7 @@ export class TourView extends View {
     this.#count.textContent = say("tour.count", { at: this.#at + 1, count: STOPS.length });
     this.#title.textContent = say(stop.title);
     const more = stop.more?.(trace.model.layers[layer]);
-    this.#what.textContent = [stop.what, ...(more ? [more] : [])].map((key) => say(key)).join(" ");
+    this.#what.textContent = sentences([stop.what, ...(more ? [more] : [])].map((key) => say(key)));
     this.#back.textContent = say("tour.back");
     this.#on.textContent = say("tour.on");
     this.#here.textContent = say("tour.here");

@@ -18,7 +18,9 @@ export const LEAST_CORRELATION = 0.5;
 /** Steps × units up to which it is searched what units follow. */
 const MOST_SEARCHED = 4_000_000;
 const MOST_FOUND = 60;
-/** Markings that take longer than a word, or a column of numbers, to change. */
+/** Markings of text that change within a word or so; a unit that follows them remembers nothing old. */
+const SHORT_MARKINGS = new Set(["line begins", "position in the word", "capital letters", "digits", "spaces"]);
+/** Markings of text that take longer to change. */
 const LONG_MARKINGS = new Set(["open quotes", "open brackets", "indentation", "position in the line"]);
 
 /**
@@ -109,9 +111,10 @@ export function shortTerm(following, unit) {
   return list.find(({ marking }) => !LONG_MARKINGS.has(marking)) ?? null;
 }
 
-/** What a unit's hidden value follows best. @param {Following} following @param {number} unit */
+/** What is not short, and a unit's hidden value follows best. @param {Following} following @param {number} unit */
 export function heldLong(following, unit) {
-  return following.get(keyOf("hidden", unit))?.[0] ?? null;
+  const list = following.get(keyOf("hidden", unit)) ?? [];
+  return list.find(({ marking }) => !SHORT_MARKINGS.has(marking)) ?? null;
 }
 
 /**
