@@ -476,6 +476,7 @@ export default {
   "attribution.rest": "{share} from before step {step}",
   "attribution.bars":
     "What unit {unit} of layer {layer} holds after step {step}, by the step at which it was written. Left and right move the cursor's step.",
+  "attribution.lines": "What was read, below the bars: {names}",
   "attribution.point": "step {step}: {share}",
   "attribution.text": "What was read at these steps, coloured by its share",
   "attribution.table": "What is held after step {step}: the largest shares, {count} of them",

@@ -439,6 +439,7 @@ export default {
   "attribution.start": "第一步之前的状态占 {share}",
   "attribution.rest": "第 {step} 步之前的内容占 {share}",
   "attribution.bars": "第 {step} 步之后，第 {layer} 层单元 {unit} 保存的内容，按写入的步排列。左右方向键移动光标的步。",
+  "attribution.lines": "柱形下方是读到的值：{names}",
   "attribution.point": "第 {step} 步：{share}",
   "attribution.text": "这些步读到的内容，按份额着色",
   "attribution.table": "第 {step} 步之后保存的内容：份额最大的 {count} 步",

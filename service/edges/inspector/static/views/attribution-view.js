@@ -68,7 +68,7 @@ export class AttributionView extends View {
       begin,
       weights: shown,
       inputs: trace.inputs.slice(begin, step + 1),
-      names: trace.model.input.names,
+      names: trace.model.input.names ?? [],
     });
     this.#showText(trace, begin, shown);
     this.#showTable(trace, held, step);

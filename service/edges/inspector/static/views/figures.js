@@ -14,6 +14,11 @@ export function tickLabel(value) {
   return String(value).replace("-", "−");
 }
 
+/** The same where there is little room: 100k. @param {number} value */
+export function shortTick(value) {
+  return value >= 10_000 && value % 1000 === 0 ? `${value / 1000}k` : tickLabel(value);
+}
+
 /** null, NaN: there is none. @param {number | null | undefined} value */
 export function shortOrNone(value) {
   return value === null || value === undefined || Number.isNaN(value) ? "—" : short(value);

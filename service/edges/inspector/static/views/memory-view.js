@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { say } from "../texts.js";
-import { short, tickLabel } from "./figures.js";
+import { short, shortTick } from "./figures.js";
 import { LayerView } from "./layer-view.js";
 import { Scale } from "./scale.js";
 import { UnitList } from "./unit-list.js";
@@ -70,7 +70,7 @@ export class MemoryView extends LayerView {
     const powers = scale.ticks(MOST_TICKS);
     const stride = Math.ceil(powers.length / MOST_TICKS);
     const ticks = powers.filter((_, index) => (powers.length - 1 - index) % stride === 0).map((tick) => {
-      const mark = element("span", {}, tickLabel(tick));
+      const mark = element("span", {}, shortTick(tick));
       mark.style.setProperty("--share", String(scale.place(tick)));
       return mark;
     });

@@ -3,7 +3,7 @@
 import { element } from "../elements.js";
 import { say } from "../texts.js";
 import { directionOf, Drawing } from "./drawing.js";
-import { short, tickLabel } from "./figures.js";
+import { short, shortTick } from "./figures.js";
 import { Scale } from "./scale.js";
 
 /** @import {Palette} from "./drawing.js" */
@@ -161,13 +161,13 @@ export class UnitPlot {
     for (const tick of y.scale.ticks((bottom - MARGIN.top) / TICK_ROOM.y)) {
       const [, top] = this.#at({ x: x.scale.low, y: tick }, width);
       stroke(context, [MARGIN.left, top], [width - MARGIN.right, top]);
-      context.fillText(tickLabel(tick), MARGIN.left - 6, top + 4);
+      context.fillText(shortTick(tick), MARGIN.left - 6, top + 4);
     }
     context.textAlign = "center";
     for (const tick of x.scale.ticks((width - MARGIN.left) / TICK_ROOM.x)) {
       const [left] = this.#at({ x: tick, y: y.scale.low }, width);
       stroke(context, [left, MARGIN.top], [left, bottom]);
-      context.fillText(tickLabel(tick), left, HEIGHT - 6);
+      context.fillText(shortTick(tick), left, HEIGHT - 6);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** Shares of what a unit holds as bars over the steps at which it was written, above what was read. */
 
+import { element } from "../elements.js";
 import { say } from "../texts.js";
 import { glyph } from "../words.js";
 import { directionOf, Drawing } from "./drawing.js";
@@ -34,6 +35,7 @@ const CHARACTER = 8;
 const TICK_ROOM = 60;
 const MOST_LINES = 3;
 const DASHES = [[], [4, 3], [1, 3]];
+const SAMPLES = ["—", "– –", "···"];
 
 export class WeightBars {
   #choose;
@@ -41,21 +43,26 @@ export class WeightBars {
   #shown = { label: "", begin: 0, weights: [], inputs: [], names: [] };
   #inputsHeight = NOTHING;
   #drawing = new Drawing(TOP + BARS + NOTHING + STEPS, (...room) => this.#paint(...room));
-  node = this.#drawing.node;
+  #figure = this.#drawing.node;
+  #key = element("p", { className: "hint" });
+  node = element("div", {}, this.#figure, this.#key);
 
   /** @param {(step: number) => void} choose */
   constructor(choose) {
     this.#choose = choose;
-    this.node.addEventListener("click", ({ offsetX }) => choose(this.#stepAt(offsetX)));
-    this.node.addEventListener("pointermove", ({ offsetX }) => this.#name(this.#stepAt(offsetX)));
-    this.node.addEventListener("keydown", (event) => this.#press(event));
+    this.#figure.addEventListener("click", ({ offsetX }) => choose(this.#stepAt(offsetX)));
+    this.#figure.addEventListener("pointermove", ({ offsetX }) => this.#name(this.#stepAt(offsetX)));
+    this.#figure.addEventListener("keydown", (event) => this.#press(event));
   }
 
   /** @param {Weights} weights */
   show(weights) {
     this.#shown = weights;
-    this.node.ariaLabel = weights.label;
-    this.node.ariaRoleDescription = say("chart.role");
+    this.#figure.ariaLabel = weights.label;
+    this.#figure.ariaRoleDescription = say("chart.role");
+    const isValues = Array.isArray(weights.inputs[0]);
+    const names = weights.names.slice(0, MOST_LINES).map((name, line) => `${SAMPLES[line]} ${name}`);
+    this.#key.textContent = isValues ? say("attribution.lines", { names: names.join(say("list.comma")) }) : "";
     this.#drawing.redraw();
   }
 
@@ -84,7 +91,7 @@ export class WeightBars {
   /** @param {number} step */
   #name(step) {
     const { begin, weights } = this.#shown;
-    this.node.title = say("attribution.point", { step, share: share(weights[step - begin] ?? 0) });
+    this.#figure.title = say("attribution.point", { step, share: share(weights[step - begin] ?? 0) });
   }
 
   /** Width of a step. @param {number} width */
@@ -152,16 +159,10 @@ export class WeightBars {
   #inputs(context, cell, palette) {
     const { inputs, names } = this.#shown;
     if (Array.isArray(inputs[0])) {
-      names.slice(0, MOST_LINES).forEach((name, column) => {
+      names.slice(0, MOST_LINES).forEach((_, column) => {
         context.setLineDash(DASHES[column]);
         this.#line(context, cell, palette, column);
         context.setLineDash([]);
-        context.textAlign = "left";
-        context.fillStyle = palette.muted;
-        context.strokeStyle = palette.panel;
-        context.lineWidth = 3;
-        context.strokeText(name, LEFT + 4, TOP + BARS + 14 + 12 * column);
-        context.fillText(name, LEFT + 4, TOP + BARS + 14 + 12 * column);
       });
     } else if (this.#inputsHeight === CHARACTERS) {
       context.font = `${Math.min(15, cell + 3)}px ${palette.mono}`;
