@@ -66,12 +66,13 @@ class ViewsPage:
         folded = self.view(name).locator("details.table-panel:not([open]) > summary")
         if folded.count():
             folded.click()
-        rows = self.view(name).locator("tbody tr").all()
+        rows = self.view(name).locator("tbody tr")
+        expect(rows.first).to_be_visible()
         return {
             row.locator("th").inner_text(): [
                 cell.replace("−", "-") for cell in row.locator("td").all_inner_texts()
             ]
-            for row in rows
+            for row in rows.all()
         }
 
     def values(self, tensor: str, layer: int = 0) -> NDArray[np.float64]:
