@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from playwright.sync_api import expect
 
+from model_export.model.layer import GRULayer
 from model_export.package import publish_trained
 from model_export.trained import TrainedModel
 from tests.browser.conftest import Visit
@@ -27,6 +28,7 @@ def _rigged() -> TrainedModel:
     """Unit 0 never writes, unit 1 writes all anew, and units 2 and 3 are the same."""
     trained = tokens_model("rigged", reset="after", hidden_sizes=(UNITS,), seed=3)
     (layer,) = trained.network.layers
+    assert isinstance(layer, GRULayer)
     with torch.no_grad():
         layer.bias_ih[UNITS], layer.bias_ih[UNITS + 1] = 15, -15
         for rows in (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh):
@@ -131,7 +133,7 @@ def test_what_a_unit_holds(views: ViewsPage) -> None:
 def test_what_was_held_before_the_first_step(views: ViewsPage) -> None:
     views.open("letters", attribution_view="AttributionView")
     views.move(unit=1, step=1)
-    rest = np.prod(views.values("keep")[:2, 1])
+    rest = float(np.prod(views.values("keep")[:2, 1]))
     views.expect_summary("attribution-view", f"{_share(rest)} from before the first step")
 
 
@@ -233,17 +235,17 @@ def test_units_that_follow_a_pattern(views: ViewsPage) -> None:
     marking = np.array([character in "ab" for character in views.text()], float)
     count, first = int(marking.sum()), int(marking.argmax())
     expect(form).to_contain_text(f"Marked: {count} of 64 steps. The first is step {first}")
-    found = []
+    found: list[tuple[str, int, int, list[float]]] = []
     for layer in range(3):
         for tensor in ("reset", "update", "candidate", "hidden"):
             values = views.values(tensor, layer)
             halves = (slice(32), slice(32, None), slice(None))
             found += [
-                (tensor, layer, unit, *(_correlation(marking[at], column[at]) for at in halves))
+                (tensor, layer, unit, [_correlation(marking[at], column[at]) for at in halves])
                 for unit, column in enumerate(values.T)
             ]
-    found.sort(key=lambda one: -abs(one[-1]))
-    for (tensor, layer, unit, *r), row in zip(found[:16], _rows(views), strict=True):
+    found.sort(key=lambda one: -abs(one[3][-1]))
+    for (tensor, layer, unit, r), row in zip(found[:16], _rows(views), strict=True):
         assert row[:3] == [f"unit {unit}", tensor, str(layer)]
         assert [float(cell) for cell in row[3:]] == pytest.approx(r, abs=1e-3)
     form.locator("tbody tr").nth(2).get_by_role("button").click()

@@ -47,7 +47,7 @@ class StateViews:
         self.trace = self.page.evaluate(_SHOW, [model, view, step])
         return self.page.locator(f"#{view}")
 
-    def ask(self, view: str, trace: str | None = None, **query: object) -> dict[str, Any]:
+    def ask(self, view: str, trace: str | None = None, **query: str | float) -> dict[str, Any]:
         answer = self._api.get(f"/v1/traces/{trace or self.trace}/{view}", params=query)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
