@@ -197,6 +197,7 @@ export default {
   "docs.failed": "The description cannot be loaded: {detail}",
 
   // The state: its way, where it was before, forks, interventions, sensitivity.
+  "state.computing": "Computing …",
   "state.layer": "Layer",
   "steps.step": "step {step}",
   "steps.step-input": "step {step} ({input})",
