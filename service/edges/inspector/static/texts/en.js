@@ -584,6 +584,7 @@ export default {
   "following.confirmed": "r, second half",
   "following.overall": "r, all",
   // The state: its way, where it was before, forks, interventions, sensitivity.
+  "state.computing": "Computing …",
   "state.layer": "Layer",
   "steps.step": "step {step}",
   "steps.step-input": "step {step} ({input})",

@@ -538,6 +538,7 @@ export default {
   "following.confirmed": "r，后一半",
   "following.overall": "r，全部",
   // 状态：轨迹、相近的状态、分叉、干预、敏感度。
+  "state.computing": "正在计算……",
   "state.layer": "层",
   "steps.step": "第 {step} 步",
   "steps.step-input": "第 {step} 步（{input}）",

@@ -126,7 +126,8 @@ export class CompareView extends View {
   async follow(trace, position) {
     this.#layers.show(trace, position);
     const { step, layer } = position;
-    this.#history.suggest(trace.model, trace.inputs.slice(0, Math.min(SUGGESTED, step)));
+    // Not all that came before the cursor, or both histories would be the same.
+    this.#history.suggest(trace.model, trace.inputs.slice(0, Math.min(SUGGESTED, Math.floor(step / 2))));
     this.#future.suggest(trace.model, trace.inputs.slice(step, step + SUGGESTED));
     this.#run.textContent = say("compare.run", { step });
     const key = `${this.#other.pair?.other.id} ${layer} ${this.#threshold.value}`;
