@@ -87,7 +87,8 @@ def test_both_kinds_in_characters(visit: Visit, api: httpx.Client) -> None:
 
 _RANK = """async (statistics) => {
     const {longUnits, shortUnits} = await import("/inspector/views/unit-kinds.js");
-    const followed = (marking, strength) => ({marking, found: strength, confirmed: strength, strength});
+    const followed = (marking, strength) =>
+        ({marking, found: strength, confirmed: strength, strength});
     const following = new Map([
         ["reset 1", [followed("open quotes", 0.9), followed("spaces", 0.6)]],
         ["reset 2", [followed("spaces", 0.8)]],

@@ -21,7 +21,7 @@ _SHOW = """async ([model, ids, position]) => {
 }"""
 
 
-def show_views(page: Page, model: str, *ids: str, path: str = "/", **position: Any) -> str:
+def show_views(page: Page, model: str, *ids: str, path: str = "/", **position: int) -> str:
     """The trace's id."""
     page.goto(path)
     found: str = page.evaluate(_SHOW, [model, list(ids), position])
