@@ -1,6 +1,6 @@
 """Numbers for every time step of an input that a unit may follow: open quotes, a column, …"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ _OF_THE_STEP = ("capital letters", "digits", "spaces")
 """Of text: each is seen in the character itself."""
 
 _OPENING, _CLOSING = "([{", ")]}"
+_BEHIND_A_QUOTE = _CLOSING + ".,:;!?"
 
 
 def markings_of(signature: InputSignature, inputs: NDArray[Any]) -> dict[str, Marking]:
@@ -49,11 +50,9 @@ def _of_values(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, M
 
 
 def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
-    quoted, depth, position, indentation, in_indentation, word = False, 0, 0, 0, True, 0
+    depth, position, indentation, in_indentation, word = 0, 0, 0, True, 0
     rows = []
-    for character in characters:
-        if character == '"':
-            quoted = not quoted
+    for character, quoted in zip(characters, _quoted(characters), strict=True):
         depth = max(0, depth + (character in _OPENING) - (character in _CLOSING))
         if character == "\n":
             position, indentation, in_indentation = 0, 0, True
@@ -76,3 +75,31 @@ def _of_text(characters: Sequence[str]) -> dict[str, Marking]:
     for name, holds in zip(_OF_THE_STEP, (str.isupper, str.isdigit, str.isspace), strict=True):
         found[name] = np.array([holds(character) for character in characters], np.float64)
     return found
+
+
+def _quoted(characters: Sequence[str]) -> Iterator[bool]:
+    """Whether a quote is open after each character.
+
+    A text may begin within quotes. Most quotes tell by what is beside them whether they open or
+    close; one that does not is the other end of the one before it.
+    """
+    opens = [_opens(characters, at) for at, one in enumerate(characters) if one == '"']
+    unsure = next((at for at, one in enumerate(opens) if one is not None), len(opens))
+    is_open = False if unsure == len(opens) else (not opens[unsure]) ^ (unsure % 2 == 1)
+    told = iter(opens)
+    for character in characters:
+        if character == '"':
+            tells = next(told)
+            is_open = not is_open if tells is None else tells
+        yield is_open
+
+
+def _opens(characters: Sequence[str], at: int) -> bool | None:
+    """Whether a quote opens or closes; None where what is beside it does not tell."""
+    may_open = at == 0 or characters[at - 1].isspace() or characters[at - 1] in _OPENING
+    behind = characters[at + 1 : at + 2]
+    may_close = not behind or behind[0].isspace() or behind[0] in _BEHIND_A_QUOTE
+    if may_open != may_close:
+        return may_open
+    # What begins with such a quote began within quotes.
+    return False if at == 0 and behind else None

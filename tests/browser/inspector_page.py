@@ -27,7 +27,12 @@ class InspectorPage:
     def open(self, model: str) -> None:
         """Wait until the model's own example is shown."""
         self.page.goto(f"/?model={model}")
-        self.expect_progress("Ran 64 time steps")
+        self.expect_progress("own sample: 64 time steps")
+        self.expect_settled()
+
+    def expect_settled(self) -> None:
+        """Wait until something has been found, or nothing, and the cursor has moved there."""
+        expect(self.page.locator("#finding")).to_have_attribute("aria-busy", "false")
 
     def run(self, source: str) -> None:
         self.page.fill("#input", source)
@@ -97,11 +102,18 @@ class InspectorPage:
         canvas.hover(position={"x": x, "y": y})
 
     def sentence(self) -> str:
-        """What is said about the cell under the cursor."""
+        """What is said about the cell under the cursor, as soon as it is."""
+        self._expect_answered("#sentence")
         return self.page.inner_text("#sentence")
+
+    def outputs(self) -> str:
+        """What is said of the outputs at the cursor, as soon as it is."""
+        self._expect_answered("#outputs")
+        return self.page.inner_text("#outputs")
 
     def next_characters(self) -> list[tuple[str, str]]:
         """The most likely next characters, each with its probability, as shown."""
+        self._expect_answered("#outputs")
         rows = self.page.locator(".next li").all()
         return [
             (row.locator(".glyph").inner_text(), row.locator(".number").inner_text())
@@ -110,11 +122,15 @@ class InspectorPage:
 
     def figures(self) -> dict[str, list[float]]:
         """Rows of the table of values, without their units."""
-        rows = self.page.locator(".figures tbody tr").all()
+        self._expect_answered("#outputs")
+        rows = self.page.locator("#outputs .figures tbody tr").all()
         return {
             row.locator("th").inner_text(): [_number(cell) for cell in row.locator("td").all()]
             for row in rows
         }
+
+    def _expect_answered(self, selector: str) -> None:
+        expect(self.page.locator(selector)).to_have_attribute("aria-busy", "false")
 
 
 def canvas_pixels(canvas: Locator) -> NDArray[np.uint8]:

@@ -59,6 +59,10 @@ def test_the_inspector(page: Page, axe: str, language: str, size: str, model: st
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"/?model={model}&lang={language}")
     expect(page.locator("#progress")).to_contain_text("64")
+    expect(page.locator("#finding")).to_have_attribute("aria-busy", "false")
+    for panel in ("#session-panel", "#share-panel"):
+        page.locator(f"{panel} summary").click()
+    page.locator("#share-curl").click()
     page.locator("#table-panel summary").click()
     expect(page.locator("#value-table tbody tr")).not_to_have_count(0)
     assert violations(page, axe) == []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.views_page import cursor, show_views
+from tests.browser.shown_views import cursor, show_views
 from tests.bundles import served_models
 from tests.oracle import Oracle
 

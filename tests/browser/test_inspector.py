@@ -51,7 +51,7 @@ def test_lists_the_models_and_what_they_are(visit: Visit, api: httpx.Client) -> 
     expect(card.get_by_text("Report", exact=True)).to_have_attribute(
         "href", "v1/models/weather-deep/report"
     )
-    expect(visit.page).to_have_url(re.compile(r"\?model=weather-deep$"))
+    expect(visit.page).to_have_url(re.compile(r"\?model=weather-deep&"))
 
 
 def test_shows_a_text_model(inspector: InspectorPage, api: httpx.Client) -> None:
@@ -163,7 +163,7 @@ def test_stepping_shows_the_same_as_running(
     maps = [(layer, gate) for layer in range(3) for gate in GATES]
     ran = {key: inspector.pixels(*key) for key in maps}
     inspector.point_at(0, "hidden", 2, steps - 1)
-    sentence, outputs = inspector.sentence(), inspector.page.inner_text("#outputs")
+    sentence, outputs = inspector.sentence(), inspector.outputs()
 
     inspector.page.click("#reset-session")
     expect(inspector.page.locator("#timeline-panel")).to_be_hidden()
@@ -176,7 +176,7 @@ def test_stepping_shows_the_same_as_running(
         difference = inspector.pixels(*key).astype(int) - ran[key].astype(int)
         assert np.abs(difference).max() <= 4, key
     assert inspector.sentence() == sentence
-    assert inspector.page.inner_text("#outputs") == outputs
+    assert inspector.outputs() == outputs
     assert len(api.get("/v1/sessions").json()["sessions"]) == 1
     inspector.page.click("#step")
     inspector.expect_progress(f"All {steps} steps are fed")
@@ -201,8 +201,8 @@ def test_play_feeds_everything(inspector: InspectorPage) -> None:
         ("letters", "abcz", ("$.text[3]", "line 1, character 4:", "z")),
         ("letters", "ab.\nhz", ("$.text[3]", "line 1, character 4:", "\n")),
         ("letters", "", ("$.text", None, "")),
-        ("weather", "1, 2, 3\n\n 4, 5", ("$.inputs[0][1]", "line 3:", "4, 5")),
-        ("weather", "1, 2, 3\n4; 5, three", ("$.inputs[0][1][2]", "line 2, number 3:", "three")),
+        ("weather", "1, 2, 3\n\n 4, 5", ("$.inputs[1]", "line 3:", "4, 5")),
+        ("weather", "1, 2, 3\n4; 5, three", ("$.inputs[1][2]", "line 2, number 3:", "three")),
     ],
 )
 def test_objections_name_the_place_that_was_typed(
@@ -231,12 +231,12 @@ def test_objections_name_the_place_that_was_typed(
 def test_every_objection_leads_to_its_place(visit: Visit, inspector: InspectorPage) -> None:
     inspector.open("weather")
     faults = [
-        {"path": "$.inputs[0][1][2]", "message": "is no number"},
-        {"path": "$.inputs[0][0][0]", "message": "is too large"},
+        {"path": "$.inputs[1][2]", "message": "is no number"},
+        {"path": "$.inputs[0][0]", "message": "is too large"},
         {"path": "$.constants", "message": "are missing"},
     ]
     problem = {"title": "The input cannot be used", "detail": "three faults", "errors": faults}
-    visit.page.route("**/sequences", lambda route: route.fulfill(status=422, json=problem))
+    visit.page.route("**/v1/traces", lambda route: route.fulfill(status=422, json=problem))
     inspector.run("1e9, 2, 3\n4, 5, 66")
     listed = visit.page.locator("#problem li")
     expect(listed).to_have_text(
@@ -327,8 +327,9 @@ def test_units_are_put_into_order_and_standardised(
     inspector.run(TEXT)
     inspector.expect_progress(f"Ran {len(TEXT)} time steps")
     values = np.array(gate_values(answer_of(api, "letters", text=TEXT), 0, "update"))
-    order = np.argsort(values.mean(axis=0), kind="stable")
-    inspector.page.select_option("#order", "mean")
+    # The longest memory first: −1 / mean ln keep.
+    order = np.argsort(np.log1p(-values).mean(axis=0))[::-1]
+    inspector.page.select_option("#order", "memory")
     in_order = expected_pixels("update", values[:, order].tolist(), "light")
     inspector.expect_pixels(0, "update", in_order)
     inspector.point_at(0, "update", unit=2, step=3)
@@ -352,6 +353,7 @@ def test_the_values_can_be_read_as_a_table(inspector: InspectorPage, api: httpx.
     inspector.heat_map(0, "candidate").focus()
     inspector.page.locator("#table-panel summary").press("Enter")
     rows = inspector.page.locator("#value-table tbody tr")
+    expect(inspector.page.locator("#value-table caption")).to_contain_text("candidate of layer 0")
     expect(rows).to_have_count(len(TEXT))
     values = gate_values(answer, 0, "candidate")
     shown = [row.locator("td").all_inner_texts() for row in rows.all()]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.views_page import cursor, show_views
+from tests.browser.shown_views import cursor, show_views
 
 Array = NDArray[np.float64]
 

@@ -57,11 +57,11 @@ def test_a_choice_is_kept_and_loses_nothing(visit: Visit) -> None:
     inspector.expect_progress("Ran 12 time steps")
     inspector.point_at(0, "update", unit=3, step=3)
     page.fill("#input", "abcd")
-    english = page.inner_text("#sentence")
+    english = inspector.sentence()
     page.select_option("#language", "zh")
-    expect(page).to_have_url(re.compile(r"\?model=letters&lang=zh$"))
+    expect(page).to_have_url(re.compile(r"\?model=letters&.*lang=zh"))
     expect(page.locator("#progress")).to_have_text("已从头运行 12 步。")
-    chinese = page.inner_text("#sentence")
+    chinese = inspector.sentence()
     assert chinese.startswith("第 0 层，单元 3，第 3 步（“空格”）：更新门 ")
     number = r"\d\.\d{3}"
     assert re.findall(number, chinese) == re.findall(number, english)
@@ -82,7 +82,8 @@ def test_no_english_is_left(visit: Visit, path: str) -> None:
     if path.startswith("/docs"):
         expect(visit.page.locator(".operation")).not_to_have_count(0)
     else:
-        expect(visit.page.locator("#progress")).to_have_text("已从头运行 64 步。")
+        expect(visit.page.locator("#progress")).to_have_text("模型自带的样例：64 步。")
+        InspectorPage(visit).expect_settled()
     text = visit.page.evaluate(
         """() => {
             const body = document.body.cloneNode(true);

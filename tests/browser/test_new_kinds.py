@@ -108,8 +108,8 @@ def test_items_are_typed_and_shown_by_name(inspector: InspectorPage, api: httpx.
     inspector.point_at(0, "update", unit=0, step=1)
     said = answer_of(api, "items", ["item 3", 1])["next"][1]
     assert shown_percents(inspector) == percents({one["item"]: one["probability"] for one in said})
-    assert "Then came “item 2”" in inspector.page.inner_text("#outputs")
-    expect(inspector.page.locator("#text .token")).to_have_text(["item 3", "1", "item 2"])
+    assert "Then came “item 2”" in inspector.outputs()
+    expect(inspector.page.locator("#text .token")).to_have_text(["item 3", "item 1", "item 2"])
 
 
 @pytest.mark.parametrize("nothing", ["null", ""])

@@ -146,7 +146,7 @@ class FollowingBody(BaseModel):
         description="The name of one of the trace's `markings`, or a number for each of its steps, "
         "null where there is none."
     )
-    count: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+    count: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(
         default=20, description="How many units to show."
     )
 

@@ -56,6 +56,7 @@ def _described(versions: Versions, engine: Engine, report: str | None) -> dict[s
         "task": manifest.task,
         "input": manifest.input,
         "output": manifest.output,
+        "input_ranges": list(manifest.input_ranges),
         "takes": manifest.input.described,
         "gives": manifest.output.described,
         "answers": manifest.answers,

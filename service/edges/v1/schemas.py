@@ -315,6 +315,10 @@ class VersionAnswer(_Answer):
     task: str
     input: InputSignature
     output: OutputSignature
+    input_ranges: list[tuple[float, float]] = Field(
+        description="The least and the largest value of each input that the model was trained on; "
+        "empty where nobody knows."
+    )
     takes: str = Field(description="The inputs in words, for people.")
     gives: str = Field(description="The outputs in words, for people.")
     answers: Literal["each step", "last step"] = Field(

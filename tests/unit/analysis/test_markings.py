@@ -63,3 +63,46 @@ def test_what_must_be_remembered_of_values() -> None:
     values = Values(names=("load",), units=("kW",))
     assert not is_remembered(values, "load")
     assert is_remembered(values, "change of load")
+
+
+JSON_TEXT = '{\n  "place": "tank 3, night",\n  "notes": ["loose", "see (log)"],\n  "empty": ""\n}'
+
+
+@pytest.mark.parametrize("begin", range(len(JSON_TEXT)))
+def test_a_text_may_begin_within_quotes(begin: int) -> None:
+    """What the whole text says of its quotes, its parts say, too."""
+    whole, is_open = [], False
+    for character in JSON_TEXT:
+        is_open ^= character == '"'
+        whole.append(is_open)
+    vocabulary = tuple(sorted(set(JSON_TEXT)))
+    inputs = np.array([vocabulary.index(one) for one in JSON_TEXT[begin:]])
+    found = markings_of(Tokens(size=len(vocabulary), vocabulary=vocabulary), inputs)
+    if '"' in JSON_TEXT[begin:]:
+        assert found["open quotes"].tolist() == whole[begin:]
+
+
+@pytest.mark.parametrize(
+    ("text", "begins_inside"),
+    [
+        ('", "a": "b"', True),
+        ('and so on." He left. "No', True),
+        ('word",\n  "next"', True),
+        ('"a": "b"', False),
+        ('he said "yes" and', False),
+        ('("a", 1)', False),
+        ('x="a"', False),
+        ('""', False),
+        ("none at all", False),
+        ("", False),
+    ],
+)
+def test_a_text_may_begin_inside_quotes(text: str, begins_inside: bool) -> None:
+    vocabulary = tuple(sorted({*text, '"', "x"}))
+    signature = Tokens(size=len(vocabulary), vocabulary=vocabulary)
+    tokens = np.array([vocabulary.index(one) for one in text], np.int64)
+    open_quotes = markings_of(signature, tokens)["open quotes"]
+    inside = begins_inside
+    for character, marked in zip(text, open_quotes, strict=True):
+        inside ^= character == '"'
+        assert marked == inside

@@ -26,30 +26,19 @@ export async function listModels() {
   return models.filter((/** @type {Model} */ model) => model.default !== null);
 }
 
+/** @param {string} name @param {number} version @returns {Promise<Model>} */
+export function getVersion(name, version) {
+  return request("GET", `v1/models/${encodeURIComponent(name)}/versions/${version}`);
+}
+
 /**
  * @param {Model} model
  * @param {Example} input `{text}` or `{inputs: [sequence]}`
  * @returns {Promise<SequenceAnswer>}
  */
-export async function runSequence({ name, layers }, input) {
+export async function runSequence({ name }, input) {
   const path = `v1/models/${encodeURIComponent(name)}/sequences`;
-  const body = layers.length > 0 ? { ...input, gates: true } : input;
-  return (await request("POST", path, body)).sequences[0];
-}
-
-/**
- * All steps in a session of their own.
- *
- * @param {Model} model
- * @param {Example} input `{text}` or `{inputs: steps}`
- */
-export async function runSession({ name }, input) {
-  const session = await createSession(name);
-  try {
-    return await stepSession(session, input);
-  } finally {
-    deleteSession(session);
-  }
+  return (await request("POST", path, input)).sequences[0];
 }
 
 /** @param {string} model @returns {Promise<string>} */
@@ -63,7 +52,7 @@ export async function createSession(model) {
  * @returns {Promise<SequenceAnswer>}
  */
 export async function stepSession(session, input) {
-  return request("POST", `v1/sessions/${session}/steps`, { ...input, gates: true });
+  return request("POST", `v1/sessions/${encodeURIComponent(session)}/steps`, input);
 }
 
 /**
@@ -72,7 +61,7 @@ export async function stepSession(session, input) {
  * @param {string} session
  */
 export function deleteSession(session) {
-  fetch(`v1/sessions/${session}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  fetch(`v1/sessions/${encodeURIComponent(session)}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
 /**
@@ -104,4 +93,56 @@ async function problemOf(response) {
     // A proxy in between may answer with a page of its own.
     return { title: `HTTP ${response.status}`, detail: response.statusText };
   }
+}
+
+/**
+ * @typedef {object} SessionLife
+ * @property {string} session_id
+ * @property {string} model
+ * @property {number} version
+ * @property {number} step
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {number} ttl_seconds
+ */
+
+/**
+ * @typedef {object} Receipts
+ * @property {{key: string, step: number, version: number, answer: string}[]} receipts newest first
+ * @property {{writer: string, highest: number}[]} writers
+ */
+
+/**
+ * @typedef {object} RolledOut
+ * @property {number} step of the session now
+ * @property {number[][]} [outputs]
+ * @property {string[][]} [labels]
+ * @property {number[]} [tokens]
+ * @property {string} [text]
+ * @property {string[]} [items]
+ */
+
+/** @param {string} session @returns {Promise<SessionLife>} */
+export function getSession(session) {
+  return request("GET", `v1/sessions/${encodeURIComponent(session)}`);
+}
+
+/** @param {number} limit @returns {Promise<SessionLife[]>} */
+export async function listSessions(limit) {
+  return (await request("GET", `v1/sessions?limit=${limit}`)).sessions;
+}
+
+/** @param {string} session @returns {Promise<SessionLife>} */
+export function forkSession(session) {
+  return request("POST", `v1/sessions/${encodeURIComponent(session)}/fork`, {});
+}
+
+/** @param {string} session @param {number} steps @returns {Promise<RolledOut>} */
+export function rollOut(session, steps) {
+  return request("POST", `v1/sessions/${encodeURIComponent(session)}/rollout`, { steps });
+}
+
+/** @param {string} session @returns {Promise<Receipts>} */
+export function receiptsOf(session) {
+  return request("GET", `v1/sessions/${encodeURIComponent(session)}/receipts`);
 }

@@ -1,9 +1,9 @@
-/** Starts the page: lists the models and turns to the one that the address names, or the first. */
+/** Starts the page: lists the models, and shows what the address asks for, or the first model's sample. */
 
-import { readAddress, writeAddress } from "./address.js";
 import { listModels, Problem } from "./api.js";
 import { byId, byIdOf, element } from "./elements.js";
 import { Inspector } from "./inspector.js";
+import { readWish } from "./link.js";
 import { startSections } from "./sections.js";
 import { say, startTexts } from "./texts.js";
 
@@ -15,20 +15,15 @@ async function start() {
     byId("sentence").textContent = say("cursor.no-model");
     return;
   }
-  const inspector = new Inspector();
   select.replaceChildren(...models.map(({ name }) => element("option", { value: name }, name)));
   const byName = new Map(models.map((model) => [model.name, model]));
-  const asked = byName.get(readAddress("model") ?? "") ?? models[0];
-  select.value = asked.name;
-  select.addEventListener("change", () => {
-    writeAddress({ model: select.value });
-    inspector.choose(byName.get(select.value) ?? models[0]);
-  });
-  await inspector.choose(asked);
+  const inspector = new Inspector(models);
+  startSections(inspector.views);
+  select.addEventListener("change", () => inspector.choose(byName.get(select.value) ?? models[0]));
+  await inspector.follow(readWish(), models[0]);
 }
 
 startTexts();
-startSections();
 byId("sentence").textContent = say("cursor.empty");
 try {
   await start();

@@ -6,6 +6,7 @@
  * @property {string[]} names
  * @property {string[]} units
  * @property {number[]} levels of quantiles
+ * @property {number} width how many numbers an output has
  * @property {string[]} [vocabulary] of tokens
  * @property {string} [token] what a token is: "item", …
  * @property {unknown} [missing] how missing values are taken, if they are
@@ -43,6 +44,7 @@
  * @property {string} task
  * @property {Signature} input
  * @property {Signature} output
+ * @property {[number, number][]} input_ranges what it was trained on; empty where nobody knows
  * @property {string} takes
  * @property {string} gives
  * @property {boolean} sessions
@@ -63,10 +65,7 @@
  * @typedef {object} SequenceAnswer also of steps
  * @property {number[][]} outputs
  * @property {Likely[][]} [next]
- * @property {{layers: RecordedLayer[]}} [gates]
  */
-
-/** @typedef {{layer: number} & Record<string, any>} RecordedLayer a gate's name → [T, U] */
 
 /** @typedef {string | number | (number | null)[]} Step a character, a token's id or name, or a row of numbers */
 

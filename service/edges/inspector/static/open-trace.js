@@ -5,7 +5,7 @@
  * come from `/v1/traces/{id}`, which computes them in full precision.
  */
 
-import { askTrace, describeTrace, makeTrace, readWindow } from "./traces-api.js";
+import { askTrace, describeTrace, dropTrace, makeTrace, readWindow, unitsThatFollow } from "./traces-api.js";
 
 /** @import {Likely, Model, Step} from "./model.js" */
 /** @import {Ordering, TensorSource, TensorWindow} from "./timeline/tensor-source.js" */
@@ -13,6 +13,9 @@ import { askTrace, describeTrace, makeTrace, readWindow } from "./traces-api.js"
 
 const OUTPUTS_AT_ONCE = 128;
 const MOST_KEPT = 200;
+const MOST_FOLLOWING = 100_000;
+/** What an order by correlation begins with; the name of the marking comes behind it. */
+export const FOLLOWING = "following:";
 
 /**
  * What every unit of a layer does over all steps, as `/statistics` answers.
@@ -29,6 +32,20 @@ const MOST_KEPT = 200;
 /** @typedef {{output: (number | null)[] | null, next: Likely[] | null}} OutputAt null where there is none yet */
 
 /**
+ * A unit that follows a marking: Pearson's r on the first half of the steps, on the second, on all.
+ *
+ * @typedef {object} Finding
+ * @property {string} marking
+ * @property {string} tensor
+ * @property {number} layer
+ * @property {number} unit
+ * @property {number} found
+ * @property {number} confirmed
+ * @property {boolean | null} remembered whether the marking cannot be seen in the step's own input
+ * @property {number | null} overall
+ */
+
+/**
  * Fires "more" when steps have been added, and "restarted" when earlier ones are gone.
  *
  * @implements {TensorSource}
@@ -39,6 +56,12 @@ export class OpenTrace extends EventTarget {
   described;
   /** @type {Step[]} */
   inputs = [];
+  /** What it was made from; null of one that was there already. @type {TraceBody | null} */
+  made = null;
+  /** How many steps are to be expected, so that nothing need be rescaled while they come. */
+  planned = 0;
+  /** Whether somebody else may want it: it then ends by its time to live. */
+  shared = false;
   /** @type {Map<string, Promise<any>>} what was asked of the steps that there are now */
   #asked = new Map();
 
@@ -51,7 +74,9 @@ export class OpenTrace extends EventTarget {
 
   /** @param {Model} model @param {TraceBody} body */
   static async make(model, body) {
-    return OpenTrace.#opened(new OpenTrace(model, await makeTrace(body)));
+    const trace = new OpenTrace(model, await makeTrace(body));
+    trace.made = body;
+    return OpenTrace.#opened(trace);
   }
 
   /** @param {Model} model @param {string} id */
@@ -59,10 +84,22 @@ export class OpenTrace extends EventTarget {
     return OpenTrace.#opened(new OpenTrace(model, await describeTrace(id)));
   }
 
+  /** @param {string} id */
+  static describe(id) {
+    return describeTrace(id);
+  }
+
   /** @param {OpenTrace} trace */
   static async #opened(trace) {
     await trace.#readInputs(0);
     return trace;
+  }
+
+  /** Nobody looks at it any longer. */
+  close() {
+    if (this.made !== null && !this.shared) {
+      dropTrace(this.id);
+    }
   }
 
   get id() {
@@ -142,9 +179,50 @@ export class OpenTrace extends EventTarget {
    */
   async order(tensor, layer, by) {
     if (by === "number") {
-      return Array.from({ length: this.units(layer) }, (_, unit) => unit);
+      return this.#byNumber(layer);
+    }
+    if (by.startsWith(FOLLOWING)) {
+      return this.#orderFollowing(by.slice(FOLLOWING.length), tensor, layer);
     }
     return (await this.ask("order", { layer, by, ...(by === "peak" ? { tensor } : {}) })).units;
+  }
+
+  /** @param {number} layer */
+  #byNumber(layer) {
+    return Array.from({ length: this.units(layer) }, (_, unit) => unit);
+  }
+
+  /**
+   * By how far a tensor of theirs follows a marking; units that never move come last.
+   *
+   * @param {string} marking
+   * @param {string} tensor
+   * @param {number} layer
+   */
+  async #orderFollowing(marking, tensor, layer) {
+    const strengths = new Float64Array(this.units(layer)).fill(-1);
+    for (const one of await this.following(marking)) {
+      if (one.layer === layer && one.tensor === tensor) {
+        strengths[one.unit] = Math.abs(one.overall ?? 0);
+      }
+    }
+    return this.#byNumber(layer).sort((one, other) => strengths[other] - strengths[one]);
+  }
+
+  /** All units and tensors, those first that follow one of the trace's markings best.
+   *
+   * @param {string} marking
+   * @returns {Promise<Finding[]>}
+   */
+  following(marking) {
+    return this.#kept(`${FOLLOWING}${marking}`, async () => {
+      return (await unitsThatFollow(this.id, marking, MOST_FOLLOWING)).units;
+    });
+  }
+
+  /** For every marking the unit that follows it best. @returns {Promise<Finding[]>} */
+  async findings() {
+    return (await this.ask("findings")).findings;
   }
 
   /** @param {number} layer @returns {Promise<Statistics>} */
@@ -179,6 +257,17 @@ export class OpenTrace extends EventTarget {
   }
 
   /**
+   * @param {number} from
+   * @param {number} to
+   * @returns {Promise<(number[] | null)[]>} null where there is none yet
+   */
+  async outputs(from, to) {
+    const query = { from: this.first + from, to: this.first + to };
+    // Not through `ask`: whoever wants many of them keeps them.
+    return (await askTrace(this.id, "outputs", query)).outputs;
+  }
+
+  /**
    * What a view of the API answers, asked once for the steps that there are now. Steps in the query
    * and in the answer are the session's own.
    *
@@ -187,12 +276,16 @@ export class OpenTrace extends EventTarget {
    * @returns {Promise<any>}
    */
   ask(view, query = {}) {
-    const key = `${view} ${JSON.stringify(query)}`;
+    return this.#kept(`${view} ${JSON.stringify(query)}`, () => askTrace(this.id, view, query));
+  }
+
+  /** @param {string} key @param {() => Promise<any>} ask @returns {Promise<any>} */
+  #kept(key, ask) {
     const kept = this.#asked.get(key);
     if (kept !== undefined) {
       return kept;
     }
-    const asked = askTrace(this.id, view, query);
+    const asked = ask();
     this.#asked.set(key, asked);
     // What failed may go well the next time.
     asked.catch(() => this.#asked.delete(key));
@@ -209,6 +302,10 @@ export class OpenTrace extends EventTarget {
       return;
     }
     const found = await askTrace(this.id, "inputs", { from: from + begin, to });
-    this.inputs.push(...(found.text === undefined ? found.inputs : Array.from(found.text)));
+    const steps = found.text === undefined ? found.inputs : Array.from(found.text);
+    const { token, vocabulary } = this.model.input;
+    // Items are known by their names.
+    const named = token === "item" && vocabulary !== undefined;
+    this.inputs = this.inputs.concat(named ? steps.map((/** @type {number} */ id) => vocabulary[id]) : steps);
   }
 }

@@ -1,7 +1,20 @@
 /** The links to the page's sections: only to those that are there, and they open what is folded. */
 
-/** Keep the links as the sections are. */
-export function startSections() {
+import { byId, element } from "./elements.js";
+import { onLanguageChange, say } from "./texts.js";
+
+/** @import {View} from "./views/view.js" */
+
+/** Keep the links as the sections are. @param {View[]} views that have sections, and are to have links */
+export function startSections(views) {
+  const before = byId("nav-behind-views");
+  for (const { about } of views) {
+    const link = element("a", { href: `#${about.id}` });
+    const name = () => (link.textContent = say(about.title));
+    name();
+    onLanguageChange(name);
+    before.before(link);
+  }
   const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("nav.sections a"));
   for (const link of links) {
     const section = document.getElementById(link.hash.slice(1));

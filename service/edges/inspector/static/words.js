@@ -5,7 +5,6 @@ import { say, sayIfKnown } from "./texts.js";
 /** @import {Position} from "./cursor.js" */
 /** @import {Step} from "./model.js" */
 /** @import {Key} from "./texts.js" */
-/** @import {Trace} from "./trace.js" */
 
 /** @type {Record<string, {glyph: string, name: Key}>} */
 const SPACES = {
@@ -54,6 +53,15 @@ export function tensorInWords(tensor) {
   return sayIfKnown(`tensor.${tensor}`, tensor);
 }
 
+const CHANGE_OF = "change of ";
+
+/** What units may follow, as the service names it: “open quotes”, a column, its change. @param {string} marking */
+export function markingInWords(marking) {
+  return marking.startsWith(CHANGE_OF)
+    ? say("marking.change", { name: marking.slice(CHANGE_OF.length) })
+    : sayIfKnown(`marking.${marking}`, marking);
+}
+
 /** A character that can be seen. @param {string} character */
 export function glyph(character) {
   return SPACES[character]?.glyph ?? character;
@@ -95,50 +103,41 @@ export function updateInWords(update, candidate, before) {
   return say(amounts[0] > amounts[1] ? "update.changes" : "update.keeps", { changed, kept });
 }
 
-/** @param {Trace} trace @param {Position} position */
-export function sentence(trace, { layer, gate, unit, step }) {
-  const value = trace.layers[layer][gate].at(step, unit);
-  const input = inputInWords(trace.inputs[step]);
+/** @typedef {Record<string, number | null>} Cell every number of a unit at a step, by name */
+
+/**
+ * @param {Step} given input of the step
+ * @param {Position} position
+ * @param {Cell} cell
+ */
+export function sentence(given, { layer, gate, unit, step }, cell) {
+  const value = cell[gate] ?? null;
+  const input = inputInWords(given);
   const place = input
     ? say("cursor.place-input", { layer, unit, step, input })
     : say("cursor.place", { layer, unit, step });
-  if (Number.isNaN(value)) {
+  if (value === null) {
     return say("cursor.nothing-yet", { place });
   }
-  const meaning = gate === "update" ? writing(trace, layer, unit, step) : sayIfKnown(`meaning.${gate}`, "");
+  const { update, candidate, before } = cell;
+  const isUpdate = gate === "update" && update !== null && candidate !== null && before !== null;
+  const meaning = isUpdate ? updateInWords(update, candidate, before) : sayIfKnown(`meaning.${gate}`, "");
   return say("cursor.sentence", { place, tensor: tensorInWords(gate), value: decimal(value), meaning });
-}
-
-/**
- * @param {Trace} trace
- * @param {number} layer
- * @param {number} unit
- * @param {number} step
- */
-function writing(trace, layer, unit, step) {
-  const { update, candidate } = trace.layers[layer];
-  const before = trace.hiddenBefore(layer, step, unit);
-  return updateInWords(update.at(step, unit), candidate.at(step, unit), before);
 }
 
 /**
  * The last line of the GRU equations, with the numbers of one unit at one step.
  *
- * @param {Trace} trace
- * @param {Position} position
+ * @param {Cell} cell
  */
-export function equation(trace, { layer, unit, step }) {
-  const [reset, update, candidate, hidden] = ["reset", "update", "candidate", "hidden"].map((gate) =>
-    trace.layers[layer][gate].at(step, unit),
-  );
-  if (Number.isNaN(hidden)) {
+export function equation({ reset, update, candidate, hidden, keep, before }) {
+  if (hidden === null) {
     return "";
   }
-  const before = trace.hiddenBefore(layer, step, unit);
   // A name and its number stay on one line.
-  const term = (/** @type {Key} */ name, /** @type {number} */ value) =>
-    `${say(name)}\u00a0${decimal(value)}`;
-  const kept = `${term("tensor.keep", 1 - update)} × ${term("tensor.before", before)}`;
+  const term = (/** @type {Key} */ name, /** @type {number | null} */ value) =>
+    `${say(name)}\u00a0${value === null ? "—" : decimal(value)}`;
+  const kept = `${term("tensor.keep", keep)} × ${term("tensor.before", before)}`;
   const written = `${term("tensor.update", update)} × ${term("tensor.candidate", candidate)}`;
   return `${term("tensor.hidden", hidden)} = ${kept} + ${written}   ·   ${term("tensor.reset", reset)}`;
 }

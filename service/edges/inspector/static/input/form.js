@@ -3,8 +3,9 @@
 import { byId, byIdOf, element } from "../elements.js";
 import { inputKindOf } from "./kinds.js";
 import { indicesOf } from "./places.js";
-import { farValues } from "./sample-range.js";
+import { farValues } from "./far-values.js";
 import { onLanguageChange, say } from "../texts.js";
+import { isTraced } from "../whole-sequence.js";
 import { measure } from "../words.js";
 
 /** @import {Fault, Problem} from "../api.js" */
@@ -34,6 +35,7 @@ export class InputForm extends EventTarget {
   #playing = false;
   /** What was sent: the places of faults are those of it. */
   #sent = "";
+  #fed = 0;
 
   constructor() {
     super();
@@ -91,8 +93,14 @@ export class InputForm extends EventTarget {
     this.#play.textContent = say(playing ? "input.pause" : "input.play");
   }
 
-  /** All that is wrong, each with where it was typed; the first is selected. @param {Problem} problem */
-  showProblem(problem) {
+  /**
+   * All that is wrong, each with where it was typed; the first is selected.
+   *
+   * @param {Problem} problem
+   * @param {number} [fed] steps before those that were sent
+   */
+  showProblem(problem, fed = 0) {
+    this.#fed = fed;
     this.#tellProblem = () => {
       const faults = problem.faults.map((fault) => this.#faultItem(fault));
       faults.push(...this.#plainItems(problem.faults));
@@ -155,9 +163,9 @@ export class InputForm extends EventTarget {
   /** @param {Fault} fault */
   #placeOf({ path }) {
     const indices = indicesOf(path);
-    const isSequence = this.#model?.window === null;
+    const isSequence = this.#model !== null && !isTraced(this.#model);
     const [step, part] = indices?.slice(isSequence ? this.kind.depth : 0) ?? [];
-    return step === undefined ? null : this.kind.locate(this.#sent, step, part);
+    return step === undefined ? null : this.kind.locate(this.#sent, this.#fed + step, part);
   }
 
   /** @param {Place} place */

@@ -5,7 +5,7 @@ import { say } from "../texts.js";
 
 /** @import {Gestures, Line} from "./line-chart.js" */
 /** @import {Model, Signature} from "../model.js" */
-/** @import {Trace} from "../trace.js" */
+/** @import {OpenTrace} from "../open-trace.js" */
 /** @typedef {{input: Signature, output: Signature}} Signatures */
 
 /**
@@ -47,34 +47,25 @@ function plain({ kind, names, units }, line, gestures) {
   return names.map((name, index) => new LineChart(name, units[index], [line(index)], gestures));
 }
 
-/**
- * A number of a row of inputs; undefined where there is no row.
- *
- * @param {Trace} trace
- * @param {number} step
- * @param {number} index
- */
-function inputAt(trace, step, index) {
-  const row = trace.inputs[step];
-  return Array.isArray(row) ? row[index] : undefined;
-}
-
 /** @param {number} index @returns {Line} */
 function inputLine(index) {
-  const at = (/** @type {Trace} */ trace, /** @type {number} */ step) => inputAt(trace, step, index);
+  const at = (/** @type {OpenTrace} */ trace, /** @type {number} */ step) => {
+    const row = trace.inputs[step];
+    return Array.isArray(row) ? row[index] : undefined;
+  };
   return { label: () => say("chart.input"), ink: "text", at };
 }
 
 /** @param {number} index @returns {Line} */
 function outputLine(index) {
   const label = () => say("chart.output");
-  return { label, ink: "accent", at: (trace, step) => trace.outputs[step]?.[index] };
+  return { label, ink: "accent", at: (_, step, outputs) => outputs.at(step)?.[index] };
 }
 
 /** @param {number} index @returns {Line} */
 function forecastLine(index) {
   const label = () => say("chart.predicted");
-  return { label, ink: "accent", at: (trace, step) => trace.outputs[step - 1]?.[index] };
+  return { label, ink: "accent", at: (_, step, outputs) => outputs.at(step - 1)?.[index] };
 }
 
 /**

@@ -3,7 +3,6 @@
 import { element } from "../elements.js";
 import { HeatMap } from "./heat-map.js";
 import { onLanguageChange, say } from "../texts.js";
-import { shownOf } from "../trace.js";
 import { UnitRows } from "./unit-rows.js";
 
 /** @import {Position} from "../cursor.js" */
@@ -11,6 +10,15 @@ import { UnitRows } from "./unit-rows.js";
 /** @import {Ordering, TensorSource} from "./tensor-source.js" */
 /** @import {Tiles} from "./tiles.js" */
 /** @import {View} from "./view.js" */
+
+/**
+ * What is shown of a layer: its gates, which the model names, and what came of them.
+ *
+ * @param {Layer} layer
+ */
+function shownOf({ gates }) {
+  return [...gates, "hidden"];
+}
 
 /** Fires "change" when there is something else to draw. */
 export class LayerMaps extends EventTarget {
@@ -35,16 +43,20 @@ export class LayerMaps extends EventTarget {
     onLanguageChange(() => this.#relabel());
   }
 
-  /** @param {TensorSource} source @param {Ordering} by @param {boolean} standardised */
-  async arrange(source, by, standardised) {
-    const gates = this.maps.map(({ gate }) => gate);
-    this.rows.reorder(await source.order("hidden", this.number, by));
-    this.#spreads.clear();
-    if (standardised) {
-      for (const gate of gates) {
-        this.#spreads.set(gate, await source.spread(gate, this.number));
-      }
-    }
+  /**
+   * @param {TensorSource} source
+   * @param {Ordering} by
+   * @param {string} gate that the order follows from, where it follows from one
+   * @param {boolean} standardised
+   */
+  async arrange(source, by, gate, standardised) {
+    const gates = standardised ? this.maps.map((map) => map.gate) : [];
+    const [order, ...spreads] = await Promise.all([
+      source.order(gate, this.number, by),
+      ...gates.map((one) => source.spread(one, this.number)),
+    ]);
+    this.rows.reorder(order);
+    this.#spreads = new Map(gates.map((one, index) => [one, spreads[index]]));
   }
 
   /** @param {Tiles} tiles @param {View} view */

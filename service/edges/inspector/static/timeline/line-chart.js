@@ -7,7 +7,8 @@ import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { inkOf } from "./window-canvas.js";
 import { measure, withUnit } from "../words.js";
 
-/** @import {Trace} from "../trace.js" */
+/** @import {Blocks} from "../blocks.js" */
+/** @import {OpenTrace} from "../open-trace.js" */
 /** @import {View} from "./view.js" */
 
 const HEIGHT = 120;
@@ -21,9 +22,11 @@ const LEAST_DRAG = 6;
  * @property {() => string | null} label null: another line's label is this one's too
  * @property {"text"|"accent"} ink
  * @property {boolean} [thin] whether it is the edge of a band
- * @property {(trace: Trace, step: number) => number | null | undefined} at undefined where there is
- *   no value, null where it is missing
+ * @property {(trace: OpenTrace, step: number, outputs: Outputs) => number | null | undefined} at
+ *   undefined where there is no value, null where it is missing
  */
+
+/** @typedef {Blocks<(number | null)[] | null>} Outputs */
 
 /**
  * @typedef {object} Gestures
@@ -43,9 +46,8 @@ export class LineChart {
   /** @type {uPlot | null} */
   #chart = null;
   #gutter = -1;
-  /** @type {Trace | null} */
-  #trace = null;
-  #steps = -1;
+  /** Whether what is drawn is not what there is. */
+  #isOutdated = true;
   /** @type {[number, number]} */
   #span = [0, 1];
 
@@ -69,16 +71,22 @@ export class LineChart {
     onSchemeChange(() => this.#chart?.redraw(false));
   }
 
+  /** There are other values. */
+  outdate() {
+    this.#isOutdated = true;
+  }
+
   /**
-   * @param {Trace} trace
+   * @param {OpenTrace} trace
+   * @param {Outputs} outputs of it
    * @param {View} view
    * @param {number} gutter width that is left of the first step
    */
-  draw(trace, view, gutter) {
+  draw(trace, outputs, view, gutter) {
     const chart = this.#chartFor(gutter, view.width);
-    if (this.#trace !== trace || this.#steps !== trace.steps) {
-      [this.#trace, this.#steps] = [trace, trace.steps];
-      const data = this.#data(trace);
+    if (this.#isOutdated) {
+      this.#isOutdated = false;
+      const data = this.#data(trace, outputs);
       this.#span = spanOf(data.slice(1));
       this.#tellRange();
       chart.setData(/** @type {uPlot.AlignedData} */ (data), false);
@@ -111,7 +119,7 @@ export class LineChart {
     }
     this.#chart?.destroy();
     this.#gutter = gutter;
-    this.#trace = null;
+    this.#isOutdated = true;
     this.#chart = new uPlot(this.#options(gutter, width), [[0]], this.#room);
     this.#chart.over.addEventListener("pointermove", (event) => this.#point(event));
     this.#chart.over.addEventListener("pointerdown", (event) => this.#point(event));
@@ -187,10 +195,15 @@ export class LineChart {
     }
   }
 
-  /** Steps, and each line's values; one step more than there are: forecasts reach beyond the end. */
-  #data(/** @type {Trace} */ trace) {
+  /**
+   * Steps, and each line's values; one step more than there are: forecasts reach beyond the end.
+   *
+   * @param {OpenTrace} trace
+   * @param {Outputs} outputs
+   */
+  #data(trace, outputs) {
     const steps = Array.from({ length: trace.steps + 1 }, (_, step) => step);
-    return [steps, ...this.#lines.map(({ at }) => steps.map((step) => at(trace, step) ?? null))];
+    return [steps, ...this.#lines.map(({ at }) => steps.map((step) => at(trace, step, outputs) ?? null))];
   }
 
   #tellRange() {

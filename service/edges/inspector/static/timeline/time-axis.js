@@ -5,7 +5,7 @@ import { onLanguageChange, say } from "../texts.js";
 import { WindowCanvas } from "./window-canvas.js";
 import { glyph } from "../words.js";
 
-/** @import {Trace} from "../trace.js" */
+/** @import {OpenTrace} from "../open-trace.js" */
 /** @import {View} from "./view.js" */
 /** @import {Ink} from "./window-canvas.js" */
 
@@ -31,7 +31,7 @@ export class TimeAxis {
     this.#surface.canvas.ariaLabel = say("axis.label");
   }
 
-  /** @param {Trace} trace @param {View} view */
+  /** @param {OpenTrace} trace @param {View} view */
   draw(trace, view) {
     const stride = strideOf(view.cell);
     const last = Math.min(view.last, trace.steps - 1);
@@ -66,7 +66,7 @@ function strideOf(cell) {
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Ink} ink
- * @param {Trace} trace
+ * @param {OpenTrace} trace
  * @param {View} view
  * @param {number} last
  */

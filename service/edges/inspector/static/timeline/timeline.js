@@ -1,32 +1,38 @@
 /** Everything that lies along the time axis: charts and heat maps, one scroll, one cursor. */
 
+import { Problem } from "../api.js";
+import { outputsOf } from "../blocks.js";
 import { chartsOf } from "./charts.js";
 import { onSchemeChange } from "../colours.js";
-import { byId, byIdOf } from "../elements.js";
+import { byId, byIdOf, element } from "../elements.js";
 import { LayerMaps } from "./layer-maps.js";
 import { onLanguageChange, say } from "../texts.js";
-import { TraceSource } from "./tensor-source.js";
+import { FOLLOWING } from "../open-trace.js";
 import { Tiles } from "./tiles.js";
 import { TimeAxis } from "./time-axis.js";
+import { markingInWords } from "../words.js";
 import { fitting, narrower, viewOf, wider } from "./view.js";
 
-/** @import {Cursor} from "../cursor.js" */
-/** @import {LineChart} from "./line-chart.js" */
+/** @import {LineChart, Outputs} from "./line-chart.js" */
 /** @import {Model} from "../model.js" */
+/** @import {OpenTrace} from "../open-trace.js" */
+/** @import {Stage} from "../stage.js" */
 /** @import {Ordering} from "./tensor-source.js" */
-/** @import {Trace} from "../trace.js" */
 
 const PAGE = 10;
 /** Maps this near to what can be seen of the page are drawn already. */
 const NEAR = "800px";
 
-/** Fires "failed" with a problem as its detail. */
+/** Fires "drawn", and "settings" when somebody has changed one. */
 export class Timeline extends EventTarget {
+  #stage;
   #cursor;
-  /** @type {Trace | null} */
+  /** @type {OpenTrace | null} */
   #trace = null;
-  /** @type {TraceSource | null} */
-  #source = null;
+  /** @type {Model | null} */
+  #model = null;
+  /** @type {Outputs | null} */
+  #outputs = null;
   /** @type {Tiles | null} */
   #tiles = null;
   /** @type {number | null} null: as wide as it fits, but a pixel at least */
@@ -39,35 +45,64 @@ export class Timeline extends EventTarget {
   #scroller = byId("scroller");
   #track = byId("track");
   #reduced = byId("reduced");
+  #panel = byId("timeline-panel");
+  #problem = byId("gates-problem");
   #order = byIdOf("order", HTMLSelectElement);
   #standard = byIdOf("standard", HTMLInputElement);
   #frame = 0;
   #near = new IntersectionObserver((entries) => this.#notice(entries), { rootMargin: NEAR });
 
-  /** @param {Cursor} cursor */
-  constructor(cursor) {
+  /** @param {Stage} stage */
+  constructor(stage) {
     super();
-    this.#cursor = cursor;
-    cursor.addEventListener("move", () => this.#mark());
+    this.#stage = stage;
+    this.#cursor = stage.cursor;
+    stage.addEventListener("trace", () => this.#show());
+    stage.addEventListener("more", () => this.#extend());
+    stage.cursor.addEventListener("move", () => this.#mark());
     this.#scroller.addEventListener("scroll", () => this.#outdate());
     new ResizeObserver(() => this.#outdate()).observe(this.#scroller);
     onSchemeChange(() => this.#outdate());
-    onLanguageChange(() => this.#outdate());
+    onLanguageChange(() => {
+      this.#offerMarkings();
+      this.#outdate();
+    });
     byId("zoom-in").addEventListener("click", () => this.#zoomTo(wider(this.#cellWidth())));
     byId("zoom-out").addEventListener("click", () => this.#zoomTo(narrower(this.#cellWidth())));
     byId("zoom-fit").addEventListener("click", () => this.#fit());
-    this.#order.addEventListener("change", () => this.#arrange());
-    this.#standard.addEventListener("change", () => this.#arrange());
+    for (const setting of [this.#order, this.#standard]) {
+      setting.addEventListener("change", () => {
+        this.#arrange();
+        this.dispatchEvent(new Event("settings"));
+      });
+    }
   }
 
-  /** What is shown, for others that look at it. */
-  get source() {
-    return this.#source;
+  /** What somebody has chosen of how it is drawn; `cell` is null where it is as it fits. */
+  get settings() {
+    return { order: this.#order.value, standardised: this.#standard.checked, cell: this.#cell };
+  }
+
+  /** @param {{order: string | null, standardised: boolean, cell: number | null}} settings */
+  set settings({ order, standardised, cell }) {
+    if (order !== null) {
+      this.#orderOption(order);
+      this.#order.value = order;
+    }
+    this.#standard.checked = standardised;
+    this.#cell = cell;
+    this.#arrange();
+    this.reveal();
+  }
+
+  /** The map that draws a gate of a layer. @param {number} layer @param {string} gate */
+  map(layer, gate) {
+    return this.#layers[layer]?.maps.find((map) => map.gate === gate) ?? null;
   }
 
   /** Make room for another model. @param {Model} model */
-  build(model) {
-    this.#trace = null;
+  #build(model) {
+    this.#model = model;
     this.#cell = null;
     this.#near.disconnect();
     this.#charts = chartsOf(model, {
@@ -81,28 +116,83 @@ export class Timeline extends EventTarget {
     this.#charts.forEach(({ node }) => node.addEventListener("keydown", (event) => this.#press(event)));
   }
 
-  /** @param {Trace} trace */
-  show(trace) {
-    if (this.#trace !== trace) {
-      this.#trace = trace;
-      this.#source = new TraceSource(trace);
-      this.#tiles?.close();
-      this.#tiles = new Tiles(this.#source);
-      this.#tiles.addEventListener("arrived", () => this.#schedule());
-      this.#tiles.addEventListener("failed", (event) => {
-        const { detail } = /** @type {CustomEvent} */ (event);
-        this.dispatchEvent(new CustomEvent("failed", { detail }));
-      });
+  #show() {
+    const { trace } = this.#stage;
+    this.#trace = trace;
+    this.#panel.hidden = trace === null || trace.steps === 0;
+    this.#tiles?.close();
+    this.#tiles = this.#outputs = null;
+    if (trace === null || trace.steps === 0) {
+      return;
     }
+    if (trace.model !== this.#model) {
+      this.#build(trace.model);
+    }
+    this.#outputs = outputsOf(trace, trace.model.output.width);
+    this.#tiles = new Tiles(trace);
+    for (const numbers of [this.#outputs, this.#tiles]) {
+      numbers.addEventListener("failed", (event) => this.#fail(/** @type {CustomEvent} */ (event).detail));
+    }
+    this.#outputs.addEventListener("arrived", () => this.#redrawCharts());
+    this.#tiles.addEventListener("arrived", () => this.#schedule());
+    this.#offerMarkings();
+    this.#redrawCharts();
     this.#arrange();
     this.#mark();
   }
 
+  /** There are more steps. */
+  #extend() {
+    this.#redrawCharts();
+    this.#outdate();
+    this.#mark();
+  }
+
+  #redrawCharts() {
+    this.#charts.forEach((chart) => chart.outdate());
+    this.#schedule();
+  }
+
+  /** @param {unknown} problem */
+  #fail(problem) {
+    if (!(problem instanceof Problem)) {
+      reportError(problem);
+      return;
+    }
+    this.#problem.replaceChildren(element("strong", {}, problem.title), " ", element("span", { lang: "en" }, problem.message));
+  }
+
+  /** Units can be put into the order in which they follow one of the trace's markings. */
+  #offerMarkings() {
+    const chosen = this.#order.value;
+    this.#order.querySelectorAll("[data-marking]").forEach((option) => option.remove());
+    for (const marking of this.#trace?.described.markings ?? []) {
+      this.#orderOption(`${FOLLOWING}${marking}`);
+    }
+    this.#order.value = chosen;
+    // What the trace before had, this one may lack.
+    if (this.#order.selectedIndex < 0) {
+      this.#order.value = "number";
+    }
+  }
+
+  /** @param {string} order */
+  #orderOption(order) {
+    const isThere = [...this.#order.options].some((option) => option.value === order);
+    if (isThere || !order.startsWith(FOLLOWING)) {
+      return;
+    }
+    const marking = order.slice(FOLLOWING.length);
+    const option = new Option(say("order.following", { marking: markingInWords(marking) }), order);
+    option.dataset.marking = marking;
+    this.#order.append(option);
+  }
+
   /** The steps and units of a layer that can be seen. @param {number} layer */
   shown(layer) {
-    const { first, last, steps } = this.#view();
+    const { first, last, steps, stepsPerColumn } = this.#view();
     const units = this.#layers[layer]?.rows.shown() ?? [];
-    return { from: Math.min(first, steps), to: Math.min(last, steps), units };
+    return { from: Math.min(first, steps), to: Math.min(last, steps), units, stepsPerColumn };
   }
 
   /** @param {LayerMaps} layer */
@@ -196,20 +286,25 @@ export class Timeline extends EventTarget {
     this.#layOut();
     this.#outdate();
     this.reveal();
+    this.dispatchEvent(new Event("settings"));
   }
 
   /** Put units into the order that was chosen, and see how they spread, if that is wanted. */
   async #arrange() {
-    const source = this.#source;
-    if (source === null) {
+    const trace = this.#trace;
+    if (trace === null || trace.described.layers.length === 0) {
+      this.#outdate();
       return;
     }
     const by = /** @type {Ordering} */ (this.#order.value);
-    const standard = this.#standard.checked;
+    const { gate } = this.#cursor.position;
+    this.#problem.replaceChildren();
     try {
-      await Promise.all(this.#layers.map((layer) => layer.arrange(source, by, standard)));
-    } catch (detail) {
-      this.dispatchEvent(new CustomEvent("failed", { detail }));
+      await Promise.all(
+        this.#layers.map((layer) => layer.arrange(trace, by, gate, this.#standard.checked)),
+      );
+    } catch (problem) {
+      this.#fail(problem);
     }
     this.#outdate();
     this.#mark();
@@ -251,19 +346,24 @@ export class Timeline extends EventTarget {
   }
 
   #draw() {
-    if (this.#trace === null || this.#tiles === null || this.#scroller.clientWidth === 0) {
+    const [trace, tiles, outputs] = [this.#trace, this.#tiles, this.#outputs];
+    if (trace === null || tiles === null || outputs === null || this.#scroller.clientWidth === 0) {
       return;
     }
     this.#layOut();
     const view = this.#view();
     this.#reduced.textContent =
       view.stepsPerColumn > 1 ? say("gates.reduced", { steps: view.stepsPerColumn }) : "";
-    this.#tiles.begin();
-    this.#layers.forEach((layer) => layer.draw(/** @type {Tiles} */ (this.#tiles), view));
-    this.#tiles.end();
-    this.#axis.draw(this.#trace, view);
+    tiles.begin();
+    this.#layers.forEach((layer) => layer.draw(tiles, view));
+    tiles.end();
+    this.#axis.draw(trace, view);
+    if (this.#charts.length > 0) {
+      // A forecast stands beside the step after it.
+      outputs.need(view.first - 1, view.last + 1);
+    }
     for (const chart of this.#charts) {
-      chart.draw(this.#trace, view, this.#gutter());
+      chart.draw(trace, outputs, view, this.#gutter());
       chart.mark(this.#cursor.position.step);
     }
     this.dispatchEvent(new Event("drawn"));

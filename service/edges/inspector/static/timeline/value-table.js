@@ -2,26 +2,29 @@
 
 import { byId, byIdOf, element } from "../elements.js";
 import { onLanguageChange, say } from "../texts.js";
+import { Latest } from "../latest.js";
 import { decimal, tensorInWords } from "../words.js";
 
-/** @import {Cursor} from "../cursor.js" */
+/** @import {OpenTrace} from "../open-trace.js" */
+/** @import {Stage} from "../stage.js" */
 /** @import {Timeline} from "./timeline.js" */
 
 const PAGE_STEPS = 16;
 const PAGE_UNITS = 8;
 
 export class ValueTable {
-  #cursor;
+  #stage;
   #timeline;
   #panel = byIdOf("table-panel", HTMLDetailsElement);
   #table = byId("value-table");
+  #latest = new Latest(reportError, this.#table);
   #step = 0;
   #unit = 0;
   #key = "";
 
-  /** @param {Cursor} cursor @param {Timeline} timeline */
-  constructor(cursor, timeline) {
-    this.#cursor = cursor;
+  /** @param {Stage} stage @param {Timeline} timeline */
+  constructor(stage, timeline) {
+    this.#stage = stage;
     this.#timeline = timeline;
     const turn = (/** @type {string} */ id, /** @type {number} */ steps, /** @type {number} */ units) =>
       byId(id).addEventListener("click", () => {
@@ -34,17 +37,21 @@ export class ValueTable {
     turn("table-lower", 0, -1);
     turn("table-higher", 0, 1);
     this.#panel.addEventListener("toggle", () => this.#show());
-    cursor.addEventListener("move", () => this.#show());
+    stage.cursor.addEventListener("move", () => this.#show());
     timeline.addEventListener("drawn", () => this.#show());
     onLanguageChange(() => this.#show());
   }
 
-  async #show() {
-    const { source } = this.#timeline;
-    if (!this.#panel.open || source === null) {
-      return;
+  #show() {
+    const { trace } = this.#stage;
+    if (this.#panel.open && trace !== null && trace.described.layers.length > 0) {
+      this.#latest.want(() => this.#fill(trace));
     }
-    const { layer, gate } = this.#cursor.position;
+  }
+
+  /** @param {OpenTrace} trace */
+  async #fill(trace) {
+    const { layer, gate } = this.#stage.cursor.position;
     const { from, to, units } = this.#timeline.shown(layer);
     this.#step = Math.max(0, Math.min(this.#step, to - from - 1));
     this.#unit = Math.max(0, Math.min(this.#unit, units.length - 1));
@@ -56,17 +63,18 @@ export class ValueTable {
     if (page.length === 0 || last <= first) {
       return;
     }
-    const key = [layer, gate, first, last, source.steps, ...page].join(" ");
-    this.#key = key;
-    const { low } = await source.window(gate, layer, page, first, last, last - first);
+    const key = [trace.id, layer, gate, first, last, trace.steps, ...page, say("table.step")].join(" ");
     if (this.#key === key) {
-      const caption = say("table.caption", {
-        tensor: tensorInWords(gate),
-        ...{ layer, from: first, to: last - 1, steps: source.steps },
-        ...{ first: page[0], last: page[page.length - 1], units: source.units(layer) },
-      });
-      this.#table.replaceChildren(...tableOf(caption, first, page, low));
+      return;
     }
+    const { low } = await trace.window(gate, layer, page, first, last, last - first);
+    this.#key = key;
+    const caption = say("table.caption", {
+      tensor: tensorInWords(gate),
+      ...{ layer, from: first, to: last - 1, steps: trace.steps },
+      ...{ first: page[0], last: page[page.length - 1], units: trace.units(layer) },
+    });
+    this.#table.replaceChildren(...tableOf(caption, first, page, low));
   }
 
   /** @param {...boolean} possible */

@@ -24,7 +24,10 @@ export class WindowCanvas {
   }
 }
 
-/** @typedef {{text: string, muted: string, line: string, accent: string, mono: string}} Ink */
+/**
+ * @typedef {{text: string, muted: string, line: string, accent: string, mark: string, panel: string,
+ *   mono: string}} Ink
+ */
 
 /** The style sheet's colours, so that there is one palette. @param {Element} node @returns {Ink} */
 export function inkOf(node) {
@@ -35,6 +38,8 @@ export function inkOf(node) {
     muted: value("--muted"),
     line: value("--line"),
     accent: value("--accent"),
+    mark: value("--mark"),
+    panel: value("--panel"),
     mono: value("--mono"),
   };
 }

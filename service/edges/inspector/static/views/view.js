@@ -21,7 +21,7 @@ export class View {
   stage;
   node;
   body = element("div", { className: "view-body" });
-  #about;
+  about;
   #title = element("h2", {});
   #what = element("p", { className: "hint" });
   #failure = element("p", { className: "problem", role: "alert" });
@@ -33,7 +33,7 @@ export class View {
   /** @param {Stage} stage @param {About} about */
   constructor(stage, about) {
     this.stage = stage;
-    this.#about = about;
+    this.about = about;
     this.node = element("details", { className: "panel view", id: about.id, hidden: true });
     this.node.append(element("summary", {}, this.#title), this.#what, this.#failure, this.body);
     this.#name();
@@ -64,8 +64,8 @@ export class View {
   }
 
   #name() {
-    this.#title.textContent = say(this.#about.title);
-    this.#what.textContent = say(this.#about.what);
+    this.#title.textContent = say(this.about.title);
+    this.#what.textContent = say(this.about.what);
   }
 
   /** The latest wish counts: what was wanted while something was drawn is drawn once, after it. @param {"trace" | "cursor"} what */
