@@ -1,4 +1,7 @@
-"""Some views of the inspector on a trace of a model's sample, with nothing else beside them."""
+"""Some views of the inspector on a trace of a model's sample, with nothing else beside them.
+
+They are put into the page of the API's reference, which has no views of its own.
+"""
 
 from typing import Any
 
@@ -21,9 +24,10 @@ _SHOW = """async ([model, ids, position]) => {
 }"""
 
 
-def show_views(page: Page, model: str, *ids: str, path: str = "/", **position: int) -> str:
+def show_views(page: Page, model: str, *ids: str, path: str = "/docs", **position: int) -> str:
     """The trace's id."""
     page.goto(path)
+    page.wait_for_selector(".operation")
     found: str = page.evaluate(_SHOW, [model, list(ids), position])
     return found
 

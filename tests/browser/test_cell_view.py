@@ -81,7 +81,7 @@ def test_the_picture_follows_the_cursor(visit: Visit, api: httpx.Client) -> None
 
 
 def test_the_tour_by_keyboard(visit: Visit, api: httpx.Client) -> None:
-    trace = show_views(visit.page, "weather", "tour-view", path="/?tour=1", unit=0, step=0)
+    trace = show_views(visit.page, "weather", "tour-view", path="/docs?tour=1", unit=0, step=0)
     words, told = visit.page.locator(".tour-words"), visit.page.locator(".tour-words .told")
     for stop in range(1, 8):
         expect(words).to_contain_text(f"Stop {stop} of 7")
@@ -113,7 +113,7 @@ _TOLD = {
 
 
 def test_a_tour_of_a_model_with_half_open_gates_says_so(visit: Visit, api: httpx.Client) -> None:
-    trace = show_views(visit.page, "letters", "tour-view", path="/?tour=5", unit=0, step=0)
+    trace = show_views(visit.page, "letters", "tour-view", path="/docs?tour=5", unit=0, step=0)
     statistics = api.get(f"/v1/traces/{trace}/statistics").json()
     largest = max(statistics["tensors"]["update"]["max"])
     assert largest < 0.9, "this model shows nothing of the kind"
