@@ -73,7 +73,9 @@ def test_both_kinds_in_characters(visit: Visit, api: httpx.Client) -> None:
     for step in range(len(text)):
         ages[step] = (1 - update[step, unit]) * (ages[step - 1] + 1 if step else 1)
     assert float(cells[2]) == pytest.approx(ages.max(), abs=0.6)
-    second.get_by_role("button", name=f"unit {unit}", exact=True).click()
+    button = second.get_by_role("button", name=f"unit {unit}", exact=True)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
     expect(second.locator(".unit-text").first.locator(".marked")).to_have_count(1)
     assert cursor(visit.page) == {
         "layer": 0,
