@@ -83,7 +83,7 @@ def make_kind(
     were where `given` is None."""
     version = target / "1"
     copytree(source / "1", version)
-    for name in ("step.onnx", "sequence.onnx"):
+    for name in ("step.onnx", "sequence.onnx", "inspect.onnx"):
         model = onnx.load(version / name)
         change(model.graph)
         onnx.save(model, version / name)

@@ -75,7 +75,10 @@ class InspectorPage:
         return round(box[0] * width / box[1]), width
 
     def chart(self, name: str) -> Locator:
-        return self.page.locator(".map", has_text=name).locator(".chart")
+        """Of a feature; drawn to the end."""
+        chart = self.page.locator(".map", has_text=name).locator(".chart")
+        expect(chart).to_have_attribute("aria-busy", "false")
+        return chart
 
     def selected(self) -> str:
         """What is selected of what was typed."""

@@ -70,6 +70,7 @@ def test_a_window_shows_nothing_before_it_is_full(inspector: InspectorPage) -> N
     assert "nothing yet" in inspector.sentence()
     assert not inspector.page.inner_text("#equation")
     inspector.point_at(0, "update", unit=2, step=20)
+    inspector.sentence()
     equation = inspector.page.inner_text("#equation").replace("−", "-")
     hidden, keep, before, update, candidate, _ = map(
         float, re.findall(r"-?[0-9]+\.[0-9]{3}", equation)

@@ -135,6 +135,7 @@ def test_keyboard_moves_the_cursor(inspector: InspectorPage, api: httpx.Client) 
     inspector.expect_progress(f"Ran {len(TEXT)} time steps")
     answer = answer_of(api, "letters", text=TEXT)
     last = len(TEXT) - 1
+    inspector.point_at(0, "reset", unit=0, step=5)
     inspector.heat_map(0, "reset").focus()
     expect(inspector.heat_map(0, "reset")).to_be_focused()
     for key, unit, step in (

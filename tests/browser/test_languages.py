@@ -98,6 +98,7 @@ def test_no_english_is_left(visit: Visit, path: str) -> None:
     )
     names = (
         r"Gatewise|GRU|API|English|HTTP|WebSocket|JSON|RFC|openapi|json|CPU|Page Up/Down|Home|End"
+        r"|letters|weather|curl|Python|PNG|CSV|NPZ|ID"
     )
     values = r"temperature|pressure|humidity|hPa|Cividis|bits?|char|error|MAE|after|before|null"
     left = re.sub(rf"(?<![A-Za-z])(?:{names}|{values}|[a-z])(?![A-Za-z])", "", text)

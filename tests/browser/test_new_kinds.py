@@ -55,12 +55,12 @@ def test_quantiles_have_a_column_for_each_level(
     inspector.run(TYPED_ROWS)
     inspector.expect_progress("Ran 2 time steps")
     inspector.point_at(0, "update", unit=0, step=0)
-    heads = inspector.page.locator(".figures thead th")
+    heads = inspector.page.locator("#outputs .figures thead th")
     expect(heads).to_have_text([*(f"{level} quantile" for level in LEVELS), "then came"])
     expected = [*answer_of(api, "quantiles", ROWS)["outputs"][0], ROWS[1][0]]
     assert inspector.figures() == {"temperature [°C]": pytest.approx(expected, rel=1e-3)}
     inspector.point_at(0, "update", unit=0, step=1)
-    expect(inspector.page.locator(".figures tbody td").last).to_have_text("—")
+    expect(inspector.page.locator("#outputs .figures tbody td").last).to_have_text("—")
 
 
 def test_labels_that_are_likely_are_named(inspector: InspectorPage, api: httpx.Client) -> None:
@@ -77,15 +77,11 @@ def test_labels_that_are_likely_are_named(inspector: InspectorPage, api: httpx.C
     assert len(counts) > 1, "steps that differ"
 
 
-def test_that_no_label_is_likely_is_said(
-    visit: Visit, inspector: InspectorPage, api: httpx.Client
-) -> None:
+def test_that_no_label_is_likely_is_said(visit: Visit, inspector: InspectorPage) -> None:
     inspector.open("labels")
     assert "No label" not in visit.page.inner_text("#outputs")
-    body = {"inputs": [[[1.0, 0.0, 1.0]]], "gates": True}
-    answer = api.post("/v1/models/labels/sequences", json=body).json()
-    answer["sequences"][0]["next"] = [[]]
-    visit.page.route("**/sequences", lambda route: route.fulfill(json=answer))
+    answer = {"from": 0, "outputs": [[0.1, 0.2, 0.3]], "next": [[]]}
+    visit.page.route("**/outputs?*", lambda route: route.fulfill(json=answer))
     inspector.run("1 0 1")
     expect(visit.page.locator("#outputs")).to_contain_text("No label is likely.")
 
@@ -122,11 +118,13 @@ def test_missing_values_are_typed_and_shown(
     inspector.expect_progress("Ran 2 time steps")
     inspector.point_at(0, "update", unit=0, step=1)
     output = answer_of(api, "gaps", [ROWS[0], [None, *ROWS[1][1:]]])["outputs"][1]
-    cells = inspector.page.locator(".figures tbody tr").first.locator("td")
+    inspector.outputs()
+    cells = inspector.page.locator("#outputs .figures tbody tr").first.locator("td")
     assert cells.nth(0).inner_text() == "missing"
     assert cells.nth(2).inner_text() == "—"
     predicted = float(cells.nth(1).inner_text().split()[0].replace("−", "-"))
     assert predicted == pytest.approx(output[0], abs=1e-3)
+    inspector.chart("temperature")
     # The chart's range is that of the numbers that there are.
     span = inspector.page.locator(".map", has_text="temperature").locator(".range").inner_text()
     assert float(span.partition(" to ")[0].replace("−", "-")) == pytest.approx(

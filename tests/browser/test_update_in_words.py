@@ -92,6 +92,7 @@ def test_every_unit_of_a_model_at_every_step(visit: Visit, api: httpx.Client) ->
         gate_values(answer, 0, gate) for gate in ("update", "candidate", "hidden")
     )
     against_the_gate = 0
+    page.point_at(0, "update", unit=0, step=0)
     page.heat_map(0, "update").focus()
     for unit in range(6):
         visit.page.keyboard.press("Home")

@@ -190,6 +190,7 @@ export class Inspector {
     const trace = isTraced(model)
       ? await OpenTrace.make(model, { model: model.name, ...kind.stepsBody(steps) })
       : await WholeSequence.run(model, steps, kind.sequenceBody(steps));
+    this.#playing = false;
     this.#leave();
     this.#look({ step: Math.min(this.#stage.cursor.position.step, trace.steps - 1) });
     this.#show(trace);
@@ -267,6 +268,7 @@ export class Inspector {
   }
 
   #reset() {
+    this.#playing = false;
     this.#leave();
     this.#show(null);
     this.#form.showProgress(null);
@@ -274,7 +276,6 @@ export class Inspector {
 
   /** No session is looked at, or fed, any longer. */
   #leave() {
-    this.#playing = false;
     this.#notice.textContent = "";
     this.#stepping?.close();
     this.#stepping = null;

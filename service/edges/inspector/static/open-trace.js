@@ -13,6 +13,8 @@ import { askTrace, describeTrace, dropTrace, makeTrace, readWindow, unitsThatFol
 
 const OUTPUTS_AT_ONCE = 128;
 const MOST_KEPT = 200;
+/** What is asked of a trace that nobody looks at any longer may lead to another question. */
+const GRACE_MS = 3000;
 const MOST_FOLLOWING = 100_000;
 /** What an order by correlation begins with; the name of the marking comes behind it. */
 export const FOLLOWING = "following:";
@@ -62,6 +64,9 @@ export class OpenTrace extends EventTarget {
   planned = 0;
   /** Whether somebody else may want it: it then ends by its time to live. */
   shared = false;
+  /** How many answers are awaited. */
+  #open = 0;
+  #isClosed = false;
   /** @type {Map<string, Promise<any>>} what was asked of the steps that there are now */
   #asked = new Map();
 
@@ -95,10 +100,40 @@ export class OpenTrace extends EventTarget {
     return trace;
   }
 
-  /** Nobody looks at it any longer. */
+  /** Nobody looks at it any longer. What is still awaited comes before it is dropped. */
   close() {
-    if (this.made !== null && !this.shared) {
-      dropTrace(this.id);
+    this.#isClosed = this.made !== null && !this.shared;
+    this.#dropLater();
+  }
+
+  /** It is looked at again. */
+  reopen() {
+    this.#isClosed = false;
+  }
+
+  #dropLater() {
+    if (!this.#isClosed || this.#open > 0) {
+      return;
+    }
+    setTimeout(() => {
+      if (this.#isClosed && this.#open === 0) {
+        this.#isClosed = false;
+        dropTrace(this.id);
+      }
+    }, GRACE_MS);
+  }
+
+  /**
+   * @template Answer
+   * @param {Promise<Answer>} asked
+   */
+  async #await(asked) {
+    this.#open += 1;
+    try {
+      return await asked;
+    } finally {
+      this.#open -= 1;
+      this.#dropLater();
     }
   }
 
@@ -128,7 +163,7 @@ export class OpenTrace extends EventTarget {
   /** See whether the session has gone on. */
   async refresh() {
     const before = this.described;
-    const now = await describeTrace(this.id);
+    const now = await this.#await(describeTrace(this.id));
     if (now.to === before.to && now.from === before.from) {
       return;
     }
@@ -154,14 +189,15 @@ export class OpenTrace extends EventTarget {
    * @returns {Promise<TensorWindow>}
    */
   async window(tensor, layer, units, from, to, columns) {
-    const found = await readWindow(this.id, {
+    const query = {
       tensor,
       layer,
       ...(units === null ? {} : { units: units.join(",") }),
       from: this.first + from,
       to: this.first + Math.min(to, this.steps),
       columns,
-    });
+    };
+    const found = await this.#await(readWindow(this.id, query));
     return { ...found, from: found.from - this.first, to: found.to - this.first };
   }
 
@@ -264,7 +300,7 @@ export class OpenTrace extends EventTarget {
   async outputs(from, to) {
     const query = { from: this.first + from, to: this.first + to };
     // Not through `ask`: whoever wants many of them keeps them.
-    return (await askTrace(this.id, "outputs", query)).outputs;
+    return (await this.#await(askTrace(this.id, "outputs", query))).outputs;
   }
 
   /**
@@ -285,7 +321,7 @@ export class OpenTrace extends EventTarget {
     if (kept !== undefined) {
       return kept;
     }
-    const asked = ask();
+    const asked = this.#await(ask());
     this.#asked.set(key, asked);
     // What failed may go well the next time.
     asked.catch(() => this.#asked.delete(key));
@@ -301,7 +337,7 @@ export class OpenTrace extends EventTarget {
     if (from === null || to === null || from + begin >= to) {
       return;
     }
-    const found = await askTrace(this.id, "inputs", { from: from + begin, to });
+    const found = await this.#await(askTrace(this.id, "inputs", { from: from + begin, to }));
     const steps = found.text === undefined ? found.inputs : Array.from(found.text);
     const { token, vocabulary } = this.model.input;
     // Items are known by their names.

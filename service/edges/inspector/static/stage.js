@@ -22,6 +22,7 @@ export class Stage extends EventTarget {
       trace?.addEventListener(type, this.#pass);
     }
     this.#trace = trace;
+    trace?.reopen();
     this.dispatchEvent(new Event("trace"));
   }
 }

@@ -74,6 +74,7 @@ export class LineChart {
   /** There are other values. */
   outdate() {
     this.#isOutdated = true;
+    this.#figure.ariaBusy = "true";
   }
 
   /**
@@ -84,6 +85,7 @@ export class LineChart {
    */
   draw(trace, outputs, view, gutter) {
     const chart = this.#chartFor(gutter, view.width);
+    this.#figure.ariaBusy = String(!outputs.has(Math.max(0, view.first - 1), Math.min(view.last, trace.steps)));
     if (this.#isOutdated) {
       this.#isOutdated = false;
       const data = this.#data(trace, outputs);
