@@ -42,6 +42,7 @@ def draft_of(trained: TrainedModel) -> Draft:
         task=trained.task,
         input=trained.input,
         output=trained.output,
+        input_ranges=trained.input_ranges,
         scores=trained.scores,
         provenance=trained.provenance,
         files={},

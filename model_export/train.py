@@ -93,6 +93,7 @@ def train(
         provenance=_provenance(task, recipe, best.seed, created_at),
         curve=best.curve,
         samples=task.samples,
+        input_ranges=task.input_ranges,
     )
 
 

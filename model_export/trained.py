@@ -31,7 +31,8 @@ class TrainedModel:
     """A trained network with everything its bundle says about it.
 
     `baselines` says of each simple model what was chosen for it. `samples` are real held-out
-    sequences, [T, F] float32 or [T] int64, by the names of their series.
+    sequences, [T, F] float32 or [T] int64, by the names of their series. `input_ranges` are the
+    least and the largest value of each input in the training part.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class TrainedModel:
     provenance: Provenance
     curve: Curve
     samples: Mapping[str, NDArray[Any]]
+    input_ranges: tuple[tuple[float, float], ...] = ()
 
     @property
     def sample(self) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """`python -m service`: serve the models of a repository; or, with words first, a command."""
 
+import os
 import sys
 from itertools import takewhile
 from typing import NoReturn
@@ -65,6 +66,8 @@ def _steer(arguments: list[str]) -> None:
 
 def serve(settings: Settings) -> None:
     """Load, then listen. Whatever cannot be served ends the process with one line."""
+    # Before NumPy is imported. More threads than these would take the cores from steps of sessions.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(settings.threads))
     # Imported here so that --help and a wrong flag answer at once.
     from service.app import load
     from service.errors import GatewiseError

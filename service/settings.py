@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where graphs run; cuda refuses to start without a usable GPU."
     )
-    threads: int = Field(default=1, ge=1, description="Threads of ONNX Runtime within one run.")
+    threads: int = Field(
+        default=1, ge=1, description="Threads of ONNX Runtime, and of NumPy, within one run."
+    )
     session_ttl_seconds: float = Field(
         default=30 * 86400.0,
         gt=0,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,7 +21,7 @@ from model_export.model.network import Network
 from model_export.recipes.characters import CharactersRecipe
 from model_export.tasks.losses import bits_of
 from model_export.tasks.split import split_of
-from model_export.tasks.task import Batch
+from model_export.tasks.task import Batch, Ranges
 from service.bundle.manifest import Score
 from service.bundle.signatures import Probabilities, Tokens
 
@@ -86,8 +87,20 @@ class Characters:
 
     @property
     def samples(self) -> Mapping[str, NDArray[Any]]:
-        tokens: NDArray[Any] = self._tokens[self.split.validation :][:_SAMPLE].numpy()
-        return {"": tokens}
+        held_out: NDArray[Any] = self._tokens[self.split.validation :].numpy()
+        return {"": held_out[self._line_begin(held_out) :][:_SAMPLE]}
+
+    def _line_begin(self, tokens: NDArray[Any]) -> int:
+        """The first character of a line that leaves a whole sample; 0 where there is none."""
+        vocabulary = self.input.vocabulary
+        if vocabulary is None or "\n" not in vocabulary:
+            return 0
+        ends = np.flatnonzero(tokens[: len(tokens) - _SAMPLE] == vocabulary.index("\n"))
+        return int(ends[0]) + 1 if len(ends) else 0
+
+    @property
+    def input_ranges(self) -> Ranges:
+        return ()
 
     @property
     def epoch_length(self) -> int:

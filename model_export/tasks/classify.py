@@ -37,7 +37,7 @@ from model_export.tasks.losses import bits_of
 from model_export.tasks.reading import fill_of, read_options, repairs, units_of
 from model_export.tasks.sequences import answered, in_turn, notes_on_copies, padded, shuffled
 from model_export.tasks.split import parts_of
-from model_export.tasks.task import Batch, mean_of, score_of
+from model_export.tasks.task import Batch, mean_of, ranges_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Classes, Values
 
@@ -69,6 +69,7 @@ class Classify:
                 )
         units = units_of(recipe.units, len(data.inputs))
         self.input = Values(names=data.inputs, units=units, missing=recipe.missing != "refuse")
+        self.input_ranges = ranges_of(rows)
         self.output = Classes(names=self._labels)
         self.config = NetworkConfig(
             front=ValuesFront(

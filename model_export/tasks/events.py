@@ -24,7 +24,7 @@ from model_export.tasks.losses import bits_of
 from model_export.tasks.reading import read_options
 from model_export.tasks.sequences import answered, in_turn, next_steps, shuffled
 from model_export.tasks.split import split_of
-from model_export.tasks.task import Batch, mean_of, score_of
+from model_export.tasks.task import Batch, Ranges, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Probabilities, Tokens
 
@@ -100,6 +100,10 @@ class Events:
     def samples(self) -> Mapping[str, NDArray[Any]]:
         rows: NDArray[Any] = np.concatenate(self._log.sessions[self.split.validation :])[:_SAMPLE]
         return {"": rows}
+
+    @property
+    def input_ranges(self) -> Ranges:
+        return ()
 
     @property
     def epoch_length(self) -> int:

@@ -25,7 +25,7 @@ from model_export.tasks.reading import fill_of, read_options, repairs, units_of
 from model_export.tasks.roll import Feedback, roll
 from model_export.tasks.series_parts import divided, splits_of
 from model_export.tasks.series_scores import SeriesScores
-from model_export.tasks.task import Batch, mean_of
+from model_export.tasks.task import Batch, Ranges, mean_of, ranges_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Quantiles, Values
 
@@ -122,6 +122,10 @@ class Forecast:
             for series, part in zip(self._table.series, self._parts, strict=True)
         }
         return dict(sorted(held_out.items(), key=lambda item: -len(item[1])))
+
+    @property
+    def input_ranges(self) -> Ranges:
+        return self._moments.ranges
 
     @property
     def epoch_length(self) -> int:
@@ -285,11 +289,13 @@ def read_table(recipe: ForecastRecipe) -> Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
-    """Of every column in the training parts: mean, standard deviation, and that of its steps."""
+    """Of every column in the training parts: mean, standard deviation, that of its steps, and the
+    least and the largest value."""
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     step: NDArray[np.float64]
+    ranges: Ranges
 
     @classmethod
     def of(cls, training: list[NDArray[np.float64]], table: Table) -> "_Moments":
@@ -301,7 +307,7 @@ class _Moments:
                     f"{table.source.description}: column {name!r} {fault}; {_without(table, name)}"
                 )
         steps = np.array([step_spread(training, column) for column in range(rows.shape[1])])
-        return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps)
+        return cls(np.nanmean(rows, axis=0), np.nanstd(rows, axis=0), steps, ranges_of(rows))
 
 
 def _fault_of(training: list[NDArray[np.float64]], column: int) -> str | None:

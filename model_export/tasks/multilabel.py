@@ -21,7 +21,7 @@ from model_export.model.config import LabelsHead, NetworkConfig, ValuesFront
 from model_export.model.network import Network
 from model_export.recipes.multilabel import MultilabelRecipe
 from model_export.tasks.sequences import answered, in_turn, next_steps, notes_on_copies, shuffled
-from model_export.tasks.task import Batch, mean_of, score_of
+from model_export.tasks.task import Batch, Ranges, mean_of, score_of
 from service.bundle.manifest import Score
 from service.bundle.signatures import Labels, Values
 
@@ -108,6 +108,10 @@ class Multilabel:
     def samples(self) -> Mapping[str, NDArray[Any]]:
         rows: NDArray[Any] = max(self._test, key=len).numpy()
         return {"": rows}
+
+    @property
+    def input_ranges(self) -> Ranges:
+        return ()
 
     @property
     def epoch_length(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from model_export.model.config import NetworkConfig
 from model_export.model.network import Network
 from service.bundle.manifest import Score
 from service.bundle.signatures import InputSignature, OutputSignature
+
+Ranges = tuple[tuple[float, float], ...]
+"""The least and the largest value of each input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class Task(Protocol):
         by their names, the longest first."""
 
     @property
+    def input_ranges(self) -> Ranges:
+        """The least and the largest value of each input in the training part; none of tokens, and
+        of labels that are on or off."""
+
+    @property
     def epoch_length(self) -> int:
         """Batches in an epoch."""
 
@@ -84,6 +93,12 @@ class Task(Protocol):
 
     def test_scores(self, network: Predictor) -> tuple[Score, ...]:
         """The network beside its baselines on the test part."""
+
+
+def ranges_of(rows: NDArray[np.floating]) -> Ranges:
+    """Of the columns of rows [N, F], missing values left out."""
+    least, largest = np.nanmin(rows, axis=0), np.nanmax(rows, axis=0)
+    return tuple(zip(least.tolist(), largest.tolist(), strict=True))
 
 
 def score_of(

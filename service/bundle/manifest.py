@@ -207,7 +207,8 @@ class Manifest(_Record):
     to the last one of what came. The first `ready_at` − 1 steps of a session have no answer yet;
     an answer comes `delay` steps late where the model looks so far ahead. `window` is the number
     of inputs that a session's answer depends on, where it is not all of them. Whole sequences have
-    `steps`, where there is a number, and at least `fewest_steps`.
+    `steps`, where there is a number, and at least `fewest_steps`. `input_ranges` are the least and
+    the largest value of each input that the model was trained on; none where nobody knows.
     """
 
     format: Literal[2] = 2
@@ -217,6 +218,7 @@ class Manifest(_Record):
     opset: int
     input: InputSignature
     output: OutputSignature
+    input_ranges: tuple[tuple[float, float], ...] = ()
     answers: Literal["each step", "last step"] = "each step"
     sessions: bool = True
     reason: str | None = None
@@ -323,6 +325,12 @@ class Manifest(_Record):
         if output.says_of_inputs:
             raise ValueError("`missing` and `known_ahead` are said of inputs")
         return output
+
+    @model_validator(mode="after")
+    def _ranges_are_of_the_inputs(self) -> "Manifest":
+        if self.input_ranges and len(self.input_ranges) != len(self.input.columns):
+            raise ValueError("`input_ranges` has a range for each input, or none")
+        return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Manifest":

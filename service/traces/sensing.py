@@ -102,6 +102,7 @@ def _by_gradient(run: Run, last: Slice, output: int, depth: int) -> Working[Sens
     slices = (_layers(run, one) for one in run.backwards(step + 1))
     cells = [cell_of(run, layer) for layer in range(len(run.layers))]
     found = swept(slices, cells, step, gradients, depth=depth)
+    found.inputs[-1] += _past_the_layers(inspection, run, last, output)
     given = np.concatenate(
         [recorded(run, 0, one).tensors[LAYER_INPUT] for one in run.slices(found.begin, step + 1)]
     ).astype(np.float64)
@@ -135,21 +136,80 @@ def _of_hidden(
     return [slopes[layer.span] for layer in manifest.layers]
 
 
+def _past_the_layers(
+    inspection: Inspection, run: Run, last: Slice, output: int
+) -> NDArray[np.float64]:
+    """∂output/∂(what the first layer is given) [I] of this step, the hidden states left as they
+    are: heads may add what they say to the input itself. Tokens are added to nothing.
+
+    A row of inputs is nudged, and moves both the output and what the layer is given: the gradient
+    is the shortest one that says the same.
+    """
+    width = recorded(run, 0, last).tensors[LAYER_INPUT].shape[1]
+    if last.inputs.dtype.kind != "f":
+        return np.zeros(width)
+    known = np.where(np.isnan(run.inputs), 0, run.inputs).astype(np.float64)
+    spread = known.std(axis=0)
+    sizes = np.where(spread > 0, _NUDGE * spread, _NUDGE).astype(np.float32)
+    columns = range(len(sizes))
+    found = [
+        _columns_nudged(inspection, last, output, sizes, columns[first : first + _NUDGED])
+        for first in range(0, len(sizes), _NUDGED)
+    ]
+    slopes = np.concatenate([slope for slope, _ in found])
+    moved = np.concatenate([given for _, given in found])
+    return np.asarray(np.linalg.pinv(moved) @ slopes)
+
+
+def _columns_nudged(
+    inspection: Inspection,
+    last: Slice,
+    output: int,
+    sizes: NDArray[np.float32],
+    columns: Sequence[int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """∂output/∂x [n] and ∂(what the first layer is given)/∂x [n, I] of some columns x of the input;
+    0 of one that is missing."""
+    count = len(columns)
+    rows = np.repeat(last.inputs, 2 * count, axis=0)
+    ahead, behind = np.arange(count), count + np.arange(count)
+    rows[ahead, columns] += sizes[columns]
+    rows[behind, columns] -= sizes[columns]
+    states = _states_after(last, 2 * count)
+    looked = inspection.look(rows, states, _nothing_written(last, 2 * count))
+    apart = rows[ahead, columns].astype(np.float64) - rows[behind, columns]
+    outputs = looked.output[:, output].astype(np.float64)
+    given = looked.layer_inputs[0].astype(np.float64)
+    slopes = (outputs[ahead] - outputs[behind]) / apart
+    moved = (given[ahead] - given[behind]) / apart[:, np.newaxis]
+    return np.nan_to_num(slopes), np.nan_to_num(moved)
+
+
+def _states_after(last: Slice, count: int) -> NDArray[np.float32]:
+    """The state [S] after a step, `count` times."""
+    hidden = last.looked.tensors[HIDDEN][0]
+    states = np.repeat(last.looked.state, count, axis=0)
+    states[:, : len(hidden)] = hidden
+    return states
+
+
+def _nothing_written(last: Slice, count: int) -> dict[str, SetGate]:
+    """Every update set to 0, so that the hidden states are those of the state that is given."""
+    shape = (count, last.looked.tensors[HIDDEN].shape[1])
+    return {"update": SetGate(np.ones(shape, np.float32), np.zeros(shape, np.float32))}
+
+
 def _slopes(
     inspection: Inspection, last: Slice, output: int, units: Sequence[int]
 ) -> NDArray[np.float64]:
     """∂output/∂hidden of some units, by a nudge of each to both sides."""
-    hidden = last.looked.tensors[HIDDEN][0]
-    count, width = len(units), len(hidden)
-    states = np.repeat(last.looked.state, 2 * count, axis=0)
-    states[:, :width] = hidden
+    count = len(units)
+    states = _states_after(last, 2 * count)
     ahead, behind = np.arange(count), count + np.arange(count)
     states[ahead, units] += np.float32(_NUDGE)
     states[behind, units] -= np.float32(_NUDGE)
-    shape = (2 * count, width)
-    nothing_written = SetGate(np.ones(shape, np.float32), np.zeros(shape, np.float32))
     inputs = np.repeat(last.inputs, 2 * count, axis=0)
-    looked = inspection.look(inputs, states, {"update": nothing_written})
+    looked = inspection.look(inputs, states, _nothing_written(last, 2 * count))
     found = looked.output[:, output].astype(np.float64)
     apart = states[ahead, units].astype(np.float64) - states[behind, units]
     return np.asarray((found[:count] - found[count:]) / apart)

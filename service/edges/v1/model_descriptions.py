@@ -56,6 +56,7 @@ def _described(versions: Versions, engine: Engine, report: str | None) -> dict[s
         "task": manifest.task,
         "input": manifest.input,
         "output": manifest.output,
+        "input_ranges": list(manifest.input_ranges),
         "takes": manifest.input.described,
         "gives": manifest.output.described,
         "answers": manifest.answers,
@@ -86,6 +87,9 @@ def _layer(index: int, layer: Layer) -> LayerAnswer:
         offset=layer.offset,
         reset=layer.reset,
         gates=list(layer.gates),
+        gate_activation=layer.gate_activation,
+        candidate_activation=layer.candidate_activation,
+        clip=layer.clip,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.bundle.manifest import Reset, Score
+from service.bundle.manifest import Activation, Reset, Score
 from service.bundle.signatures import InputSignature, OutputSignature
 from service.edges.http.openapi import ProblemDetails
 from service.errors import SessionDamaged
@@ -266,6 +266,12 @@ class LayerAnswer(_Answer):
     offset: int
     reset: Reset
     gates: list[str] = Field(description="Beside these, `hidden` can be shown.")
+    gate_activation: Activation
+    candidate_activation: Activation
+    clip: float | None = Field(
+        description="What the activations are applied to lies within ± this; null where it may be "
+        "anything."
+    )
 
 
 class SegmentAnswer(_Answer):
@@ -309,6 +315,10 @@ class VersionAnswer(_Answer):
     task: str
     input: InputSignature
     output: OutputSignature
+    input_ranges: list[tuple[float, float]] = Field(
+        description="The least and the largest value of each input that the model was trained on; "
+        "empty where nobody knows."
+    )
     takes: str = Field(description="The inputs in words, for people.")
     gives: str = Field(description="The outputs in words, for people.")
     answers: Literal["each step", "last step"] = Field(

@@ -80,3 +80,29 @@ def test_a_text_may_begin_within_quotes(begin: int) -> None:
     found = markings_of(Tokens(size=len(vocabulary), vocabulary=vocabulary), inputs)
     if '"' in JSON_TEXT[begin:]:
         assert found["open quotes"].tolist() == whole[begin:]
+
+
+@pytest.mark.parametrize(
+    ("text", "begins_inside"),
+    [
+        ('", "a": "b"', True),
+        ('and so on." He left. "No', True),
+        ('word",\n  "next"', True),
+        ('"a": "b"', False),
+        ('he said "yes" and', False),
+        ('("a", 1)', False),
+        ('x="a"', False),
+        ('""', False),
+        ("none at all", False),
+        ("", False),
+    ],
+)
+def test_a_text_may_begin_inside_quotes(text: str, begins_inside: bool) -> None:
+    vocabulary = tuple(sorted({*text, '"', "x"}))
+    signature = Tokens(size=len(vocabulary), vocabulary=vocabulary)
+    tokens = np.array([vocabulary.index(one) for one in text], np.int64)
+    open_quotes = markings_of(signature, tokens)["open quotes"]
+    inside = begins_inside
+    for character, marked in zip(text, open_quotes, strict=True):
+        inside ^= character == '"'
+        assert marked == inside

@@ -254,3 +254,10 @@ def test_a_sample_that_is_none(folder: Path, arrays: dict[str, NDArray[np.float6
     change_manifest(folder, lambda manifest: manifest["files"].update({"sample.npz": digest}))
     with pytest.raises(BundleCorrupt, match=r"sample.npz has no array `input` of float32"):
         read_bundle(folder).sample()
+
+
+@pytest.mark.parametrize("ranges", [[[0, 1]], [[0, 1]] * 4])
+def test_ranges_of_other_inputs(folder: Path, ranges: list[list[float]]) -> None:
+    change_manifest(folder, lambda manifest: manifest.update(input_ranges=ranges))
+    with pytest.raises(BundleCorrupt, match="a range for each input, or none"):
+        read_bundle(folder)

@@ -96,3 +96,19 @@ def test_what_nobody_may_have_meant_is_told(tmp_path: Path) -> None:
 def test_too_short_a_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has 150 characters, too few for batches of 3 × 5"):
         task(tmp_path, length=150)
+
+
+def test_the_sample_begins_with_a_line(tmp_path: Path) -> None:
+    """Whoever reads it need not guess what it is in the middle of."""
+    text = "".join(f"line {number} of many\n" for number in range(2000))
+    path = tmp_path / "lines.txt"
+    path.write_text(text, "utf-8")
+    loaded = Characters.load(RECIPE.model_copy(update={"data": str(path)}))
+    (sample,) = loaded.samples.values()
+    vocabulary = loaded.input.vocabulary
+    assert vocabulary is not None
+    shown = "".join(vocabulary[token] for token in sample)
+    assert len(shown) == 2048
+    held_out = text[loaded.split.validation :]
+    assert held_out.startswith(shown) or held_out.partition("\n")[2].startswith(shown)
+    assert shown.startswith("line ")

@@ -449,3 +449,12 @@ def test_series_that_are_too_short_for_a_window_are_named() -> None:
     told = task_of(table_of(ONE, ONE[:15])).read
     assert [line for line in told if "fewer than a window of 14" in line]
     assert not [line for line in task_of(table_of(ONE)).read if "fewer than" in line]
+
+
+def test_the_ranges_are_those_of_the_training_part() -> None:
+    rows = TWO.copy()
+    rows[3, 1], rows[100] = np.nan, 1e6
+    ranges = task_of(table_of(rows), missing="last").input_ranges
+    training = rows[:84]
+    expected = zip(np.nanmin(training, axis=0), np.nanmax(training, axis=0), strict=True)
+    assert ranges == tuple(expected)

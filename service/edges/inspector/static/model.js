@@ -12,6 +12,8 @@
  * @property {unknown} [missing] how missing values are taken, if they are
  */
 
+/** @typedef {{name: string, alpha: number | null, beta: number | null}} Activation as ONNX names it */
+
 /**
  * @typedef {object} Layer
  * @property {number} layer
@@ -19,6 +21,9 @@
  * @property {number} lanes
  * @property {"before"|"after"} reset
  * @property {string[]} gates
+ * @property {Activation} gate_activation
+ * @property {Activation} candidate_activation
+ * @property {number | null} clip of what the activations are applied to
  */
 
 /**
@@ -39,6 +44,7 @@
  * @property {string} task
  * @property {Signature} input
  * @property {Signature} output
+ * @property {[number, number][]} input_ranges what it was trained on; empty where nobody knows
  * @property {string} takes
  * @property {string} gives
  * @property {boolean} sessions

@@ -30,7 +30,8 @@ class Expected:
 
     @property
     def output(self) -> Array:
-        return self.run.output[0]
+        output: Array = self.run.output[0]
+        return output
 
     def tensor(self, name: str, layer: int) -> Array:
         """[T, U] of a gate, `hidden`, `before`, `keep` or one of TERMS."""

@@ -3,7 +3,7 @@
 import { byId, byIdOf, element } from "../elements.js";
 import { inputKindOf } from "./kinds.js";
 import { indicesOf } from "./places.js";
-import { farValues } from "./sample-range.js";
+import { farValues } from "./far-values.js";
 import { onLanguageChange, say } from "../texts.js";
 import { isTraced } from "../whole-sequence.js";
 import { measure } from "../words.js";

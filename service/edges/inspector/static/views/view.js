@@ -28,6 +28,7 @@ export class View {
   /** @type {Set<"trace" | "cursor">} */
   #wanted = new Set();
   #isBusy = false;
+  #hasFailed = false;
 
   /** @param {Stage} stage @param {About} about */
   constructor(stage, about) {
@@ -57,6 +58,11 @@ export class View {
   /** The cursor has moved. @param {OpenTrace} _trace @param {Position} _position */
   async follow(_trace, _position) {}
 
+  /** Draw all of it again. */
+  redraw() {
+    this.#want("trace");
+  }
+
   #name() {
     this.#title.textContent = say(this.about.title);
     this.#what.textContent = say(this.about.what);
@@ -75,7 +81,8 @@ export class View {
   async #draw() {
     this.#isBusy = true;
     while (this.#wanted.size > 0) {
-      const isAnew = this.#wanted.has("trace");
+      // What failed has left nothing to go on with.
+      const isAnew = this.#wanted.has("trace") || this.#hasFailed;
       this.#wanted.clear();
       const { trace, cursor } = this.stage;
       if (trace === null || this.node.hidden || !this.node.open) {
@@ -87,7 +94,9 @@ export class View {
         }
         await this.follow(trace, cursor.position);
         this.#failure.textContent = "";
+        this.#hasFailed = false;
       } catch (problem) {
+        this.#hasFailed = true;
         this.#fail(problem);
       }
     }

@@ -1,4 +1,4 @@
-/** Whether numbers lie far outside of what a model has seen, as far as its own sample tells. */
+/** Whether numbers lie far outside of what a model has seen. */
 
 /** @import {Model, Step} from "../model.js" */
 
@@ -12,18 +12,19 @@
  */
 
 /**
- * Numbers that are outside of the sample's range by more than its width. The service does not tell
- * what it was trained on, so this is a hint: the sample is short.
+ * Numbers that are outside of what the model was trained on by more than the width of that range. Of
+ * a model that does not say, its sample stands for it, which is short: then this is a hint.
  *
  * @param {Model} model
  * @param {Step[]} steps
  * @returns {FarValue[]} in the order in which they were typed
  */
-export function farValues({ input, example }, steps) {
+export function farValues({ input, input_ranges, example }, steps) {
   if (input.kind !== "values" || !example.inputs) {
     return [];
   }
-  const ranges = input.names.map((_, part) => rangeOf(example.inputs ?? [], part));
+  const ranges =
+    input_ranges.length > 0 ? input_ranges : input.names.map((_, part) => rangeOf(example.inputs ?? [], part));
   return steps.flatMap((step, index) =>
     ranges.flatMap(([low, high], part) => {
       const value = Array.isArray(step) ? step[part] : null;
