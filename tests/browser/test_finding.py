@@ -32,7 +32,7 @@ def open_first(visit: Visit, address: str) -> float:
     visit.page.goto(address)
     InspectorPage(visit).expect_settled()
     expect(visit.page.locator("#finding-sentence")).to_contain_text("r\u00a0=\u00a0")
-    visit.page.wait_for_function("document.querySelector('#flow').width > 300")
+    expect(visit.page.locator("#flow")).to_have_attribute("aria-busy", "false")
     return time.monotonic() - began
 
 
@@ -136,8 +136,8 @@ def test_one_may_type_a_text_of_ones_own(visit: Visit) -> None:
     visit.page.click("#finding-invite")
     expect(visit.page.locator("#input")).to_be_focused()
     unit = place_of(visit)["unit"]
-    page.run('a "quoted night" and not')
-    page.expect_progress("Ran 24 time steps")
+    page.run('a "tank night" and not')
+    page.expect_progress("Ran 22 time steps")
     expect(visit.page.locator("#finding-notice")).to_contain_text("reads another input")
     assert f"unit {unit}," in page.sentence()
 
