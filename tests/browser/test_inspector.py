@@ -367,10 +367,10 @@ def test_of_a_long_text_only_what_is_seen_is_in_the_page(
 ) -> None:
     text = "abcdefgh. " * 10_000
     inspector.open("letters")
+    inspector.point_at(0, "update", unit=1, step=0)
     inspector.run(text)
     progress = inspector.page.locator("#progress")
     expect(progress).to_contain_text("Ran 100000 time steps", timeout=30_000)
-    inspector.point_at(0, "update", unit=1, step=0)
     inspector.page.locator("#text").focus()
     inspector.page.keyboard.press("End")
     inspector.page.keyboard.press("ArrowLeft")

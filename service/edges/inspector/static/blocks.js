@@ -119,10 +119,11 @@ const MOST_ROWS = 4096;
  * What came out of every step; null where there is nothing yet.
  *
  * @param {OpenTrace} trace
- * @param {number} width of an output
  * @returns {Blocks<(number | null)[] | null>}
  */
-export function outputsOf(trace, width) {
-  const size = Math.max(64, Math.min(MOST_ROWS, Math.floor(NUMBERS_AT_ONCE / Math.max(1, width))));
+export function outputsOf(trace) {
+  const { width, names, levels } = trace.model.output;
+  const numbers = width ?? Math.max(1, names.length * (levels?.length ?? 1));
+  const size = Math.max(64, Math.min(MOST_ROWS, Math.floor(NUMBERS_AT_ONCE / numbers)));
   return new Blocks(trace, size, (from, to) => trace.outputs(from, to));
 }

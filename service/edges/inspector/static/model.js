@@ -6,7 +6,7 @@
  * @property {string[]} names
  * @property {string[]} units
  * @property {number[]} levels of quantiles
- * @property {number} width how many numbers an output has
+ * @property {number} [width] of probabilities of tokens
  * @property {string[]} [vocabulary] of tokens
  * @property {string} [token] what a token is: "item", …
  * @property {unknown} [missing] how missing values are taken, if they are

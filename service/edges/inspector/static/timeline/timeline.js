@@ -128,7 +128,7 @@ export class Timeline extends EventTarget {
     if (trace.model !== this.#model) {
       this.#build(trace.model);
     }
-    this.#outputs = outputsOf(trace, trace.model.output.width);
+    this.#outputs = outputsOf(trace);
     this.#tiles = new Tiles(trace);
     for (const numbers of [this.#outputs, this.#tiles]) {
       numbers.addEventListener("failed", (event) => this.#fail(/** @type {CustomEvent} */ (event).detail));
