@@ -168,6 +168,8 @@ export class Inspector {
       return;
     }
     this.#model = model;
+    // Another model may lack the layer or the unit.
+    this.#look({ layer: 0, gate: "update", unit: 0, step: 0 });
     this.#finding.clear();
     byId("model-card").replaceChildren(...modelCard(model));
     this.#form.adapt(model);

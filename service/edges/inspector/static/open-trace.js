@@ -169,7 +169,7 @@ export class OpenTrace extends EventTarget {
     }
     this.described = now;
     this.#asked.clear();
-    if (now.from !== before.from) {
+    if (now.from !== before.from || this.steps === 0) {
       this.inputs = [];
       await this.#readInputs(0);
       this.dispatchEvent(new Event("restarted"));

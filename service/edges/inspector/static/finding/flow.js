@@ -236,6 +236,7 @@ export class Flow {
     const from = Math.max(0, Math.floor(first));
     const to = Math.min(trace.steps, Math.ceil(first + this.#across()) + 1);
     this.#values.forEach((values) => values.need(from, to + AHEAD));
+    canvas.ariaBusy = String(![...this.#values.values()].every((values) => values.has(from, to)));
     const ink = inkOf(canvas);
     const x = (/** @type {number} */ step) => gutter + (step - first) * cell;
     const shown = { context, ink, from, to, x, cell, gutter, width };

@@ -86,7 +86,8 @@ export class LineChart {
   draw(trace, outputs, view, gutter) {
     const chart = this.#chartFor(gutter, view.width);
     this.#figure.ariaBusy = String(!outputs.has(Math.max(0, view.first - 1), Math.min(view.last, trace.steps)));
-    if (this.#isOutdated) {
+    const isOutdated = this.#isOutdated;
+    if (isOutdated) {
       this.#isOutdated = false;
       const data = this.#data(trace, outputs);
       this.#span = spanOf(data.slice(1));
@@ -101,6 +102,10 @@ export class LineChart {
     chart.batch(() => {
       chart.setScale("y", { min: this.#span[0], max: this.#span[1] });
       chart.setScale("x", { min, max: min + view.width / view.cell });
+      if (isOutdated) {
+        // Where the scales stay as they are, other values alone are no reason for it to draw.
+        chart.redraw();
+      }
     });
   }
 
