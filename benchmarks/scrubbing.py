@@ -7,9 +7,9 @@ requestAnimationFrame while keys and the mouse move the cursor once a frame.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import httpx
 import numpy as np
@@ -32,10 +32,13 @@ _SCRUB = """async ([canvas, moves, kind]) => {
         times.push(time);
         if (kind === "keys") {
             const key = move % 3 === 2 ? "ArrowDown" : "ArrowRight";
-            canvas.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+            const options = {key, bubbles: true, cancelable: true};
+            canvas.dispatchEvent(new KeyboardEvent("keydown", options));
         } else {
-            const at = {clientX: left + (width * move) / moves, clientY: box.top + 40 + 60 * Math.sin(move / 20)};
-            canvas.dispatchEvent(new PointerEvent("pointermove", {...at, bubbles: true}));
+            const clientX = left + (width * move) / moves;
+            const clientY = box.top + 100 + 60 * Math.sin(move / 20);
+            const options = {clientX, clientY, bubbles: true};
+            canvas.dispatchEvent(new PointerEvent("pointermove", options));
         }
     }
     return times.slice(1).map((time, index) => time - times[index]);
@@ -77,7 +80,7 @@ def measure(page: Page) -> None:
         _report(kind, page.evaluate(_SCRUB, [canvas.element_handle(), MOVES, kind]))
 
 
-def _report(kind: str, times: Any) -> None:
+def _report(kind: str, times: Sequence[float]) -> None:
     milliseconds = np.array(times)
     median, late = np.median(milliseconds), np.quantile(milliseconds, 0.95)
     print(

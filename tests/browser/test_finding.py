@@ -1,14 +1,14 @@
-"""What a visitor sees without a click: a unit of the model that does something, found by the service."""
+"""What a visitor sees without a click: a unit that does something, found by the service."""
 
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import expect
 
 from service.analysis.markings import markings_of
@@ -42,7 +42,9 @@ def sample_of(api: httpx.Client, model: str) -> str:
     return trace_id
 
 
-def correlations(api: httpx.Client, trace: str, place: dict[str, str], marking: Any) -> list[float]:
+def correlations(
+    api: httpx.Client, trace: str, place: dict[str, str], marking: NDArray[np.float64]
+) -> list[float]:
     """Pearson's r of a unit and a marking on each half of the steps."""
     layer, tensor, unit = place["layer"], place["gate"], place["unit"]
     window = api.get(
@@ -65,8 +67,7 @@ def test_the_first_visit(
 ) -> None:
     seconds = open_first(visit, "/")
     record_property("seconds_to_the_finding", seconds)
-    print(f"the finding is there after {seconds:.1f} s")
-    assert seconds < AT_MOST_SECONDS
+    assert seconds < AT_MOST_SECONDS, f"the finding is there after {seconds:.1f} s"
     said = visit.page.inner_text("#finding-sentence")
     assert "Hidden unit" in said and "of characters follows open quotes" in said
     place = place_of(visit)

@@ -360,3 +360,30 @@ def test_the_values_can_be_read_as_a_table(inspector: InspectorPage, api: httpx.
     shown = [row.locator("td").all_inner_texts() for row in rows.all()]
     assert shown == [[decimal(value) for value in row] for row in values]
     expect(inspector.page.locator("#value-table caption")).to_contain_text("candidate of layer 0")
+
+
+def test_of_a_long_text_only_what_is_seen_is_in_the_page(
+    inspector: InspectorPage, api: httpx.Client
+) -> None:
+    text = "abcdefgh. " * 10_000
+    inspector.open("letters")
+    inspector.run(text)
+    progress = inspector.page.locator("#progress")
+    expect(progress).to_contain_text("Ran 100000 time steps", timeout=30_000)
+    inspector.point_at(0, "update", unit=1, step=0)
+    inspector.page.locator("#text").focus()
+    inspector.page.keyboard.press("End")
+    inspector.page.keyboard.press("ArrowLeft")
+    marked = inspector.page.locator("#text .marked")
+    expect(marked).to_have_text(".")
+    expect(marked).to_be_in_viewport()
+    assert inspector.page.locator("#text span").count() < 4000
+    assert inspector.sentence().startswith("layer 0, unit 1, step 99998 (“.”)")
+    # The gates settle: a text that repeats makes them repeat.
+    answer = answer_of(api, "letters", text=text[:2000])
+    [expected] = expected_pixels("update", [[gate_values(answer, 0, "update")[1998][1]]], "light")[
+        0
+    ]
+    colour = marked.evaluate("mark => getComputedStyle(mark).backgroundColor")
+    shown = [int(part) for part in re.findall(r"\d+", colour)]
+    assert np.abs(np.array(shown) - expected[:3]).max() <= 3
