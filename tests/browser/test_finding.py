@@ -111,7 +111,11 @@ def test_the_text_flows_in_the_colours_of_the_unit(visit: Visit, api: httpx.Clie
     expect(visit.page.locator("#sentence")).to_contain_text("step 0 ")
     place = place_of(visit)
     trace = sample_of(api, "characters")
-    query = {"tensor": place["gate"], "units": place["unit"], "to": 60}
+    query: dict[str, str | int] = {
+        "tensor": place["gate"],
+        "units": place["unit"],
+        "to": 60,
+    }
     values = api.get(f"/v1/traces/{trace}/window", params=query).json()["values"]
     expected = expected_pixels(place["gate"], values, "light")[0]
     visit.page.wait_for_timeout(100)

@@ -59,7 +59,7 @@ const CHANGE_OF = "change of ";
 export function markingInWords(marking) {
   return marking.startsWith(CHANGE_OF)
     ? say("marking.change", { name: marking.slice(CHANGE_OF.length) })
-    : sayIfKnown(`marking.${marking}`, marking);
+    : sayIfKnown(`marking.${marking.replaceAll(" ", "-")}`, marking);
 }
 
 /** A character that can be seen. @param {string} character */

@@ -218,7 +218,7 @@ function receiptsInWords({ receipts }) {
     counts.set(answer, (counts.get(answer) ?? 0) + 1);
   }
   const said = [...counts].map(([answer, count]) =>
-    say("session.receipt", { answer: sayIfKnown(`session.answer.${answer}`, answer), count }),
+    say("session.receipt", { answer: sayIfKnown(`session.answer.${answer.replaceAll(" ", "-")}`, answer), count }),
   );
   return said.join(", ") || say("session.none");
 }

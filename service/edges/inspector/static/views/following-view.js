@@ -4,7 +4,7 @@ import { Problem } from "../api.js";
 import { element } from "../elements.js";
 import { say, sayIfKnown } from "../texts.js";
 import { unitsThatFollow } from "../traces-api.js";
-import { decimal, inputInWords, tensorInWords } from "../words.js";
+import { decimal, inputInWords, markingInWords, tensorInWords } from "../words.js";
 import { FigureTable } from "./figure-table.js";
 import { markColumn, markPattern } from "./marked-steps.js";
 import { MarkingForm } from "./marking-form.js";
@@ -89,7 +89,7 @@ export class FollowingView extends View {
       return;
     }
     const { name, marking, units, steps } = this.#found;
-    const named = nameOf(name);
+    const named = markingInWords(name);
     this.#marked.textContent = marking === null ? "" : markedInWords(trace, marking);
     this.#summary.textContent = inWords(this.#found, named);
     this.#table.node.hidden = units.length === 0;
@@ -126,11 +126,6 @@ function markingOf(trace, wish) {
 function isConstant(marking) {
   const known = marking.filter((value) => value !== null);
   return known.every((value) => value === known[0]);
-}
-
-/** @param {string} name */
-function nameOf(name) {
-  return sayIfKnown(`marking.${name}`, name);
 }
 
 /** @param {OpenTrace} trace @param {Marking} marking */

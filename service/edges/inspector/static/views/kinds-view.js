@@ -3,8 +3,8 @@
 import { onSchemeChange } from "../colours.js";
 import { element } from "../elements.js";
 import { say } from "../texts.js";
-import { decimal, percent, tensorInWords } from "../words.js";
-import { followedInWords, markingInWords, sentences, stepsInWords } from "./kinds-words.js";
+import { decimal, markingInWords, percent, tensorInWords } from "../words.js";
+import { followedInWords, sentences, stepsInWords } from "./kinds-words.js";
 import { droppedPlace, oldest, oldestPlace } from "./places.js";
 import { colourStrip, readsText, STRIP_COLUMNS, textStrip } from "./unit-strip.js";
 import * as kinds from "./unit-kinds.js";

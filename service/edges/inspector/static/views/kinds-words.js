@@ -1,18 +1,10 @@
 /** What units of the two kinds do, in words. */
 
-import { say, sayIfKnown } from "../texts.js";
-import { decimal } from "../words.js";
+import { say } from "../texts.js";
+import { decimal, markingInWords } from "../words.js";
 import { isNamed } from "./unit-kinds.js";
 
 /** @import {Followed} from "./unit-kinds.js" */
-
-const CHANGE = /^change of (.*)$/s;
-
-/** What is known of the inputs, as one calls it. @param {string} marking */
-export function markingInWords(marking) {
-  const column = CHANGE.exec(marking)?.[1];
-  return column === undefined ? sayIfKnown(`kinds.marking.${marking.replaceAll(" ", "-")}`, marking) : say("kinds.change-of", { column });
-}
 
 /** One sentence after the other. @param {string[]} sentences */
 export function sentences(sentences) {

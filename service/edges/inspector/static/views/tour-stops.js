@@ -1,9 +1,9 @@
 /** The stops of the tour: where each thing is seen in a layer, and what the numbers there say. */
 
 import { say } from "../texts.js";
-import { decimal, percent } from "../words.js";
+import { decimal, markingInWords, percent } from "../words.js";
 import { figure, functionName, inBrackets, isNumber, isSet, wholeHistory } from "./cell-numbers.js";
-import { markingInWords, sentences, stepsInWords } from "./kinds-words.js";
+import { sentences, stepsInWords } from "./kinds-words.js";
 import { bestPlace, droppedPlace, oldestPlace, ranked, SHUT } from "./places.js";
 import * as kinds from "./unit-kinds.js";
 
