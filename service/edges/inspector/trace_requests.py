@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from fastapi import Query
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.analysis.interventions import Intervention
 from service.errors import InvalidInput
@@ -67,6 +67,20 @@ class InterventionBody(BaseModel):
         )
 
 
+# In place: a request's body is described where it is, and has no schemas beside it to refer to.
+Interventions = Annotated[
+    list[InterventionBody] | None,
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": InterventionBody.model_json_schema(),
+            "minItems": 1,
+            "maxItems": MAX_INTERVENTIONS,
+        }
+    ),
+]
+
+
 class TraceBody(BaseModel):
     """What a trace is made from: inputs for a `model`, a session to record (`session_id`), or
     another trace (`trace_id`) with other inputs `at` a step, or with `interventions`."""
@@ -94,9 +108,7 @@ class TraceBody(BaseModel):
     at: Annotated[int, Field(strict=True, ge=0, le=MAX_STEP)] | None = Field(
         default=None, description="Fork the trace after so many steps."
     )
-    interventions: list[InterventionBody] | None = Field(
-        default=None, min_length=1, max_length=MAX_INTERVENTIONS
-    )
+    interventions: Interventions = Field(default=None, min_length=1, max_length=MAX_INTERVENTIONS)
     ttl_seconds: Annotated[float, Field(gt=0, le=MAX_TTL_SECONDS)] | None = None
 
     @model_validator(mode="after")
