@@ -156,6 +156,7 @@ export class Inspector {
     }
     if (mayMove && found !== null && cursor.position === position) {
       cursor.move(found);
+      this.#timeline.reveal();
     }
     panel.ariaBusy = "false";
   }

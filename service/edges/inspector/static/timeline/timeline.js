@@ -50,6 +50,10 @@ export class Timeline extends EventTarget {
   #order = byIdOf("order", HTMLSelectElement);
   #standard = byIdOf("standard", HTMLInputElement);
   #frame = 0;
+  /** Known without asking the page, which would lay itself out anew for every move of the cursor. */
+  #left = 0;
+  /** @type {{width: number, gutter: number} | null} likewise */
+  #size = null;
   #near = new IntersectionObserver((entries) => this.#notice(entries), { rootMargin: NEAR });
 
   /** @param {Stage} stage */
@@ -60,8 +64,14 @@ export class Timeline extends EventTarget {
     stage.addEventListener("trace", () => this.#show());
     stage.addEventListener("more", () => this.#extend());
     stage.cursor.addEventListener("move", () => this.#mark());
-    this.#scroller.addEventListener("scroll", () => this.#outdate());
-    new ResizeObserver(() => this.#outdate()).observe(this.#scroller);
+    this.#scroller.addEventListener("scroll", () => {
+      this.#left = this.#scroller.scrollLeft;
+      this.#outdate();
+    });
+    new ResizeObserver(() => {
+      this.#size = null;
+      this.#outdate();
+    }).observe(this.#scroller);
     onSchemeChange(() => this.#outdate());
     onLanguageChange(() => {
       this.#offerMarkings();
@@ -122,6 +132,7 @@ export class Timeline extends EventTarget {
     this.#panel.hidden = trace === null || trace.steps === 0;
     this.#tiles?.close();
     this.#tiles = this.#outputs = null;
+    this.#size = null;
     if (trace === null || trace.steps === 0) {
       return;
     }
@@ -262,12 +273,25 @@ export class Timeline extends EventTarget {
     return this.#cell ?? Math.max(1, fitting(this.#room(), this.#plotWidth()));
   }
 
+  #measured() {
+    if (this.#size === null || this.#size.width === 0) {
+      this.#size = { width: this.#scroller.clientWidth, gutter: this.#axis.gutter.offsetWidth };
+    }
+    return this.#size;
+  }
+
   #gutter() {
-    return this.#axis.gutter.offsetWidth;
+    return this.#measured().gutter;
   }
 
   #plotWidth() {
-    return Math.max(1, this.#scroller.clientWidth - this.#gutter());
+    return Math.max(1, this.#measured().width - this.#gutter());
+  }
+
+  /** @param {number} left */
+  #scrollTo(left) {
+    this.#scroller.scrollLeft = left;
+    this.#left = this.#scroller.scrollLeft;
   }
 
   #fit() {
@@ -277,7 +301,7 @@ export class Timeline extends EventTarget {
   /** @param {number} from @param {number} to steps */
   #zoomInto(from, to) {
     this.#zoomTo(fitting(Math.max(1, to - from), this.#plotWidth()));
-    this.#scroller.scrollLeft = from * this.#cellWidth();
+    this.#scrollTo(from * this.#cellWidth());
   }
 
   /** @param {number} cell */
@@ -336,7 +360,7 @@ export class Timeline extends EventTarget {
 
   #view() {
     const steps = this.#trace?.steps ?? 0;
-    return viewOf(steps, this.#scroller.scrollLeft, this.#plotWidth(), this.#cellWidth());
+    return viewOf(steps, this.#left, this.#plotWidth(), this.#cellWidth());
   }
 
   #layOut() {
@@ -383,9 +407,8 @@ export class Timeline extends EventTarget {
   reveal() {
     const [cell, width] = [this.#cellWidth(), this.#plotWidth()];
     const left = this.#cursor.position.step * cell;
-    const { scrollLeft } = this.#scroller;
-    if (left < scrollLeft || left + cell > scrollLeft + width) {
-      this.#scroller.scrollLeft = left - width / 2;
+    if (left < this.#left || left + cell > this.#left + width) {
+      this.#scrollTo(left - width / 2);
     }
   }
 }
