@@ -24,7 +24,7 @@ PAGE := tests/page
 PAGE_READY := $(PAGE)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models run test page-tools page-types containers variety check format bench bench-peers bench-growth compare figures soak docs clean
+.PHONY: help setup models run test page-tools page-types containers variety check format bench bench-peers bench-growth compare figures soak docs pictures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -92,6 +92,9 @@ soak: setup ## Break Redis and services under load for minutes: nothing lost, no
 
 docs: setup ## Write the generated parts of the documentation anew
 	$(BIN)/python -m docs.settings_table
+
+pictures: models ## Take the README's picture of the page anew, in Chromium
+	$(BIN)/python -m tests.browser.pictures
 
 clean: ## Remove the environment and caches; models and sessions stay
 	rm -rf $(VENV) $(PAGE)/node_modules .mypy_cache .ruff_cache .hypothesis build *.egg-info
