@@ -17,8 +17,8 @@ from service.bundle.folders import read_repository
 from service.engine.provider import Provider
 from service.repository.models import Models, load_models
 from tests.foreign import write_all
+from tests.unit.edges.inspector.asking import Query, drawn, refused, shown, traced
 from tests.unit.edges.inspector.service import served
-from tests.unit.edges.inspector.test_traces import Query, drawn, refused, shown, traced
 
 NAMES = ("bidirectional", "lanes", "windowed")
 

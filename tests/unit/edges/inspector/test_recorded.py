@@ -1,25 +1,14 @@
 """Sessions that are recorded, as a client sees them. The store and its processes have tests of
 their own."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import pytest
 
-from service.repository.models import Models
 from tests.oracle import assert_agrees
-from tests.unit.edges.inspector.service import served
-from tests.unit.edges.inspector.test_traces import drawn, shown, traced
+from tests.unit.edges.inspector.asking import drawn, shown, traced
 from tests.unit.edges.inspector.traced import Expected
-
-
-@pytest.fixture
-async def client(repository: Path, models: Models) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(repository, models) as client:
-        yield client
 
 
 async def step(client: httpx.AsyncClient, session_id: str, inputs: list[Any]) -> None:

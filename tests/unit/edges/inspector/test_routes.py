@@ -1,17 +1,12 @@
 """The inspector's files, without a browser."""
 
 import re
-from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.app import create_app
-from service.repository.models import Models
-from service.settings import Settings
-from service.stores.memory import MemoryStore
 from tests.page.tools import NODE_MODULES
 from tests.system_programs import leave_out
 
@@ -26,14 +21,6 @@ LEFT_OUT = sorted(
     if file.is_file() and file.suffix not in SERVED
 )
 OWN = [name for name in ASSETS if not name.startswith("vendor/")]
-
-
-@pytest.fixture
-async def client(repository: Path, models: Models) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(repository=repository, store="memory://")
-    transport = httpx.ASGITransport(create_app(settings, models, MemoryStore()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://gatewise") as client:
-        yield client
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", *(f"/inspector/{name}" for name in ASSETS)])
